@@ -1,0 +1,57 @@
+# make backtest   a strategy on real market data, with a report to look at
+# make test       every check: style, types, layers, tests
+#
+# Both build .venv once from constraints.txt. PYTHON=python3.12 chooses another interpreter.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STRATEGY ?= strategies/sma_cross.py
+DATA ?= sp500
+FEE_BPS ?= 10
+REPORT ?= reports/$(basename $(notdir $(STRATEGY))).html
+
+# What pip says, cut down to one line per download. Its errors go to stderr and stay whole.
+PROGRESS := sed -nE 's/^ *Downloading ([^ ]+)-[^- ]+-[^- ]+-[^- ]+\.whl.*(\(.*\)).*/  \1 \2/p; \
+	s/^Installing collected packages.*/  installing .../p'
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help
+help:
+	@sed -n '/^# make/s/^# //p' Makefile
+
+.PHONY: backtest
+backtest: $(VENV)/.installed-data
+	@$(BIN)/alphalab backtest $(STRATEGY) --data $(DATA) --fee-bps $(FEE_BPS) --report $(REPORT)
+
+.PHONY: test
+test: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -m nojit
+
+# A stamp is written only after its installation succeeded, and is renewed when the pins change.
+# The extra `dev` holds `data`, so its stamp is good for both.
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/.created
+	@echo "Installing alphalab[$*] into $(VENV): a few minutes the first time."
+	@$(INSTALL) --editable '.[$*]' | $(PROGRESS)
+	@touch $@ $(if $(filter dev,$*),$(VENV)/.installed-data)
+
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo "alphalab needs Python 3.11 or newer: there is no '$(PYTHON)' here." >&2; \
+	    echo "  Install it, or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "alphalab needs Python 3.11 or newer: '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+	    echo "  Name a newer one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)."
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
