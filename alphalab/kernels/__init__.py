@@ -1,0 +1,1 @@
+"""Compiled arithmetic: arrays and records in and out. The only place that imports numba."""

@@ -1,0 +1,132 @@
+"""From an operator's update to a kernel over a block of rows: one loop per family.
+
+Numba never finds a closure over another compiled function in its cache. So each operator gets a
+copy of its family's loop that names the update as a global: found again in the next process,
+without generated source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from collections.abc import Callable
+from typing import Any
+
+from numba import float64
+from numba import types as nb
+
+from alphalab.kernels._jit import compiled, jit, jit_allocating
+
+
+def update(*_: Any) -> Any:
+    """Stand for the operator's update in the loops below; every copy of a loop has its own."""
+
+
+def _elementwise1(state, params, x, out):
+    flat, xs = out.reshape(out.size), x.reshape(out.size)
+    for i in range(flat.size):
+        flat[i] = update(params, xs[i])
+
+
+def _elementwise2(state, params, x, y, out):
+    flat, xs, ys = out.reshape(out.size), x.reshape(out.size), y.reshape(out.size)
+    for i in range(flat.size):
+        flat[i] = update(params, xs[i], ys[i])
+
+
+def _elementwise3(state, params, x, y, z, out):
+    flat, xs, ys, zs = (
+        out.reshape(out.size),
+        x.reshape(out.size),
+        y.reshape(out.size),
+        z.reshape(out.size),
+    )
+    for i in range(flat.size):
+        flat[i] = update(params, xs[i], ys[i], zs[i])
+
+
+def _series1(state, params, x, out):
+    for j in range(out.shape[1]):
+        memory = state[j]
+        for t in range(out.shape[0]):
+            out[t, j] = update(memory, params, x[t, j])
+
+
+def _series2(state, params, x, y, out):
+    for j in range(out.shape[1]):
+        memory = state[j]
+        for t in range(out.shape[0]):
+            out[t, j] = update(memory, params, x[t, j], y[t, j])
+
+
+def _series3(state, params, x, y, z, out):
+    for j in range(out.shape[1]):
+        memory = state[j]
+        for t in range(out.shape[0]):
+            out[t, j] = update(memory, params, x[t, j], y[t, j], z[t, j])
+
+
+def _cross1(state, params, x, out):
+    for t in range(out.shape[0]):
+        update(params, x[t], out[t])
+
+
+def _cross2(state, params, x, y, out):
+    for t in range(out.shape[0]):
+        update(params, x[t], y[t], out[t])
+
+
+LOOPS: dict[tuple[str, int], Callable[..., None]] = {
+    ("elementwise", 1): _elementwise1,
+    ("elementwise", 2): _elementwise2,
+    ("elementwise", 3): _elementwise3,
+    ("series", 1): _series1,
+    ("series", 2): _series2,
+    ("series", 3): _series3,
+    ("cross", 1): _cross1,
+    ("cross", 2): _cross2,
+}
+
+_PANEL = float64[:, ::1]
+
+
+def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Callable[..., None]:
+    """Return the compiled `kernel(state, params, *inputs, out)` of an operator.
+
+    Parameters
+    ----------
+    update : callable
+        The operator's update, compiled or plain. A plain one is a user's: its kernel is cached
+        under a hash of the file it stands in, so an edit is never answered from the cache.
+    family : {"elementwise", "series", "cross"}
+    n_inputs : int
+
+    Returns
+    -------
+    callable
+        Takes `state` (N, S), `params` (P,), each input and `out` (R, N), all float64 and
+        C-contiguous, and fills `out`.
+    """
+    source = getattr(update, "py_func", update)
+    own = source.__module__.startswith("alphalab.kernels.")
+    name = f"{family}_{source.__module__.rpartition('.')[2]}_{source.__name__}"
+    if not own:
+        name += "_" + _identity(source)
+        update = update if compiled(update) else jit_allocating(update)
+    template = LOOPS[family, n_inputs]
+    kernel = types.FunctionType(template.__code__, {"update": update, "range": range}, name)
+    kernel.__qualname__ = name
+    kernel.__module__ = __name__
+    signature = nb.void(_PANEL, float64[::1], *[_PANEL] * n_inputs, _PANEL)
+    return jit(kernel, signature, allocates=family == "cross" or not own)  # type: ignore[no-any-return]
+
+
+def _identity(function: Callable[..., Any]) -> str:
+    """Return a hash of the file a user's function stands in, or of its code when there is none."""
+    code = function.__code__
+    try:
+        with open(code.co_filename, "rb") as file:
+            content = file.read()
+    except OSError:
+        content = code.co_code + repr((code.co_consts, code.co_names)).encode()
+    return hashlib.blake2b(content, digest_size=8).hexdigest()

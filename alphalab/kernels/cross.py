@@ -1,0 +1,125 @@
+"""One row across all assets: `update(params, x, ..., out)` fills `out`.
+
+Assets whose input is not finite are left out of the row's statistics and get NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.kernels._jit import jit, jit_allocating
+from alphalab.kernels.order import interpolated
+
+
+@jit_allocating
+def known_values(x):
+    """Return the finite values of a row."""
+    return x[np.isfinite(x)]
+
+
+@jit
+def masked(x, value):
+    return value if np.isfinite(x) else np.nan
+
+
+@jit_allocating
+def cs_rank(params, x, out):
+    ordered = np.sort(known_values(x))
+    for j in range(x.size):
+        below = np.searchsorted(ordered, x[j], side="left")
+        upto = np.searchsorted(ordered, x[j], side="right")
+        out[j] = masked(x[j], (below + upto + 1) / 2.0 / max(ordered.size, 1))
+
+
+@jit
+def mean_of(values):
+    """Return the mean, exactly the value when all are equal."""
+    if values.size == 0:
+        return np.nan
+    total = 0.0
+    for v in values:
+        total += v - values[0]
+    return values[0] + total / values.size
+
+
+@jit_allocating
+def cs_demean(params, x, out):
+    mean = mean_of(known_values(x))
+    for j in range(x.size):
+        out[j] = masked(x[j], x[j] - mean)
+
+
+@jit_allocating
+def cs_zscore(params, x, out):
+    values = known_values(x)
+    mean = mean_of(values)
+    squares = 0.0
+    for v in values:
+        squares += (v - mean) * (v - mean)
+    deviation = np.sqrt(squares / (values.size - 1.0)) if values.size > 1 else np.nan
+    for j in range(x.size):
+        out[j] = masked(x[j], (x[j] - mean) / deviation)
+
+
+@jit_allocating
+def cs_scale(params, x, out):
+    gross = 0.0
+    for v in known_values(x):
+        gross += abs(v)
+    for j in range(x.size):
+        out[j] = masked(x[j], x[j] / gross * params[0] if gross > 0.0 else 0.0)
+
+
+@jit_allocating
+def cs_winsorize(params, x, out):
+    ordered = np.sort(known_values(x))
+    if ordered.size == 0:
+        out[:] = np.nan
+        return
+    low = interpolated(ordered, params[0])
+    high = interpolated(ordered, 1.0 - params[0])
+    for j in range(x.size):
+        out[j] = masked(x[j], min(max(x[j], low), high))
+
+
+@jit_allocating
+def cs_neutralize(params, x, group, out):
+    anchor = np.empty(x.size)
+    total = np.zeros(x.size)
+    count = np.zeros(x.size)
+    for j in range(x.size):
+        if np.isfinite(x[j]) and not np.isnan(group[j]):
+            g = int(group[j])
+            if count[g] == 0.0:
+                anchor[g] = x[j]
+            total[g] += x[j] - anchor[g]
+            count[g] += 1.0
+    for j in range(x.size):
+        if np.isfinite(x[j]) and not np.isnan(group[j]):
+            g = int(group[j])
+            out[j] = (x[j] - anchor[g]) - total[g] / count[g]
+        else:
+            out[j] = np.nan
+
+
+@jit_allocating
+def cs_top(params, x, out):
+    order = np.argsort(np.where(np.isfinite(x), -x, np.inf), kind="mergesort")
+    for place in range(x.size):
+        j = order[place]
+        out[j] = masked(x[j], 1.0 if place < params[0] else 0.0)
+
+
+@jit_allocating
+def cs_residual(params, y, x, out):
+    both = np.isfinite(x) & np.isfinite(y)
+    mean_x = mean_of(x[both])
+    mean_y = mean_of(y[both])
+    cov = 0.0
+    var = 0.0
+    for j in range(x.size):
+        if both[j]:
+            cov += (x[j] - mean_x) * (y[j] - mean_y)
+            var += (x[j] - mean_x) * (x[j] - mean_x)
+    for j in range(x.size):
+        out[j] = (y[j] - mean_y) - cov / var * (x[j] - mean_x) if both[j] else np.nan

@@ -1,0 +1,139 @@
+"""Waiting orders meet a row's prices: size, cash, fee, average entry price."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.kernels._jit import jit
+from alphalab.kernels.books import (
+    BUY_VALUE,
+    CASH,
+    CLOSE,
+    LOT,
+    MIN_VALUE,
+    N_FILLS,
+    NONE,
+    ROUNDING,
+    SELL_QTY,
+    refuse,
+)
+
+
+@jit
+def affordable(cash, unit, fee):
+    """Return the largest quantity whose value and fee are at most the cash."""
+    if cash <= 0.0:
+        return 0.0
+    qty = cash / (unit * (1.0 + fee))
+    while qty * unit + qty * unit * fee > cash:
+        qty = np.nextafter(qty, 0.0)
+    return qty
+
+
+@jit
+def order_size(position, instrument, cash, unit):
+    """Return the waiting order's signed quantity at this price, and the value cut for lack of cash.
+
+    `unit` is what one unit is worth: price times multiplier.
+    """
+    order = position["order"]
+    held = position["qty"]
+    lot = instrument["lot"]
+    if order == CLOSE:
+        return -held, 0.0
+    if order == SELL_QTY:
+        qty = position["order_qty"]
+        return -(np.floor(qty / lot + ROUNDING) * lot if lot > 0.0 else qty), 0.0
+    fee = instrument["fee"]
+    qty = position["order_value"] / (unit * (1.0 + fee))
+    # What covers a short is owed and bought whatever it costs; only what goes beyond needs cash.
+    cover = min(max(-held, 0.0), qty)
+    limit = cover + affordable(cash - cover * unit * (1.0 + fee), unit, fee)
+    cut = 0.0
+    if qty > limit:
+        if qty > limit * (1.0 + ROUNDING):
+            cut = (qty - limit) * unit * (1.0 + fee)
+        qty = limit
+    if lot > 0.0:
+        qty = np.floor(qty / lot + ROUNDING) * lot
+        if qty > limit:
+            qty -= lot
+    return qty, cut
+
+
+@jit
+def trade(books, j, qty, price):
+    """Book one execution: cash, fee, average entry price, realised profit."""
+    account = books.account
+    position = books.positions[j]
+    multiplier = books.instruments[j]["multiplier"]
+    value = qty * price * multiplier
+    fee = abs(value) * books.instruments[j]["fee"]
+    held = position["qty"]
+    after = held + qty
+    realised = 0.0
+    if held * qty < 0.0:
+        closed = min(abs(qty), abs(held))
+        realised = closed * (price - position["entry_price"]) * np.sign(held) * multiplier
+    if after == 0.0:
+        position["entry_price"] = np.nan
+        position["entry_row"] = -1
+    elif held == 0.0 or held * after < 0.0:
+        position["entry_price"] = price
+        position["entry_row"] = account["row"]
+    elif held * qty > 0.0:
+        position["entry_price"] = (held * position["entry_price"] + qty * price) / after
+    position["qty"] = after
+    account["cash"] -= value + fee
+    account["realised"] += realised
+    account["fees"] += fee
+    account["turnover"] += abs(value)
+    f = books.fills[books.counts[N_FILLS]]
+    f["row"] = account["row"]
+    f["time"] = account["time"]
+    f["asset"] = j
+    f["order_row"] = position["order_row"]
+    f["qty"] = qty
+    f["price"] = price
+    f["fee"] = fee
+    f["realised"] = realised
+    books.counts[N_FILLS] += 1
+
+
+@jit
+def is_purchase(position):
+    """Tell whether the waiting order buys."""
+    order = position["order"]
+    return order == BUY_VALUE or (order == CLOSE and position["qty"] < 0.0)
+
+
+@jit
+def fill_orders(books, prices):
+    """Fill what waits, sales first (they free cash), then purchases, each in symbol order.
+
+    An order for an asset without a price in this row goes on waiting.
+    """
+    for purchases in (False, True):
+        for j in range(prices.size):
+            position = books.positions[j]
+            if (
+                position["order"] == NONE
+                or np.isnan(prices[j])
+                or is_purchase(position) != purchases
+            ):
+                continue
+            instrument = books.instruments[j]
+            unit = prices[j] * instrument["multiplier"]
+            qty, cut = order_size(position, instrument, books.account["cash"], unit)
+            value = abs(qty) * unit
+            if cut > 0.0:
+                refuse(books, j, CASH, position["order_value"], value)
+            if qty == 0.0:
+                if cut == 0.0:
+                    refuse(books, j, LOT, instrument["lot"], 0.0)
+            elif value < instrument["min_value"]:
+                refuse(books, j, MIN_VALUE, value, 0.0)
+            else:
+                trade(books, j, qty, prices[j])
+            position["order"] = NONE
+            books.account["waiting"] -= 1
