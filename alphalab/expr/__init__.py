@@ -1,0 +1,1 @@
+"""The alpha language: expressions over bars that cannot see the future."""

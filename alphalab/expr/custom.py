@@ -1,0 +1,162 @@
+"""Two doors for what the language lacks: a compiled update, and Python on the last rows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from alphalab.errors import ExprError, UnknownNameError
+from alphalab.expr.functions import function_of
+from alphalab.expr.nodes import Expr, as_expr
+from alphalab.expr.registry import REGISTRY, WINDOW, Linear, Operator, Param, register
+from alphalab.types import FloatArray
+
+PYTHON_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+_LEADING = {"series": ("state", "params"), "elementwise": ("params",)}
+
+
+def op(
+    *,
+    params: Sequence[Param | str] = (),
+    rows: str = "1",
+    state: str = "0",
+    recursive: bool = False,
+    family: Literal["series", "elementwise"] = "series",
+    unknown: str = WINDOW,
+) -> Callable[[Callable[..., float]], Callable[..., Expr]]:
+    """Register a compiled operator of your own, under the name of the function.
+
+    Parameters
+    ----------
+    params : sequence of str or Param
+        Its numbers, in order. One named ``n`` is a count of rows of at least 1.
+    rows : str
+        Rows it needs for its first value: ``"1"``, ``"n"``, ``"n + 1"``.
+    state : str
+        float64 values it carries per asset, such as ``"n + 2"``; all zeros before the first row.
+    recursive : bool
+        Whether rows older than `rows` still count.
+    family : {"series", "elementwise"}
+        ``series`` updates are called as ``f(state, params, x, ...)`` and return one value;
+        ``elementwise`` ones as ``f(params, x, ...)``.
+    unknown : str
+        What it does with NaN, for the documentation.
+
+    Returns
+    -------
+    callable
+        A decorator that returns the function of the language. The function is compiled with numba
+        (nopython); it may use numpy, and compiled functions of its own module.
+
+    Raises
+    ------
+    ExprError
+        A name that is taken by a built-in operator, or arguments that do not start as they must.
+
+    Examples
+    --------
+    >>> @op(params=["n"], rows="2", state="2", recursive=True)
+    ... def held_peak(state, params, x):
+    ...     state[0] = x if state[1] == 0.0 else max(x, state[0])
+    ...     state[1] = 1.0
+    ...     return state[0] * (1.0 - 1.0 / params[0])
+    >>> from alphalab.expr.functions import close
+    >>> str(held_peak(close, 10))
+    'held_peak(close, 10)'
+    """
+
+    def decorate(function: Callable[..., float]) -> Callable[..., Expr]:
+        name = function.__name__
+        names = tuple(inspect.signature(getattr(function, "py_func", function)).parameters)
+        leading = _LEADING[family]
+        inputs = names[len(leading) :]
+        if names[: len(leading)] != leading or not 1 <= len(inputs) <= 3:
+            raise ExprError(
+                f"al.op: {name}({', '.join(names)})",
+                rule=f"it is called as f({', '.join(leading)}, x) with one to three inputs.",
+            )
+        if isinstance(REGISTRY[name].update if name in REGISTRY else None, str):
+            raise ExprError(
+                f"al.op: {name}", rule="built-in operators keep their names.", fix="Rename yours."
+            )
+        numbers = tuple(
+            p
+            if isinstance(p, Param)
+            else Param(p, integer=p == "n", low=1 if p == "n" else -np.inf)
+            for p in params
+        )
+        record = Operator(
+            name=name,
+            family=family,
+            doc=(inspect.getdoc(function) or "A user's operator.").splitlines()[0],
+            inputs=inputs,
+            params=numbers,
+            rows=Linear.parse(rows),
+            recursive=recursive,
+            state=Linear.parse(state),
+            unknown=unknown,
+            update=function,
+        )
+        return function_of(register(record))
+
+    return decorate
+
+
+def python_op(
+    function: Callable[..., FloatArray],
+    inputs: Sequence[Expr],
+    lookback: int,
+    *,
+    name: str | None = None,
+) -> Expr:
+    """Return an expression computed by a Python function of exactly the last `lookback` rows.
+
+    Slower than a compiled operator (one Python call a row), but the same in every mode: the
+    function is never shown a longer history, whatever the size of the block.
+
+    Parameters
+    ----------
+    function : callable
+        ``f(x, ...) -> (N,)``: one read-only array of shape (lookback, N) per input, oldest row
+        first. It must be a function of its arguments alone. Not called before `lookback` rows are
+        there (NaN until then).
+    inputs : sequence of Expr
+    lookback : int
+        At least 1.
+    name : str, optional
+        Name in the text form; by default the function's own.
+
+    Examples
+    --------
+    >>> from alphalab.expr.functions import close
+    >>> def spread(x):
+    ...     return x.max(axis=0) - x.min(axis=0)
+    >>> str(python_op(spread, [close], lookback=5))
+    "python_op('spread', close, 5)"
+    """
+    name = name or getattr(function, "__name__", "")
+    if not name or name == "<lambda>":
+        raise ExprError(
+            f"python_op({function!r})", rule="the function has a name.", fix="Give name='...'."
+        )
+    PYTHON_FUNCTIONS[name] = function
+    return python_expr(name, tuple(as_expr(x, "python_op") for x in inputs), lookback)
+
+
+def python_expr(name: str, inputs: tuple[Expr, ...], lookback: int) -> Expr:
+    """Return the expression of a Python function that `python_op` has registered."""
+    if name not in PYTHON_FUNCTIONS:
+        raise UnknownNameError(
+            "Python function",
+            name,
+            PYTHON_FUNCTIONS,
+            fix="Register it with al.python_op before parsing.",
+        )
+    if not inputs:
+        raise ExprError(f"python_op({name!r})", rule="it reads at least one expression.")
+    rows = Param("lookback", integer=True, low=1).check("python_op", lookback)
+    return Expr("python_op", inputs, (name, rows))

@@ -1,0 +1,161 @@
+"""The words of the language as functions: sources, composites, one per operator."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from alphalab.errors import ExprError
+from alphalab.expr.nodes import Expr, Number, apply, as_expr, constant
+from alphalab.expr.registry import REGISTRY, Operator
+from alphalab.types import BAR_COLUMNS
+
+__all__ = [
+    "Bollinger",
+    "Macd",
+    "bollinger",
+    "close",
+    "column",
+    "constant",
+    "group",
+    "high",
+    "low",
+    "macd",
+    "open",
+    "per_symbol",
+    "volume",
+]
+
+
+def column(name: str) -> Expr:
+    """Return a named column of the bars: prices, volume, or any column of your own.
+
+    Examples
+    --------
+    >>> str(column("sentiment").delay(1) > 0)
+    "delay(column('sentiment'), 1) > 0.0"
+    >>> column("close") == close
+    True
+    """
+    if not isinstance(name, str) or not name:
+        raise ExprError(f"column({name!r})", rule="a column has a name.")
+    return Expr("column", (), (name,))
+
+
+open, high, low, close, volume = (column(name) for name in BAR_COLUMNS)
+
+
+def group(label: str) -> Expr:
+    """Return the group of each asset as a code, read from its instrument; unknown without one.
+
+    Examples
+    --------
+    >>> str(close.returns(20).cs_neutralize(group("sector")))
+    "cs_neutralize(returns(close, 20), group('sector'))"
+    """
+    if not isinstance(label, str) or not label:
+        raise ExprError(f"group({label!r})", rule="a group has a label, such as 'sector'.")
+    return Expr("group", (), (label,))
+
+
+def per_symbol(expressions: Mapping[str, Expr | Number]) -> Expr:
+    """Return another expression for each asset; the assets not named get NaN (no opinion).
+
+    Examples
+    --------
+    >>> str(per_symbol({"KO": close, "PEP": -close}))
+    "per_symbol({'KO': close, 'PEP': -close})"
+    """
+    if not expressions:
+        raise ExprError("per_symbol({})", rule="at least one symbol is named.")
+    args = tuple(as_expr(expr, "per_symbol") for expr in expressions.values())
+    return Expr("per_symbol", args, tuple(expressions))
+
+
+class Macd(NamedTuple):
+    """Moving average convergence divergence."""
+
+    line: Expr
+    signal: Expr
+    histogram: Expr
+
+
+def macd(x: Expr, fast: int = 12, slow: int = 26, signal: int = 9) -> Macd:
+    """Return the difference of two exponential means, its mean, and their difference.
+
+    Both means start at the first row. TA-Lib starts the fast one late, so first values differ and
+    then converge.
+
+    Examples
+    --------
+    >>> str(macd(close).line)
+    'ema(close, 12) - ema(close, 26)'
+    """
+    if not fast < slow:
+        raise ExprError(f"macd: fast={fast}, slow={slow}", rule="fast is less than slow.")
+    line = apply("ema", x, fast) - apply("ema", x, slow)
+    average = apply("ema", line, signal)
+    return Macd(line, average, line - average)
+
+
+class Bollinger(NamedTuple):
+    """Bands around a moving average."""
+
+    lower: Expr
+    middle: Expr
+    upper: Expr
+
+
+def bollinger(x: Expr, n: int = 20, width: float = 2.0) -> Bollinger:
+    """Return the mean of n rows and the bands `width` deviations (divisor n - 1) around it.
+
+    Examples
+    --------
+    >>> str(bollinger(close, 20).lower)
+    'ts_mean(close, 20) - 2.0 * ts_std(close, 20)'
+    """
+    middle = apply("ts_mean", x, n)
+    reach = width * apply("ts_std", x, n)
+    return Bollinger(middle - reach, middle, middle + reach)
+
+
+def function_of(record: Operator) -> Callable[..., Expr]:
+    """Return the Python function of an operator, with its signature and documentation."""
+
+    def call(*args: Any, **kwargs: Any) -> Expr:
+        return apply(record.name, *args, **kwargs)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    inputs = [inspect.Parameter(name, kind, annotation=Expr) for name in record.inputs]
+    numbers = [
+        inspect.Parameter(
+            p.name,
+            kind,
+            annotation=int if p.integer else float,
+            default=inspect.Parameter.empty if p.default is None else p.default,
+        )
+        for p in record.params
+    ]
+    call.__name__ = call.__qualname__ = record.name
+    call.__doc__ = f"{record.doc}\n\nMemory: {record.memory}. NaN: {record.unknown}."
+    call.__signature__ = inspect.Signature([*inputs, *numbers], return_annotation=Expr)  # type: ignore[attr-defined]
+    return call
+
+
+_OPERATORS = {
+    name: function_of(record)
+    for name, record in REGISTRY.items()
+    if record.family in ("elementwise", "series", "cross") and not record.infix
+}
+
+
+def __getattr__(name: str) -> Callable[..., Expr]:
+    try:
+        return _OPERATORS[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_OPERATORS])

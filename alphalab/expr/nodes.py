@@ -1,0 +1,261 @@
+"""`Expr`: a node of the alpha language. Immutable; equal when it says the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from alphalab.errors import ExprError, UnknownNameError
+from alphalab.expr import operators as _operators  # noqa: F401  (fills the registry)
+from alphalab.expr.registry import REGISTRY, operator
+
+Number: TypeAlias = int | float
+
+
+class Expr:
+    """A causal expression: an operator, the expressions it reads and its numbers.
+
+    Made by operators, signs and the functions of the language, never directly. Every operator is a
+    method too: ``al.close.ts_mean(10)``. ``==`` asks whether two expressions say the same; a
+    comparison of values is ``al.eq(x, y)``.
+
+    Examples
+    --------
+    >>> from alphalab.expr.functions import close, ts_mean
+    >>> signal = close > ts_mean(close, 10)
+    >>> str(signal)
+    'close > ts_mean(close, 10)'
+    >>> signal == (close > close.ts_mean(10))
+    True
+    >>> signal.warmup
+    9
+    """
+
+    __slots__ = ("args", "key", "op", "params", "warmup")
+
+    op: str
+    args: tuple[Expr, ...]
+    params: tuple[Any, ...]
+    key: bytes
+    #: Rows at the start of the data for which it cannot be known.
+    warmup: int
+
+    def __init__(self, op: str, args: tuple[Expr, ...], params: tuple[Any, ...]) -> None:
+        record = operator(op)
+        digest = hashlib.blake2b(repr((op, params)).encode(), digest_size=16)
+        for arg in args:
+            digest.update(arg.key)
+        rows = params[1] if op == "python_op" else record.rows.at(record.n(params))
+        for name, value in (
+            ("op", op),
+            ("args", args),
+            ("params", params),
+            ("key", digest.digest()),
+            ("warmup", rows - 1 + max((arg.warmup for arg in args), default=0)),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"an expression cannot be changed: build a new one instead of setting {name!r}"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Expr, (self.op, self.args, self.params)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expr) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __bool__(self) -> bool:
+        raise ExprError(
+            f"an expression has no single truth value: {self}",
+            rule="an expression is a whole series.",
+            fix="Use & | ~ for and, or, not, al.where for if, and (a < b) & (b < c) for a < b < c.",
+        )
+
+    def __str__(self) -> str:
+        from alphalab.expr.text import to_text
+
+        return to_text(self)
+
+    def __repr__(self) -> str:
+        return f"Expr({str(self)!r})"
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(name for name in REGISTRY if REGISTRY[name].inputs)]
+
+    def __getattr__(self, name: str) -> Callable[..., Expr]:
+        if name.startswith("_") or name in Expr.__slots__:
+            raise AttributeError(name)
+        if name not in REGISTRY or not REGISTRY[name].inputs:
+            raise AttributeError(str(UnknownNameError("operator", name, REGISTRY)))
+        return lambda *args, **kwargs: apply(name, self, *args, **kwargs)
+
+    def of(self, symbol: str) -> Expr:
+        """Return this series of one asset, seen by all assets.
+
+        Examples
+        --------
+        >>> from alphalab.expr.functions import close
+        >>> str(close / close.of("SPY"))
+        "close / of(close, 'SPY')"
+        """
+        if not isinstance(symbol, str) or not symbol:
+            raise ExprError(f"of({symbol!r})", rule="of takes the symbol of one asset.")
+        return Expr("of", (self,), (symbol,))
+
+    def walk(self) -> Iterator[Expr]:
+        """Yield every distinct node below and including this one, inputs first."""
+        seen: set[bytes] = set()
+        stack: list[tuple[Expr, bool]] = [(self, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                yield node
+            elif node.key not in seen:
+                seen.add(node.key)
+                stack.append((node, True))
+                stack.extend((arg, False) for arg in reversed(node.args))
+
+    def __add__(self, other: Expr | Number) -> Expr:
+        return apply("add", self, other)
+
+    def __radd__(self, other: Number) -> Expr:
+        return apply("add", other, self)
+
+    def __sub__(self, other: Expr | Number) -> Expr:
+        return apply("sub", self, other)
+
+    def __rsub__(self, other: Number) -> Expr:
+        return apply("sub", other, self)
+
+    def __mul__(self, other: Expr | Number) -> Expr:
+        return apply("mul", self, other)
+
+    def __rmul__(self, other: Number) -> Expr:
+        return apply("mul", other, self)
+
+    def __truediv__(self, other: Expr | Number) -> Expr:
+        return apply("div", self, other)
+
+    def __rtruediv__(self, other: Number) -> Expr:
+        return apply("div", other, self)
+
+    def __pow__(self, other: Expr | Number) -> Expr:
+        return apply("power", self, other)
+
+    def __rpow__(self, other: Number) -> Expr:
+        return apply("power", other, self)
+
+    def __neg__(self) -> Expr:
+        return apply("neg", self)
+
+    def __abs__(self) -> Expr:
+        return apply("abs", self)
+
+    def __invert__(self) -> Expr:
+        return apply("not_", self)
+
+    def __and__(self, other: Expr | Number) -> Expr:
+        return apply("and_", self, other)
+
+    def __rand__(self, other: Number) -> Expr:
+        return apply("and_", other, self)
+
+    def __or__(self, other: Expr | Number) -> Expr:
+        return apply("or_", self, other)
+
+    def __ror__(self, other: Number) -> Expr:
+        return apply("or_", other, self)
+
+    def __gt__(self, other: Expr | Number) -> Expr:
+        return apply("gt", self, other)
+
+    def __ge__(self, other: Expr | Number) -> Expr:
+        return apply("ge", self, other)
+
+    def __lt__(self, other: Expr | Number) -> Expr:
+        return apply("lt", self, other)
+
+    def __le__(self, other: Expr | Number) -> Expr:
+        return apply("le", self, other)
+
+
+def constant(value: Number) -> Expr:
+    """Return a number as an expression.
+
+    Examples
+    --------
+    >>> str(constant(2) ** -1)
+    '2.0 ** -1.0'
+    """
+    return Expr("constant", (), (float(value),))
+
+
+def as_expr(value: Any, owner: str) -> Expr:
+    """Return expressions as they are and numbers as constants; refuse everything else."""
+    if isinstance(value, Expr):
+        return value
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    if isinstance(value, bool | int | float):
+        return constant(value)
+    raise ExprError(
+        f"{owner}: got {value!r:.80} ({type(value).__name__})",
+        rule="an operator reads expressions and numbers.",
+        fix="A series of your own enters as a named column: "
+        "bars.with_columns({'x': ...}) and al.column('x').",
+    )
+
+
+def apply(name: str, *args: Any, **kwargs: Any) -> Expr:
+    """Apply an operator of the registry: its inputs, then its numbers, which may be named.
+
+    Raises
+    ------
+    ExprError
+        A wrong number of arguments, an unknown argument, a number outside its range.
+
+    Examples
+    --------
+    >>> from alphalab.expr.functions import close
+    >>> apply("ts_mean", close, n=0)
+    Traceback (most recent call last):
+        ...
+    alphalab.errors.ExprError: ts_mean: n=0
+      Rule: n is an integer of at least 1.
+    """
+    record = operator(name)
+    names = [*record.inputs, *(p.name for p in record.params)]
+    values: dict[str, Any] = {p.name: p.default for p in record.params if p.default is not None}
+    if len(args) > len(names):
+        raise ExprError(
+            f"{name}: {len(args)} arguments", rule=f"it is called as {record.signature}."
+        )
+    given = dict(zip(names, args, strict=False))
+    for key, value in kwargs.items():
+        if key not in names or key in given:
+            raise ExprError(
+                f"{name}: argument {key!r}", rule=f"it is called as {record.signature}."
+            )
+        given[key] = value
+    values.update(given)
+    if missing := [n for n in names if n not in values]:
+        raise ExprError(
+            f"{name}: {', '.join(missing)} missing", rule=f"it is called as {record.signature}."
+        )
+    inputs = tuple(as_expr(values[key], name) for key in record.inputs)
+    params = tuple(p.check(name, values[p.name]) for p in record.params)
+    if name == "clip" and params[0] > params[1]:
+        raise ExprError(f"clip: low={params[0]:g}, high={params[1]:g}", rule="low is at most high.")
+    if name == "neg" and inputs[0].op == "constant":
+        return constant(-inputs[0].params[0])
+    if name == "cs_neutralize" and inputs[1].op != "group":
+        raise ExprError(
+            f"cs_neutralize: group={inputs[1]}", rule="its second input is group('label')."
+        )
+    return Expr(name, inputs, params)

@@ -1,0 +1,281 @@
+"""The built-in operators, one record each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alphalab.expr.registry import (
+    CELL,
+    CROSS,
+    SKIP,
+    WINDOW,
+    Family,
+    Linear,
+    Operator,
+    Param,
+    register,
+)
+
+N = Param("n", integer=True, low=1)
+LAG = Param("n", integer=True, low=1, default=1)
+
+
+def _add(
+    name: str,
+    inputs: str,
+    doc: str,
+    params: tuple[Param, ...],
+    family: Family,
+    kernel: str,
+    *,
+    rows: str = "1",
+    state: str = "0",
+    recursive: bool = False,
+    unknown: str = CELL,
+    infix: str = "",
+) -> None:
+    """Register an operator; `kernel` is a module of `alphalab.kernels`, or ``module:function``."""
+    register(
+        Operator(
+            name=name,
+            family=family,
+            doc=doc,
+            inputs=tuple(inputs.split()),
+            params=params,
+            rows=Linear.parse(rows),
+            recursive=recursive,
+            state=Linear.parse(state),
+            unknown=unknown,
+            infix=infix,
+            update=kernel if ":" in kernel else f"{kernel}:{name}",
+        )
+    )
+
+
+def _cell(name: str, inputs: str, doc: str, *params: Param, **more: Any) -> None:
+    kernel = f"elementwise:{more.pop('function', name)}"
+    _add(name, inputs, doc, params, "elementwise", kernel, **more)
+
+
+def _window(
+    name: str, inputs: str, doc: str, *params: Param, kernel: str = "window", **more: Any
+) -> None:
+    rule = {"rows": "n", "state": "n + 11", "unknown": WINDOW}
+    _add(name, inputs, doc, params or (N,), "series", kernel, **{**rule, **more})
+
+
+def _recursive(name: str, inputs: str, doc: str, *params: Param, **more: Any) -> None:
+    rule = {"recursive": True, "unknown": SKIP}
+    _add(name, inputs, doc, params, "series", "recursive", **{**rule, **more})
+
+
+def _cross(name: str, inputs: str, doc: str, *params: Param) -> None:
+    _add(name, inputs, doc, params, "cross", "cross", unknown=CROSS)
+
+
+def _source(name: str, doc: str, *inputs: str, family: Family = "source") -> None:
+    register(Operator(name=name, family=family, doc=doc, inputs=inputs))
+
+
+_source("column", "A named column of the bars: column('funding').")
+_source("group", "Group label of each asset as a code: group('sector').")
+_source("constant", "A number; written as the number itself.")
+_source(
+    "of",
+    "One asset's series, seen by all: of(close, 'SPY') or close.of('SPY').",
+    "x",
+    family="shape",
+)
+_source(
+    "per_symbol",
+    "Another expression for each asset, unknown for the rest: per_symbol({'A': x, 'B': y}).",
+    family="shape",
+)
+_source(
+    "python_op", "A registered Python function of exactly the last `lookback` rows.", family="shape"
+)
+
+# Cells.
+_cell("add", "x y", "Sum.", infix="+")
+_cell("sub", "x y", "Difference.", infix="-")
+_cell("mul", "x y", "Product.", infix="*")
+_cell("div", "x y", "Quotient; x / 0 is infinite, 0 / 0 unknown.", infix="/")
+_cell("power", "x y", "x to the power y.", infix="**")
+_cell("neg", "x", "The opposite.", infix="-")
+_cell("gt", "x y", "1 where x > y, else 0.", infix=">")
+_cell("ge", "x y", "1 where x >= y, else 0.", infix=">=")
+_cell("lt", "x y", "1 where x < y, else 0.", infix="<")
+_cell("le", "x y", "1 where x <= y, else 0.", infix="<=")
+_cell("eq", "x y", "1 where x equals y, else 0.")
+_cell("ne", "x y", "1 where x differs from y, else 0.")
+_cell(
+    "and_",
+    "x y",
+    "1 where both hold.",
+    infix="&",
+    unknown="0 where one is 0, else unknown where one is unknown",
+)
+_cell(
+    "or_",
+    "x y",
+    "1 where one holds.",
+    infix="|",
+    unknown="1 where one holds, else unknown where one is unknown",
+)
+_cell("not_", "x", "1 where x is 0.", infix="~")
+_cell(
+    "where",
+    "condition x y",
+    "x where the condition holds, else y.",
+    unknown="unknown where the condition is unknown",
+)
+_cell("abs", "x", "Absolute value.", function="abs_")
+_cell("log", "x", "Natural logarithm; of 0 minus infinity, of a negative number unknown.")
+_cell("exp", "x", "e to the power x.")
+_cell("sqrt", "x", "Square root; of a negative number unknown.")
+_cell("sign", "x", "-1, 0 or 1.")
+_cell("clip", "x", "x, at least low and at most high.", Param("low"), Param("high"))
+_cell("minimum", "x y", "The smaller of two.")
+_cell("maximum", "x y", "The larger of two.")
+_cell("is_nan", "x", "1 where x is unknown, else 0.", unknown="never unknown")
+_cell(
+    "fill_nan",
+    "x",
+    "x, or the value where x is unknown.",
+    Param("value", default=0.0),
+    unknown="replaced by the value",
+)
+
+# The past of one asset.
+_window("delay", "x", "x of n rows ago.", LAG, rows="n + 1", unknown="passed on as it is")
+_window("delta", "x", "x minus x of n rows ago.", LAG, rows="n + 1", unknown=CELL)
+_window("returns", "x", "x over x of n rows ago, minus 1.", LAG, rows="n + 1", unknown=CELL)
+
+# Windows of the last n rows, this row included.
+_window("ts_sum", "x", "Sum.")
+_window("ts_mean", "x", "Arithmetic mean.")
+_window("ts_std", "x", "Standard deviation, divisor n - 1; exactly 0 for a constant window.")
+_window("ts_var", "x", "Variance, divisor n - 1.")
+_window(
+    "ts_zscore",
+    "x",
+    "This row's distance from the mean in standard deviations; unknown for a constant window.",
+)
+_window("ts_skew", "x", "Skewness, corrected for bias (G1).", Param("n", integer=True, low=3))
+_window(
+    "ts_kurt", "x", "Excess kurtosis, corrected for bias (G2).", Param("n", integer=True, low=4)
+)
+_window("ts_product", "x", "Product.")
+_window("ts_decay_linear", "x", "Mean weighted n (this row) down to 1 (oldest).")
+_window("ts_count", "x", "Number of rows where x holds.")
+_window("ts_rank", "x", "Rank of this row among the n, ties averaged, over n: in (0, 1].")
+_window("ts_min", "x", "Smallest value.", kernel="order", state="2*n + 4")
+_window("ts_max", "x", "Largest value.", kernel="order", state="2*n + 4")
+_window(
+    "ts_argmin",
+    "x",
+    "Rows since the smallest value, the latest of equals; 0 is this row.",
+    kernel="order",
+    state="2*n + 4",
+)
+_window(
+    "ts_argmax",
+    "x",
+    "Rows since the largest value, the latest of equals; 0 is this row.",
+    kernel="order",
+    state="2*n + 4",
+)
+_window("ts_median", "x", "Median.", kernel="order", state="2*n + 11")
+_window(
+    "ts_quantile",
+    "x",
+    "Quantile q, linear between the two nearest values.",
+    N,
+    Param("q", low=0.0, high=1.0),
+    kernel="order",
+    state="2*n + 11",
+)
+_window("ts_cov", "x y", "Covariance, divisor n - 1.", kernel="pair", state="2*n + 17")
+_window(
+    "ts_corr",
+    "x y",
+    "Correlation; unknown when either is constant.",
+    kernel="pair",
+    state="2*n + 17",
+)
+_window("ts_beta", "y x", "Slope of the regression of y on x.", kernel="pair", state="2*n + 17")
+_window(
+    "ts_residual",
+    "y x",
+    "This row's residual of the regression of y on x.",
+    kernel="pair",
+    state="2*n + 17",
+)
+
+# Recursion.
+_recursive(
+    "ema",
+    "x",
+    "Exponential mean of span n, weight 2 / (n + 1), started from the mean of the first n.",
+    N,
+    rows="n",
+    state="2",
+)
+_recursive(
+    "wilder",
+    "x",
+    "Wilder's smoothing, weight 1 / n, started from the mean of the first n.",
+    N,
+    rows="n",
+    state="2",
+)
+_recursive(
+    "rsi",
+    "x",
+    "Wilder's relative strength index, 0 to 100; unknown when nothing has moved.",
+    N,
+    rows="n + 1",
+    state="6",
+)
+_recursive("atr", "high low close", "Wilder's average true range.", N, rows="n + 1", state="4")
+_recursive(
+    "latch",
+    "enter exit",
+    "1 from the row where enter holds to the row where exit holds, else 0; exit wins.",
+    state="1",
+    unknown="unknown where an unknown input could have changed it",
+)
+_recursive(
+    "bars_since",
+    "x",
+    "Rows since x held; 0 is this row.",
+    state="1",
+    unknown="unknown before the first, and from an unknown row to the next",
+)
+
+# One row across assets.
+_cross("cs_rank", "x", "Rank among the assets, ties averaged, over their number: in (0, 1].")
+_cross("cs_zscore", "x", "Distance from the row's mean in standard deviations (divisor n - 1).")
+_cross("cs_demean", "x", "x minus the row's mean.")
+_cross(
+    "cs_scale",
+    "x",
+    "x times a factor that makes the absolute values add up to gross; zeros stay zeros.",
+    Param("gross", low=0.0, default=1.0),
+)
+_cross(
+    "cs_winsorize",
+    "x",
+    "x clipped to the row's quantiles limit and 1 - limit.",
+    Param("limit", low=0.0, high=0.5, default=0.05),
+)
+_cross(
+    "cs_neutralize", "x group", "x minus the mean of its group: cs_neutralize(x, group('sector'))."
+)
+_cross(
+    "cs_top",
+    "x",
+    "1 for the k largest, else 0; of equals the earlier symbol.",
+    Param("k", integer=True, low=1),
+)
+_cross("cs_residual", "y x", "Residual of the row's regression of y on x over the assets.")

@@ -1,0 +1,56 @@
+"""Running a user's Python function row by row, on exactly the last rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from alphalab.errors import ExprError
+from alphalab.types import FloatArray
+
+
+def run_python(
+    function: Callable[..., Any],
+    params: tuple[str, int],
+    state: FloatArray,
+    inputs: list[FloatArray],
+    out: FloatArray,
+) -> None:
+    """Fill `out` (R, N) by calling the function once a row; the last rows are kept in `state`.
+
+    `state[0, 0]` counts the rows seen; the rest holds the last `lookback` rows of each input,
+    oldest first.
+    """
+    name, lookback = params
+    n_assets = out.shape[1]
+    history = state[0, 1:].reshape(len(inputs), lookback, n_assets)
+    for t in range(out.shape[0]):
+        history[:, :-1] = history[:, 1:].copy()
+        for i, values in enumerate(inputs):
+            history[i, -1] = values[t]
+        state[0, 0] += 1
+        out[t] = np.nan
+        if state[0, 0] >= lookback:
+            out[t] = _called(function, name, history, n_assets)
+
+
+def _called(
+    function: Callable[..., Any], name: str, history: FloatArray, n_assets: int
+) -> FloatArray:
+    windows = history.copy()
+    windows.flags.writeable = False
+    try:
+        values = np.asarray(function(*windows), np.float64)
+    except Exception as error:
+        raise ExprError(
+            f"python_op {name!r} failed: {type(error).__name__}: {error}",
+            rule=f"it takes {len(windows)} arrays of shape {windows.shape[1:]}, read-only.",
+        ) from error
+    if values.shape not in ((), (n_assets,)):
+        raise ExprError(
+            f"python_op {name!r} returned shape {values.shape}",
+            rule=f"it returns one value per asset: shape ({n_assets},).",
+        )
+    return values

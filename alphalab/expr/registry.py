@@ -1,0 +1,163 @@
+"""What an operator is, and the one registry of all of them.
+
+Parser, printer, plan, documentation, warm-up analysis and tests read these records; nobody keeps
+another list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from alphalab.errors import ExprError, UnknownNameError
+
+Family = Literal["source", "elementwise", "series", "cross", "shape"]
+
+#: What happens to unknown (NaN, and in windows infinite) values, in words.
+CELL = "unknown where an input is unknown"
+WINDOW = "unknown until the window is full and while it holds an unknown value"
+SKIP = "an unknown row gives unknown and is skipped"
+CROSS = "unknown assets are left out and stay unknown"
+
+
+class Linear(msgspec.Struct, frozen=True):
+    """A count that depends on an operator's n: ``per_n * n + fixed``.
+
+    Examples
+    --------
+    >>> Linear.parse("2*n + 11").at(20)
+    51
+    >>> str(Linear.parse("n + 1"))
+    'n + 1'
+    """
+
+    fixed: int = 0
+    per_n: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Linear:
+        """Read ``"5"``, ``"n"``, ``"n + 1"`` or ``"2*n + 11"``."""
+        match = re.fullmatch(r"(?:(\d+\*)?(n))?(?:(?:^|\s*\+\s*)(\d+))?", text.strip())
+        if not match or not text.strip():
+            raise ExprError(
+                f"count {text!r}", rule="a count reads '5', 'n', 'n + 1' or '2*n + 11'."
+            )
+        factor, n, fixed = match.groups()
+        return cls(int(fixed or 0), int((factor or "1*")[:-1]) if n else 0)
+
+    def at(self, n: int) -> int:
+        """Return the count for this n."""
+        return self.fixed + self.per_n * n
+
+    def __str__(self) -> str:
+        factor = {0: "", 1: "n"}.get(self.per_n, f"{self.per_n}*n")
+        return " + ".join(
+            part for part in (factor, str(self.fixed) if self.fixed or not factor else "") if part
+        )
+
+
+class Param(msgspec.Struct, frozen=True):
+    """One number of an operator: a count of rows (`integer`) or any number, within [low, high]."""
+
+    name: str
+    integer: bool = False
+    low: float = float("-inf")
+    high: float = float("inf")
+    default: float | None = None
+
+    def check(self, owner: str, value: Any) -> float | int:
+        """Return the value as int or float, or say what is wrong with it."""
+        given = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+        wanted = "an integer" if self.integer else "a number"
+        number = isinstance(given, int | float) and not isinstance(given, bool) and given == given
+        if (
+            not number
+            or (self.integer and given != int(given))
+            or not self.low <= given <= self.high
+        ):
+            bounds = "" if self.low == float("-inf") else f" of at least {self.low:g}"
+            bounds += "" if self.high == float("inf") else f" and at most {self.high:g}"
+            raise ExprError(
+                f"{owner}: {self.name}={value!r}", rule=f"{self.name} is {wanted}{bounds}."
+            )
+        return int(given) if self.integer else float(given)
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """One word of the alpha language.
+
+    Parameters
+    ----------
+    name : str
+        As it is written in expressions.
+    family : str
+        ``elementwise`` (one cell), ``series`` (one asset through time), ``cross`` (one row across
+        assets), ``source`` (reads a column or a constant) or ``shape`` (moves series between
+        assets, calls Python).
+    doc : str
+        One line that says what it gives.
+    inputs, params : tuple
+        Names of the series it takes, then its numbers.
+    rows : Linear
+        Rows it must have seen before it can know its first value.
+    recursive : bool
+        Whether rows older than `rows` still count.
+    state : Linear
+        Carried float64 values per asset.
+    unknown : str
+        What it does with unknown values.
+    infix : str
+        Its Python sign, if it has one.
+    update : str or callable
+        ``module:function`` in `alphalab.kernels`, or a user's function.
+    """
+
+    name: str
+    family: Family
+    doc: str
+    inputs: tuple[str, ...] = ()
+    params: tuple[Param, ...] = ()
+    rows: Linear = Linear(1)
+    recursive: bool = False
+    state: Linear = Linear()
+    unknown: str = CELL
+    infix: str = ""
+    update: str | Callable[..., Any] = ""
+
+    @property
+    def signature(self) -> str:
+        """How it is called, such as ``ts_mean(x, n)``."""
+        if self.infix:
+            return f"{self.infix}x" if len(self.inputs) == 1 else f"x {self.infix} y"
+        numbers = [p.name if p.default is None else f"{p.name}={p.default:g}" for p in self.params]
+        return f"{self.name}({', '.join([*self.inputs, *numbers])})"
+
+    @property
+    def memory(self) -> str:
+        """What it remembers, in words."""
+        if self.recursive:
+            return f"all rows, known after {self.rows}" if self.rows.per_n else "all rows"
+        return "this row" if self.rows == Linear(1) else f"{self.rows} rows"
+
+    def n(self, params: tuple[Any, ...]) -> int:
+        """Return the n that `rows` and `state` depend on: the first number, 0 without one."""
+        return int(params[0]) if self.params and self.params[0].integer else 0
+
+
+REGISTRY: dict[str, Operator] = {}
+
+
+def register(operator: Operator) -> Operator:
+    """Add an operator to the language."""
+    REGISTRY[operator.name] = operator
+    return operator
+
+
+def operator(name: str) -> Operator:
+    """Return the operator of this name, or suggest near ones."""
+    if name not in REGISTRY:
+        raise UnknownNameError("operator", name, REGISTRY)
+    return REGISTRY[name]
