@@ -1,0 +1,1 @@
+"""The one program: strategy, engine and the step that every driver shares."""

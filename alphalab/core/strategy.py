@@ -1,0 +1,79 @@
+"""`Strategy`: frozen parameters and the expressions they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from alphalab.config import Limits, Rebalance, Settings
+from alphalab.errors import StrategyError
+from alphalab.expr.nodes import Expr, as_expr
+
+
+class Strategy(Settings, frozen=True):
+    """Base of every strategy. Typed fields are its parameters; `weights` says what to hold.
+
+    Define either
+
+    - ``weights() -> Expr``: the desired weight of equity per asset at every row (NaN: no opinion,
+    keep what is
+      held), or
+    - ``signals() -> dict[str, Expr]`` and a static ``decide(signals, account, memory) -> targets``,
+    compiled with
+      numba and called once a row, for rules that look at the position. ``signals`` is an array of
+      shape (K, N) in the order of the dict, ``account`` has ``row, time, cash, equity, drawdown``
+      and ``positions`` (one record per asset with ``qty, mark, entry_price, entry_row, target``),
+      ``memory`` is an array of shape (memory_rows, N) that is yours, zeros at the start and part of
+      every snapshot. It returns a new array of N weights.
+
+    Class attributes `rebalance` and `limits` say how this strategy wants to be traded; a run may
+    override them.
+
+    Raises
+    ------
+    ParameterError
+        A parameter of the wrong type. Override ``__post_init__`` (and call super's) for rules of
+        your own.
+
+    Examples
+    --------
+    >>> from alphalab.expr.functions import close, where
+    >>> class AboveAverage(Strategy):
+    ...     n: int = 50
+    ...     def weights(self) -> Expr:
+    ...         return where(close > close.ts_mean(self.n), 1.0, 0.0)
+    >>> {name: str(expr) for name, expr in AboveAverage(n=20).expressions().items()}
+    {'weights': 'where(close > ts_mean(close, 20), 1.0, 0.0)'}
+    """
+
+    rebalance: ClassVar[Rebalance | None] = None
+    limits: ClassVar[Limits | None] = None
+    memory_rows: ClassVar[int] = 0
+    decide: ClassVar[Callable[..., Any] | None] = None
+
+    def weights(self) -> Expr:
+        """Return the desired weight of equity per asset."""
+        name = type(self).__name__
+        raise StrategyError(
+            f"{name} says nothing to hold",
+            rule="a strategy defines weights(), or signals() and decide().",
+        )
+
+    def signals(self) -> dict[str, Expr]:
+        """Return the series that `decide` reads, in its order."""
+        name = type(self).__name__
+        raise StrategyError(
+            f"{name} has decide() but no signals()", rule="decide() reads what signals() names."
+        )
+
+    def expressions(self) -> dict[str, Expr]:
+        """Return what the plan has to compute: ``{"weights": ...}``, or the signals of `decide`."""
+        name = type(self).__name__
+        if type(self).decide is None:
+            return {"weights": as_expr(self.weights(), f"{name}.weights()")}
+        signals = self.signals()
+        if not signals:
+            raise StrategyError(
+                f"{name}.signals() is empty", rule="decide() reads at least one signal."
+            )
+        return {key: as_expr(expr, f"{name}.signals()[{key!r}]") for key, expr in signals.items()}
