@@ -1,0 +1,111 @@
+"""An alpha is a causal dataflow: one compiled step backtests it, sweeps it and trades it.
+
+Every public name is here, and its module is imported when the name is first used: `import alphalab`
+stays cheap. The operators of the alpha language (`al.ts_mean`, `al.where`, ...) come from their
+registry; ``alphalab ops`` lists them.
+
+Examples
+--------
+>>> import alphalab as al
+>>> al.Costs(fee_bps=10).fee_bps
+10.0
+>>> str(al.ts_mean(al.close, 20))
+'ts_mean(close, 20)'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # What type checkers and editors see. `_PUBLIC` is what runs; a test holds the two together.
+    from alphalab.cli.doctor import show_versions as show_versions
+    from alphalab.config import Costs as Costs
+    from alphalab.config import Limits as Limits
+    from alphalab.config import Rebalance as Rebalance
+    from alphalab.config import RunSettings as RunSettings
+    from alphalab.config import calendar as calendar
+    from alphalab.config import drift as drift
+    from alphalab.config import every_row as every_row
+    from alphalab.config import on_change as on_change
+    from alphalab.core.engine import Engine as Engine
+    from alphalab.core.strategy import Strategy as Strategy
+    from alphalab.data.bars import Bars as Bars
+    from alphalab.data.load import load as load
+    from alphalab.errors import AlphalabError as AlphalabError
+    from alphalab.errors import DataError as DataError
+    from alphalab.errors import ExprError as ExprError
+    from alphalab.errors import InputError as InputError
+    from alphalab.errors import MissingExtraError as MissingExtraError
+    from alphalab.errors import ParameterError as ParameterError
+    from alphalab.errors import RefusedError as RefusedError
+    from alphalab.errors import StateError as StateError
+    from alphalab.errors import StrategyError as StrategyError
+    from alphalab.errors import UnknownNameError as UnknownNameError
+    from alphalab.expr.custom import op as op
+    from alphalab.expr.custom import python_op as python_op
+    from alphalab.expr.functions import bollinger as bollinger
+    from alphalab.expr.functions import close as close
+    from alphalab.expr.functions import column as column
+    from alphalab.expr.functions import group as group
+    from alphalab.expr.functions import high as high
+    from alphalab.expr.functions import low as low
+    from alphalab.expr.functions import macd as macd
+    from alphalab.expr.functions import open as open
+    from alphalab.expr.functions import per_symbol as per_symbol
+    from alphalab.expr.functions import volume as volume
+    from alphalab.expr.nodes import Expr as Expr
+    from alphalab.expr.text import parse as parse
+    from alphalab.research.backtest import backtest as backtest
+    from alphalab.research.result import Result as Result
+    from alphalab.types import Instrument as Instrument
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "cli.doctor": "show_versions",
+    "config": "Costs Limits Rebalance RunSettings calendar drift every_row on_change",
+    "core.engine": "Engine",
+    "core.strategy": "Strategy",
+    "data.bars": "Bars",
+    "data.load": "load",
+    "errors": (
+        "AlphalabError DataError ExprError InputError MissingExtraError ParameterError"
+        " RefusedError StateError StrategyError UnknownNameError"
+    ),
+    "expr.custom": "op python_op",
+    "expr.functions": "bollinger close column group high low macd open per_symbol volume",
+    "expr.nodes": "Expr",
+    "expr.text": "parse",
+    "research.backtest": "backtest",
+    "research.result": "Result",
+    "types": "Instrument",
+}
+_HOME = {name: f"alphalab.{home}" for home, names in _PUBLIC.items() for name in names.split()}
+_OPERATORS = "alphalab.expr.functions"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it lives; whatever is not in the table may be an operator."""
+    if name.startswith("_"):
+        raise AttributeError(f"module 'alphalab' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(_HOME.get(name, _OPERATORS)), name)
+    except AttributeError:
+        if name in _HOME:
+            raise
+        raise AttributeError(f"module 'alphalab' has no {name!r}{_near(name)}") from None
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*_HOME, "__version__", *dir(importlib.import_module(_OPERATORS))})
+
+
+def _near(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, __dir__(), n=3)
+    return f": did you mean {' or '.join(map(repr, near))}?" if near else ""

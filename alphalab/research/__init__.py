@@ -1,0 +1,1 @@
+"""Research: backtests, results, metrics, reports and hand-overs to other libraries."""

@@ -1,0 +1,157 @@
+"""`backtest`: all bars through the one step, in blocks."""
+
+from __future__ import annotations
+
+import time as clock
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from alphalab.config import Costs, Limits, Rebalance, RunSettings
+from alphalab.core.engine import Block, Engine
+from alphalab.core.strategy import Strategy
+from alphalab.data.bars import Bars
+from alphalab.errors import ParameterError, UnknownNameError
+from alphalab.research.result import Result
+from alphalab.types import REASONS, FloatArray, Reason
+
+
+def backtest(
+    strategy: Strategy,
+    bars: Bars,
+    *,
+    cash: float = 100_000.0,
+    costs: Costs | None = None,
+    fill: str = "next_open",
+    limits: Limits | None = None,
+    rebalance: Rebalance | None = None,
+    block_rows: int | None = None,
+    benchmark: FloatArray | None = None,
+    progress: bool = False,
+) -> Result:
+    """Backtest a strategy.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    bars : Bars
+    cash : float
+        Cash at the start, quote currency.
+    costs : Costs, optional
+        Not given: the taker fees of the instruments.
+    fill : {"next_open", "next_close", "same_close"}
+        Where a decision of row t trades.
+    limits, rebalance : optional
+        Not given: what the strategy's class says, else `Limits()` and `on_change()`.
+    block_rows : int, optional
+        Rows pushed at a time. It changes nothing but the speed.
+    benchmark : ndarray of shape (T,), optional
+        A close series to compare with. Not given: the assets, equally weighted.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    AlphalabError
+        A strategy, a setting or data that break a rule.
+
+    Examples
+    --------
+    >>> import alphalab as al
+    >>> class Hold(al.Strategy):
+    ...     def weights(self):
+    ...         return al.where(al.close > 0, 1.0, 0.0)
+    >>> result = backtest(Hold(), al.load("sp500"), cash=10_000)
+    >>> len(result.fills)
+    1
+    """
+    if not isinstance(strategy, Strategy):
+        name = getattr(strategy, "__name__", type(strategy).__name__)
+        raise ParameterError(
+            f"backtest({name}, ...)",
+            rule="it takes a strategy with its parameters.",
+            fix=f"Write {name}().",
+        )
+    if block_rows is not None and (block_rows != int(block_rows) or block_rows < 1):
+        raise ParameterError(
+            f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
+        )
+    settings = RunSettings(
+        cash=cash,
+        fill=fill,  # type: ignore[arg-type]
+        costs=costs or Costs(),
+        limits=limits or strategy.limits or Limits(),
+        rebalance=rebalance or strategy.rebalance or Rebalance(),
+    )
+    started = clock.perf_counter()
+    engine = Engine(strategy, bars.instruments, settings, capacity=block_rows)
+    for name in engine.columns:
+        if name not in bars.columns:
+            raise UnknownNameError(
+                "column", name, bars.columns, fix="Add it with bars.with_columns({...})."
+            )
+    block = _push(engine, bars, progress)
+    return Result(
+        strategy=type(strategy).__name__,
+        params=msgspec.structs.asdict(strategy),
+        expressions={name: str(expr) for name, expr in engine.expressions.items()},
+        settings=settings,
+        bars=bars,
+        ledger=block.ledger,
+        qty=block.qty,
+        targets=block.targets,
+        fills=block.fills,
+        refusals=block.refusals,
+        warnings=tuple(_warnings(engine, bars, block)),
+        seconds=clock.perf_counter() - started,
+        benchmark=benchmark,
+    )
+
+
+def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
+    """Push all rows; with progress in parts of at least 1 % so that a bar can move."""
+    columns = {name: bars.columns[name] for name in engine.columns}
+    if not progress:
+        return engine.push(bars.time, columns)
+    size = max(engine.capacity, bars.n_rows // 100)
+    parts: list[Block] = []
+    with _progress(bars.n_rows) as advance:
+        for i in range(0, bars.n_rows, size):
+            rows = slice(i, i + size)
+            parts.append(
+                engine.push(bars.time[rows], {name: x[rows] for name, x in columns.items()})
+            )
+            advance(parts[-1].ledger.size)
+    return Block(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("backtest", total=total)
+        yield lambda rows: bar.advance(task, rows)
+
+
+def _warnings(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
+    """Yield what the reader of the result has to know."""
+    if engine.warmup >= bars.n_rows:
+        yield (
+            f"Nothing can trade: the strategy needs {engine.warmup + 1} rows to know its signals "
+            f"and the data has {bars.n_rows}. Use shorter windows or more data."
+        )
+    elif not block.fills.size:
+        yield "Nothing was traded."
+    counts = Counter(Reason(code) for code in block.refusals["reason"].tolist())
+    for reason, count in sorted(counts.items()):
+        yield f"{reason.name.lower()} {count} times: {REASONS[reason]}."
