@@ -1,0 +1,19 @@
+"""Equal shares of everything, bought once and kept."""
+
+import alphalab as al
+
+
+class BuyAndHold(al.Strategy):
+    """Buy equal shares of all assets that have a price, and let them run.
+
+    Parameters
+    ----------
+    gross : float
+        Sum of the weights, in (0, 1].
+    """
+
+    gross: float = 1.0
+
+    def weights(self) -> al.Expr:
+        """Give every asset with a price the same weight."""
+        return al.cs_scale(al.close / al.close, self.gross)

@@ -1,0 +1,39 @@
+"""Cross-sectional momentum, after Jegadeesh & Titman (1993): hold last year's winners."""
+
+import alphalab as al
+
+
+class CrossSectionalMomentum(al.Strategy):
+    """Hold the k strongest of the assets, and if asked sell the k weakest short.
+
+    Parameters
+    ----------
+    lookback, skip : int
+        The return is measured from `lookback` rows ago to `skip` rows ago.
+    k : int
+        Assets on each side.
+    short : bool
+        Whether to sell the weakest short.
+    """
+
+    lookback: int = 252
+    skip: int = 21
+    k: int = 5
+    short: bool = False
+
+    rebalance = al.calendar("month")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.skip < self.lookback:
+            raise al.ParameterError(
+                f"CrossSectionalMomentum(lookback={self.lookback}, skip={self.skip})",
+                rule="1 <= skip < lookback.",
+            )
+
+    def weights(self) -> al.Expr:
+        """Equal shares of the winners, minus equal shares of the losers when selling short."""
+        strength = al.close.delay(self.skip).returns(self.lookback - self.skip)
+        winners = al.cs_top(strength, self.k)
+        losers = al.cs_top(-strength, self.k)
+        return al.cs_scale(winners - losers if self.short else winners)
