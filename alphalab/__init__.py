@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from alphalab.expr.nodes import Expr as Expr
     from alphalab.expr.text import parse as parse
     from alphalab.research.backtest import backtest as backtest
+    from alphalab.research.evaluate import evaluate as evaluate
     from alphalab.research.result import Result as Result
     from alphalab.types import Instrument as Instrument
 
@@ -79,6 +80,7 @@ _PUBLIC = {
     "expr.nodes": "Expr",
     "expr.text": "parse",
     "research.backtest": "backtest",
+    "research.evaluate": "evaluate",
     "research.result": "Result",
     "types": "Instrument",
 }

@@ -14,64 +14,66 @@ from alphalab.types import BAR_COLUMNS
 
 MAX_LENGTH = 100_000
 
-_BINARY: dict[str, type[ast.operator]] = {
-    "add": ast.Add,
-    "sub": ast.Sub,
-    "mul": ast.Mult,
-    "div": ast.Div,
-    "power": ast.Pow,
-    "and_": ast.BitAnd,
-    "or_": ast.BitOr,
-}
-_COMPARE: dict[str, type[ast.cmpop]] = {"gt": ast.Gt, "ge": ast.GtE, "lt": ast.Lt, "le": ast.LtE}
-_UNARY: dict[str, type[ast.unaryop]] = {"neg": ast.USub, "not_": ast.Invert}
-_NAMES: dict[type, str] = {
-    sign: name for table in (_BINARY, _COMPARE, _UNARY) for name, sign in table.items()
+# Signs by how tightly they bind, as Python reads them; 8 is a name, a number or a call.
+_LEVELS = {"|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "**": 7}
+_COMPARE, _UNARY, _ATOM = 1, 6, 8
+
+_SIGNS: dict[type, str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.Pow: "power",
+    ast.BitAnd: "and_",
+    ast.BitOr: "or_",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.USub: "neg",
+    ast.Invert: "not_",
 }
 
 
 def to_text(expr: Expr) -> str:
     """Return the canonical text of an expression; `parse` gives the expression back."""
-    trees: dict[bytes, ast.expr] = {}
+    written: dict[bytes, tuple[str, int]] = {}
     for node in expr.walk():
-        trees[node.key] = _tree(node, [trees[arg.key] for arg in node.args])
-    try:
-        return ast.unparse(trees[expr.key])
-    except RecursionError:
-        raise ExprError(
-            "expression nested too deeply to be written", rule="about 300 levels at most."
-        ) from None
+        written[node.key] = _written(node, [written[arg.key] for arg in node.args])
+    return written[expr.key][0]
 
 
-def _tree(node: Expr, args: list[ast.expr]) -> ast.expr:
+def _written(node: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
+    """Return a node's text and how tightly it binds, given those of its inputs."""
     if node.op == "constant":
-        return _number(node.params[0])
+        text = repr(node.params[0])
+        return text, _UNARY if text.startswith("-") else _ATOM
     if node.op == "column" and node.params[0] in BAR_COLUMNS:
-        return ast.Name(node.params[0])
-    if node.op in _BINARY:
-        return ast.BinOp(args[0], _BINARY[node.op](), args[1])
-    if node.op in _COMPARE:
-        return ast.Compare(args[0], [_COMPARE[node.op]()], [args[1]])
-    if node.op in _UNARY:
-        return ast.UnaryOp(_UNARY[node.op](), args[0])
+        return node.params[0], _ATOM
+    sign = REGISTRY[node.op].infix
+    if sign and len(args) == 1:
+        return sign + _bracketed(args[0], _UNARY), _UNARY
+    if sign:
+        level = _LEVELS.get(sign, _COMPARE)
+        # Powers group from the right, comparisons not at all, everything else from the left.
+        left, right = (_ATOM, _UNARY) if sign == "**" else (level + (level == _COMPARE), level + 1)
+        return f"{_bracketed(args[0], left)} {sign} {_bracketed(args[1], right)}", level
+    inputs = [text for text, _ in args]
     if node.op == "per_symbol":
-        keys: list[ast.expr | None] = [ast.Constant(symbol) for symbol in node.params]
-        return ast.Call(ast.Name("per_symbol"), [ast.Dict(keys, args)], [])
-    if node.op == "python_op":
-        name, lookback = node.params
-        return ast.Call(
-            ast.Name("python_op"), [ast.Constant(name), *args, ast.Constant(lookback)], []
+        pairs = zip(node.params, inputs, strict=True)
+        return (
+            f"per_symbol({{{', '.join(f'{symbol!r}: {text}' for symbol, text in pairs)}}})",
+            _ATOM,
         )
-    params = [ast.Constant(p) if isinstance(p, str) else _number(p) for p in node.params]
-    return ast.Call(ast.Name(node.op), [*args, *params], [])
+    params = [repr(p) for p in node.params]
+    if node.op == "python_op":
+        params, inputs = params[1:], [params[0], *inputs]
+    return f"{node.op}({', '.join([*inputs, *params])})", _ATOM
 
 
-def _number(value: float) -> ast.expr:
-    if value != value:
-        return ast.Name("nan")
-    if str(value).startswith("-"):
-        return ast.UnaryOp(ast.USub(), _number(-value))
-    return ast.Name("inf") if value == float("inf") else ast.Constant(value)
+def _bracketed(part: tuple[str, int], level: int) -> str:
+    text, own = part
+    return text if own >= level else f"({text})"
 
 
 def parse(text: str) -> Expr:
@@ -114,7 +116,7 @@ def parse(text: str) -> Expr:
         if isinstance(error, ExprError | UnknownNameError):
             raise
         raise ExprError(
-            f"text that cannot be read: {error}", rule="about 300 nested levels at most."
+            f"text that cannot be read: {error}", rule="about 100 nested levels at most."
         ) from None
 
 
@@ -138,12 +140,12 @@ class _Reader:
                 return self.expr(operand)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self.expr(operand)
-            case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _NAMES:
-                return apply(_NAMES[type(sign)], self.expr(operand))
-            case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _NAMES:
-                return apply(_NAMES[type(sign)], self.expr(left), self.expr(right))
-            case ast.Compare(left=left, ops=[sign], comparators=[right]) if type(sign) in _NAMES:
-                return apply(_NAMES[type(sign)], self.expr(left), self.expr(right))
+            case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _SIGNS:
+                return apply(_SIGNS[type(sign)], self.expr(operand))
+            case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _SIGNS:
+                return apply(_SIGNS[type(sign)], self.expr(left), self.expr(right))
+            case ast.Compare(left=left, ops=[sign], comparators=[right]) if type(sign) in _SIGNS:
+                return apply(_SIGNS[type(sign)], self.expr(left), self.expr(right))
             case ast.Call(func=ast.Name(id=name)):
                 return self.call(tree, name, tree.args)
             case ast.Call(func=ast.Attribute(value=first, attr=name)):
