@@ -1,0 +1,438 @@
+"""`Bars`: a panel of market data, checked once and read-only from then on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+
+from alphalab.data import rules
+from alphalab.data.times import Instant, iso, nanoseconds, rows_per_year
+from alphalab.errors import DataError, UnknownNameError
+from alphalab.types import FloatArray, Instrument, IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Bars:
+    """A panel of bars: T rows of N symbols.
+
+    Parameters
+    ----------
+    time : array of shape (T,), int64 or datetime64
+        Nanoseconds UTC, strictly increasing: the instant each row became known, its bar's close.
+    symbols : sequence of str
+        N names, unique.
+    columns : mapping of str to array of shape (T, N)
+        ``open``, ``high``, ``low``, ``close`` (quote currency, above 0), ``volume`` (units, at
+        least 0, NaN where unknown) and any further named column (any float). Four NaN prices in a
+        cell: not listed or not traded. Arrays are copied unless they are read-only.
+    instruments : sequence of Instrument, optional
+        One for each symbol, in their order, of one currency. Not given: plain ones.
+    periods_per_year : float, optional
+        Rows a year holds. Not given: derived from the times, see `periods_per_year`.
+    source : str
+        Where the data came from; leads the error messages.
+    notes : sequence of str
+        Statements that every report on this data has to show.
+
+    Attributes
+    ----------
+    time, symbols, columns, instruments, source
+        As above; arrays are read-only.
+
+    Raises
+    ------
+    DataError
+        A broken rule: the message names row, time, symbol, values and rule.
+
+    Notes
+    -----
+    Two `Bars` are equal when their `id` is. Treat one as immutable: every method returns another.
+
+    Examples
+    --------
+    >>> close = np.array([[10.0], [11.0], [12.0]])
+    >>> columns = dict.fromkeys(("open", "high", "low", "close"), close) | {"volume": close}
+    >>> time = np.array(["2024-01-02T21", "2024-01-03T21", "2024-01-04T21"], "datetime64[ns]")
+    >>> bars = Bars(time, ["ACME"], columns)
+    >>> bars
+    <Bars: 3 rows x 1 symbol, 2024-01-02T21:00:00Z to 2024-01-04T21:00:00Z>
+    >>> Bars(time, ["ACME"], columns | {"high": close - 1})
+    Traceback (most recent call last):
+        ...
+    alphalab.errors.DataError: row 0 (2024-01-02T21:00:00Z), symbol 'ACME': open=10, high=9, ...
+      Rule: high is not below open, close or low. Correct the row at its source, or leave it out.
+    """
+
+    __slots__ = ("_annual", "_id", "_notes", "columns", "instruments", "source", "symbols", "time")
+
+    time: IntArray
+    symbols: tuple[str, ...]
+    columns: Mapping[str, FloatArray]
+    instruments: tuple[Instrument, ...]
+    source: str
+
+    def __init__(
+        self,
+        time: Any,
+        symbols: Sequence[str],
+        columns: Mapping[str, Any],
+        *,
+        instruments: Sequence[Instrument] | None = None,
+        periods_per_year: float | None = None,
+        source: str = "",
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.source = source
+        self.symbols = rules.checked_symbols(symbols)
+        self.time = rules.checked_time(time, source)
+        self.columns = MappingProxyType(
+            rules.checked_columns(columns, self.time, self.symbols, source)
+        )
+        self.instruments = rules.checked_instruments(instruments, self.symbols)
+        self._notes = tuple(notes)
+        self._annual: tuple[float, str] | None = None
+        self._id: str | None = None
+        if periods_per_year is not None:
+            if not (np.isfinite(periods_per_year) and periods_per_year > 0):
+                raise DataError(
+                    f"periods_per_year={periods_per_year!r}", rule="it is finite and above 0."
+                )
+            self._annual = (float(periods_per_year), "")
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        symbol: str = "asset",
+        bar_label: str = "close",
+        instruments: Sequence[Instrument] | None = None,
+        periods_per_year: float | None = None,
+        source: str = "",
+    ) -> Bars:
+        """Make bars of a table.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, pyarrow.Table, or anything that exports itself to Arrow (polars)
+            One bar in each row: times as a DatetimeIndex or as a column named time, timestamp,
+            date, datetime, open_time or close_time; open, high, low, close and optionally volume in
+            any letter case; a column symbol (or ticker) where there are several. Every row has its
+            four prices. Or, pandas only, wide: times as the index, two column levels, field and
+            symbol in either order; four NaN in a cell: did not trade. Further numeric columns keep
+            their name. Times without a zone are UTC.
+        symbol : str
+            The symbol of a frame that names none.
+        bar_label : {"close", "open"}
+            What a time names. Opening times move later by the most frequent step between rows.
+        instruments, periods_per_year, source
+            As in `Bars`.
+
+        Raises
+        ------
+        DataError
+            A column that is missing, ambiguous or not numeric, or a broken rule of `Bars`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> days = pd.date_range("2024-01-02", periods=3, name="date")
+        >>> prices = {"Open": 1.0, "High": 3.0, "Low": 1.0, "Close": 2.0}
+        >>> frame = pd.DataFrame(prices, index=days)
+        >>> bars = Bars.from_frame(frame, symbol="ACME", bar_label="open")
+        >>> bars.end, Bars.from_frame(bars.to_frame()) == bars
+        ('2024-01-05T00:00:00Z', True)
+        """
+        from alphalab.data.frames import from_frame
+
+        return from_frame(
+            frame,
+            symbol=symbol,
+            bar_label=bar_label,
+            instruments=instruments,
+            periods_per_year=periods_per_year,
+            source=source,
+        )
+
+    @classmethod
+    def from_closes(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        bar_label: str = "close",
+        instruments: Sequence[Instrument] | None = None,
+        periods_per_year: float | None = None,
+        source: str = "",
+    ) -> Bars:
+        """Make bars of closing prices: open, high and low are set to the close, and a note says so.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            A DatetimeIndex, and one column of prices for each symbol; NaN: did not trade.
+        bar_label, instruments, periods_per_year, source
+            As in `from_frame`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> days = pd.date_range("2024-01-02", periods=2)
+        >>> Bars.from_closes(pd.DataFrame({"A": [1.0, 2.0], "B": [3.0, None]}, index=days)).notes[0]
+        'closes only: open, high and low are set to the close'
+        """
+        from alphalab.data.frames import from_closes
+
+        return from_closes(
+            frame,
+            bar_label=bar_label,
+            instruments=instruments,
+            periods_per_year=periods_per_year,
+            source=source,
+        )
+
+    def to_frame(self, layout: Literal["wide", "long"] = "wide") -> pd.DataFrame:
+        """Return the panel as a pandas frame.
+
+        Parameters
+        ----------
+        layout : {"wide", "long"}
+            ``"wide"``: times as the index (UTC), two column levels, field and symbol. ``"long"``:
+            columns time, symbol and the fields, one row for each cell that traded, sorted by symbol
+            and time; cells without prices are left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `from_frame` makes equal bars of it (long: if every row and symbol traded, and nothing
+            is known where nothing traded).
+        """
+        from alphalab.data.frames import to_frame
+
+        return to_frame(self, layout)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, T."""
+        return len(self.time)
+
+    @property
+    def n_symbols(self) -> int:
+        """Number of symbols, N."""
+        return len(self.symbols)
+
+    @property
+    def open(self) -> FloatArray:
+        """Opening prices, (T, N)."""
+        return self.columns["open"]
+
+    @property
+    def high(self) -> FloatArray:
+        """Highest prices, (T, N)."""
+        return self.columns["high"]
+
+    @property
+    def low(self) -> FloatArray:
+        """Lowest prices, (T, N)."""
+        return self.columns["low"]
+
+    @property
+    def close(self) -> FloatArray:
+        """Closing prices, (T, N)."""
+        return self.columns["close"]
+
+    @property
+    def volume(self) -> FloatArray:
+        """Traded units, (T, N); NaN where unknown."""
+        return self.columns["volume"]
+
+    @property
+    def start(self) -> str:
+        """Time of the first row, ISO-8601 UTC."""
+        return iso(self.time[0])
+
+    @property
+    def end(self) -> str:
+        """Time of the last row, ISO-8601 UTC."""
+        return iso(self.time[-1])
+
+    @property
+    def periods_per_year(self) -> float:
+        """Rows a year holds: as given, or derived from the times (`notes` then says how).
+
+        Raises
+        ------
+        DataError
+            Not given, and fewer than three rows to derive it from.
+        """
+        if self._annual is None:
+            calendars = [instrument.calendar for instrument in self.instruments]
+            self._annual = rows_per_year(self.time, calendars)
+        return self._annual[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Statements that a report has to show, among them how `periods_per_year` was derived."""
+        derived = self._derived_annual()
+        return self._notes + ((derived[1],) if derived and derived[1] else ())
+
+    def _derived_annual(self) -> tuple[float, str] | None:
+        if self._annual is None and self.n_rows < 3:
+            return None
+        _ = self.periods_per_year
+        return self._annual
+
+    @property
+    def id(self) -> str:
+        """Identity of the data: 32 hexadecimal digits.
+
+        BLAKE2b of times, symbols, columns and instruments. Neither the order of the columns nor
+        `source` nor `notes` counts.
+        """
+        if self._id is None:
+            names = sorted(self.columns)
+            digest = hashlib.blake2b(digest_size=16)
+            digest.update(msgspec.json.encode([self.n_rows, self.symbols, names]))
+            digest.update(msgspec.json.encode(self.instruments, order="sorted"))
+            digest.update(self.time.astype("<i8", copy=False).tobytes())
+            for name in names:
+                values = self.columns[name]
+                # NaN has many bit patterns, and processors differ in the one they make.
+                digest.update(
+                    np.where(np.isnan(values), np.nan, values).astype("<f8", copy=False).data
+                )
+            self._id = digest.hexdigest()
+        return self._id
+
+    def __getitem__(self, name: str) -> FloatArray:
+        """Return a column, (T, N)."""
+        if name not in self.columns:
+            raise UnknownNameError("column", name, self.columns)
+        return self.columns[name]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.n_rows
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other holds the same data."""
+        return self.id == other.id if isinstance(other, Bars) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Return a hash of the `id`."""
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        """Return size, span and source on one line."""
+        size = f"{_count(self.n_rows, 'row')} x {_count(self.n_symbols, 'symbol')}"
+        origin = f", {self.source}" if self.source else ""
+        return f"<Bars: {size}, {self.start} to {self.end}{origin}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the parts: what was checked once is not checked again."""
+        state = {name: getattr(self, name) for name in self.__slots__}
+        return _assemble, (state | {"columns": dict(self.columns)},)
+
+    def rows(self, i0: int, i1: int) -> Bars:
+        """Return rows i0 to i1 (not included) without copying them.
+
+        Raises
+        ------
+        DataError
+            Unless 0 <= i0 < i1 <= n_rows.
+        """
+        if not 0 <= i0 < i1 <= self.n_rows:
+            raise DataError(f"rows({i0}, {i1})", rule=f"0 <= i0 < i1 <= {self.n_rows} (n_rows).")
+        return self._with(
+            time=self.time[i0:i1],
+            columns={name: values[i0:i1] for name, values in self.columns.items()},
+        )
+
+    def between(self, start: Instant | None = None, end: Instant | None = None) -> Bars:
+        """Return the rows known from `start` to `end`, both included, without copying them.
+
+        Parameters
+        ----------
+        start, end : str, date, datetime or datetime64, optional
+            ISO text or date objects, UTC unless they say otherwise. A bare date as `end` includes
+            its whole day.
+
+        Raises
+        ------
+        DataError
+            `start` after `end`, no row between them, or not a date.
+
+        Examples
+        --------
+        >>> from alphalab.data.datasets import nasdaq
+        >>> nasdaq().between("2018-12-30", "2018-12-31")
+        <Bars: 1 row x 1 symbol, 2018-12-31T21:00:00Z to 2018-12-31T21:00:00Z, nasdaq>
+        """
+        first = int(self.time[0]) if start is None else nanoseconds(start)
+        last = int(self.time[-1]) if end is None else nanoseconds(end, end_of_day=True)
+        if start is not None and end is not None and first > last:
+            raise DataError(f"start={start} is after end={end}", rule="start is not after end.")
+        i0 = int(np.searchsorted(self.time, first, side="left"))
+        i1 = int(np.searchsorted(self.time, last, side="right"))
+        if i0 >= i1:
+            raise DataError(
+                f"no rows between start={start} and end={end}",
+                rule=f"the data runs from {self.start} to {self.end}.",
+            )
+        return self.rows(i0, i1)
+
+    def select(self, symbols: Sequence[str]) -> Bars:
+        """Return some of the symbols, in the order given; all rows stay.
+
+        Raises
+        ------
+        UnknownNameError
+            A symbol that is not there; near ones are suggested.
+        """
+        names = rules.checked_symbols(symbols)
+        places = {name: place for place, name in enumerate(self.symbols)}
+        for name in names:
+            if name not in places:
+                raise UnknownNameError("symbol", name, self.symbols)
+        chosen = [places[name] for name in names]
+        return self._with(
+            symbols=names,
+            instruments=tuple(self.instruments[place] for place in chosen),
+            columns={
+                name: np.ascontiguousarray(values[:, chosen])
+                for name, values in self.columns.items()
+            },
+        )
+
+    def with_columns(self, columns: Mapping[str, Any]) -> Bars:
+        """Return bars with columns, (T, N), added or replaced; they are checked like all others."""
+        merged = {**self.columns, **columns}
+        return self._with(
+            columns=rules.checked_columns(merged, self.time, self.symbols, self.source)
+        )
+
+    def _with(self, **changes: Any) -> Bars:
+        state = {name: getattr(self, name) for name in self.__slots__}
+        # What the whole says about its market holds for a part that is too short to tell.
+        state["_annual"] = self._derived_annual()
+        return _assemble(state | {"_id": None} | changes)
+
+
+def _assemble(state: dict[str, Any]) -> Bars:
+    bars = Bars.__new__(Bars)
+    for name, value in state.items():
+        setattr(bars, name, value)
+    for array in (bars.time, *bars.columns.values()):
+        array.setflags(write=False)
+    bars.columns = MappingProxyType(dict(bars.columns))
+    return bars
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

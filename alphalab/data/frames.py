@@ -1,0 +1,212 @@
+"""Frames to `Bars` and back: what `Bars.from_frame`, `Bars.from_closes` and `Bars.to_frame` do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from alphalab.data.bars import Bars
+from alphalab.data.rules import CLOSES_ONLY, NO_VOLUME, PRICES, check_increasing
+from alphalab.data.times import closing_times, datetimes_to_ns, zone_notes
+from alphalab.errors import DataError
+from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def from_frame(
+    frame: Any,
+    *,
+    symbol: str,
+    bar_label: str,
+    instruments: Sequence[Instrument] | None,
+    periods_per_year: float | None,
+    source: str,
+) -> Bars:
+    """Return the bars of a pandas frame, or of anything that exports itself to Arrow."""
+    import pyarrow as pa
+
+    from alphalab.data.table import from_table
+
+    pd = sys.modules.get("pandas")
+    if pd is not None and isinstance(frame, pd.DataFrame):
+        if frame.columns.nlevels > 1:
+            return _from_wide(frame, bar_label, instruments, periods_per_year, source)
+        table = _table_of(frame)
+    elif isinstance(frame, pa.Table):
+        table = frame
+    elif hasattr(frame, "__arrow_c_stream__"):
+        table = pa.table(frame)
+    else:
+        raise DataError(
+            f"a {type(frame).__name__} is not a table",
+            rule="bars are made of a pandas frame, a pyarrow Table, "
+            "or a frame that exports itself to Arrow (polars).",
+        )
+    return from_table(
+        table,
+        symbol=symbol,
+        bar_label=bar_label,
+        instruments=instruments,
+        periods_per_year=periods_per_year,
+        source=source,
+    )
+
+
+def from_closes(
+    frame: pd.DataFrame,
+    *,
+    bar_label: str,
+    instruments: Sequence[Instrument] | None,
+    periods_per_year: float | None,
+    source: str,
+) -> Bars:
+    """Return bars whose four prices are the closes of a frame, one column for each symbol."""
+    pd = sys.modules.get("pandas")
+    if pd is None or not isinstance(frame, pd.DataFrame):
+        raise DataError(
+            f"a {type(frame).__name__} is not a pandas frame",
+            rule="closing prices come as a pandas frame, one column for each symbol.",
+        )
+    time, said = _index_times(frame, bar_label)
+    close = np.empty(frame.shape)
+    for column in range(frame.shape[1]):
+        close[:, column] = _numbers(frame, column)
+    close.setflags(write=False)
+    columns = dict.fromkeys(PRICES, close) | {"volume": np.full_like(close, np.nan)}
+    return Bars(
+        time,
+        [str(name) for name in frame.columns],
+        columns,
+        instruments=instruments,
+        periods_per_year=periods_per_year,
+        source=source,
+        notes=(CLOSES_ONLY, *said),
+    )
+
+
+def to_frame(bars: Bars, layout: Literal["wide", "long"]) -> pd.DataFrame:
+    """Return the panel as a pandas frame in one of two layouts."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(bars.time.view("M8[ns]"), name="time").tz_localize("UTC")
+    if layout == "wide":
+        columns = pd.MultiIndex.from_product(
+            [bars.columns, bars.symbols], names=["field", "symbol"]
+        )
+        return pd.DataFrame(np.hstack(list(bars.columns.values())), index=index, columns=columns)
+    if layout == "long":
+        # By symbol, then time: so the order of appearance is the order of the symbols.
+        asset, row = np.nonzero(~np.isnan(bars.close).T)
+        cells = {name: values[row, asset] for name, values in bars.columns.items()}
+        symbols = np.array(bars.symbols, dtype=object)[asset]
+        return pd.DataFrame({"time": index[row], "symbol": symbols, **cells})
+    raise DataError(f"layout={layout!r}", rule="layout is 'wide' or 'long'.")
+
+
+def _table_of(frame: pd.DataFrame) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+
+    from alphalab.data.table import TIME_NAMES
+
+    index = frame.index
+    timed = str(index.name).lower() in TIME_NAMES
+    try:
+        if isinstance(index, pd.DatetimeIndex):
+            frame = frame.reset_index(names=str(index.name) if timed else "time")
+        elif isinstance(index, pd.MultiIndex) or timed:
+            frame = frame.reset_index()
+        return pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)
+    except (pa.ArrowException, ValueError) as error:
+        raise DataError(
+            f"the frame cannot be read as a table: {'; '.join(map(str, error.args))}",
+            rule="columns have names of their own and one type each.",
+        ) from None
+
+
+def _from_wide(
+    frame: pd.DataFrame,
+    bar_label: str,
+    instruments: Sequence[Instrument] | None,
+    periods_per_year: float | None,
+    source: str,
+) -> Bars:
+    pairs = _fields_and_symbols(frame)
+    symbols = list(dict.fromkeys(owner for _, owner in pairs))
+    places = {name: place for place, name in enumerate(symbols)}
+    time, said = _index_times(frame, bar_label)
+    columns: dict[str, FloatArray] = {
+        name: np.full((len(time), len(symbols)), np.nan) for name, _ in pairs
+    }
+    for column, (name, owner) in enumerate(pairs):
+        columns[name][:, places[owner]] = _numbers(frame, column)
+    if "volume" not in columns:
+        columns["volume"] = np.full((len(time), len(symbols)), np.nan)
+        said = (NO_VOLUME, *said)
+    return Bars(
+        time,
+        symbols,
+        columns,
+        instruments=instruments,
+        periods_per_year=periods_per_year,
+        source=source,
+        notes=said,
+    )
+
+
+def _fields_and_symbols(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return (field, symbol) of each column, whichever level holds the fields."""
+    pairs = [tuple(map(str, pair)) for pair in frame.columns]
+    levels = [{pair[level].lower() for pair in pairs} for level in (0, 1)]
+    if frame.columns.nlevels == 2 and levels[0].issuperset(PRICES):
+        ordered = [(_field_name(first), second) for first, second in pairs]
+    elif frame.columns.nlevels == 2 and levels[1].issuperset(PRICES):
+        ordered = [(_field_name(second), first) for first, second in pairs]
+    else:
+        raise DataError(
+            f"the frame's columns have {frame.columns.nlevels} levels and start with {pairs[:3]}",
+            rule="wide columns are pairs of field and symbol, in either order; "
+            "the fields are open, high, low, close (any letter case) and others.",
+        )
+    if len(set(ordered)) < len(ordered):
+        twice = next(pair for pair in ordered if ordered.count(pair) > 1)
+        raise DataError(
+            f"column {twice} is there twice", rule="each pair of field and symbol is there once."
+        )
+    return ordered
+
+
+def _field_name(written: str) -> str:
+    return written.lower() if written.lower() in BAR_COLUMNS else written
+
+
+def _index_times(frame: pd.DataFrame, bar_label: str) -> tuple[IntArray, tuple[str, ...]]:
+    import pandas as pd
+
+    index = frame.index
+    if not isinstance(index, pd.DatetimeIndex):
+        raise DataError(
+            f"the frame's index is a {type(index).__name__}",
+            rule="a frame with one column for each symbol has its times as a DatetimeIndex.",
+            fix="Use frame.set_index(pd.to_datetime(...)).",
+        )
+    naive = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
+    time = datetimes_to_ns(naive.to_numpy())
+    check_increasing(time, np.arange(len(time)), "")
+    closes, said = closing_times(time, bar_label)
+    return closes, zone_notes(time, index.tz is not None) + said
+
+
+def _numbers(frame: pd.DataFrame, column: int) -> FloatArray:
+    try:
+        values: FloatArray = frame.iloc[:, column].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"column {frame.columns[column]!r}: {error}", rule="prices and volume are numbers."
+        ) from None
+    return values

@@ -1,0 +1,206 @@
+"""The rules every panel of bars keeps.
+
+Nothing is repaired: a row that breaks a rule is refused, and the message names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alphalab.data.times import datetimes_to_ns, iso
+from alphalab.errors import DataError
+from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
+
+PRICES = ("open", "high", "low", "close")
+
+# What notes say about data that lacks something.
+CLOSES_ONLY = "closes only: open, high and low are set to the close"
+NO_VOLUME = "no volume column: volume is unknown"
+
+_FIX = "Correct the row at its source, or leave it out."
+
+
+def frozen(values: Any, name: str) -> FloatArray:
+    """Return values as read-only, C-contiguous float64; copied unless nobody can write to them.
+
+    Raises
+    ------
+    DataError
+        Values that are not numbers.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"column {name!r}: {error}", rule="a column holds numbers.") from None
+    if _writeable(array):
+        array = array.copy()
+        array.setflags(write=False)
+    return array
+
+
+def _writeable(array: NDArray[Any]) -> bool:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return True
+        base = base.base
+    return False
+
+
+def checked_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return the symbols: at least one, each a text of its own."""
+    names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    if not names:
+        raise DataError("no symbols", rule="a panel has at least one symbol.")
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            raise DataError(
+                f"symbol number {place} is {name!r}", rule="a symbol is text that is not empty."
+            )
+        if name in seen:
+            raise DataError(f"symbol {name!r} is there twice", rule="symbols are unique.")
+        seen.add(name)
+    return names
+
+
+def checked_time(time: Any, source: str) -> IntArray:
+    """Return times as read-only int64 ns: one dimension, at least one row, strictly increasing."""
+    array = np.asarray(time)
+    if array.ndim != 1 or array.dtype.kind not in "iM":
+        raise DataError(
+            f"{_prefix(source)}time has shape {array.shape} and type {array.dtype}",
+            rule="time is one array of int64 nanoseconds UTC, or of datetime64.",
+        )
+    if len(array) == 0:
+        raise DataError(f"{_prefix(source)}no rows", rule="bars have at least one row.")
+    array = (
+        datetimes_to_ns(array) if array.dtype.kind == "M" else array.astype(np.int64, copy=False)
+    )
+    if _writeable(array):
+        array = array.copy()
+        array.setflags(write=False)
+    check_increasing(array, np.arange(len(array)), _prefix(source))
+    return array
+
+
+def check_increasing(time: IntArray, rows: IntArray, where: str) -> None:
+    """Refuse times that repeat or go back; `rows` are the numbers that a message calls them by."""
+    back = time[1:] <= time[:-1]
+    if not back.any():
+        return
+    at = int(np.argmax(back)) + 1
+    row, before, now, previous = rows[at], rows[at - 1], iso(time[at]), iso(time[at - 1])
+    if time[at] == time[at - 1]:
+        raise DataError(
+            f"{where}row {row} has the time of row {before}: {now} is duplicated",
+            rule="times are strictly increasing.",
+            fix="Keep one of the two rows.",
+        )
+    raise DataError(
+        f"{where}row {row} ({now}) is earlier than row {before} ({previous}): times are unsorted",
+        rule="times are strictly increasing.",
+        fix="Sort the rows by time.",
+    )
+
+
+def checked_columns(
+    columns: Mapping[str, Any], time: IntArray, symbols: tuple[str, ...], source: str
+) -> dict[str, FloatArray]:
+    """Return the columns as read-only arrays, (T, N), whose prices and volume keep the rules."""
+    missing = [name for name in BAR_COLUMNS if name not in columns]
+    if missing:
+        raise DataError(
+            f"{_prefix(source)}no column {', '.join(missing)}; there are {list(columns)}",
+            rule=f"bars have the columns {', '.join(BAR_COLUMNS)}.",
+            fix="Where the volume is unknown, give it as NaN.",
+        )
+    result = {}
+    for name, values in columns.items():
+        if not isinstance(name, str) or not name:
+            raise DataError(
+                f"a column is named {name!r}", rule="a column's name is text that is not empty."
+            )
+        result[name] = frozen(values, name)
+        if result[name].shape != (len(time), len(symbols)):
+            raise DataError(
+                f"{_prefix(source)}column {name!r} has shape {result[name].shape}",
+                rule=f"a column has shape {(len(time), len(symbols))}: rows, symbols.",
+            )
+    check_cells(result, time, symbols, source)
+    return result
+
+
+def check_cells(
+    columns: Mapping[str, FloatArray], time: IntArray, symbols: tuple[str, ...], source: str
+) -> None:
+    """Refuse prices that are partly unknown, not finite and positive, or at odds; or a bad volume.
+
+    A cell whose four prices are all NaN was not listed or did not trade, and passes.
+    """
+    open_, high, low, close, volume = (columns[name] for name in BAR_COLUMNS)
+
+    def refuse(bad: NDArray[np.bool_], names: tuple[str, ...], rule: str) -> None:
+        if not bad.any():
+            return
+        row, asset = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        values = ", ".join(f"{name}={columns[name][row, asset]:.10g}" for name in names)
+        raise DataError(
+            f"{_prefix(source)}row {row} ({iso(time[row])}), symbol {symbols[asset]!r}: {values}",
+            rule=rule,
+            fix=_FIX,
+        )
+
+    unknown = np.isnan(open_)
+    mixed = np.zeros(unknown.shape, np.bool_)
+    for price in (high, low, close):
+        mixed |= np.isnan(price) != unknown
+    refuse(
+        mixed,
+        PRICES,
+        "the four prices are known together: none is NaN, or all are.",
+    )
+    for name in PRICES:
+        price = columns[name]
+        refuse((price <= 0) | np.isinf(price), (name,), "prices are finite and above 0.")
+    refuse(
+        (high < open_) | (high < close) | (high < low),
+        PRICES,
+        "high is not below open, close or low.",
+    )
+    refuse((low > open_) | (low > close), PRICES, "low is not above open or close.")
+    refuse(
+        (volume < 0) | np.isinf(volume),
+        ("volume",),
+        "volume is finite and at least 0, or NaN if unknown.",
+    )
+
+
+def checked_instruments(
+    instruments: Sequence[Instrument] | None, symbols: tuple[str, ...]
+) -> tuple[Instrument, ...]:
+    """Return one instrument for each symbol, in their order and of one currency."""
+    if instruments is None:
+        return tuple(Instrument(symbol=name) for name in symbols)
+    given = tuple(instruments)
+    if tuple(instrument.symbol for instrument in given) != symbols:
+        raise DataError(
+            f"instruments {[i.symbol for i in given]} for symbols {list(symbols)}",
+            rule="there is one instrument for each symbol, in the same order.",
+        )
+    currencies = sorted({instrument.currency for instrument in given})
+    if len(currencies) > 1:
+        raise DataError(
+            f"instruments are quoted in {', '.join(currencies)}",
+            rule="the symbols of one panel share their currency.",
+            fix="Load them apart, or convert the prices first.",
+        )
+    return given
+
+
+def _prefix(source: str) -> str:
+    return f"{source}: " if source else ""
