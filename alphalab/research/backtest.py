@@ -80,7 +80,7 @@ def backtest(
             rule="it takes a strategy with its parameters.",
             fix=f"Write {name}().",
         )
-    if block_rows is not None and (block_rows != int(block_rows) or block_rows < 1):
+    if block_rows is not None and (not isinstance(block_rows, int) or block_rows < 1):
         raise ParameterError(
             f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
         )

@@ -1,0 +1,296 @@
+"""The report: one HTML page that needs nothing else, neither files nor a network.
+
+The page's Content-Security-Policy forbids every load, and all text that came from outside (names of
+strategies, symbols, sources, warnings) is escaped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import string
+from collections.abc import Iterable, Iterator
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alphalab.errors import InputError
+from alphalab.research import display, plots, tables
+from alphalab.types import REASONS, Reason, Records
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from alphalab.research.result import Result
+
+#: Round trips that the table shows before it keeps the best and the worst.
+MOST_TRIPS = 20
+
+_SIGNED = ("total_return", "annual_return")
+_RGB_GAIN, _RGB_LOSS = (28, 138, 91), (194, 59, 50)
+
+
+def write(result: Result, path: str | os.PathLike[str]) -> Path:
+    """Write the report of a result.
+
+    Parameters
+    ----------
+    result : Result
+    path : path-like
+        Its folders are made. The page appears under this name when it is complete.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    InputError
+        A path that cannot be written; nothing is left behind.
+    """
+    page = render(result)
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(page, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write the report {path}: {error.strerror}",
+            rule="a report is a file in a folder that can be written.",
+        ) from None
+    return path
+
+
+def render(result: Result) -> str:
+    """Return the report of a result as HTML."""
+    from plotly.offline import get_plotlyjs
+
+    bars = result.bars
+    template = resources.files("alphalab.research").joinpath("report.html").read_text("utf-8")
+    params = ", ".join(f"{name} = {value!r}" for name, value in result.params.items())
+    symbols = bars.symbols[0] if bars.n_symbols == 1 else f"{bars.n_symbols} symbols"
+    about = (bars.source, symbols, f"{bars.start[:10]} to {bars.end[:10]}", f"{bars.n_rows:,} rows")
+    return string.Template(template).substitute(
+        title=escape(f"{display.strategy_text(result)} · alphalab"),
+        font=plots.FONT,
+        plotly=get_plotlyjs(),
+        strategy=escape(result.strategy),
+        params=escape(params),
+        subtitle=escape(" · ".join(filter(None, about))),
+        warnings=_warnings(result),
+        tiles="\n".join(_tiles(result)),
+        sections="\n".join(_sections(result)),
+        assumptions="\n".join(
+            f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>"
+            for label, text in result.assumptions.items()
+        ),
+        digest=result.digest,
+    )
+
+
+def _warnings(result: Result) -> str:
+    remarks = list(result.warnings)
+    if result.settings.fill == "same_close":
+        remarks.insert(0, display.SEEN_PRICE)
+    items = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
+    return f'<div class="warning"><b>Read first</b><ul>{items}</ul></div>' if items else ""
+
+
+def _tiles(result: Result) -> Iterator[str]:
+    text = display.figure_texts(result)
+    for name in display.HEADLINE:
+        sign = _sign(result.metrics[name]) if name in _SIGNED else ""
+        yield (
+            f'<div class="tile"><span>{display.FIGURES[name].label}</span>'
+            f'<b class="{sign}">{text[name]}</b></div>'
+        )
+
+
+def _sections(result: Result) -> Iterator[str]:
+    n_rows, limit = result.bars.n_rows, plots.MOST_POINTS
+    thinned = (
+        f"Lines are drawn with about {limit:,} of {n_rows:,} rows: first, last, lowest and highest "
+        f"of equal stretches, so no extreme is lost. Exposure is the mean of each of "
+        f"{plots.MOST_MEANS:,} stretches."
+    )
+    yield _chart(
+        "Equity, drawdown and exposure", plots.overview(result), thinned if n_rows > limit else ""
+    )
+    yield _chart("Trades on price", plots.price(result), _trades_note(result))
+    if result.bars.n_symbols > 1:
+        yield _chart(
+            "Weights by symbol",
+            plots.weights(result),
+            "Held, as the mean of each of at most 300 equal stretches of rows.",
+        )
+    yield _section("Monthly returns", _months(result), "Percent, calendar months in UTC.")
+    returns, window = plots.active_returns(result), plots.rolling_window(result)
+    yield '<div class="pair">'
+    yield _chart(
+        "Distribution of returns",
+        plots.distribution(result),
+        f"The {returns.size:,} rows with a position; {n_rows - returns.size:,} flat rows are left "
+        "out. Beyond six deviations a return counts in the last bar.",
+    )
+    yield _chart(
+        "Rolling Sharpe ratio and volatility",
+        plots.rolling(result),
+        f"Over the last {window:,} rows, annualised.",
+    )
+    yield "</div>"
+    yield _section("All figures", _figures(result))
+    yield _section("Round trips", *_trips(result))
+    yield _section("Not done as asked", _refusals(result))
+
+
+def _section(title: str, body: str, note: str = "") -> str:
+    said = f"<p>{escape(note)}</p>" if note else ""
+    return f'<section><h2>{escape(title)}</h2>{said}<div class="scroll">{body}</div></section>'
+
+
+def _chart(title: str, figure: go.Figure, note: str = "") -> str:
+    # Inside a script element only "<" could end it early.
+    data = str(figure.to_json()).replace("<", "\\u003c")
+    height = figure.layout.height
+    body = (
+        f'<div class="chart" style="height:{height}px"></div>'
+        f'<script type="application/json">{data}</script>'
+    )
+    return _section(title, body, note)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]], text: int = 1) -> str:
+    """Return a table of cells that are HTML already; the first `text` columns are words."""
+
+    def line(cells: Iterable[str], tag: str) -> str:
+        return "".join(
+            f"<{tag}{' class=text' if i < text else ''}>{cell}</{tag}>"
+            for i, cell in enumerate(cells)
+        )
+
+    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _figures(result: Result) -> str:
+    text = display.figure_texts(result)
+    return "<table><tbody>{}</tbody></table>".format(
+        "".join(
+            f"<tr><td class=text>{figure.label}</td><td>{text[name]}</td>"
+            f'<td class="text quiet">{escape(figure.definition)}</td></tr>'
+            for name, figure in display.FIGURES.items()
+        )
+    )
+
+
+def _months(result: Result) -> str:
+    frame = result.monthly_returns
+    values = frame.to_numpy()
+    month_top, year_top = (
+        max(float(np.nanmax(np.abs(part), initial=0.0)), 0.01)
+        for part in (values[:, :12], values[:, 12])
+    )
+    tops = [month_top] * 12 + [year_top]
+    head = "".join(f"<th>{name}</th>" for name in ("", *frame.columns))
+    body = "".join(
+        f"<tr><td>{year}</td>{''.join(map(_month, row, tops))}</tr>"
+        for year, row in zip(frame.index, values.tolist(), strict=True)
+    )
+    return f'<table class="months"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _month(value: float, top: float) -> str:
+    if math.isnan(value):
+        return "<td></td>"
+    red, green, blue = _RGB_GAIN if value > 0 else _RGB_LOSS
+    shade = min(abs(value) / top, 1.0) * 0.75
+    return f'<td style="background:rgba({red},{green},{blue},{shade:.2f})">{100 * value:z.1f}</td>'
+
+
+def _trades_note(result: Result) -> str:
+    shown, n_symbols = plots.MOST_ASSETS, result.bars.n_symbols
+    which = (
+        f"The {min(shown, n_symbols)} most traded symbols; choose one. " if n_symbols > 1 else ""
+    )
+    return (
+        f"{which}Triangles are fills at their price, lines join the average entry and exit of a "
+        "round trip: green with a profit, red with a loss, after fees."
+    )
+
+
+def _trips(result: Result) -> tuple[str, str]:
+    trips = result.round_trips
+    if not trips.size:
+        return "<p class=quiet>No position was ever opened.</p>", ""
+    ranked = trips[np.argsort(-trips["pnl"], kind="stable")]
+    note = f"All {trips.size:,}, best first."
+    if trips.size > MOST_TRIPS:
+        half = MOST_TRIPS // 2
+        ranked = np.concatenate([ranked[:half], ranked[-half:]])
+        note = f"The {half} best and the {half} worst of {trips.size:,}, by profit after fees."
+    head = ("Symbol", "Side", "Entry", "Exit", "Rows", "Units", "Entry price", "Exit price")
+    return (
+        _table((*head, "Fees", "Profit", "Return"), (_trip(result, t) for t in ranked), text=2),
+        note,
+    )
+
+
+def _trip(result: Result, trip: Any) -> tuple[str, ...]:
+    sign = _sign(trip["pnl"])
+    return (
+        escape(result.bars.symbols[trip["asset"]]),
+        "long" if trip["side"] > 0 else "short",
+        _when(result, trip["entry_row"]),
+        _when(result, trip["exit_row"]) if trip["closed"] else "open",
+        f"{trip['exit_row'] - trip['entry_row']:,}",
+        f"{trip['qty']:,.6g}",
+        f"{trip['entry_price']:,.6g}",
+        f"{trip['exit_price']:,.6g}",
+        f"{trip['fees']:,.2f}",
+        f'<span class="{sign}">{trip["pnl"]:,.2f}</span>',
+        f'<span class="{sign}">{trip["return"]:.2%}</span>',
+    )
+
+
+def _refusals(result: Result) -> str:
+    refusals = result.refusals
+    if not refusals.size:
+        return "<p class=quiet>Every target passed the gate and every order was filled.</p>"
+    rows = []
+    for code in np.unique(refusals["reason"]).tolist():
+        same = refusals[refusals["reason"] == code]
+        last = same[-1]
+        rows.append(
+            (
+                escape(REASONS[Reason(code)]),
+                escape(_whom(result, same)),
+                f"{same.size:,}",
+                _when(result, same[0]["row"]),
+                _when(result, last["row"]),
+                f"{last['asked']:,.6g}",
+                f"{last['approved']:,.6g}",
+            )
+        )
+    head = ("Reason (unit)", "Where", "Times", "First", "Last", "Last asked", "Last approved")
+    return _table(head, rows, text=2)
+
+
+def _whom(result: Result, refusals: Records) -> str:
+    """Name the most frequent asset of some refusals, and how many others there are."""
+    assets, counts = np.unique(refusals["asset"], return_counts=True)
+    name = tables.symbols_of(result, assets[[counts.argmax()]])[0]
+    return name if assets.size == 1 else f"{name} and {assets.size - 1} more"
+
+
+def _when(result: Result, row: int) -> str:
+    return str(plots.dates(result, np.array([row]))[0]).replace("T", " ")
+
+
+def _sign(value: float) -> str:
+    return "up" if value > 0 else "down" if value < 0 else ""

@@ -1,0 +1,106 @@
+"""Results by hand: orders at the open, booked one after the other in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from alphalab.config import Costs, RunSettings
+from alphalab.data.bars import Bars
+from alphalab.research.result import Result
+from alphalab.types import FILL, LEDGER, REFUSAL
+
+DAY = 86_400 * 10**9
+START = int(np.datetime64("2020-01-01T21:00", "ns").astype(np.int64))
+
+
+def panel(close: Any, symbols: Sequence[str] = (), step: int = DAY, **fields: Any) -> Bars:
+    """Bars whose open is the close of the row before; `close` is (T,) or (T, N)."""
+    close = np.asarray(close, np.float64).reshape(len(close), -1)
+    opens = np.vstack([close[:1], close[:-1]])
+    opens = np.where(np.isnan(opens) | np.isnan(close), close, opens)
+    columns = {
+        "open": opens,
+        "high": np.maximum(opens, close),
+        "low": np.minimum(opens, close),
+        "close": close,
+        "volume": np.full_like(close, 1e6),
+    }
+    time = START + step * np.arange(len(close))
+    symbols = symbols or [f"S{i}" for i in range(close.shape[1])]
+    return Bars(time, symbols, columns, **({"periods_per_year": 252.0} | fields))
+
+
+def book(
+    bars: Bars,
+    orders: Sequence[tuple[int, int, float]],
+    *,
+    cash: float = 10_000.0,
+    fee_bps: float = 0.0,
+    fill: str = "next_open",
+    **fields: Any,
+) -> Result:
+    """Result of `orders`, (row, asset, units) sorted by row, each filled at that row's open."""
+    n_rows, n_symbols = bars.close.shape
+    multiplier = [instrument.multiplier for instrument in bars.instruments]
+    settings = RunSettings(cash=cash, costs=Costs(fee_bps=fee_bps), fill=fill)
+    held, entry = np.zeros(n_symbols), np.zeros(n_symbols)
+    mark = np.full(n_symbols, np.nan)
+    ledger, qty, fills = np.zeros(n_rows, LEDGER), np.zeros((n_rows, n_symbols)), []
+    realised = fees = turnover = 0.0
+    waiting = list(orders)
+    for row in range(n_rows):
+        while waiting and waiting[0][0] == row:
+            _, asset, units = waiting.pop(0)
+            price, m = bars.open[row, asset], multiplier[asset]
+            fee = abs(units) * price * m * fee_bps / 1e4
+            before = held[asset]
+            closing = np.sign(units) * min(abs(units), abs(before)) if units * before < 0 else 0.0
+            profit = -closing * (price - entry[asset]) * m if closing else 0.0
+            held[asset] = before + units
+            if before * held[asset] <= 0:
+                entry[asset] = price
+            elif not closing:
+                entry[asset] = (before * entry[asset] + units * price) / held[asset]
+            cash -= units * price * m + fee
+            realised, fees = realised + profit, fees + fee
+            turnover += abs(units) * price * m
+            fills.append((row, bars.time[row], asset, row - 1, units, price, fee, profit))
+        mark = np.where(np.isnan(bars.close[row]), mark, bars.close[row])
+        values = np.array(
+            [q * p * m if q else 0.0 for q, p, m in zip(held, mark, multiplier, strict=True)]
+        )
+        opened = np.array(
+            [
+                q * (p - e) * m if q else 0.0
+                for q, p, e, m in zip(held, mark, entry, multiplier, strict=True)
+            ]
+        )
+        qty[row] = held
+        ledger[row] = (
+            cash + values.sum(),
+            cash,
+            values.sum(),
+            np.abs(values).sum(),
+            realised,
+            opened.sum(),
+            fees,
+            turnover,
+        )
+    given = {
+        "strategy": "ByHand",
+        "params": {"n": 3},
+        "expressions": {"weights": "1.0"},
+        "settings": settings,
+        "bars": bars,
+        "ledger": ledger,
+        "qty": qty,
+        "targets": np.full((n_rows, n_symbols), np.nan),
+        "fills": np.array(fills, FILL),
+        "refusals": np.empty(0, REFUSAL),
+        "warnings": (),
+        "seconds": 0.01,
+    }
+    return Result(**(given | fields))
