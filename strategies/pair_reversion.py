@@ -26,6 +26,9 @@ class PairReversion(al.Strategy):
     enter: float = 2.0
     leave: float = 0.25
 
+    # The hedge ratio moves on every row; following it to the last share would only feed the broker.
+    rebalance = al.drift(0.05)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.enter > self.leave >= 0:
