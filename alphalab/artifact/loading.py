@@ -121,7 +121,8 @@ def blame(cls: type[Strategy]) -> Iterator[None]:
     >>> with blame(load_strategy("sma_cross")):
     ...     pass
     """
-    with _blame(Path(sys.modules[cls.__module__].__file__ or "")):
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    with _blame(Path(file or "")):
         yield
 
 

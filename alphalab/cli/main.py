@@ -1,0 +1,105 @@
+"""The ``alphalab`` command: its parts, its exit codes, and what happens to errors.
+
+Exit codes: 0 fine, 1 a finding (or an error nobody expected), 2 wrong use, 3 refused by a gate, 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from alphalab.cli.backtest import backtest
+from alphalab.cli.doctor import doctor
+from alphalab.cli.new import new
+from alphalab.cli.ops import ops
+from alphalab.cli.output import Output
+from alphalab.errors import AlphalabError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="alphalab",
+    help="Backtest, search and trade alphas with one compiled step.",
+    epilog="Exit codes: 0 fine, 1 a finding, 2 wrong use, 3 refused by a gate.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (backtest, ops, new, doctor):
+    app.command()(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from alphalab import __version__
+
+        typer.echo(f"alphalab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of `alphalab` itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Not given: those of the process.
+
+    Examples
+    --------
+    >>> main(["ops", "ts_mean"])
+    ts_mean(x, n)
+    Arithmetic mean.
+    ...
+    0
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Errors come before options are parsed, too, and have to be printed as asked all the same.
+    out = Output(json="--json" in given)
+    try:
+        code = app(given, prog_name="alphalab", standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except typer.TyperException as error:
+        code = error.exit_code
+        if message := error.format_message():  # without arguments the help has been printed
+            out.error("USAGE", message, fix=_help_line(error))
+    except AlphalabError as error:
+        _show_traceback(given)
+        code = error.exit_code
+        at = "; ".join(getattr(error, "__notes__", ()))
+        out.error(error.code, error.what, rule=error.rule, fix=error.fix, at=at)
+    except Exception as error:
+        _show_traceback(given)
+        code = 1
+        fix = "" if "--debug" in given else "Run it again with --debug to see where."
+        out.error("UNEXPECTED", f"{type(error).__name__}: {error}", fix=fix)
+    if code == INTERRUPTED:
+        out.error("INTERRUPTED", "interrupted, nothing was written")
+    return int(code)
+
+
+def _help_line(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"Try: {context.command_path if context else 'alphalab'} --help"
+
+
+def _show_traceback(given: Sequence[str]) -> None:
+    if "--debug" in given:
+        traceback.print_exc()

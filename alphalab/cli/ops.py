@@ -1,0 +1,93 @@
+"""``alphalab ops``: the words of the alpha language, from their registry."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
+
+if TYPE_CHECKING:
+    from alphalab.expr.registry import Operator
+
+
+def ops(
+    name: Annotated[str, typer.Argument(help="Show this operator only, in full.")] = "",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """List the operators of the alpha language, with what they remember."""
+    from alphalab.errors import UnknownNameError
+
+    out = Output(json=json, quiet=quiet)
+    words = _words()
+    if name and name not in words:
+        raise UnknownNameError("operator", name, words)
+    shown = [words[name]] if name else list(words.values())
+    if json:
+        out.object("ops", {"operators": shown})
+    elif name:
+        _in_full(out, shown[0])
+    else:
+        rows = [(w["signature"], w["family"], w["memory"], w["doc"]) for w in shown]
+        out.table(rows, ("operator", "family", "memory", "gives"))
+
+
+def _words() -> dict[str, dict[str, Any]]:
+    """Describe the operators, then the functions that are written in the language itself."""
+    from alphalab.expr import functions
+    from alphalab.expr.registry import REGISTRY
+
+    words = {record.name: _described(record) for record in REGISTRY.values()}
+    for name in functions.__all__:
+        function = getattr(functions, name)
+        if name not in REGISTRY and inspect.isfunction(function):
+            words[name] = _composite(function)
+    return words
+
+
+def _described(record: Operator) -> dict[str, Any]:
+    # Sources and shapes take names, not only series and numbers: their line shows how.
+    plain = record.family in ("source", "shape")
+    return {
+        "name": record.name,
+        "family": record.family,
+        "signature": record.name if plain else record.signature,
+        "inputs": record.inputs,
+        "params": record.params,
+        "memory": record.memory,
+        "nan": record.unknown,
+        "doc": record.doc,
+    }
+
+
+def _composite(function: Callable[..., Any]) -> dict[str, Any]:
+    from alphalab.expr.registry import Operator, Param
+
+    takes = inspect.signature(function).parameters.values()
+    numbers = [(p.name, p.default) for p in takes if p.default is not p.empty]
+    record = Operator(
+        name=function.__name__,
+        family="series",
+        doc=(inspect.getdoc(function) or "").splitlines()[0],
+        inputs=tuple(p.name for p in takes if p.default is p.empty),
+        params=tuple(Param(name, isinstance(x, int), default=x) for name, x in numbers),
+    )
+    parts = "that of its parts"
+    return _described(record) | {"family": "composite", "memory": parts, "nan": parts}
+
+
+def _in_full(out: Output, word: dict[str, Any]) -> None:
+    out.text(word["signature"])
+    out.text(word["doc"])
+    out.text(f"Family: {word['family']}. Memory: {word['memory']}. NaN: {word['nan']}.")
+    for param in word["params"]:
+        low = f" >= {param.low:g}" if isfinite(param.low) else ""
+        high = f" <= {param.high:g}" if isfinite(param.high) else ""
+        default = "" if param.default is None else f", {param.default:g} unless given"
+        out.text(f"{param.name}: {'integer' if param.integer else 'number'}{low}{high}{default}")
