@@ -10,9 +10,16 @@ import msgspec
 import numpy as np
 
 from alphalab.config import RunSettings
+from alphalab.core.decide import compiled_decide, decide_text
 from alphalab.core.rules import periods, rule_records
 from alphalab.core.strategy import Strategy
-from alphalab.errors import DataError, ParameterError, StateError, StrategyError
+from alphalab.errors import (
+    DataError,
+    ParameterError,
+    StateError,
+    StrategyError,
+    UnknownNameError,
+)
 from alphalab.expr.plan import Plan, group_codes
 from alphalab.kernels import step
 from alphalab.kernels._jit import silent
@@ -144,7 +151,8 @@ class Engine:
         self._account, self._positions = _opened(n_assets, settings.cash)
         self._memory = np.zeros((strategy.memory_rows, n_assets))
         self._buffers = _Buffers(self.capacity, n_assets, len(self.expressions))
-        self._decide = _compiled_decide(strategy)
+        self._decide = compiled_decide(strategy)
+        self._within_push = False
 
     def push(self, time: IntArray, columns: Mapping[str, FloatArray]) -> Block:
         """Push the next rows.
@@ -162,16 +170,22 @@ class Engine:
 
         Raises
         ------
-        DataError
-            Times that do not go forward. Nothing has been pushed then.
+        DataError, UnknownNameError
+            Times that do not go forward, a column that is missing or of another shape, a price
+            that is not finite and above 0. Nothing has been pushed then.
+        StrategyError, ExprError
+            A `decide` or a Python operator that fails on one of the rows.
+        StateError
+            A push before this one has failed half way: `restore` a snapshot first.
         """
-        last = self._account["time"][0]
-        if time.size and (time[0] <= last or (np.diff(time) <= 0).any()):
-            raise DataError(
-                f"rows from {np.datetime64(int(time[0]), 'ns')}, "
-                f"after {np.datetime64(int(last), 'ns')}",
-                rule="rows are pushed in strictly increasing time.",
+        if self._within_push:
+            raise StateError(
+                f"the push of row {self._account['row'][0]} did not end",
+                rule="an engine that failed half way through its rows takes no more.",
+                fix="Restore a snapshot, or make a new engine.",
             )
+        self._check_rows(time, columns)
+        self._within_push = True
         n_rows, n_assets = time.size, len(self.instruments)
         block = Block(
             np.zeros(n_rows, LEDGER),
@@ -197,10 +211,49 @@ class Engine:
                 fills,
                 refusals,
             )
+        self._within_push = False
         return block._replace(
             fills=np.concatenate(fills) if fills else block.fills,
             refusals=np.concatenate(refusals) if refusals else block.refusals,
         )
+
+    def _check_rows(self, time: IntArray, columns: Mapping[str, FloatArray]) -> None:
+        last = self._account["time"][0]
+        if time.ndim != 1 or time.dtype != np.int64:
+            raise DataError(
+                f"times of type {time.dtype} and shape {time.shape}",
+                rule="times are one int64 nanosecond number (UTC) per row.",
+            )
+        if time.size and (time[0] <= last or (time[1:] <= time[:-1]).any()):
+            raise DataError(
+                f"rows from {np.datetime64(int(time[0]), 'ns')}, "
+                f"after {np.datetime64(int(last), 'ns')}",
+                rule="rows are pushed in strictly increasing time.",
+            )
+        shape = (time.size, len(self.instruments))
+        for name in self.columns:
+            if name not in columns:
+                raise UnknownNameError(
+                    "column",
+                    name,
+                    columns,
+                    fix="Add a column of your own with bars.with_columns({...}).",
+                )
+            if np.shape(columns[name]) != shape:
+                raise DataError(
+                    f"column {name!r} of shape {np.shape(columns[name])}",
+                    rule=f"a column has one value per row and asset: {shape}.",
+                )
+        for name in ("open", "close"):
+            prices = columns[name]
+            bad = (prices <= 0.0) | (prices == np.inf)
+            if bad.any():
+                row, asset = np.argwhere(bad)[0]
+                raise DataError(
+                    f"{name} of {self.instruments[asset].symbol!r} in row {row} of this push: "
+                    f"{prices[row, asset]:g}",
+                    rule="a price is finite and above 0, or NaN where there is none.",
+                )
 
     def _step(
         self,
@@ -237,11 +290,18 @@ class Engine:
             run = step.run_decide()
             for k, values in enumerate(outputs.values()):
                 b.signals[:n, k] = values
-            more = (b.signals[:n], self._memory, self._decide)
+            more = (b.signals[:n], self._memory, b.seen, self._decide)
         done = 0
         while done < n:
-            with silent():
-                done = run(*books, *table, done, *more)
+            try:
+                with silent():
+                    done = run(*books, *table, done, *more)
+            except Exception as error:
+                raise StrategyError(
+                    f"{type(self.strategy).__name__}.decide failed in row "
+                    f"{self._account['row'][0]}: {type(error).__name__}: {error}",
+                    rule="decide(signals, account, memory) returns an array of N weights.",
+                ) from error
             n_fills, n_refusals = b.counts
             if n_fills:
                 fills.append(b.fills[:n_fills].copy())
@@ -273,7 +333,7 @@ class Engine:
         """
         try:
             state = msgspec.msgpack.decode(snapshot, type=Snapshot)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, TypeError) as error:
             raise StateError(
                 f"not a snapshot: {error}", rule="restore takes what snapshot() returned."
             ) from None
@@ -283,10 +343,21 @@ class Engine:
                 f"this is {self.id[:12]}",
                 rule="a snapshot fits the same strategy, parameters, settings and assets.",
             )
+        books = (
+            (self._account, state.account),
+            (self._positions, state.positions),
+            (self._memory, state.memory),
+        )
+        if any(array.nbytes != len(data) for array, data in books):
+            raise StateError(
+                "not a whole snapshot: the account, the positions or the memory are cut",
+                rule="restore takes what snapshot() returned.",
+            )
         self.plan.restore(state.plan)
-        self._account[:] = np.frombuffer(state.account, ACCOUNT)
-        self._positions[:] = np.frombuffer(state.positions, POSITION)
-        self._memory[:] = np.frombuffer(state.memory).reshape(self._memory.shape)
+        for array, data in books:
+            array[...] = np.frombuffer(data, array.dtype).reshape(array.shape)
+        self._buffers.counts[:] = 0
+        self._within_push = False
 
 
 class _Buffers:
@@ -297,6 +368,7 @@ class _Buffers:
         self.period = np.empty(capacity, np.int64)
         self.open = np.empty((capacity, n_assets))
         self.close = np.empty((capacity, n_assets))
+        self.seen = np.empty(n_assets, POSITION)
         self.signals = np.empty((capacity, n_signals, n_assets))
         self.fills = np.empty(max(4096, 4 * n_assets), FILL)
         self.refusals = np.empty(max(4096, 16 * n_assets), REFUSAL)
@@ -323,6 +395,7 @@ def _identity(engine: Engine) -> str:
         type(engine.strategy).__name__,
         engine.strategy.canonical_json(),
         *(f"{name}={expr}" for name, expr in engine.expressions.items()),
+        decide_text(engine.strategy),
         engine.settings.canonical_json(),
         *(
             msgspec.json.encode(instrument, order="sorted").decode()
@@ -330,22 +403,6 @@ def _identity(engine: Engine) -> str:
         ),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _compiled_decide(strategy: Strategy) -> Any:
-    decide = type(strategy).decide
-    if decide is None:
-        return None
-    try:
-        return step.compile_decide(decide)
-    except Exception as error:
-        first = next((line for line in str(error).splitlines() if line.strip()), "")
-        raise StrategyError(
-            f"{type(strategy).__name__}.decide cannot be compiled: {type(error).__name__}: {first}",
-            rule="decide(signals, account, memory) returns an array of float64, "
-            "and uses what numba compiles.",
-            fix="Run with NUMBA_DISABLE_JIT=1 to see it as plain Python.",
-        ) from error
 
 
 def _check_constant_weights(engine: Engine) -> None:

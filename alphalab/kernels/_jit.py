@@ -43,7 +43,14 @@ def cache_root() -> Path:
 CACHE_DIR = cache_root() / source_hash()
 
 
-def jit(function: Callable[..., Any], signature: Any = None, *, allocates: bool = False) -> Any:
+def jit(
+    function: Callable[..., Any],
+    signature: Any = None,
+    *,
+    allocates: bool = False,
+    boundscheck: bool = False,
+    cached: bool = True,
+) -> Any:
     """Compile a function to strict IEEE arithmetic; cached on disk when it stands in a file.
 
     Parameters
@@ -54,11 +61,17 @@ def jit(function: Callable[..., Any], signature: Any = None, *, allocates: bool 
     allocates : bool
         Whether it makes arrays. One that does not is compiled without reference counts and inlined
         into its caller, which made the step fourteen times faster.
+    boundscheck : bool
+        Whether an index outside its array is an error: for code that is not ours.
+    cached : bool
+        Whether it may be kept on disk: not when it depends on more than its own file.
     """
     if DISABLED:
         return function
-    cache = Path(function.__code__.co_filename).exists()
-    options = {} if allocates else {"_nrt": False, "forceinline": True}
+    cache = cached and Path(function.__code__.co_filename).exists()
+    options: dict[str, Any] = {} if allocates else {"_nrt": False, "forceinline": True}
+    if boundscheck:
+        options["boundscheck"] = True
     # Numba reads the folder when it decorates, so other packages' kernels stay where they are.
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(CACHE_DIR)

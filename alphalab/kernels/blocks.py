@@ -8,14 +8,17 @@ without generated source.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numba import float64
 from numba import types as nb
 
-from alphalab.kernels._jit import compiled, jit, jit_allocating
+from alphalab.kernels._jit import compiled, jit
 
 
 def update(*_: Any) -> Any:
@@ -112,7 +115,8 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
     name = f"{family}_{source.__module__.rpartition('.')[2]}_{source.__name__}"
     if not own:
         name += "_" + _identity(source)
-        update = update if compiled(update) else jit_allocating(update)
+        if not compiled(update):
+            update = jit(update, allocates=True, boundscheck=True, cached=False)
     template = LOOPS[family, n_inputs]
     kernel = types.FunctionType(template.__code__, {"update": update, "range": range}, name)
     kernel.__qualname__ = name
@@ -122,11 +126,35 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
 
 
 def _identity(function: Callable[..., Any]) -> str:
-    """Return a hash of the file a user's function stands in, or of its code when there is none."""
-    code = function.__code__
-    try:
-        with open(code.co_filename, "rb") as file:
-            content = file.read()
-    except OSError:
-        content = code.co_code + repr((code.co_consts, code.co_names)).encode()
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
+    """Return a hash of everything that decides what a user's function computes."""
+    digest = hashlib.blake2b(digest_size=8)
+    for fact in _facts(function, set()):
+        digest.update(len(fact).to_bytes(8, "little") + fact)
+    return digest.hexdigest()
+
+
+def _facts(value: Any, seen: set[Any]) -> Iterator[bytes]:
+    """Yield the file and the code of a function, then the same of whatever it names."""
+    value = getattr(value, "py_func", value)
+    if isinstance(value, types.FunctionType):
+        if value in seen:
+            return
+        seen.add(value)
+        code = value.__code__
+        yield _content(code.co_filename)
+        yield code.co_code + repr((code.co_consts, code.co_names)).encode()
+        names = inspect.getclosurevars(value)
+        for name, used in sorted({**names.globals, **names.nonlocals}.items()):
+            yield name.encode()
+            yield from _facts(used, seen)
+    elif isinstance(value, types.ModuleType):
+        yield _content(getattr(value, "__file__", None) or "")
+    elif isinstance(value, np.ndarray):
+        yield value.tobytes()
+    else:
+        yield repr(value).encode()
+
+
+def _content(path: str) -> bytes:
+    file = Path(path)
+    return file.read_bytes() if file.is_file() else b""

@@ -32,33 +32,37 @@ def cs_rank(params, x, out):
 
 
 @jit
-def mean_of(values):
-    """Return the mean, exactly the value when all are equal."""
+def centre(values):
+    """Return one of the values and the distance of their mean from it.
+
+    ``(v - point) - mean`` is a deviation that loses no digits to a large common offset, and is
+    exactly 0 when all values are equal.
+    """
     if values.size == 0:
-        return np.nan
+        return np.nan, np.nan
     total = 0.0
     for v in values:
         total += v - values[0]
-    return values[0] + total / values.size
+    return values[0], total / values.size
 
 
 @jit_allocating
 def cs_demean(params, x, out):
-    mean = mean_of(known_values(x))
+    point, mean = centre(known_values(x))
     for j in range(x.size):
-        out[j] = masked(x[j], x[j] - mean)
+        out[j] = masked(x[j], (x[j] - point) - mean)
 
 
 @jit_allocating
 def cs_zscore(params, x, out):
     values = known_values(x)
-    mean = mean_of(values)
+    point, mean = centre(values)
     squares = 0.0
     for v in values:
-        squares += (v - mean) * (v - mean)
+        squares += ((v - point) - mean) ** 2
     deviation = np.sqrt(squares / (values.size - 1.0)) if values.size > 1 else np.nan
     for j in range(x.size):
-        out[j] = masked(x[j], (x[j] - mean) / deviation)
+        out[j] = masked(x[j], ((x[j] - point) - mean) / deviation)
 
 
 @jit_allocating
@@ -113,13 +117,15 @@ def cs_top(params, x, out):
 @jit_allocating
 def cs_residual(params, y, x, out):
     both = np.isfinite(x) & np.isfinite(y)
-    mean_x = mean_of(x[both])
-    mean_y = mean_of(y[both])
+    point_x, mean_x = centre(x[both])
+    point_y, mean_y = centre(y[both])
     cov = 0.0
     var = 0.0
     for j in range(x.size):
         if both[j]:
-            cov += (x[j] - mean_x) * (y[j] - mean_y)
-            var += (x[j] - mean_x) * (x[j] - mean_x)
+            dx = (x[j] - point_x) - mean_x
+            cov += dx * ((y[j] - point_y) - mean_y)
+            var += dx * dx
     for j in range(x.size):
-        out[j] = (y[j] - mean_y) - cov / var * (x[j] - mean_x) if both[j] else np.nan
+        dx = (x[j] - point_x) - mean_x
+        out[j] = (y[j] - point_y) - mean_y - cov / var * dx if both[j] else np.nan

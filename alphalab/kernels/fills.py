@@ -20,19 +20,23 @@ from alphalab.kernels.books import (
 
 
 @jit
-def affordable(cash, unit, fee):
-    """Return the largest quantity whose value and fee are at most the cash."""
-    if cash <= 0.0:
-        return 0.0
-    qty = cash / (unit * (1.0 + fee))
-    while qty * unit + qty * unit * fee > cash:
-        qty = np.nextafter(qty, 0.0)
+def whole_lots(qty, lot):
+    """Return the quantity rounded down to whole lots."""
+    return np.floor(qty / lot + ROUNDING) * lot if lot > 0.0 else qty
+
+
+@jit
+def affordable(cash, owed, unit, fee):
+    """Return the largest quantity whose value and fee the cash pays, at least what is owed."""
+    qty = max(cash / (unit * (1.0 + fee)), owed)
+    while qty > owed and qty * unit + qty * unit * fee > cash:
+        qty = np.nextafter(qty, owed)
     return qty
 
 
 @jit
 def order_size(position, instrument, cash, unit):
-    """Return the waiting order's signed quantity at this price, and the value cut for lack of cash.
+    """Return the waiting order's quantity at this price: (asked, paid for, in whole lots), signed.
 
     `unit` is what one unit is worth: price times multiplier.
     """
@@ -40,25 +44,20 @@ def order_size(position, instrument, cash, unit):
     held = position["qty"]
     lot = instrument["lot"]
     if order == CLOSE:
-        return -held, 0.0
+        return -held, -held, -held
     if order == SELL_QTY:
-        qty = position["order_qty"]
-        return -(np.floor(qty / lot + ROUNDING) * lot if lot > 0.0 else qty), 0.0
+        asked = position["order_qty"]
+        return -asked, -asked, -whole_lots(asked, lot)
     fee = instrument["fee"]
-    qty = position["order_value"] / (unit * (1.0 + fee))
+    asked = position["order_value"] / (unit * (1.0 + fee))
     # What covers a short is owed and bought whatever it costs; only what goes beyond needs cash.
-    cover = min(max(-held, 0.0), qty)
-    limit = cover + affordable(cash - cover * unit * (1.0 + fee), unit, fee)
-    cut = 0.0
-    if qty > limit:
-        if qty > limit * (1.0 + ROUNDING):
-            cut = (qty - limit) * unit * (1.0 + fee)
-        qty = limit
-    if lot > 0.0:
-        qty = np.floor(qty / lot + ROUNDING) * lot
-        if qty > limit:
-            qty -= lot
-    return qty, cut
+    owed = min(max(-held, 0.0), asked)
+    limit = affordable(cash, owed, unit, fee)
+    paid = min(asked, limit)
+    qty = whole_lots(paid, lot)
+    if qty > limit:  # a lot that is reached but for rounding still has to be paid
+        qty = min(qty - lot, limit)
+    return asked, paid, qty
 
 
 @jit
@@ -67,7 +66,8 @@ def trade(books, j, qty, price):
     account = books.account
     position = books.positions[j]
     multiplier = books.instruments[j]["multiplier"]
-    value = qty * price * multiplier
+    # The product in this order is the one that `affordable` has compared with the cash.
+    value = qty * (price * multiplier)
     fee = abs(value) * books.instruments[j]["fee"]
     held = position["qty"]
     after = held + qty
@@ -124,13 +124,14 @@ def fill_orders(books, prices):
                 continue
             instrument = books.instruments[j]
             unit = prices[j] * instrument["multiplier"]
-            qty, cut = order_size(position, instrument, books.account["cash"], unit)
+            asked, paid, qty = order_size(position, instrument, books.account["cash"], unit)
             value = abs(qty) * unit
-            if cut > 0.0:
-                refuse(books, j, CASH, position["order_value"], value)
+            short_of_cash = abs(asked) > abs(paid) * (1.0 + ROUNDING)
+            if short_of_cash:
+                refuse(books, j, CASH, position["order_value"], value * (1.0 + instrument["fee"]))
             if qty == 0.0:
-                if cut == 0.0:
-                    refuse(books, j, LOT, instrument["lot"], 0.0)
+                if not short_of_cash:
+                    refuse(books, j, LOT, abs(asked), 0.0)
             elif value < instrument["min_value"]:
                 refuse(books, j, MIN_VALUE, value, 0.0)
             else:

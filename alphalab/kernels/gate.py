@@ -34,12 +34,12 @@ def forced_flat(books):
         if equity <= 0.0:
             account["lock"] = BANKRUPT
             refuse(books, -1, BANKRUPT, equity, 0.0)
-        elif drawdown >= rules["drawdown"]:
+        elif drawdown >= rules["drawdown"] * (1.0 - ROUNDING):
             account["lock"] = DRAWDOWN_LOCK
             refuse(books, -1, DRAWDOWN_LOCK, drawdown, rules["drawdown"])
     if account["lock"] == 0 and account["flat_day"] != account["day"]:
         loss = 1.0 - equity / account["day_equity"]
-        if loss >= rules["daily_loss"]:
+        if loss >= rules["daily_loss"] * (1.0 - ROUNDING):
             account["flat_day"] = account["day"]
             refuse(books, -1, DAILY_LOSS, loss, rules["daily_loss"])
     return account["lock"] != 0 or account["flat_day"] == account["day"]
@@ -54,7 +54,7 @@ def limit_weights(books, targets):
         if np.isinf(weight):
             targets[j] = np.nan
             refuse(books, j, NOT_FINITE, weight, np.nan)
-        elif abs(weight) > largest:
+        elif abs(weight) > largest * (1.0 + ROUNDING):
             targets[j] = np.sign(weight) * largest
             refuse(books, j, WEIGHT_LIMIT, weight, targets[j])
 

@@ -49,9 +49,10 @@ def order_for(books, j, target):
     elif abs(value) <= ROUNDING * account["equity"]:
         return
     else:
-        grows = abs(held + value) > abs(held)
-        if grows and abs(value) > books.rules["order"] * account["equity"]:
-            refuse(books, j, LARGEST_ORDER, abs(value) / account["equity"], books.rules["order"])
+        reduces = target * held > 0.0 and abs(target * account["equity"]) < abs(held)
+        size = abs(value) / account["equity"]
+        if not reduces and size > books.rules["order"] * (1.0 + ROUNDING):
+            refuse(books, j, LARGEST_ORDER, size, 0.0)
             return
         order = BUY_VALUE if value > 0.0 else SELL_QTY
     position["order"] = order

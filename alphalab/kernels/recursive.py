@@ -23,6 +23,8 @@ def smooth(state, n, weight, x):
         state[LEVEL] += (x - state[LEVEL]) / state[COUNT]
     else:
         state[LEVEL] += weight * (x - state[LEVEL])
+    if weight == 1.0:
+        state[LEVEL] = x  # exactly: the sum would keep the last digits of a spike
     return state[LEVEL] if state[COUNT] >= n else np.nan
 
 

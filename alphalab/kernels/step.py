@@ -140,9 +140,12 @@ def _run_weights(
 
 def _run_decide(
     rules, instruments, groups, account, positions, fills, refusals, counts,
-    time, period, open_, close, targets, ledger, qty, first, signals, memory, decide,
+    time, period, open_, close, targets, ledger, qty, first, signals, memory, seen, decide,
 ):  # fmt: skip
-    """Push rows whose targets `decide` computes from `signals` (R, K, N) and the account."""
+    """Push rows whose targets `decide` computes from `signals` (R, K, N) and the account.
+
+    It is shown a copy of the positions, `seen`: what it writes there changes nothing.
+    """
     books = Books(
         rules[0], instruments, groups, account[0], positions, fills, refusals, counts
     )  # fmt: skip
@@ -152,8 +155,12 @@ def _run_decide(
             return t
         before_decision(books, time[t], open_[t], close[t], ledger[t])
         drawdown = 1.0 - a["equity"] / max(a["peak"], a["equity"])
-        view = Account(a["row"], time[t], a["cash"], a["equity"], drawdown, positions)
-        targets[t] = decide(signals[t], view, memory)
+        seen[:] = positions
+        view = Account(a["row"], time[t], a["cash"], a["equity"], drawdown, seen)
+        weights = decide(signals[t], view, memory)
+        if weights.size != positions.size:
+            raise ValueError("it did not return one weight per asset")
+        targets[t] = weights
         after_decision(books, period[t], close[t], targets[t], ledger[t], qty[t])
     return time.size
 
@@ -186,9 +193,10 @@ def run_weights():
 def run_decide():
     """Return the compiled driver for strategies with a `decide`."""
     decide = numba.types.FunctionType(DECIDE)
-    return jit_allocating(_run_decide, int64(*_WEIGHTS, float64[:, :, ::1], _TABLE, decide))
+    signature = int64(*_WEIGHTS, float64[:, :, ::1], _TABLE, _records(POSITION), decide)
+    return jit_allocating(_run_decide, signature)
 
 
 def compile_decide(function: Callable[..., Any]) -> Any:
-    """Compile a strategy's `decide` to the one type that the step takes."""
-    return function if DISABLED else jit_allocating(function, DECIDE)
+    """Compile a strategy's `decide` to the one type that the step takes, its indices checked."""
+    return function if DISABLED else jit(function, DECIDE, allocates=True, boundscheck=True)

@@ -149,38 +149,44 @@ def ts_std(state, params, x):
 
 
 @jit
+def spread(state):
+    """Tell whether the window has a deviation to divide by: not constant, not beyond float64."""
+    return 0.0 < state[D] < np.inf
+
+
+@jit
 def ts_zscore(state, params, x):
     n = int(params[0])
-    if not moments(state, n, x):
+    if not moments(state, n, x) or not spread(state):
         return np.nan
     return ((x - state[A]) - state[B] / n) / np.sqrt(state[D] / (n - 1))
 
 
 @jit
-def central(state, n, power):
-    """Return the mean of (x - mean)^power over a window that `moments` has advanced."""
+def standardised(state, n, power):
+    """Return the mean of ((x - mean) / deviation)^power over a window `moments` has advanced."""
     mean = state[B] / n
+    scale = 1.0 / np.sqrt(state[D] / n)
     total = 0.0
     for i in range(HEAD, HEAD + n):
-        total += ((state[i] - state[A]) - mean) ** power
+        total += (((state[i] - state[A]) - mean) * scale) ** power
     return total / n
 
 
 @jit
 def ts_skew(state, params, x):
     n = int(params[0])
-    if not moments(state, n, x) or state[D] == 0.0:
+    if not moments(state, n, x) or not spread(state):
         return np.nan
-    raw = central(state, n, 3) / (state[D] / n) ** 1.5
-    return raw * np.sqrt(n * (n - 1.0)) / (n - 2.0)
+    return standardised(state, n, 3) * np.sqrt(n * (n - 1.0)) / (n - 2.0)
 
 
 @jit
 def ts_kurt(state, params, x):
     n = int(params[0])
-    if not moments(state, n, x) or state[D] == 0.0:
+    if not moments(state, n, x) or not spread(state):
         return np.nan
-    raw = central(state, n, 4) / (state[D] / n) ** 2
+    raw = standardised(state, n, 4)
     return (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * raw - 3.0 * (n - 1.0))
 
 

@@ -15,7 +15,7 @@ from alphalab.config import Costs, Limits, Rebalance, RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
-from alphalab.errors import ParameterError, UnknownNameError
+from alphalab.errors import ParameterError
 from alphalab.research.result import Result
 from alphalab.types import REASONS, FloatArray, Reason
 
@@ -80,7 +80,11 @@ def backtest(
             rule="it takes a strategy with its parameters.",
             fix=f"Write {name}().",
         )
-    if block_rows is not None and (not isinstance(block_rows, int) or block_rows < 1):
+    if block_rows is None:
+        capacity = None
+    elif isinstance(block_rows, int | np.integer) and block_rows >= 1:
+        capacity = min(int(block_rows), bars.n_rows)
+    else:
         raise ParameterError(
             f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
         )
@@ -92,12 +96,7 @@ def backtest(
         rebalance=rebalance or strategy.rebalance or Rebalance(),
     )
     started = clock.perf_counter()
-    engine = Engine(strategy, bars.instruments, settings, capacity=block_rows)
-    for name in engine.columns:
-        if name not in bars.columns:
-            raise UnknownNameError(
-                "column", name, bars.columns, fix="Add it with bars.with_columns({...})."
-            )
+    engine = Engine(strategy, bars.instruments, settings, capacity=capacity)
     block = _push(engine, bars, progress)
     return Result(
         strategy=type(strategy).__name__,
@@ -118,16 +117,15 @@ def backtest(
 
 def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
     """Push all rows; with progress in parts of at least 1 % so that a bar can move."""
-    columns = {name: bars.columns[name] for name in engine.columns}
     if not progress:
-        return engine.push(bars.time, columns)
+        return engine.push(bars.time, bars.columns)
     size = max(engine.capacity, bars.n_rows // 100)
     parts: list[Block] = []
     with _progress(bars.n_rows) as advance:
         for i in range(0, bars.n_rows, size):
             rows = slice(i, i + size)
             parts.append(
-                engine.push(bars.time[rows], {name: x[rows] for name, x in columns.items()})
+                engine.push(bars.time[rows], {name: x[rows] for name, x in bars.columns.items()})
             )
             advance(parts[-1].ledger.size)
     return Block(*(np.concatenate(field) for field in zip(*parts, strict=True)))

@@ -6,6 +6,7 @@ strategies, symbols, sources, warnings) is escaped.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import string
@@ -59,7 +60,8 @@ def write(result: Result, path: str | os.PathLike[str]) -> Path:
         part.write_text(page, encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise InputError(
             f"cannot write the report {path}: {error.strerror}",
             rule="a report is a file in a folder that can be written.",

@@ -1,0 +1,53 @@
+"""A strategy's `decide`: compiled for the step, and what is part of its identity."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from alphalab.core.strategy import Strategy
+from alphalab.errors import StrategyError
+from alphalab.kernels import step
+
+
+def compiled_decide(strategy: Strategy) -> Any:
+    """Return the strategy's `decide` as the step takes it; None without one.
+
+    Raises
+    ------
+    StrategyError
+        A function that numba cannot compile, or that does not return an array of float64.
+    """
+    decide = type(strategy).decide
+    if decide is None:
+        return None
+    try:
+        return step.compile_decide(decide)
+    except Exception as error:
+        place = getattr(error, "loc", None)  # numba's errors know the line
+        lines = (line for line in str(error).splitlines() if line)
+        reason = next((line for line in lines if not line.startswith("Failed in nopython")), "")
+        raise StrategyError(
+            f"{type(strategy).__name__}.decide cannot be compiled: {type(error).__name__}"
+            f"{f' in line {place.line}' if place else ''}: {reason:.200}",
+            rule="decide(signals, account, memory) returns an array of float64, "
+            "and uses what numba compiles.",
+            fix="Run with NUMBA_DISABLE_JIT=1 to see it as plain Python.",
+        ) from error
+
+
+def decide_text(strategy: Strategy) -> str:
+    """Return what the strategy's `decide` does as text: its code and the constants it names."""
+    decide = type(strategy).decide
+    if decide is None:
+        return ""
+    function = inspect.unwrap(getattr(decide, "py_func", decide))
+    code = function.__code__
+    outside = inspect.getclosurevars(function)
+    named = {
+        name: value
+        for name, value in sorted({**outside.globals, **outside.nonlocals}.items())
+        if isinstance(value, int | float | str)
+    }
+    constants = [getattr(value, "co_code", value) for value in code.co_consts]
+    return repr((code.co_code, code.co_names, constants, named, strategy.memory_rows))
