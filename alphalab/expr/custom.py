@@ -9,12 +9,16 @@ from typing import Any, Literal
 import numpy as np
 
 from alphalab.errors import ExprError, UnknownNameError
+from alphalab.expr import functions
 from alphalab.expr.functions import function_of
 from alphalab.expr.nodes import Expr, as_expr
 from alphalab.expr.registry import REGISTRY, WINDOW, Linear, Operator, Param, register
 from alphalab.types import FloatArray
 
 PYTHON_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+# Words that are no operators: sources, composites, and what every expression has.
+_WORDS = {*functions.__all__, "nan", "inf", *(name for name in dir(Expr) if name[0] != "_")}
 
 _LEADING = {"series": ("state", "params"), "elementwise": ("params",)}
 
@@ -55,7 +59,8 @@ def op(
     Raises
     ------
     ExprError
-        A name that is taken by a built-in operator, or arguments that do not start as they must.
+        A name that the language has taken, arguments that do not start as they must, or a count
+        of rows in an n that is not the first of its numbers.
 
     Examples
     --------
@@ -68,6 +73,8 @@ def op(
     >>> str(held_peak(close, 10))
     'held_peak(close, 10)'
     """
+    if family not in _LEADING:
+        raise UnknownNameError("family of operators", family, _LEADING)
 
     def decorate(function: Callable[..., float]) -> Callable[..., Expr]:
         name = function.__name__
@@ -79,9 +86,11 @@ def op(
                 f"al.op: {name}({', '.join(names)})",
                 rule=f"it is called as f({', '.join(leading)}, x) with one to three inputs.",
             )
-        if isinstance(REGISTRY[name].update if name in REGISTRY else None, str):
+        if name in _WORDS or isinstance(REGISTRY[name].update if name in REGISTRY else None, str):
             raise ExprError(
-                f"al.op: {name}", rule="built-in operators keep their names.", fix="Rename yours."
+                f"al.op: {name}",
+                rule="the language's words keep their meaning.",
+                fix="Rename yours.",
             )
         numbers = tuple(
             p
@@ -101,9 +110,21 @@ def op(
             unknown=unknown,
             update=function,
         )
+        _check_counts(record)
         return function_of(register(record))
 
     return decorate
+
+
+def _check_counts(record: Operator) -> None:
+    """Refuse counts in an n that is not there, and such that may become too small."""
+    least = record.params[0].low if record.counts_rows else -np.inf
+    counted = record.rows.per_n or record.state.per_n
+    if (counted and least < 0) or record.rows.at(int(max(least, 0))) < 1:
+        raise ExprError(
+            f"al.op: {record.name}: rows={str(record.rows)!r}, state={str(record.state)!r}",
+            rule="n is the first of its params, an integer with a least value; rows is at least 1.",
+        )
 
 
 def python_op(
@@ -147,15 +168,21 @@ def python_op(
     return python_expr(name, tuple(as_expr(x, "python_op") for x in inputs), lookback)
 
 
-def python_expr(name: str, inputs: tuple[Expr, ...], lookback: int) -> Expr:
-    """Return the expression of a Python function that `python_op` has registered."""
+def python_function(name: str) -> Callable[..., FloatArray]:
+    """Return the Python function that `python_op` has registered under a name."""
     if name not in PYTHON_FUNCTIONS:
         raise UnknownNameError(
             "Python function",
             name,
             PYTHON_FUNCTIONS,
-            fix="Register it with al.python_op before parsing.",
+            fix="Register it with al.python_op first.",
         )
+    return PYTHON_FUNCTIONS[name]
+
+
+def python_expr(name: str, inputs: tuple[Expr, ...], lookback: float) -> Expr:
+    """Return the expression of a Python function that `python_op` has registered."""
+    python_function(name)
     if not inputs:
         raise ExprError(f"python_op({name!r})", rule="it reads at least one expression.")
     rows = Param("lookback", integer=True, low=1).check("python_op", lookback)

@@ -69,6 +69,8 @@ def per_symbol(expressions: Mapping[str, Expr | Number]) -> Expr:
     """
     if not expressions:
         raise ExprError("per_symbol({})", rule="at least one symbol is named.")
+    if wrong := [symbol for symbol in expressions if not isinstance(symbol, str) or not symbol]:
+        raise ExprError(f"per_symbol: {wrong[0]!r}", rule="symbols are text and not empty.")
     args = tuple(as_expr(expr, "per_symbol") for expr in expressions.values())
     return Expr("per_symbol", args, tuple(expressions))
 

@@ -34,6 +34,9 @@ class Expr:
 
     __slots__ = ("args", "key", "op", "params", "warmup")
 
+    # NumPy's numbers and arrays leave the signs to us; else `np.float64(2) < close` asks for a bool.
+    __array_ufunc__ = None
+
     op: str
     args: tuple[Expr, ...]
     params: tuple[Any, ...]
@@ -60,6 +63,9 @@ class Expr:
         raise AttributeError(
             f"an expression cannot be changed: build a new one instead of setting {name!r}"
         )
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Expr, (self.op, self.args, self.params)
@@ -193,7 +199,10 @@ def constant(value: Number) -> Expr:
     >>> str(constant(2) ** -1)
     '2.0 ** -1.0'
     """
-    return Expr("constant", (), (float(value),))
+    try:
+        return Expr("constant", (), (float(value),))
+    except OverflowError:
+        raise ExprError("an integer beyond float64", rule="a constant is a float64.") from None
 
 
 def as_expr(value: Any, owner: str) -> Expr:

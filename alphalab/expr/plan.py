@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from alphalab.errors import ParameterError, StateError, UnknownNameError
+from alphalab.errors import ExprError, ParameterError, StateError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.registry import operator
 from alphalab.kernels._jit import silent
@@ -29,7 +30,14 @@ def kernel_of(name: str) -> Callable[..., None]:
         if isinstance(update, str):
             module, _, function = update.partition(":")
             update = getattr(import_module(f"alphalab.kernels.{module}"), function)
-        _KERNELS[key] = block_kernel(update, record.family, len(record.inputs))
+        try:
+            _KERNELS[key] = block_kernel(update, record.family, len(record.inputs))
+        except Exception as error:
+            raise ExprError(
+                f"operator {name!r} cannot be compiled: {type(error).__name__}: {error}",
+                rule="a compiled operator uses what numba compiles and returns one number.",
+                fix="Run with NUMBA_DISABLE_JIT=1 to see it as plain Python, or use al.python_op.",
+            ) from error
     return _KERNELS[key]
 
 
@@ -81,6 +89,7 @@ class Plan:
         self._state = {node.key: np.zeros(self._state_shape(node)) for node in self.nodes}
         self._calls: dict[int, list[Call]] = {}
         self._fill_sources()
+        self._calls_for(capacity)  # unknown symbols and users' operators fail here, not later
 
     def run(self, columns: Mapping[str, FloatArray], n_rows: int) -> dict[str, FloatArray]:
         """Push a block of rows through all nodes.
@@ -110,20 +119,31 @@ class Plan:
         return {name: self._buffers[expr.key][:n_rows] for name, expr in self.outputs.items()}
 
     def snapshot(self) -> list[bytes]:
-        """Return the carried state, one item per node in plan order."""
-        return [self._state[node.key].tobytes() for node in self.nodes]
+        """Return the identity of the plan, then the carried state of each node in plan order."""
+        return [self._identity(), *(self._state[node.key].tobytes() for node in self.nodes)]
 
     def restore(self, state: Sequence[bytes]) -> None:
-        """Take up the state of a `snapshot` of an equal plan."""
-        expected = [self._state[node.key].nbytes for node in self.nodes]
-        if [len(item) for item in state] != expected:
+        """Take up the state of a `snapshot` of an equal plan.
+
+        Raises
+        ------
+        StateError
+            A snapshot of other expressions or other assets. The plan is as it was then.
+        """
+        sizes = [self._state[node.key].nbytes for node in self.nodes]
+        if state[:1] != [self._identity()] or [len(item) for item in state[1:]] != sizes:
             raise StateError(
                 "the snapshot does not fit this plan",
-                rule="a snapshot fits the same expressions over the same number of assets.",
+                rule="a snapshot fits the same expressions over the same assets.",
             )
-        for node, item in zip(self.nodes, state, strict=True):
+        for node, item in zip(self.nodes, state[1:], strict=True):
             target = self._state[node.key]
             target[...] = np.frombuffer(item).reshape(target.shape)
+
+    def _identity(self) -> bytes:
+        symbols = [instrument.symbol for instrument in self.instruments]
+        nodes = b"".join(node.key for node in self.nodes)
+        return hashlib.blake2b(nodes + repr(symbols).encode(), digest_size=16).digest()
 
     def _index(self, symbol: str) -> int:
         symbols = [instrument.symbol for instrument in self.instruments]
@@ -164,11 +184,14 @@ class Plan:
         if node.op == "per_symbol":
             return _per_symbol, ([self._index(symbol) for symbol in node.params], inputs, out)
         if node.op == "python_op":
-            from alphalab.expr.custom import PYTHON_FUNCTIONS
+            from alphalab.expr.custom import python_function
             from alphalab.expr.python_rows import run_python
 
-            return run_python, (PYTHON_FUNCTIONS[node.params[0]], node.params, state, inputs, out)
-        return kernel_of(node.op), (state, np.array(node.params, np.float64), *inputs, out)
+            return run_python, (python_function(node.params[0]), node.params, state, inputs, out)
+        args = (state, np.array(node.params, np.float64), *inputs, out)
+        if isinstance(operator(node.op).update, str):
+            return kernel_of(node.op), args
+        return _run_users, (node.op, kernel_of(node.op), args)
 
 
 def _merged(roots: Any) -> list[Expr]:
@@ -178,6 +201,18 @@ def _merged(roots: Any) -> list[Expr]:
         for node in root.walk():
             nodes.setdefault(node.key, node)
     return list(nodes.values())
+
+
+def _run_users(name: str, kernel: Callable[..., None], args: tuple[Any, ...]) -> None:
+    """Run the kernel of a user's operator; what fails there names the operator."""
+    try:
+        kernel(*args)
+    except Exception as error:
+        raise ExprError(
+            f"operator {name!r} failed: {type(error).__name__}: {error}",
+            rule="it reads and writes its state and its numbers only where there are some.",
+            fix="Declare more in al.op(state=..., params=...).",
+        ) from error
 
 
 def _per_symbol(assets: list[int], inputs: list[FloatArray], out: FloatArray) -> None:

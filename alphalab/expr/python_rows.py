@@ -42,7 +42,10 @@ def _called(
     windows = history.copy()
     windows.flags.writeable = False
     try:
-        values = np.asarray(function(*windows), np.float64)
+        values = function(*windows)
+        if values is None:
+            raise TypeError("it returned nothing")
+        values = np.asarray(values, np.float64)
     except Exception as error:
         raise ExprError(
             f"python_op {name!r} failed: {type(error).__name__}: {error}",

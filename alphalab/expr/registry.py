@@ -6,6 +6,7 @@ another list.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Literal
@@ -13,6 +14,9 @@ from typing import Any, Literal
 import msgspec
 
 from alphalab.errors import ExprError, UnknownNameError
+
+#: Largest count of rows an operator may ask for: twenty years of minutes, 80 MB of state per asset.
+MAX_ROWS = 10_000_000
 
 Family = Literal["source", "elementwise", "series", "cross", "shape"]
 
@@ -72,14 +76,15 @@ class Param(msgspec.Struct, frozen=True):
         """Return the value as int or float, or say what is wrong with it."""
         given = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
         wanted = "an integer" if self.integer else "a number"
-        number = isinstance(given, int | float) and not isinstance(given, bool) and given == given
-        if (
-            not number
-            or (self.integer and given != int(given))
-            or not self.low <= given <= self.high
-        ):
-            bounds = "" if self.low == float("-inf") else f" of at least {self.low:g}"
-            bounds += "" if self.high == float("inf") else f" and at most {self.high:g}"
+        high = min(self.high, MAX_ROWS) if self.integer else self.high
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        try:
+            size = float(given) if number else math.nan
+        except OverflowError:  # an integer beyond float64
+            size = math.nan
+        if not self.low <= size <= high or (self.integer and size % 1 != 0.0):
+            bounds = "" if self.low == -math.inf else f" of at least {self.low:g}"
+            bounds += f" and at most {high:g}" if self.high < math.inf or size > high else ""
             raise ExprError(
                 f"{owner}: {self.name}={value!r}", rule=f"{self.name} is {wanted}{bounds}."
             )
@@ -142,9 +147,14 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
             return f"all rows, known after {self.rows}" if self.rows.per_n else "all rows"
         return "this row" if self.rows == Linear(1) else f"{self.rows} rows"
 
+    @property
+    def counts_rows(self) -> bool:
+        """Whether it has an n that `rows` and `state` depend on: its first number."""
+        return bool(self.params) and self.params[0].integer
+
     def n(self, params: tuple[Any, ...]) -> int:
-        """Return the n that `rows` and `state` depend on: the first number, 0 without one."""
-        return int(params[0]) if self.params and self.params[0].integer else 0
+        """Return the n that `rows` and `state` depend on, 0 without one."""
+        return int(params[0]) if self.counts_rows else 0
 
 
 REGISTRY: dict[str, Operator] = {}

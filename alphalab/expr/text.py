@@ -39,7 +39,14 @@ def to_text(expr: Expr) -> str:
     """Return the canonical text of an expression; `parse` gives the expression back."""
     written: dict[bytes, tuple[str, int]] = {}
     for node in expr.walk():
-        written[node.key] = _written(node, [written[arg.key] for arg in node.args])
+        text, level = _written(node, [written[arg.key] for arg in node.args])
+        if len(text) > MAX_LENGTH:
+            raise ExprError(
+                f"expression whose text has more than {MAX_LENGTH} characters",
+                rule="a part that is used twice is written twice.",
+                fix="Build it from fewer parts.",
+            )
+        written[node.key] = text, level
     return written[expr.key][0]
 
 
@@ -89,7 +96,7 @@ def parse(text: str) -> Expr:
     Returns
     -------
     Expr
-        ``parse(str(e)) == e`` for every expression.
+        ``parse(str(e)) == e`` for every expression of at most 100 nested levels.
 
     Raises
     ------
@@ -128,7 +135,10 @@ class _Reader:
 
     def refuse(self, tree: ast.expr, rule: str) -> ExprError:
         part = ast.get_source_segment(self.text, tree) or self.text
-        return ExprError(f"{part:.200} (column {tree.col_offset + 1})", rule=rule)
+        lines = self.text.splitlines()
+        column = len(lines[tree.lineno - 1].encode()[: tree.col_offset].decode()) + 1
+        line = f"line {tree.lineno}, " if len(lines) > 1 else ""
+        return ExprError(f"{part:.200} ({line}column {column})", rule=rule)
 
     def expr(self, tree: ast.expr) -> Expr:
         match tree:
@@ -172,12 +182,14 @@ class _Reader:
         special: dict[str, Callable[[ast.Call, list[ast.expr]], Expr]] = {
             "column": lambda t, a: Expr("column", (), (self.string(t, a),)),
             "group": lambda t, a: group(self.string(t, a)),
-            "constant": lambda t, a: self.expr(a[0]),
+            "constant": lambda t, a: constant(self.number(a[0] if len(a) == 1 else t)),
             "of": self.of,
             "per_symbol": self.per_symbol,
             "python_op": self.python_op,
         }
         if name in special:
+            if tree.keywords:
+                raise self.refuse(tree, f"{name} takes no named arguments.")
             return special[name](tree, args)
         if name not in REGISTRY or REGISTRY[name].infix:
             raise UnknownNameError(
@@ -191,6 +203,8 @@ class _Reader:
         for keyword in tree.keywords:
             if keyword.arg is None:
                 raise self.refuse(tree, "arguments are written out, without **.")
+            if keyword.arg in named:
+                raise self.refuse(tree, f"{keyword.arg} is given once.")
             read = self.expr if keyword.arg in REGISTRY[name].inputs else self.number
             named[keyword.arg] = read(keyword.value)
         return apply(name, *values, **named)
@@ -224,6 +238,8 @@ class _Reader:
         match args:
             case [ast.Dict(keys=keys, values=values)]:
                 symbols = [self.string(tree, [key] if key else []) for key in keys]
+                if len(set(symbols)) < len(symbols):
+                    raise self.refuse(tree, "each symbol is named once.")
                 return per_symbol(dict(zip(symbols, map(self.expr, values), strict=True)))
         raise self.refuse(tree, "it is called as per_symbol({'A': x, 'B': y}).")
 
@@ -233,4 +249,4 @@ class _Reader:
         if len(args) < 3:
             raise self.refuse(tree, "it is called as python_op('name', x, ..., lookback).")
         name = self.string(tree, args[:1])
-        return python_expr(name, tuple(map(self.expr, args[1:-1])), int(self.number(args[-1])))
+        return python_expr(name, tuple(map(self.expr, args[1:-1])), self.number(args[-1]))

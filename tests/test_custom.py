@@ -1,0 +1,361 @@
+"""What users add to the language: compiled operators and Python functions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from compare import assert_identical, assert_same
+from naive import smoothed
+from running import assets, bars, cut, push, random_cut, run
+
+import alphalab as al
+from alphalab.errors import ExprError, UnknownNameError
+from alphalab.expr.custom import PYTHON_FUNCTIONS
+from alphalab.expr.plan import Plan
+from alphalab.expr.registry import REGISTRY, Param
+from alphalab.expr.text import parse
+
+close, low = al.close, al.low
+
+nojit = pytest.mark.nojit
+
+
+# ---- al.op -------------------------------------------------------------------------------------
+
+WEIGHT = 0.5
+
+
+@al.op(params=["n"], rows="n", state="2", recursive=True)
+def half_life(state, params, x):
+    """Exponential mean whose weights halve every n rows."""
+    state[0] += 1.0
+    state[1] += (x - state[1]) * (1.0 - WEIGHT ** (1.0 / params[0])) if state[0] > 1 else x
+    return state[1] if state[0] >= params[0] else np.nan
+
+
+@al.op(params=["n"], rows="n + 1", state="n + 1")
+def oldest(state, params, x, y):
+    """Value of y, n rows ago, when x is above it."""
+    n = int(params[0])
+    before = state[n]
+    state[1 : n + 1] = state[0:n].copy()
+    state[0] = y
+    return before if x > before else 0.0
+
+
+@al.op(params=["power", Param("shift", default=1.0)], family="elementwise")
+def shifted_power(params, x):
+    return (x + params[1]) ** params[0]
+
+
+@nojit
+def test_a_users_operator_computes_what_it_says():
+    columns = bars(30, 2)
+    x = columns["close"]
+    weight = 1.0 - 0.5 ** (1.0 / 4.0)
+    expected = np.column_stack([smoothed(list(x[:, j]), 1, weight) for j in range(2)])
+    expected[:3] = np.nan
+    assert_same(run(half_life(close, 4), columns), expected, rtol=1e-12)
+    assert_same(run(shifted_power(close, 2), columns), (x + 1.0) ** 2.0, rtol=1e-15)
+
+
+@nojit
+@pytest.mark.parametrize(
+    "expr", [half_life(close, 3), oldest(close, low, n=4), shifted_power(close, 2.0, shift=-1.0)]
+)
+def test_a_users_operator_is_like_any_other(expr):
+    assert parse(str(expr)) == expr
+    assert getattr(close, expr.op)(*expr.args[1:], *expr.params) == expr
+    assert expr.warmup == REGISTRY[expr.op].rows.at(REGISTRY[expr.op].n(expr.params)) - 1
+    columns = bars(50, 3)
+    whole = run(expr, columns)
+    for blocks in (cut(50, 1), cut(50, 7), random_cut(50, np.random.default_rng(1))):
+        assert_identical(run(expr, columns, blocks), whole)
+    plan = Plan({"a": expr}, assets(3))
+    push(plan, {k: v[:20] for k, v in columns.items()}, [20])
+    again = Plan({"a": expr}, assets(3))
+    again.restore(plan.snapshot())
+    rest = push(again, {k: v[20:] for k, v in columns.items()}, [30])["a"]
+    assert_identical(rest, whole[20:])
+
+
+def late(state, params, x):
+    return x
+
+
+@nojit
+@pytest.mark.parametrize(
+    ("options", "name", "complaint"),
+    [
+        ({}, "ts_mean", "ts_mean"),
+        ({}, "close", "close"),
+        ({}, "column", "column"),
+        ({}, "macd", "macd"),
+        ({}, "nan", "nan"),
+        ({}, "walk", "walk"),
+        ({"params": ["k", "n"], "rows": "n"}, "late", "n is the first"),
+        ({"params": ["k", "n"], "state": "n"}, "late", "n is the first"),
+        ({"rows": "n"}, "late", "n is the first"),
+        ({"params": [Param("n", integer=True)], "state": "n"}, "late", "least value"),
+        ({"rows": "0"}, "late", "at least 1"),
+        ({"rows": "2n"}, "late", "count '2n'"),
+        ({"state": "n - 1", "params": ["n"]}, "late", "count 'n - 1'"),
+        ({"family": "elementwise"}, "late", "one to three inputs"),
+    ],
+)
+def test_wrong_declarations_are_refused(options, name, complaint):
+    def function(state, params, x):
+        return x
+
+    function.__name__ = name
+    before = dict(REGISTRY)
+    with pytest.raises(ExprError, match=complaint):
+        al.op(**options)(function)
+    assert before == REGISTRY
+
+
+@nojit
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x,
+        lambda params, x: x,
+        lambda state, x: x,
+        lambda state, params: 0.0,
+        lambda params, state, x: x,
+        lambda state, params, a, b, c, d: a,
+    ],
+)
+def test_wrong_signatures_are_refused(function):
+    with pytest.raises(ExprError, match="is called as f\\(state, params, x\\)"):
+        al.op()(function)
+
+
+@nojit
+def test_unknown_families_are_refused():
+    with pytest.raises(UnknownNameError, match="'serie': did you mean 'series'"):
+        al.op(family="serie")
+
+
+def test_what_cannot_be_compiled_is_named():
+    @al.op()
+    def uncompilable(state, params, x):
+        return open(str(x)).read()
+
+    with pytest.raises(ExprError, match="'uncompilable' cannot be compiled"):
+        Plan({"a": uncompilable(close)}, assets(1))
+
+
+@nojit
+def test_state_that_was_not_declared_is_an_error():
+    @al.op(state="1")
+    def beyond(state, params, x):
+        state[3] = x
+        return state[3]
+
+    with pytest.raises(ExprError, match="'beyond' failed: IndexError"):
+        run(beyond(close), bars(3, 2))
+
+
+@nojit
+def test_an_operator_may_be_declared_again():
+    def declared(factor):
+        @al.op(family="elementwise")
+        def again(params, x):
+            return factor * x
+
+        return again(close)
+
+    columns = bars(3, 1)
+    assert_identical(run(declared(2.0), columns), 2.0 * columns["close"])
+    assert_identical(run(declared(3.0), columns), 3.0 * columns["close"])
+
+
+# ---- the cache of compiled operators -----------------------------------------------------------
+
+OPERATOR = """
+import alphalab as al
+import constants
+
+@al.op(family="elementwise")
+def edited(params, x):
+    return x * 2.0 + constants.SHIFT
+"""
+MAIN = """
+import sys
+import numpy as np
+import alphalab as al
+from alphalab.expr.plan import Plan
+import edited_operator
+
+plan = Plan({"a": edited_operator.edited(al.close)}, [al.Instrument(symbol="A")])
+print(plan.run({"close": np.array([[10.0]])}, 1)["a"][0, 0])
+"""
+
+
+def test_an_edited_operator_is_never_answered_from_the_cache(tmp_path):
+    cache = tmp_path / "cache"
+
+    def write(name: str, text: str) -> None:
+        # The same size and the same time: nothing but the content tells that it was edited.
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (1_700_000_000, 1_700_000_000))
+
+    def value() -> float:
+        environment = os.environ | {
+            "ALPHALAB_CACHE_DIR": str(cache),
+            "PYTHONPATH": f"{Path(al.__file__).parents[1]}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        command = [sys.executable, "-W", "error", "main.py"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return float(done.stdout)
+
+    def compiled() -> set[Path]:
+        return set(cache.rglob("*.nbc"))
+
+    write("main.py", MAIN)
+    write("constants.py", "SHIFT = 1.0")
+    write("edited_operator.py", OPERATOR)
+    assert value() == 21.0
+    first = compiled()
+    assert first
+    assert value() == 21.0
+    assert compiled() == first  # nothing was compiled again
+    write("edited_operator.py", OPERATOR.replace("2.0", "3.0"))
+    assert value() == 31.0
+    write("constants.py", "SHIFT = 5.0")
+    assert value() == 35.0
+
+
+# ---- al.python_op ------------------------------------------------------------------------------
+
+
+@nojit
+def test_python_sees_exactly_the_last_rows_in_every_partition():
+    columns = bars(23, 3)
+    columns["close"][5, 1] = np.nan
+    for blocks in (cut(23, 1), cut(23, 7), [23], random_cut(23, np.random.default_rng(2))):
+        seen = []
+
+        def record(x, y, seen=seen):
+            seen.append((x.copy(), y.copy()))
+            return x[0] - y[-1]
+
+        out = run(al.python_op(record, [close, low], 4), columns, blocks)
+        assert len(seen) == 20
+        for t, (x, y) in enumerate(seen, start=3):
+            assert_identical(x, columns["close"][t - 3 : t + 1])
+            assert_identical(y, columns["low"][t - 3 : t + 1])
+        expected = columns["close"][:-3] - columns["low"][3:]
+        assert_identical(out, np.concatenate([np.full((3, 3), np.nan), expected]))
+
+
+@nojit
+def test_python_is_not_called_before_there_are_enough_rows():
+    def never(x):
+        raise AssertionError
+
+    expr = al.python_op(never, [close], 10)
+    assert expr.warmup == 9
+    assert np.isnan(run(expr, bars(9, 2))).all()
+
+
+@nojit
+def test_python_may_return_one_number_for_all():
+    def latest(x):
+        return x[-1].max()
+
+    columns = bars(3, 4)
+    out = run(al.python_op(latest, [close], 1), columns)
+    assert_identical(out, np.repeat(columns["close"].max(axis=1, keepdims=True), 4, axis=1))
+
+
+def writes(x):
+    x[0] = 0.0
+    return x[0]
+
+
+def unlocks(x):
+    x.flags.writeable = True
+    return x[0]
+
+
+def divides(x):
+    raise ZeroDivisionError("by zero")
+
+
+def too_many(x):
+    return np.zeros(7)
+
+
+def whole_window(x):
+    return x
+
+
+def nothing(x):
+    pass
+
+
+def words(x):
+    return "up"
+
+
+def takes_two(x, y):
+    return x[0]
+
+
+@nojit
+@pytest.mark.parametrize(
+    ("function", "complaint"),
+    [
+        (writes, "'writes' failed: ValueError: assignment destination is read-only"),
+        (unlocks, "'unlocks' failed: ValueError"),
+        (divides, "'divides' failed: ZeroDivisionError: by zero"),
+        (too_many, r"'too_many' returned shape \(7,\)"),
+        (whole_window, r"'whole_window' returned shape \(2, 3\)"),
+        (nothing, "'nothing' failed: TypeError: it returned nothing"),
+        (words, "'words' failed: ValueError"),
+        (takes_two, "'takes_two' failed: TypeError"),
+    ],
+)
+def test_what_fails_in_python_is_named(function, complaint):
+    with pytest.raises(ExprError, match=complaint):
+        run(al.python_op(function, [close], 2), bars(5, 3))
+
+
+@nojit
+@pytest.mark.parametrize(
+    ("use", "complaint"),
+    [
+        (lambda: al.python_op(writes, [close], 0), "lookback=0"),
+        (lambda: al.python_op(writes, [close], 2.5), "lookback=2.5"),
+        (lambda: al.python_op(writes, [], 2), "at least one"),
+        (lambda: al.python_op(lambda x: x, [close], 2), "has a name"),
+        (lambda: al.python_op(writes, [close, "low"], 2), "'low'"),
+    ],
+)
+def test_wrong_python_declarations_are_refused(use, complaint):
+    with pytest.raises(ExprError, match=complaint):
+        use()
+
+
+@nojit
+def test_python_functions_have_names():
+    expr = al.python_op(lambda x: x[-1], [close], 2, name="last of 2")
+    assert str(expr) == "python_op('last of 2', close, 2)"
+    assert parse(str(expr)) == expr
+    # In a process that has not registered the function there is only its name.
+    del PYTHON_FUNCTIONS["last of 2"]
+    with pytest.raises(UnknownNameError, match="Python function 'last of 2'"):
+        Plan({"a": expr}, assets(1))
+    with pytest.raises(UnknownNameError, match="Python function 'last of 2'"):
+        parse(str(expr))
