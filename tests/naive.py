@@ -24,7 +24,7 @@ def twin(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     return function
 
 
-# ---- one cell ----------------------------------------------------------------------------------
+# One cell.
 
 
 def cell(function: Callable[..., float]) -> Callable[..., np.ndarray]:
@@ -213,7 +213,7 @@ def fill_nan(x, value):
     return value if x != x else x
 
 
-# ---- the past of one asset ---------------------------------------------------------------------
+# The past of one asset.
 
 
 @twin
@@ -233,7 +233,7 @@ def returns(x, n):
     return TWINS["sub"](TWINS["div"](x, delay(x, n)), np.ones(x.shape))
 
 
-# ---- windows -----------------------------------------------------------------------------------
+# Windows.
 
 
 def windows(n_inputs: int = 1) -> Callable[..., Callable[..., np.ndarray]]:
@@ -414,7 +414,7 @@ def ts_residual(y, x):
     return float(dy[-1] - products(dx, dy) / products(dx, dx) * dx[-1]) if any(dx) else NAN
 
 
-# ---- recursion ---------------------------------------------------------------------------------
+# Recursion.
 
 
 def _each_asset(function: Callable[..., list[float]], *args: np.ndarray | float) -> np.ndarray:
@@ -507,7 +507,7 @@ def bars_since(x):
     return out
 
 
-# ---- one row across assets ---------------------------------------------------------------------
+# One row across assets.
 
 
 def rows(n_inputs: int = 1) -> Callable[..., Callable[..., np.ndarray]]:

@@ -19,13 +19,14 @@ from alphalab.expr.custom import PYTHON_FUNCTIONS
 from alphalab.expr.plan import Plan
 from alphalab.expr.registry import REGISTRY, Param
 from alphalab.expr.text import parse
+from alphalab.kernels.identity import identity
 
 close, low = al.close, al.low
 
 nojit = pytest.mark.nojit
 
 
-# ---- al.op -------------------------------------------------------------------------------------
+# al.op.
 
 WEIGHT = 0.5
 
@@ -176,7 +177,7 @@ def test_an_operator_may_be_declared_again():
     assert_identical(run(declared(3.0), columns), 3.0 * columns["close"])
 
 
-# ---- the cache of compiled operators -----------------------------------------------------------
+# The cache of compiled operators.
 
 OPERATOR = """
 import alphalab as al
@@ -196,6 +197,43 @@ import edited_operator
 plan = Plan({"a": edited_operator.edited(al.close)}, [al.Instrument(symbol="A")])
 print(plan.run({"close": np.array([[10.0]])}, 1)["a"][0, 0])
 """
+
+
+SCALE = np.array([1.0, 2.0])
+
+
+def scaled(x):
+    return x * SCALE[1]
+
+
+def naming(value):
+    def update(params, x):
+        return value if x > 0 else scaled(x)
+
+    return update
+
+
+@nojit
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1.0, 2.0),
+        (np.array([1.0]), np.array([2.0])),
+        (naming(1.0), naming(2.0)),
+        (np, os),
+        ((1, "a"), (1, "b")),
+    ],
+)
+def test_identity_follows_what_a_function_names(one, other):
+    assert identity(naming(one)) == identity(naming(one))
+    assert identity(naming(one)) != identity(naming(other))
+
+
+@nojit
+def test_identity_follows_the_functions_a_function_calls(monkeypatch):
+    before = identity(naming(1.0))
+    monkeypatch.setitem(globals(), "SCALE", np.array([1.0, 3.0]))
+    assert identity(naming(1.0)) != before
 
 
 def test_an_edited_operator_is_never_answered_from_the_cache(tmp_path):
@@ -236,7 +274,7 @@ def test_an_edited_operator_is_never_answered_from_the_cache(tmp_path):
     assert value() == 35.0
 
 
-# ---- al.python_op ------------------------------------------------------------------------------
+# al.python_op.
 
 
 @nojit
@@ -359,3 +397,16 @@ def test_python_functions_have_names():
         Plan({"a": expr}, assets(1))
     with pytest.raises(UnknownNameError, match="Python function 'last of 2'"):
         parse(str(expr))
+
+
+def test_two_python_functions_do_not_share_a_name():
+    def spread(x):
+        return x[-1]
+
+    def other(x):
+        return x[0]
+
+    al.python_op(spread, [close], 2, name="shared_name")
+    al.python_op(spread, [close], 3, name="shared_name")
+    with pytest.raises(ExprError, match="two functions do not share a name"):
+        al.python_op(other, [close], 2, name="shared_name")

@@ -28,7 +28,7 @@ ROWS = 64
 WINDOWS = (1, 2, 3, 5, 20, ROWS + 5)
 
 
-# ---- inputs ------------------------------------------------------------------------------------
+# Inputs.
 
 
 def gaps(x: np.ndarray, rng: np.random.Generator, holes: float = np.nan) -> np.ndarray:
@@ -128,7 +128,7 @@ def twin_of(name: str, columns: dict[str, np.ndarray], params: tuple[float, ...]
     return TWINS[name](*args, *params)
 
 
-# ---- tolerances --------------------------------------------------------------------------------
+# Tolerances.
 
 
 def deviations(columns: dict[str, np.ndarray], params: tuple[float, ...]) -> list[np.ndarray]:
@@ -173,7 +173,7 @@ def size_of(name: str, columns: dict[str, np.ndarray], params: tuple[float, ...]
     return np.nan_to_num(np.broadcast_to(size, columns["x"].shape))
 
 
-# ---- every operator ----------------------------------------------------------------------------
+# Every operator.
 
 
 def test_every_operator_has_a_twin():
@@ -240,7 +240,7 @@ def test_two_windows_back_is_forgotten(name):
         assert_identical(later[:, 0], later[:, 1])
 
 
-# ---- exact statements --------------------------------------------------------------------------
+# Exact statements.
 
 
 def of_x(name: str, x: list[float], *params: float) -> np.ndarray:
@@ -353,7 +353,7 @@ def test_recovers_from_numbers_whose_squares_overflow(name):
         assert_same(run(expr, columns)[after], run(expr, clean)[after], rtol=1e-12, atol=1e-12)
 
 
-# ---- long series -------------------------------------------------------------------------------
+# Long series.
 
 LONG = 200_000
 

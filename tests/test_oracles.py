@@ -41,7 +41,7 @@ def holed(walk) -> dict[str, FloatArray]:
     return {name: np.where(rng.random(x.shape) < 0.003, np.inf, x) for name, x in holes.items()}
 
 
-# ---- pandas: rolling windows treat infinities as unknown, as we do ------------------------------
+# pandas: rolling windows treat infinities as unknown, as we do.
 
 WINDOWS = {
     "ts_sum": lambda w, other: w.sum(),
@@ -123,7 +123,7 @@ def test_pandas_rows(holed):
         assert_same(run(expr, holed), expected, rtol=1e-10, atol=1e-12)
 
 
-# ---- TA-Lib ------------------------------------------------------------------------------------
+# TA-Lib.
 
 
 def talib_of(function, columns: dict[str, FloatArray], *names: str, **options) -> FloatArray:
@@ -207,7 +207,7 @@ def test_talib_macd_converges(walk):
             assert np.nanmax(np.abs(mine[:, j] - theirs)) > 1e-6
 
 
-# ---- SciPy and least squares -------------------------------------------------------------------
+# SciPy and least squares.
 
 
 @pytest.mark.parametrize("n", [4, 30])

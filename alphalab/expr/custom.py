@@ -164,7 +164,14 @@ def python_op(
         raise ExprError(
             f"python_op({function!r})", rule="the function has a name.", fix="Give name='...'."
         )
-    PYTHON_FUNCTIONS[name] = function
+    taken = PYTHON_FUNCTIONS.setdefault(name, function)
+    if (taken.__module__, taken.__qualname__) != (function.__module__, function.__qualname__):
+        raise ExprError(
+            f"python_op: {name!r} is {taken.__module__}.{taken.__qualname__} already",
+            rule="two functions do not share a name.",
+            fix="Give name='...'.",
+        )
+    PYTHON_FUNCTIONS[name] = function  # the same function, run again in a notebook
     return python_expr(name, tuple(as_expr(x, "python_op") for x in inputs), lookback)
 
 

@@ -148,7 +148,7 @@ def function_of(record: Operator) -> Callable[..., Expr]:
 _OPERATORS = {
     name: function_of(record)
     for name, record in REGISTRY.items()
-    if record.family in ("elementwise", "series", "cross") and not record.infix
+    if record.family in ("elementwise", "series", "cross")
 }
 
 

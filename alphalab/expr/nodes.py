@@ -34,7 +34,7 @@ class Expr:
 
     __slots__ = ("args", "key", "op", "params", "warmup")
 
-    # NumPy's numbers and arrays leave the signs to us; else `np.float64(2) < close` asks for a bool.
+    # NumPy leaves the signs to us; else `np.float64(2) < close` would ask for a truth value.
     __array_ufunc__ = None
 
     op: str

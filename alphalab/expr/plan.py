@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from alphalab.errors import ExprError, ParameterError, StateError, UnknownNameError
+from alphalab.expr.custom import python_function
 from alphalab.expr.nodes import Expr
+from alphalab.expr.python_rows import run_python
 from alphalab.expr.registry import operator
 from alphalab.kernels._jit import silent
 from alphalab.kernels.blocks import block_kernel
+from alphalab.kernels.identity import identity
 from alphalab.types import FloatArray, Instrument
 
 Call = tuple[Callable[..., None], tuple[Any, ...]]
@@ -58,6 +61,8 @@ class Plan:
         The bar columns it reads.
     warmup : int
         Rows at the start for which some output cannot be known.
+    id : bytes
+        Identity of what it computes: expressions, assets, and the code of users' functions.
 
     Raises
     ------
@@ -89,6 +94,7 @@ class Plan:
         self._state = {node.key: np.zeros(self._state_shape(node)) for node in self.nodes}
         self._calls: dict[int, list[Call]] = {}
         self._fill_sources()
+        self.id = _identity(self.nodes, self.instruments)
         self._calls_for(capacity)  # unknown symbols and users' operators fail here, not later
 
     def run(self, columns: Mapping[str, FloatArray], n_rows: int) -> dict[str, FloatArray]:
@@ -120,7 +126,7 @@ class Plan:
 
     def snapshot(self) -> list[bytes]:
         """Return the identity of the plan, then the carried state of each node in plan order."""
-        return [self._identity(), *(self._state[node.key].tobytes() for node in self.nodes)]
+        return [self.id, *(self._state[node.key].tobytes() for node in self.nodes)]
 
     def restore(self, state: Sequence[bytes]) -> None:
         """Take up the state of a `snapshot` of an equal plan.
@@ -131,7 +137,7 @@ class Plan:
             A snapshot of other expressions or other assets. The plan is as it was then.
         """
         sizes = [self._state[node.key].nbytes for node in self.nodes]
-        if state[:1] != [self._identity()] or [len(item) for item in state[1:]] != sizes:
+        if state[:1] != [self.id] or [len(item) for item in state[1:]] != sizes:
             raise StateError(
                 "the snapshot does not fit this plan",
                 rule="a snapshot fits the same expressions over the same assets.",
@@ -139,11 +145,6 @@ class Plan:
         for node, item in zip(self.nodes, state[1:], strict=True):
             target = self._state[node.key]
             target[...] = np.frombuffer(item).reshape(target.shape)
-
-    def _identity(self) -> bytes:
-        symbols = [instrument.symbol for instrument in self.instruments]
-        nodes = b"".join(node.key for node in self.nodes)
-        return hashlib.blake2b(nodes + repr(symbols).encode(), digest_size=16).digest()
 
     def _index(self, symbol: str) -> int:
         symbols = [instrument.symbol for instrument in self.instruments]
@@ -184,9 +185,6 @@ class Plan:
         if node.op == "per_symbol":
             return _per_symbol, ([self._index(symbol) for symbol in node.params], inputs, out)
         if node.op == "python_op":
-            from alphalab.expr.custom import python_function
-            from alphalab.expr.python_rows import run_python
-
             return run_python, (python_function(node.params[0]), node.params, state, inputs, out)
         args = (state, np.array(node.params, np.float64), *inputs, out)
         if isinstance(operator(node.op).update, str):
@@ -201,6 +199,19 @@ def _merged(roots: Any) -> list[Expr]:
         for node in root.walk():
             nodes.setdefault(node.key, node)
     return list(nodes.values())
+
+
+def _identity(nodes: Sequence[Expr], instruments: Sequence[Instrument]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for node in nodes:
+        digest.update(node.key)
+        update = (
+            python_function(node.params[0]) if node.op == "python_op" else operator(node.op).update
+        )
+        if callable(update):
+            digest.update(identity(update).encode())
+    digest.update(repr([instrument.symbol for instrument in instruments]).encode())
+    return digest.digest()
 
 
 def _run_users(name: str, kernel: Callable[..., None], args: tuple[Any, ...]) -> None:

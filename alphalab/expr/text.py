@@ -191,10 +191,8 @@ class _Reader:
             if tree.keywords:
                 raise self.refuse(tree, f"{name} takes no named arguments.")
             return special[name](tree, args)
-        if name not in REGISTRY or REGISTRY[name].infix:
-            raise UnknownNameError(
-                "operator", name, (n for n, o in REGISTRY.items() if not o.infix)
-            )
+        if name not in REGISTRY:
+            raise UnknownNameError("operator", name, REGISTRY)
         n_inputs = len(REGISTRY[name].inputs)
         values: list[Any] = [
             self.expr(a) if i < n_inputs else self.number(a) for i, a in enumerate(args)

@@ -15,6 +15,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+# Where Intel's vector library is installed, numba would compute exp and log in the middle of a
+# block by other rules than at its end. Numba reads this when it is imported.
+os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
+
 import numba
 import numpy as np
 
@@ -49,9 +53,9 @@ def jit(
     *,
     allocates: bool = False,
     boundscheck: bool = False,
-    cached: bool = True,
+    folder: Path | None = CACHE_DIR,
 ) -> Any:
-    """Compile a function to strict IEEE arithmetic; cached on disk when it stands in a file.
+    """Compile a function to strict IEEE arithmetic; kept on disk when it stands in a file.
 
     Parameters
     ----------
@@ -63,18 +67,18 @@ def jit(
         into its caller, which made the step fourteen times faster.
     boundscheck : bool
         Whether an index outside its array is an error: for code that is not ours.
-    cached : bool
-        Whether it may be kept on disk: not when it depends on more than its own file.
+    folder : Path, optional
+        Where it is kept on disk. None: nowhere.
     """
     if DISABLED:
         return function
-    cache = cached and Path(function.__code__.co_filename).exists()
+    cache = folder is not None and Path(function.__code__.co_filename).exists()
     options: dict[str, Any] = {} if allocates else {"_nrt": False, "forceinline": True}
     if boundscheck:
         options["boundscheck"] = True
     # Numba reads the folder when it decorates, so other packages' kernels stay where they are.
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(CACHE_DIR)
+    numba.config.CACHE_DIR = str(folder)
     try:
         return numba.njit(signature, cache=cache, fastmath=False, error_model="numpy", **options)(
             function

@@ -7,18 +7,15 @@ without generated source.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import types
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numba import float64
 from numba import types as nb
 
 from alphalab.kernels._jit import compiled, jit
+from alphalab.kernels.identity import identity
 
 
 def update(*_: Any) -> Any:
@@ -99,8 +96,8 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
     Parameters
     ----------
     update : callable
-        The operator's update, compiled or plain. A plain one is a user's: its kernel is cached
-        under a hash of the file it stands in, so an edit is never answered from the cache.
+        The operator's update, compiled or plain. A user's kernel is cached under the identity of
+        its update, so an edit is never answered from the cache.
     family : {"elementwise", "series", "cross"}
     n_inputs : int
 
@@ -114,47 +111,12 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
     own = source.__module__.startswith("alphalab.kernels.")
     name = f"{family}_{source.__module__.rpartition('.')[2]}_{source.__name__}"
     if not own:
-        name += "_" + _identity(source)
+        name += "_" + identity(source)
         if not compiled(update):
-            update = jit(update, allocates=True, boundscheck=True, cached=False)
+            update = jit(update, allocates=True, boundscheck=True, folder=None)
     template = LOOPS[family, n_inputs]
     kernel = types.FunctionType(template.__code__, {"update": update, "range": range}, name)
     kernel.__qualname__ = name
     kernel.__module__ = __name__
     signature = nb.void(_PANEL, float64[::1], *[_PANEL] * n_inputs, _PANEL)
     return jit(kernel, signature, allocates=family == "cross" or not own)  # type: ignore[no-any-return]
-
-
-def _identity(function: Callable[..., Any]) -> str:
-    """Return a hash of everything that decides what a user's function computes."""
-    digest = hashlib.blake2b(digest_size=8)
-    for fact in _facts(function, set()):
-        digest.update(len(fact).to_bytes(8, "little") + fact)
-    return digest.hexdigest()
-
-
-def _facts(value: Any, seen: set[Any]) -> Iterator[bytes]:
-    """Yield the file and the code of a function, then the same of whatever it names."""
-    value = getattr(value, "py_func", value)
-    if isinstance(value, types.FunctionType):
-        if value in seen:
-            return
-        seen.add(value)
-        code = value.__code__
-        yield _content(code.co_filename)
-        yield code.co_code + repr((code.co_consts, code.co_names)).encode()
-        names = inspect.getclosurevars(value)
-        for name, used in sorted({**names.globals, **names.nonlocals}.items()):
-            yield name.encode()
-            yield from _facts(used, seen)
-    elif isinstance(value, types.ModuleType):
-        yield _content(getattr(value, "__file__", None) or "")
-    elif isinstance(value, np.ndarray):
-        yield value.tobytes()
-    else:
-        yield repr(value).encode()
-
-
-def _content(path: str) -> bytes:
-    file = Path(path)
-    return file.read_bytes() if file.is_file() else b""

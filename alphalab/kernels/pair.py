@@ -65,8 +65,8 @@ def slide(state, n, x, y, old_x, old_y):
     state[SXX] += x * x - old_x * old_x
     state[SYY] += y * y - old_y * old_y
     state[SXY] += x * y - old_x * old_y
-    state[PX] = max(state[PX], state[SXX], old_x * old_x)
-    state[PY] = max(state[PY], state[SYY], old_y * old_y)
+    state[PX] = max(state[PX], state[SXX])
+    state[PY] = max(state[PY], state[SYY])
     centre(state, n)
     return state[VX] > CANCELLED * state[PX] and state[VY] > CANCELLED * state[PY]
 

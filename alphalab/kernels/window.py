@@ -120,7 +120,7 @@ def moments(state, n, x):
         state[B] += into - out
         state[C] += into * into - out * out
         state[D] = state[C] - state[B] * state[B] / n
-        state[E] = max(state[E], state[C], out * out)
+        state[E] = max(state[E], state[C])
         if state[D] > CANCELLED * state[E]:
             return True
     anchor = 0.0

@@ -1,0 +1,239 @@
+"""Expressions as values: built, compared, refused, and how long they warm up."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+import pytest
+from expressions import LONGEST_WINDOW, OPERATORS, expressions
+from hypothesis import given, settings
+from running import assets, bars, run
+
+import alphalab as al
+from alphalab.errors import ExprError
+from alphalab.expr.functions import column, constant, group, per_symbol
+from alphalab.expr.nodes import Expr, apply
+from alphalab.expr.plan import Plan
+from alphalab.expr.registry import MAX_ROWS, REGISTRY, Linear
+
+close, high, low = al.close, al.high, al.low
+
+pytestmark = pytest.mark.nojit
+
+
+def first_line(error: pytest.ExceptionInfo[ExprError]) -> str:
+    return str(error.value).splitlines()[0]
+
+
+def test_expressions_cannot_be_changed():
+    expr = close.ts_mean(10)
+    for name in ("op", "args", "params", "key", "warmup", "other"):
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            setattr(expr, name, 1)
+    with pytest.raises(AttributeError):
+        del expr.op
+
+
+def test_equality_is_of_what_they_say():
+    assert close.ts_mean(10) == al.ts_mean(close, n=10.0)
+    assert hash(close.ts_mean(10)) == hash(al.ts_mean(close, 10))
+    assert len({close + 1, close + 1.0, 1 + close}) == 2
+    assert close != "close"
+    assert (close == 5) is False
+    assert close.delay(1) == close.delay()
+    assert constant(0.0) != constant(-0.0)
+    assert constant(np.nan) == constant(-np.nan)
+    assert close.of("A") != close.of("B")
+    assert column("A") != group("A")
+
+
+@settings(max_examples=100, deadline=None)
+@given(expressions(), expressions())
+def test_equal_exactly_when_the_text_is_equal(a, b):
+    assert (a == b) == (str(a) == str(b))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: bool(close),
+        lambda: close > low and close < high,
+        lambda: low < close < high,
+        lambda: not close,
+        lambda: 1 if close > low else 0,
+        lambda: max(close, low),
+        lambda: sorted([close, low]),
+    ],
+)
+def test_no_truth_value(use):
+    with pytest.raises(ExprError, match="no single truth value") as error:
+        use()
+    assert "al.where" in str(error.value)
+
+
+def test_membership_compares_what_expressions_say():
+    assert close in [low, column("close")]
+    assert close not in [low, close + 0]
+
+
+SIGNS = [
+    (operator.add, "+"),
+    (operator.sub, "-"),
+    (operator.mul, "*"),
+    (operator.truediv, "/"),
+    (operator.pow, "**"),
+    (operator.gt, ">"),
+    (operator.ge, ">="),
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.and_, "&"),
+    (operator.or_, "|"),
+]
+
+
+@pytest.mark.parametrize(("function", "sign"), SIGNS)
+def test_signs_take_numbers_on_either_side(function, sign):
+    mirrored = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
+    for number in (2, 2.0, np.float64(2.0), np.int64(2), np.array(2.0)):
+        assert str(function(close, number)) == f"close {sign} 2.0"
+        left = str(function(number, close))
+        other = f"close {mirrored[sign]} 2.0" if sign in mirrored else f"2.0 {sign} close"
+        assert left == other
+    assert str(function(close, low)) == f"close {sign} low"
+
+
+def test_every_operator_is_a_function_and_a_method():
+    for record in OPERATORS:
+        assert getattr(close, record.name).__call__
+        if not record.infix:
+            function = getattr(al, record.name)
+            assert record.doc in function.__doc__
+            assert list(function.__signature__.parameters) == [
+                *record.inputs,
+                *(p.name for p in record.params),
+            ]
+            assert record.name in dir(close)
+    with pytest.raises(AttributeError, match="did you mean 'ts_mean'"):
+        _ = close.ts_maen
+    with pytest.raises(AttributeError, match="did you mean 'ts_mean'"):
+        _ = al.ts_maen
+    assert not hasattr(close, "column")
+
+
+@pytest.mark.parametrize(
+    ("use", "complaint"),
+    [
+        (lambda: al.ts_mean(close), "n missing"),
+        (lambda: al.ts_mean(n=3), "x missing"),
+        (lambda: al.ts_mean(close, 3, 4), "3 arguments"),
+        (lambda: al.ts_mean(close, m=3), "argument 'm'"),
+        (lambda: al.ts_mean(close, 3, n=3), "argument 'n'"),
+        (lambda: al.ts_mean(close, 0), "n=0"),
+        (lambda: al.ts_mean(close, -1), "n=-1"),
+        (lambda: al.delay(close, -1), "n=-1"),
+        (lambda: al.ts_mean(close, 2.5), "n=2.5"),
+        (lambda: al.ts_mean(close, "3"), "n='3'"),
+        (lambda: al.ts_mean(close, None), "n=None"),
+        (lambda: al.ts_mean(close, True), "n=True"),
+        (lambda: al.ts_mean(close, np.nan), "n=nan"),
+        (lambda: al.ts_mean(close, np.inf), "n=inf"),
+        (lambda: al.ts_mean(close, close), "n=Expr"),
+        (lambda: al.ts_mean(close, MAX_ROWS + 1), "n=10000001"),
+        (lambda: al.ts_mean("close", 3), "'close'"),
+        (lambda: al.ts_mean(np.arange(3), 3), "array"),
+        (lambda: close + "1", "'1'"),
+        (lambda: close + None, "None"),
+        (lambda: close + np.arange(3.0), "array"),
+        (lambda: close + 10**400, "beyond float64"),
+        (lambda: al.ts_skew(close, 2), "n=2"),
+        (lambda: al.ts_kurt(close, 3), "n=3"),
+        (lambda: al.ts_quantile(close, 3, 1.5), "q=1.5"),
+        (lambda: al.ts_quantile(close, 3, np.nan), "q=nan"),
+        (lambda: al.clip(close, 1, 0), "low=1, high=0"),
+        (lambda: al.clip(close, 0, 10**400), "high=1000"),
+        (lambda: al.cs_winsorize(close, 0.6), "limit=0.6"),
+        (lambda: al.cs_scale(close, -1), "gross=-1"),
+        (lambda: al.cs_top(close, 0), "k=0"),
+        (lambda: al.cs_neutralize(close, close), "group=close"),
+        (lambda: al.macd(close, 26, 12), "fast=26, slow=12"),
+        (lambda: close.of(""), "of('')"),
+        (lambda: close.of(1), "of(1)"),
+        (lambda: column(""), "column('')"),
+        (lambda: column(1), "column(1)"),
+        (lambda: group(""), "group('')"),
+        (lambda: per_symbol({}), "per_symbol({})"),
+        (lambda: per_symbol({1: close}), "per_symbol: 1"),
+        (lambda: per_symbol({"": close}), "per_symbol: ''"),
+        (lambda: per_symbol({"A": "close"}), "'close'"),
+    ],
+)
+def test_wrong_arguments(use, complaint):
+    with pytest.raises(ExprError) as error:
+        use()
+    assert complaint in first_line(error)
+    assert error.value.rule
+
+
+def test_numbers_may_be_any_number():
+    for n in (3, 3.0, np.int64(3), np.float64(3.0), np.array(3)):
+        assert str(al.ts_mean(close, n)) == "ts_mean(close, 3)"
+    assert str(al.where(True, np.float32(0.5), 1)) == "where(1.0, 0.5, 1.0)"
+
+
+def test_counts_are_written_as_they_are_read():
+    for text in ("0", "1", "n", "n + 1", "2*n", "2*n + 11", "13*n + 2"):
+        assert str(Linear.parse(text)) == text
+    assert Linear.parse(" 2*n+11 ").at(20) == 51
+    for text in ("", "m", "n - 1", "n*2", "2n", "1.5", "n + ", "-1"):
+        with pytest.raises(ExprError, match="count"):
+            Linear.parse(text)
+
+
+# Warm-up.
+
+
+def first_known(expr: Expr) -> int:
+    """Row of the first value, over columns that are known from the first row on."""
+    return int(np.isfinite(run(expr, bars(40, 5))).any(axis=1).argmax())
+
+
+@pytest.mark.parametrize("record", OPERATORS, ids=lambda record: record.name)
+def test_warmup_is_the_first_known_row(record):
+    inputs = [
+        group("sector") if name == "group" else column(letter)
+        for letter, name in zip(("close", "open", "extra"), record.inputs, strict=False)
+    ]
+    for n in (4, 9):
+        values = {"n": n, "k": 2, "q": 0.5, "low": -9.0, "high": 9.0, "limit": 0.1}
+        params = [values.get(p.name, p.default) for p in record.params]
+        expr = apply(record.name, *inputs, *params)
+        assert expr.warmup == record.rows.at(record.n(expr.params)) - 1
+        assert first_known(expr) == expr.warmup
+        # One that reads another waits for it.
+        late = apply(record.name, *[x.delay(6) if x.op == "column" else x for x in inputs], *params)
+        assert late.warmup == expr.warmup + 6
+        if record.name != "is_nan" and record.name != "fill_nan":
+            assert first_known(late) == late.warmup
+
+
+def test_warmup_of_a_plan_is_the_longest():
+    plan = Plan({"a": close.ts_mean(5), "b": close.ts_std(4).ts_mean(3) + high.delay()}, assets(1))
+    assert plan.warmup == 5
+    assert Plan({"a": constant(1.0)}, assets(1)).warmup == 0
+    assert Plan({}, assets(1)).warmup == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(expressions())
+def test_windows_add_up_to_the_warmup(expr):
+    assert 0 <= expr.warmup <= LONGEST_WINDOW * len(list(expr.walk()))
+
+
+def test_the_registry_says_everything():
+    for name, record in REGISTRY.items():
+        assert record.name == name
+        assert record.doc.endswith(".")
+        assert record.memory
+        assert record.unknown
+        assert record.signature
