@@ -328,6 +328,13 @@ CASES = [
         instrument={"lot": 0.1},
     ),
     Case(
+        "a lot reached but for rounding still has to be paid",
+        rows=[(100, 1.0), (100.000000001, 1.0)],
+        fills=[(1, 0, 9, 100.000000001)],
+        cash=99.999999991,
+        instrument={"lot": 1},
+    ),
+    Case(
         "less than a lot is refused",
         rows=[(10, 1.0), (10, 1.0)],
         fills=[],
@@ -570,6 +577,13 @@ CASES = [
         refusals=[(0, -1, "NET_LIMIT", -0.75, -0.5), (1, -1, "NET_LIMIT", -0.75, -0.5)],
     ),
     Case(
+        "net that is only held cannot give way",
+        rows=[(10, 0.5), (10, 30, nan), (30, nan)],
+        fills=[(1, 0, 50, 10)],
+        cash=500,
+        limits=Limits(net=0.5),
+    ),
+    Case(
         "a weight is cut to its limit on either side",
         rows=[(10, (1.0, -0.75)), (10, (1.0, -0.75))],
         fills=[(1, 1, -25, 10), (1, 0, 25, 10)],
@@ -712,6 +726,13 @@ CASES = [
         rows=[(10, 0.3), (10, 100, 0.1), (100, 0.1)],
         fills=[(1, 0, 30, 10), (2, 0, -26.3, 100)],
         cash=3330,
+        limits=Limits(order=0.3),
+    ),
+    Case(
+        "a reduction of a short passes whatever its size",
+        rows=[(10, -0.3), (10, 20, -0.1), (20, -0.1)],
+        fills=[(1, 0, -30, 10), (2, 0, 26.5, 20)],
+        cash=770,
         limits=Limits(order=0.3),
     ),
     Case(

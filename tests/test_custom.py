@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,26 +176,6 @@ def test_an_operator_may_be_declared_again():
 
 # The cache of compiled operators.
 
-OPERATOR = """
-import alphalab as al
-import constants
-
-@al.op(family="elementwise")
-def edited(params, x):
-    return x * 2.0 + constants.SHIFT
-"""
-MAIN = """
-import sys
-import numpy as np
-import alphalab as al
-from alphalab.expr.plan import Plan
-import edited_operator
-
-plan = Plan({"a": edited_operator.edited(al.close)}, [al.Instrument(symbol="A")])
-print(plan.run({"close": np.array([[10.0]])}, 1)["a"][0, 0])
-"""
-
-
 SCALE = np.array([1.0, 2.0])
 
 
@@ -234,44 +211,6 @@ def test_identity_follows_the_functions_a_function_calls(monkeypatch):
     before = identity(naming(1.0))
     monkeypatch.setitem(globals(), "SCALE", np.array([1.0, 3.0]))
     assert identity(naming(1.0)) != before
-
-
-def test_an_edited_operator_is_never_answered_from_the_cache(tmp_path):
-    cache = tmp_path / "cache"
-
-    def write(name: str, text: str) -> None:
-        # The same size and the same time: nothing but the content tells that it was edited.
-        (tmp_path / name).write_text(text)
-        os.utime(tmp_path / name, (1_700_000_000, 1_700_000_000))
-
-    def value() -> float:
-        environment = os.environ | {
-            "ALPHALAB_CACHE_DIR": str(cache),
-            "PYTHONPATH": f"{Path(al.__file__).parents[1]}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        command = [sys.executable, "-W", "error", "main.py"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return float(done.stdout)
-
-    def compiled() -> set[Path]:
-        return set(cache.rglob("*.nbc"))
-
-    write("main.py", MAIN)
-    write("constants.py", "SHIFT = 1.0")
-    write("edited_operator.py", OPERATOR)
-    assert value() == 21.0
-    first = compiled()
-    assert first
-    assert value() == 21.0
-    assert compiled() == first  # nothing was compiled again
-    write("edited_operator.py", OPERATOR.replace("2.0", "3.0"))
-    assert value() == 31.0
-    write("constants.py", "SHIFT = 5.0")
-    assert value() == 35.0
 
 
 # al.python_op.

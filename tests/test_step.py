@@ -238,6 +238,13 @@ def test_quantities_are_whole_lots_and_orders_have_their_least_value() -> None:
                 assert abs(lots - round(lots)) <= 1e-9 * max(abs(lots), 1.0)
 
 
+def test_no_row_writes_more_than_its_logs_are_sure_to_hold() -> None:
+    for market, block in ran(range(1_000)):
+        n_assets = len(market.instruments)
+        assert max(Counter(block.fills["row"].tolist()).values(), default=0) <= 2 * n_assets
+        assert max(Counter(block.refusals["row"].tolist()).values(), default=0) <= 7 * n_assets + 4
+
+
 @nojit
 @pytest.mark.parametrize("price", [1e-12, 1e-3, 1e12])
 @pytest.mark.parametrize("multiplier", [1.0, 0.003, 50.0])

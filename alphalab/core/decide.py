@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from alphalab.core.strategy import Strategy
 from alphalab.errors import StrategyError
 from alphalab.kernels import step
+from alphalab.kernels.identity import identity
 
 
 def compiled_decide(strategy: Strategy) -> Any:
@@ -36,18 +36,7 @@ def compiled_decide(strategy: Strategy) -> Any:
         ) from error
 
 
-def decide_text(strategy: Strategy) -> str:
-    """Return what the strategy's `decide` does as text: its code and the constants it names."""
+def decide_identity(strategy: Strategy) -> str:
+    """Return a hash of what the strategy's `decide` does; empty without one."""
     decide = type(strategy).decide
-    if decide is None:
-        return ""
-    function = inspect.unwrap(getattr(decide, "py_func", decide))
-    code = function.__code__
-    outside = inspect.getclosurevars(function)
-    named = {
-        name: value
-        for name, value in sorted({**outside.globals, **outside.nonlocals}.items())
-        if isinstance(value, int | float | str)
-    }
-    constants = [getattr(value, "co_code", value) for value in code.co_consts]
-    return repr((code.co_code, code.co_names, constants, named, strategy.memory_rows))
+    return "" if decide is None else f"{identity(decide)} {strategy.memory_rows}"

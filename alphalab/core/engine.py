@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from alphalab.config import RunSettings
-from alphalab.core.decide import compiled_decide, decide_text
+from alphalab.core.decide import compiled_decide, decide_identity
 from alphalab.core.rules import periods, rule_records
 from alphalab.core.strategy import Strategy
 from alphalab.errors import (
@@ -333,7 +333,7 @@ class Engine:
         """
         try:
             state = msgspec.msgpack.decode(snapshot, type=Snapshot)
-        except (msgspec.DecodeError, TypeError) as error:
+        except (msgspec.DecodeError, TypeError, ValueError) as error:
             raise StateError(
                 f"not a snapshot: {error}", rule="restore takes what snapshot() returned."
             ) from None
@@ -395,7 +395,8 @@ def _identity(engine: Engine) -> str:
         type(engine.strategy).__name__,
         engine.strategy.canonical_json(),
         *(f"{name}={expr}" for name, expr in engine.expressions.items()),
-        decide_text(engine.strategy),
+        engine.plan.id.hex(),
+        decide_identity(engine.strategy),
         engine.settings.canonical_json(),
         *(
             msgspec.json.encode(instrument, order="sorted").decode()

@@ -19,10 +19,11 @@ from typing import Any
 import numba
 from numba import float64, int64
 
-from alphalab.kernels._jit import DISABLED, jit, jit_allocating
+from alphalab.kernels._jit import CACHE_DIR, jit, jit_allocating
 from alphalab.kernels.books import N_FILLS, N_REFUSALS, NEXT_OPEN, SAME_CLOSE, Books
 from alphalab.kernels.fills import fill_orders
 from alphalab.kernels.gate import gate
+from alphalab.kernels.identity import identity
 from alphalab.kernels.rebalance import rebalance
 from alphalab.types import ACCOUNT, FILL, INSTRUMENT, LEDGER, POSITION, REFUSAL, RULES
 
@@ -199,4 +200,6 @@ def run_decide():
 
 def compile_decide(function: Callable[..., Any]) -> Any:
     """Compile a strategy's `decide` to the one type that the step takes, its indices checked."""
-    return function if DISABLED else jit(function, DECIDE, allocates=True, boundscheck=True)
+    # Kept under its identity: it may name what stands in other files than its own.
+    folder = CACHE_DIR / identity(function)
+    return jit(function, DECIDE, allocates=True, boundscheck=True, folder=folder)
