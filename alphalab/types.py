@@ -6,6 +6,7 @@ as plain fractions (0.001 is 10 bps). `row` counts from the first row an engine 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, TypeAlias
 
@@ -235,16 +236,25 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         if not self.symbol:
             raise ParameterError("Instrument(symbol='')", rule="a symbol has at least one letter.")
-        for name in ("tick", "lot", "min_value", "maker_bps", "taker_bps", "multiplier"):
+        for name in _RANGES:
             value = float(getattr(self, name))
             msgspec.structs.force_setattr(self, name, value)
-            allowed = value >= 0 or name == "maker_bps"  # a maker may be paid
-            if not np.isfinite(value) or not allowed or (name == "multiplier" and value == 0):
-                least = "above" if name == "multiplier" else "at least"
+            if not _RANGES[name][0](value):
                 raise ParameterError(
                     f"Instrument {self.symbol!r}: {name}={value:g}",
-                    rule=f"{name} is finite and {least} 0.",
+                    rule=f"{name} is {_RANGES[name][1]}.",
                 )
+
+
+_LEAST_ZERO = (lambda x: 0.0 <= x < np.inf, "finite and at least 0")
+_RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
+    "tick": _LEAST_ZERO,
+    "lot": _LEAST_ZERO,
+    "min_value": _LEAST_ZERO,
+    "maker_bps": (lambda x: -1e4 < x < 1e4, "between -10,000 and 10,000 (below 0 a maker is paid)"),
+    "taker_bps": (lambda x: 0.0 <= x < 1e4, "at least 0 and below 10,000"),
+    "multiplier": (lambda x: 0.0 < x < np.inf, "finite and above 0"),
+}
 
 
 def instrument_records(instruments: tuple[Instrument, ...], fee_bps: float | None) -> Records:

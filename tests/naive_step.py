@@ -278,9 +278,9 @@ class NaiveAccount:
             for name in sorted({asset.group for asset in self.assets if asset.group is not None}):
                 members = [asset for asset in self.assets if asset.group == name]
                 self.shrink(members, targets, limits.group_gross, "GROUP_LIMIT")
+        self.shrink(self.assets, targets, limits.gross, "GROSS_LIMIT")
         if limits.net is not None:
             self.balance(targets, limits.net)
-        self.shrink(self.assets, targets, limits.gross, "GROSS_LIMIT")
         return targets
 
     def sums(self, members: Sequence[Asset], targets: list[float]) -> dict[str, float]:

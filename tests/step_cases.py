@@ -716,10 +716,10 @@ CASES = [
     ),
     Case(
         "an order of the largest size passes, rounding aside",
-        rows=[(10, 0.2), (10, 0.5), (10, 0.5)],
-        fills=[(1, 0, 20, 10), (2, 0, 30, 10)],
-        cash=500,
-        limits=Limits(order=0.3),
+        rows=[(3, 0.2), (3, 8, 0.9), (8, 0.9)],
+        fills=[(1, 0, 200 / 3, 3), (2, 0, 250 / 3, 8)],
+        cash=400 / 3,
+        limits=Limits(order=0.5),
     ),
     Case(
         "a reduction passes whatever its size",

@@ -600,3 +600,20 @@ def test_the_identity_is_all_that_decides() -> None:
     assert engine.id != Engine(Trend(n=4), INSTRUMENTS, costs).id
     assert set(engine.columns) == {"open", "close"}
     assert engine.warmup == 3
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize(("instruments", "capacity"), [([], None), ([Instrument(symbol="A")], 0)])
+def test_an_engine_has_assets_and_blocks_have_rows(instruments, capacity):
+    with pytest.raises(ParameterError, match="at least one asset"):
+        Engine(Given(), instruments, RunSettings(), capacity=capacity)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("lot", -1.0), ("tick", np.inf), ("taker_bps", 1e4), ("maker_bps", -1e4), ("multiplier", 0.0)],
+)
+def test_an_instrument_with_an_impossible_number_is_refused(field, value):
+    with pytest.raises(ParameterError, match=f"Instrument 'A': {field}="):
+        Instrument(symbol="A", **{field: value})

@@ -135,6 +135,11 @@ class Engine:
         self.instruments = tuple(instruments)
         self.settings = settings
         n_assets = len(self.instruments)
+        if n_assets == 0 or (capacity is not None and capacity < 1):
+            raise ParameterError(
+                f"Engine with {n_assets} instruments and capacity={capacity}",
+                rule="there is at least one asset, and a block holds at least one row.",
+            )
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         self.expressions = strategy.expressions()
         self.plan = Plan(self.expressions, self.instruments, self.capacity)

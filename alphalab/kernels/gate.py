@@ -132,7 +132,8 @@ def gate(books, targets):
     if rules["group_gross"] < np.inf:
         for group in range(rules["n_groups"]):
             limit_gross(books, group, targets, rules["group_gross"], GROUP_LIMIT)
+    limit_gross(books, ALL, targets, rules["gross"], GROSS_LIMIT)
+    # Last, because it only ever makes the gross exposure smaller.
     if rules["net"] < np.inf:
         limit_net(books, targets)
-    limit_gross(books, ALL, targets, rules["gross"], GROSS_LIMIT)
     return False
