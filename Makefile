@@ -28,6 +28,7 @@ help:
 .PHONY: backtest
 backtest: $(VENV)/.installed-data
 	@$(BIN)/alphalab backtest $(STRATEGY) --data $(DATA) --fee-bps $(FEE_BPS) --report $(REPORT)
+	@echo "To go on by hand: source $(BIN)/activate"
 
 .PHONY: test
 test: $(VENV)/.installed-dev

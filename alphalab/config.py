@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import typing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -56,14 +56,21 @@ def _checked(owner: Settings, name: str, value: Any, hint: Any) -> Any:
     try:
         value = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
+        choices = next((get_args(x) for x in (hint, *get_args(hint)) if _is_choice(x)), ())
+        allowed = f" Choose from {', '.join(choices)}." if choices else ""
         raise ParameterError(
-            f"{type(owner).__name__}: {name}={value!r}", rule=f"{error}.".replace("`", "")
+            f"{type(owner).__name__}: {name}={value!r}",
+            rule=f"{error}.{allowed}".replace("`", ""),
         ) from None
     if isinstance(value, float) and not np.isfinite(value):
         raise ParameterError(
             f"{type(owner).__name__}: {name}={value!r}", rule=f"{name} is a finite number."
         )
     return value
+
+
+def _is_choice(hint: Any) -> bool:
+    return get_origin(hint) is Literal
 
 
 class Costs(Settings, frozen=True):
@@ -87,10 +94,15 @@ class Costs(Settings, frozen=True):
 class Limits(Settings, frozen=True):
     """The risk gate: what is set is checked on every row, after the strategy, before any order.
 
+    It limits what is asked for: the targets, together with what is held or on its way where the
+    strategy has no opinion. A position that drifts beyond a limit by itself is not cut: rebalance
+    by `every_row` or `drift` where it has to be.
+
     Parameters
     ----------
     gross : float
-        Largest sum of absolute weights; targets above it are scaled down in proportion.
+        Largest sum of absolute weights; targets above it are scaled down in proportion. Purchases
+        need cash: above 1 it takes short sales to get there.
     net : float, optional
         Largest absolute sum of weights; the larger side is scaled down.
     weight : float, optional
@@ -110,8 +122,8 @@ class Limits(Settings, frozen=True):
 
     Examples
     --------
-    >>> Limits(gross=1.5, weight=0.2, drawdown=0.25).gross
-    1.5
+    >>> Limits(gross=1.0, weight=0.2, drawdown=0.25).weight
+    0.2
     """
 
     gross: Positive = 1.0
@@ -141,6 +153,19 @@ class Rebalance(Settings, frozen=True):
     cooldown: Annotated[int, Meta(ge=0)] = 0
     period: Literal["day", "week", "month", "quarter", "year"] | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        drifts = self.threshold > 0 or self.cooldown > 0
+        if (self.when == "calendar") != (self.period is not None) or (
+            drifts and self.when != "drift"
+        ):
+            raise ParameterError(
+                f"Rebalance(when={self.when!r}, threshold={self.threshold:g}, "
+                f"cooldown={self.cooldown}, period={self.period!r})",
+                rule="threshold and cooldown belong to drift, a period to calendar.",
+                fix="Use al.on_change(), al.every_row(), al.drift(...) or al.calendar(...).",
+            )
+
 
 def on_change() -> Rebalance:
     """Trade an asset when its approved target changed (the default): positions drift in between."""
@@ -154,6 +179,8 @@ def every_row() -> Rebalance:
 
 def drift(threshold: float, cooldown: int = 0) -> Rebalance:
     """Trade an asset when its weight is more than `threshold` from its target.
+
+    A target of 0 is always met, and so is the first one of an asset that is not held.
 
     Parameters
     ----------
@@ -171,7 +198,7 @@ def drift(threshold: float, cooldown: int = 0) -> Rebalance:
 
 
 def calendar(period: Literal["day", "week", "month", "quarter", "year"]) -> Rebalance:
-    """Trade to the targets on the first row of each period (UTC), and not in between.
+    """Trade an asset to its target once in each period (UTC), as soon as it has a price.
 
     Examples
     --------

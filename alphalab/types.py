@@ -32,10 +32,13 @@ INSTRUMENT = np.dtype(
     ]
 )
 
+#: A time, day or period before all others.
+NEVER = np.iinfo(np.int64).min
+
 #: The settings of one run, as the kernels see them. A limit that is not set is infinite.
 RULES = np.dtype(
     [
-        ("fill", "i8"),  # a Fill code
+        ("fill", "i8"),  # a FillAt code
         ("rebalancing", "i8"),  # a Rebalancing code
         ("threshold", "f8"),  # drift, weight
         ("cooldown", "i8"),  # drift, rows
@@ -45,7 +48,7 @@ RULES = np.dtype(
         ("group_gross", "f8"),  # weight
         ("n_groups", "i8"),
         ("drawdown", "f8"),  # fraction of the peak
-        ("daily_loss", "f8"),  # fraction of the day's first equity
+        ("daily_loss", "f8"),  # fraction of the equity at the last row of the day before
         ("order", "f8"),  # fraction of equity
     ]
 )
@@ -57,12 +60,14 @@ POSITION = np.dtype(
         ("mark", "f8"),  # last known close; NaN before the first
         ("entry_price", "f8"),  # average price of what is held; NaN when flat
         ("entry_row", "i8"),  # row of the fill that opened the position; -1 when flat
-        ("target", "f8"),  # last approved weight acted upon; NaN before the first
+        ("target", "f8"),  # last approved weight acted upon; NaN: none, or its order was refused
+        ("period", "i8"),  # calendar period in which that was; NEVER like target's NaN
         ("traded_row", "i8"),  # row of the last order (drift cooldown); -1 before the first
-        ("order", "i8"),  # waiting market order: an Order code
+        ("refusal", "i8"),  # Reason last logged for its orders; 0: none since its last fill
+        ("order", "i8"),  # waiting market order: a Sizing code
         ("order_row", "i8"),  # row that decided it
-        ("order_value", "f8"),  # a purchase's budget, fees included, quote currency
-        ("order_qty", "f8"),  # a sale's or an exact closing's size, units, unsigned
+        ("order_value", "f8"),  # change of value it is for, quote currency, fees included
+        ("order_qty", "f8"),  # the same in units at the mark, unsigned
     ]
 )
 
@@ -78,12 +83,11 @@ ACCOUNT = np.dtype(
         ("turnover", "f8"),  # traded value, cumulative, quote currency
         ("day", "i8"),  # UTC day number of the last row
         ("day_equity", "f8"),  # equity at the last row of the day before
-        ("period", "i8"),  # calendar period of the last row
         ("lock", "i8"),  # 0, or the Reason that closed the account to new risk
         (
             "flat_day",
             "i8",
-        ),  # UTC day on which the daily loss limit was reached; -1 before the first
+        ),  # UTC day on which the daily loss limit was last reached; NEVER before
         ("waiting", "i8"),  # orders that wait
         ("time", "i8"),  # close time of the current row, ns UTC
     ]
@@ -130,8 +134,8 @@ REFUSAL = np.dtype(
 )
 
 
-class Order(IntEnum):
-    """Kind of a waiting market order."""
+class Sizing(IntEnum):
+    """How large a waiting market order is."""
 
     NONE = 0
     BUY_VALUE = 1
@@ -139,8 +143,8 @@ class Order(IntEnum):
     CLOSE = 3
 
 
-class Fill(IntEnum):
-    """When a decision of row t is filled."""
+class FillAt(IntEnum):
+    """Where a decision of row t is filled."""
 
     NEXT_OPEN = 0
     NEXT_CLOSE = 1
@@ -197,11 +201,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ----------
     symbol : str
     tick, lot : float
-        Smallest step of price and of quantity; 0 means any.
+        Smallest step of price and of quantity; 0 means any. Market orders trade at prices that the
+        market made, so the tick is for orders with a price of their own.
     min_value : float
         Smallest order value, quote currency.
     maker_bps, taker_bps : float
-        Fees in basis points of traded value.
+        Fees in basis points of traded value. Market orders pay the taker's.
     multiplier : float
         Quote currency per unit and point of price (1 for stocks and spot).
     currency : str

@@ -14,6 +14,11 @@ class BuyAndHold(al.Strategy):
 
     gross: float = 1.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.gross <= 1:
+            raise al.ParameterError(f"BuyAndHold(gross={self.gross:g})", rule="0 < gross <= 1.")
+
     def weights(self) -> al.Expr:
         """Give every asset with a price the same weight."""
         return al.cs_scale(al.close / al.close, self.gross)

@@ -31,6 +31,11 @@ class PairReversion(al.Strategy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.first == self.second:
+            raise al.ParameterError(
+                f"PairReversion(first={self.first!r}, second={self.second!r})",
+                rule="a pair is two different symbols.",
+            )
         if not self.enter > self.leave >= 0:
             raise al.ParameterError(
                 f"PairReversion(enter={self.enter:g}, leave={self.leave:g})",

@@ -1,7 +1,5 @@
 """Time-series momentum with volatility scaling, after Moskowitz, Ooi & Pedersen (2012)."""
 
-import math
-
 import alphalab as al
 
 
@@ -15,22 +13,26 @@ class TimeSeriesMomentum(al.Strategy):
     vol_window : int
         Rows of the volatility estimate.
     target_vol : float
-        Annual volatility that each asset is scaled to, as a fraction, before it gets its share of
-        the account.
-    periods_per_year : float
-        Rows a year holds.
+        Volatility of one row's return that each asset is scaled to, as a fraction, before it gets
+        its share of the account. Above 0.
     """
 
     lookback: int = 252
     vol_window: int = 60
-    target_vol: float = 0.15
-    periods_per_year: float = 252.0
+    target_vol: float = 0.01
 
     rebalance = al.calendar("month")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.target_vol > 0:
+            raise al.ParameterError(
+                f"TimeSeriesMomentum(target_vol={self.target_vol:g})", rule="target_vol is above 0."
+            )
 
     def weights(self) -> al.Expr:
         """Direction times target risk over own risk, shared equally among the assets."""
         direction = al.sign(al.close.returns(self.lookback))
-        volatility = al.close.returns(1).ts_std(self.vol_window) * math.sqrt(self.periods_per_year)
+        volatility = al.close.returns(1).ts_std(self.vol_window)
         share = al.cs_scale(al.close / al.close)
         return direction * al.minimum(self.target_vol / volatility, 1.0) * share

@@ -50,7 +50,9 @@ class Asset:
     mark: float = NAN
     entry: float = NAN
     acted_on: float = NAN  # last target that became a decision
+    handled_in: Any = None  # calendar period in which that was
     ordered_in: int | None = None
+    told: str = ""  # reason of the last refusal that nothing has been traded since
     order: Order | None = None
 
     @property
@@ -103,7 +105,6 @@ class NaiveAccount:
         self.row = 0
         self.now: Row | None = None
         self.day: Any = None
-        self.period: Any = None
         self.locked = False
         self.flat_today = False
 
@@ -116,7 +117,7 @@ class NaiveAccount:
             targets = list(row.weights)
             forced = self.has_to_be_flat()
             targets = [0.0] * len(targets) if forced else self.within_limits(targets)
-            self.decide_orders(targets, forced, self.period_begins(row.time))
+            self.decide_orders(targets, forced, self.period(row.time))
             if self.settings.fill == "same_close":
                 self.fill(row.close)
                 self.mark(row.close)
@@ -133,19 +134,16 @@ class NaiveAccount:
             self.day_began_with = self.equity
             self.flat_today = False
 
-    def period_begins(self, time: int) -> bool:
+    def period(self, time: int) -> Any:
         now = stamp(time)
-        period = {
-            None: None,
+        return {
+            None: "always",
             "day": now.date(),
             "week": now.isocalendar()[:2],
             "month": (now.year, now.month),
             "quarter": (now.year, (now.month - 1) // 3),
             "year": now.year,
         }[self.settings.rebalance.period]
-        begins = self.row == 0 or period != self.period
-        self.period = period
-        return begins
 
     # Orders meet a price: sales first, then purchases, each in the order of the symbols.
 
@@ -174,15 +172,24 @@ class NaiveAccount:
             if units > most:
                 units = min(units - asset.instrument.lot, most)
         value = abs(units) * unit
-        if starved:
-            self.refuse(asset, "CASH", order.budget, value * (1.0 + fee))
-        if units == 0.0:
-            if not starved:
-                self.refuse(asset, "LOT", abs(wanted), 0.0)
+        if units == 0.0 and starved:
+            self.drop(asset, "CASH", order.budget)
+        elif units == 0.0:
+            self.drop(asset, "LOT", abs(wanted))
         elif value < asset.instrument.min_value:
-            self.refuse(asset, "MIN_VALUE", value, 0.0)
+            self.drop(asset, "MIN_VALUE", value)
         else:
+            if starved:
+                self.refuse(asset, "CASH", order.budget, value * (1.0 + fee))
             self.book(asset, units, price, order.row)
+
+    def drop(self, asset: Asset, reason: str, asked: float) -> None:
+        """Give an order up. The target is still to be met; the same reason is told once."""
+        if asset.told != reason:
+            self.refuse(asset, reason, asked, 0.0)
+        asset.told = reason
+        asset.acted_on = NAN
+        asset.handled_in = None
 
     def most_units(self, asset: Asset, wanted: float, unit: float) -> float:
         """What the cash pays for, fee included; the covering of a short is owed in any case."""
@@ -190,9 +197,11 @@ class NaiveAccount:
         units = self.cash / (unit * (1.0 + asset.fee))
         if units <= owed:
             return owed
-        while units > owed and units * unit + units * unit * asset.fee > self.cash:
+        for _ in range(64):
+            if units <= owed or units * unit + units * unit * asset.fee <= self.cash:
+                return units
             units = math.nextafter(units, owed)
-        return units
+        return owed
 
     def book(self, asset: Asset, units: float, price: float, decided: int) -> None:
         multiplier = asset.instrument.multiplier
@@ -215,6 +224,7 @@ class NaiveAccount:
         self.realised += profit
         self.fees += fee
         self.turnover += abs(value)
+        asset.told = ""
         assert self.now is not None
         self.fills.append(
             {
@@ -290,7 +300,7 @@ class NaiveAccount:
             weight = targets[asset.index]
             silent = math.isnan(weight)
             if silent:
-                weight = asset.worth / self.equity
+                weight = asset.acted_on if asset.order else asset.worth / self.equity
             side = ("held " if silent else "") + ("long" if weight > 0.0 else "short")
             total[side] += abs(weight)
         return total
@@ -324,19 +334,20 @@ class NaiveAccount:
 
     # Rebalancing: targets become orders that wait for the next price.
 
-    def decide_orders(self, targets: list[float], forced: bool, period_begins: bool) -> None:
+    def decide_orders(self, targets: list[float], forced: bool, period: Any) -> None:
         for asset in self.assets:
             target = targets[asset.index]
             if math.isnan(target) or math.isnan(asset.mark):
                 continue
             changed = target != asset.acted_on
-            if (forced and changed) or self.is_due(asset, target, changed, period_begins):
+            if (forced and changed) or self.is_due(asset, target, changed, period):
                 asset.acted_on = target
+                asset.handled_in = None if forced else period
                 asset.order = self.order_to(asset, target)
                 if asset.order:
                     asset.ordered_in = self.row
 
-    def is_due(self, asset: Asset, target: float, changed: bool, period_begins: bool) -> bool:
+    def is_due(self, asset: Asset, target: float, changed: bool, period: Any) -> bool:
         rule = self.settings.rebalance
         match rule.when:
             case "on_change":
@@ -344,9 +355,12 @@ class NaiveAccount:
             case "every_row":
                 return True
             case "calendar":
-                return period_begins
+                return period != asset.handled_in
+        if target == 0.0:
+            return asset.held != 0.0
         tired = asset.ordered_in is not None and self.row - asset.ordered_in <= rule.cooldown
-        return not tired and abs(target - asset.worth / self.equity) > rule.threshold
+        far = abs(target - asset.worth / self.equity) > rule.threshold
+        return not tired and (far or asset.held == 0.0)
 
     def order_to(self, asset: Asset, target: float) -> Order | None:
         if target == 0.0:
@@ -360,7 +374,7 @@ class NaiveAccount:
         share = abs(value) / self.equity
         largest = self.limits.order
         if largest is not None and not reduces and share > largest * (1.0 + ROUNDING):
-            self.refuse(asset, "LARGEST_ORDER", share, 0.0)
+            self.drop(asset, "LARGEST_ORDER", share)
             return None
         if value > 0.0:
             return Order(self.row, "spend", budget=value)
@@ -399,5 +413,5 @@ class NaiveAccount:
 
 
 def stamp(time: int) -> datetime:
-    """Return the UTC time of an instant in ns, its fraction of a second dropped."""
-    return datetime.fromtimestamp(time // 1_000_000_000, UTC)
+    """Return the last whole second before an instant in ns, UTC: midnight ends the day before."""
+    return datetime.fromtimestamp((time - 1) // 1_000_000_000, UTC)

@@ -105,6 +105,7 @@ def test_json_is_one_object_with_what_was_promised(cli) -> None:
     data = run.object["data"]
     assert (data["rows"], data["symbols"]) == (5031, ["SP500"])
     assert {"id", "start", "end"} <= data.keys()
+    assert data["notes"][0].startswith("S&P 500 index")
     promised = "final_equity total_return annual_return volatility sharpe sortino max_drawdown"
     promised += " n_fills n_round_trips fees turnover exposure"
     assert set(promised.split()) <= run.object["metrics"].keys()
@@ -167,7 +168,7 @@ def test_the_table_is_plain_where_nobody_watches(cli) -> None:
     assert any(line.startswith("Sharpe ratio ") for line in lines)
     assert any(line.startswith("Fill: A decision") for line in lines)
     assert "\x1b" not in run.out and "─" not in run.out
-    assert run.err == ""
+    assert run.err.startswith("data: S&P 500 index")
 
 
 def test_a_terminal_gets_a_drawn_table() -> None:
@@ -591,3 +592,16 @@ def test_a_command_imports_only_what_it_needs(arguments: list[str], unwanted: st
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout.splitlines()[-1] == "imported"
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("victim", ["prices.csv", "strategy.py", "report"])
+def test_a_report_never_takes_the_place_of_another_kind_of_file(
+    cli, tmp_path: Path, victim
+) -> None:
+    path = tmp_path / victim
+    path.write_text("precious")
+    run = cli("backtest", "sma_cross", "-d", "sp500", "--report", path)
+    assert run.code == 2
+    assert "ends in .html" in run.err
+    assert path.read_text() == "precious"

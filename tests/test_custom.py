@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import os
+import pickle
+import random
+import sys
+import types
+from random import gauss
 
 import numpy as np
 import pytest
 from compare import assert_identical, assert_same
 from naive import smoothed
+from numpy.random import default_rng
 from running import assets, bars, cut, push, random_cut, run
 
 import alphalab as al
-from alphalab.errors import ExprError, UnknownNameError
-from alphalab.expr.custom import PYTHON_FUNCTIONS
+from alphalab.errors import ExprError, StateError, UnknownNameError
+from alphalab.expr.custom import LATEST, PYTHON_FUNCTIONS
 from alphalab.expr.plan import Plan
 from alphalab.expr.registry import REGISTRY, Param
 from alphalab.expr.text import parse
+from alphalab.kernels._jit import jit
 from alphalab.kernels.identity import identity
+from alphalab.types import Reason
 
 close, low = al.close, al.low
 
@@ -161,7 +171,7 @@ def test_state_that_was_not_declared_is_an_error():
 
 
 @nojit
-def test_an_operator_may_be_declared_again():
+def test_an_operator_is_declared_again_only_as_it_was():
     def declared(factor):
         @al.op(family="elementwise")
         def again(params, x):
@@ -170,8 +180,42 @@ def test_an_operator_may_be_declared_again():
         return again(close)
 
     columns = bars(3, 1)
-    assert_identical(run(declared(2.0), columns), 2.0 * columns["close"])
-    assert_identical(run(declared(3.0), columns), 3.0 * columns["close"])
+    first = declared(2.0)
+    assert declared(2.0) == first
+    with pytest.raises(ExprError, match="again is another function already"):
+        declared(3.0)
+    assert_identical(run(first, columns), 2.0 * columns["close"])
+
+
+@nojit
+def test_an_operator_of_a_notebook_may_be_edited():
+    def cell(source, module="__main__"):
+        scope = {"al": al, "__name__": module}
+        exec(f"@al.op(family='elementwise')\ndef edited(params, x):\n    return {source}", scope)
+        return scope["edited"](close)
+
+    columns = bars(3, 1)
+    assert_identical(run(cell("x + 1.0"), columns), columns["close"] + 1.0)
+    assert_identical(run(cell("x + 2.0"), columns), columns["close"] + 2.0)
+    with pytest.raises(ExprError, match="edited is another function already"):
+        cell("x + 2.0", module="elsewhere")
+
+
+@nojit
+@pytest.mark.parametrize("family", ["series", "elementwise"])
+def test_the_numbers_of_an_operator_are_read_only(family):
+    def series_writes(state, params, x):
+        params[0] += 1.0
+        return x * params[0]
+
+    def elementwise_writes(params, x):
+        params[0] += 1.0
+        return x * params[0]
+
+    function = {"series": series_writes, "elementwise": elementwise_writes}[family]
+    expr = al.op(params=["k"], family=family)(function)(close, 1.0)
+    with pytest.raises(ExprError, match=f"'{family}_writes' (failed|cannot be compiled)"):
+        run(expr, bars(3, 2))
 
 
 # The cache of compiled operators.
@@ -211,6 +255,123 @@ def test_identity_follows_the_functions_a_function_calls(monkeypatch):
     before = identity(naming(1.0))
     monkeypatch.setitem(globals(), "SCALE", np.array([1.0, 3.0]))
     assert identity(naming(1.0)) != before
+
+
+def with_default(value):
+    return lambda x, factor=value: x * factor
+
+
+def with_named_default(value):
+    return lambda x, *, factor=value: x * factor
+
+
+def in_a_comprehension(value):
+    return lambda x: [v * value for v in x]
+
+
+def from_globals(value):
+    return eval("lambda x: sum(VALUE * v for v in x)", {"VALUE": value})
+
+
+def from_a_module(value):
+    module = types.ModuleType("of_the_user")
+    module.__file__ = "of_the_user.py"
+    module.VALUE = value
+    sys.modules["of_the_user"] = module
+    return lambda x: module.VALUE * x
+
+
+@nojit
+@pytest.mark.parametrize(
+    "made",
+    [with_default, with_named_default, in_a_comprehension, from_globals, from_a_module],
+)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1.0, 2.0),
+        (1, True),
+        (np.float32(1.0), np.float64(1.0)),
+        (np.zeros(2), np.zeros(2, np.int64)),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.array([[1], "a"], object), np.array([[2], "a"], object)),
+        ([1, [2], 3], [1, [2, 3]]),
+        ({"a": 1.0}, {"a": 2.0}),
+        ({"a", "b"}, {"a", "c"}),
+        (Reason.CASH, Reason.LOT),
+        (np.sqrt, np.exp),
+        (np.mean, np.median),
+        (with_default(1.0), with_default(2.0)),
+        (jit(with_default(1.0), folder=None), jit(with_default(2.0), folder=None)),
+        (float, int),
+        (math.sin, math.cos),
+    ],
+)
+def test_identity_covers_all_that_decides(made, one, other, monkeypatch):
+    monkeypatch.delitem(sys.modules, "of_the_user", raising=False)
+    assert identity(made(one)) == identity(made(copy.deepcopy(one)))
+    assert identity(made(one)) != identity(made(other))
+
+
+@nojit
+def test_identity_ends_where_names_go_round():
+    def round_and_round(x):
+        return round_and_round(x) if names else x
+
+    names = [round_and_round, {}]
+    names[1]["self"] = names
+    assert identity(round_and_round) == identity(round_and_round)
+
+
+class Model:
+    def predict(self, x):
+        return x[-1]
+
+
+@nojit
+@pytest.mark.parametrize("value", [Model(), Model().predict, np.ma.zeros(3), object()])
+def test_what_has_no_content_is_refused_and_named(value):
+    with pytest.raises(ExprError, match=r"value(\[1\])? is of type .*(?s:.*)version='...'"):
+        identity(lambda x: value)
+
+
+GENERATOR = np.random.default_rng(1)
+
+
+def imports_chance(x):
+    import random as chance
+
+    return chance.random() * x
+
+
+@nojit
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.random.random() * x,  # noqa: NPY002
+        lambda x: [v * np.random.normal() for v in x],  # noqa: NPY002
+        lambda x: random.gauss(0.0, 1.0) * x,
+        lambda x: gauss(0.0, 1.0) * x,
+        lambda x: GENERATOR.normal() * x,
+        lambda x: default_rng(1).normal() * x,
+        lambda x, draw=np.random.normal: draw() * x,
+        imports_chance,
+        with_default(imports_chance),
+    ],
+)
+def test_chance_is_refused(function):
+    with pytest.raises(ExprError, match=r"names random numbers(?s:.*)with a seed"):
+        al.python_op(function, [close], 1, name="by chance")
+
+
+@nojit
+def test_chance_in_a_compiled_operator_is_refused():
+    @al.op()
+    def noise(state, params, x):
+        return x + np.random.random()  # noqa: NPY002
+
+    with pytest.raises(ExprError, match="noise names random numbers"):
+        Plan({"a": noise(close)}, assets(1))
 
 
 # al.python_op.
@@ -331,21 +492,45 @@ def test_python_functions_have_names():
     assert str(expr) == "python_op('last of 2', close, 2)"
     assert parse(str(expr)) == expr
     # In a process that has not registered the function there is only its name.
-    del PYTHON_FUNCTIONS["last of 2"]
+    del PYTHON_FUNCTIONS["last of 2", LATEST.pop("last of 2")]
     with pytest.raises(UnknownNameError, match="Python function 'last of 2'"):
         Plan({"a": expr}, assets(1))
     with pytest.raises(UnknownNameError, match="Python function 'last of 2'"):
         parse(str(expr))
 
 
-def test_two_python_functions_do_not_share_a_name():
-    def spread(x):
-        return x[-1]
+@nojit
+def test_functions_of_one_name_stay_two():
+    def times(k):
+        def scaled(x):
+            return k * x[-1]
 
-    def other(x):
-        return x[0]
+        return al.python_op(scaled, [close], 1)
 
-    al.python_op(spread, [close], 2, name="shared_name")
-    al.python_op(spread, [close], 3, name="shared_name")
-    with pytest.raises(ExprError, match="two functions do not share a name"):
-        al.python_op(other, [close], 2, name="shared_name")
+    one, two = times(1.0), times(2.0)
+    assert one != two
+    assert one == times(1.0)
+    assert str(one) == str(two) == "python_op('scaled', close, 1)"
+    columns = bars(3, 2)
+    assert_identical(run(one, columns), columns["close"])
+    assert_identical(run(two, columns), 2.0 * columns["close"])
+    assert_identical(run(two - one, columns), columns["close"])
+    assert pickle.loads(pickle.dumps(two)) == two
+    assert parse(str(two)) == one  # the latest that was registered
+    with pytest.raises(StateError, match="does not fit"):
+        Plan({"a": one}, assets(2)).restore(Plan({"a": two}, assets(2)).snapshot())
+
+
+@nojit
+def test_a_version_stands_for_a_model():
+    model = Model()
+
+    def of_model(x):
+        return model.predict(x)
+
+    with pytest.raises(ExprError, match="model is of type"):
+        al.python_op(of_model, [close], 2)
+    one, same, two = (al.python_op(of_model, [close], 2, version=v) for v in ("1", "1", "2"))
+    assert one == same != two
+    columns = bars(3, 2)
+    assert_identical(run(one, columns)[1:], columns["close"][1:])

@@ -97,3 +97,32 @@ def test_edited_code_is_never_answered_from_the_cache(tmp_path, code, main, resu
     assert value() == code_edited
     write("constants.py", "VALUE = 5.0")
     assert value() == constant_edited
+
+
+IDENTITY = """
+from alphalab.kernels.identity import identity
+
+NAMES = {"alpha", "beta", "gamma"}
+
+def function(x, table={"a": (1.0, frozenset("abc"))}):
+    return [v for v in x if v in {"d", "e", "f"}], (lambda: NAMES), sum(v for v in x)
+
+print(identity(function))
+"""
+
+
+def test_identity_is_the_same_in_every_process(tmp_path):
+    (tmp_path / "main.py").write_text(IDENTITY)
+    seen = set()
+    for seed in ("1", "2", "3"):
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": f"{Path(al.__file__).parents[1]}",
+        }
+        command = [sys.executable, "-W", "error", "main.py"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        seen.add(done.stdout)
+    assert len(seen) == 1

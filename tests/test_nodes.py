@@ -178,7 +178,7 @@ def test_wrong_arguments(use, complaint):
 def test_numbers_may_be_any_number():
     for n in (3, 3.0, np.int64(3), np.float64(3.0), np.array(3)):
         assert str(al.ts_mean(close, n)) == "ts_mean(close, 3)"
-    assert str(al.where(True, np.float32(0.5), 1)) == "where(1.0, 0.5, 1.0)"
+    assert str(al.where(1, np.float32(0.5), 1)) == "where(1.0, 0.5, 1.0)"
 
 
 def test_counts_are_written_as_they_are_read():
@@ -237,3 +237,17 @@ def test_the_registry_says_everything():
         assert record.memory
         assert record.unknown
         assert record.signature
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda: al.where(al.close == 1, 1.0, 0.0),
+        lambda: (al.close != al.high) & (al.open > 1),
+        lambda: al.latch(al.close == al.open, al.close > 3),
+    ],
+)
+def test_python_equality_is_no_condition(written):
+    with pytest.raises(ExprError, match=r"al\.eq\(x, y\)"):
+        written()

@@ -353,6 +353,58 @@ def test_recovers_from_numbers_whose_squares_overflow(name):
         assert_same(run(expr, columns)[after], run(expr, clean)[after], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.nojit
+@pytest.mark.parametrize("name", ["ts_sum", "ts_mean"])
+def test_sums_forget_what_was_far_larger(name):
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(60, 1))
+    x[[20, 21, 40]] = [[1e34], [1e17], [1.7e308]]
+    x[47] = 1.7e308  # enters as the other leaves
+    out = run(apply(name, column("x"), 7), {"x": x})
+    expected = TWINS[name](x, 7)
+    clean = [t for t in range(60) if not 20 <= t < 28 and not 40 <= t < 54]
+    assert_same(out[clean], expected[clean], rtol=1e-12, atol=1e-12)
+    assert_same(out[20:28], expected[20:28], rtol=1e-12)
+    assert_same(out[40:54], expected[40:54], rtol=1e-12)
+
+
+@pytest.mark.nojit
+def test_recursion_recovers_from_steps_beyond_float64():
+    x = [1.7e308, -1.7e308, 1.0, 2.0, 3.0, 4.0]
+    for name in ("ema", "wilder"):
+        out = of_x(name, x, 2)
+        assert np.isnan(out[:3]).all()
+        assert_same(out[3:], of_x(name, x[2:], 2)[1:], rtol=0.0)
+    index = of_x("rsi", [*x, 3.0, 4.0, 3.0], 2)
+    assert np.isfinite(index[3:]).all()
+    assert ((index[3:] >= 0.0) & (index[3:] <= 100.0)).all()
+    column_x = {"x": np.array([*x, 3.0, 4.0])[:, None]}
+    ranges = run(apply("atr", column("x"), column("x"), column("x"), 2), column_x)
+    assert np.isfinite(ranges[3:]).all()
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("name", ["ts_corr", "ts_beta", "ts_residual"])
+@pytest.mark.parametrize(
+    ("y", "x"),
+    [
+        ([1.0, 2.0, 3.0, 5.0], [1e-170, 2e-170, 3e-170, 5e-170]),
+        ([1.0, 2.0, 4.0, 1.0], [1e200, -1e200, 2e200, 1.0]),
+        ([1e200, -1e200, 2e200, 1.0], [1.0, 2.0, 4.0, 1.0]),
+    ],
+)
+def test_variances_beyond_float64_give_no_line(name, y, x):
+    columns = {"y": np.array(y)[:, None], "x": np.array(x)[:, None]}
+    assert np.isnan(run(apply(name, column("y"), column("x"), 3), columns)).all()
+
+
+@pytest.mark.nojit
+def test_a_quantile_at_a_value_is_this_value():
+    x = [-1e308, -1e308, 1e308, 1e308]
+    assert_same(of_x("ts_median", x, 3)[2:], np.array([-1e308, 1e308]), rtol=0.0)
+    assert_same(of_x("ts_quantile", x, 3, 0.5)[2:], np.array([-1e308, 1e308]), rtol=0.0)
+
+
 # Long series.
 
 LONG = 200_000

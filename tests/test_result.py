@@ -189,7 +189,7 @@ def test_to_dict_is_strict_json(real: Result) -> None:
         *("refusals", "warnings", "digest", "seconds"),
     ]
     assert data["schema"] == "alphalab.backtest/1"
-    assert list(data["data"]) == ["id", "source", "rows", "symbols", "start", "end"]
+    assert list(data["data"]) == ["id", "source", "rows", "symbols", "start", "end", "notes"]
     assert list(data["metrics"])[:12] == [
         *("final_equity", "total_return", "annual_return", "volatility", "sharpe", "sortino"),
         *("max_drawdown", "n_fills", "n_round_trips", "fees", "turnover", "exposure"),
@@ -290,8 +290,8 @@ def test_costs_are_stated() -> None:
     [
         (al.on_change(), "when its target changes"),
         (al.every_row(), "on every row"),
-        (al.drift(0.05, cooldown=3), "more than 0.05 from its target, at most once in 3 rows"),
-        (al.calendar("month"), "first row of each month"),
+        (al.drift(0.05, cooldown=3), "more than 0.05 from its target, and not again for 3 rows"),
+        (al.calendar("month"), "once in each month (UTC)"),
     ],
 )
 def test_rebalance_and_limits_in_words(rebalance: al.Rebalance, words: str) -> None:

@@ -19,9 +19,9 @@ DONE = [
     ("buy_and_hold", "sp500_stocks", (199.88437, 0.82600578, 0.57903743, 20)),
     ("sma_cross", "sp500", (0.31257785, 0.17937369, 0.33850075, 176)),
     ("bollinger_reversion", "sp500_stocks", (3.7852784, 0.59681354, 0.20688894, 5420)),
-    ("time_series_momentum", "sp500_stocks", (2.8425838, 0.66145275, 0.16579324, 7680)),
-    ("cross_sectional_momentum", "sp500_stocks", (1330.2923, 1.0490137, 0.45952072, 2328)),
-    ("pair_reversion", "sp500_stocks", (0.027872148, 0.049705716, 0.40082258, 1023)),
+    ("time_series_momentum", "sp500_stocks", (3.0791588, 0.66105167, 0.17358271, 7700)),
+    ("cross_sectional_momentum", "sp500_stocks", (1282.0309, 1.0442902, 0.45952072, 2340)),
+    ("pair_reversion", "sp500_stocks", (0.032138579, 0.051378645, 0.39670242, 1031)),
     ("donchian_breakout", "sp500", (-0.14193223, -0.051651374, 0.34723008, 96)),
 ]
 
@@ -92,8 +92,8 @@ def test_bollinger_reversion_weights(stocks, closes):
 
 
 def test_time_series_momentum_weights(stocks, closes):
-    volatility = closes.pct_change().rolling(60).std() * np.sqrt(252)
-    expected = np.sign(closes.pct_change(252)) * (0.15 / volatility).clip(upper=1.0) / 20
+    volatility = closes.pct_change().rolling(60).std()
+    expected = np.sign(closes.pct_change(252)) * (0.01 / volatility).clip(upper=1.0) / 20
     assert_weights(weights_of(strategy("time_series_momentum"), stocks), expected)
 
 

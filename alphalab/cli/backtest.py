@@ -107,6 +107,8 @@ def backtest(
         )
     if report is not None:
         result.to_html(report)
+    for note in () if json else bars.notes:  # they are part of the object
+        out.note(f"data: {note}")
     for warning in result.warnings:
         out.warn(warning)
     if json:
@@ -134,6 +136,8 @@ def _check_report(path: Path | None) -> None:
     rule = "a report is one HTML file; missing folders are made."
     if path.is_dir():
         raise InputError(f"--report {path} is a folder", rule=rule, fix="Add a file name.")
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--report {path}", rule=rule, fix="Give it a name that ends in .html.")
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir():
         raise InputError(f"--report {path}: {above} is a file, not a folder", rule=rule)
@@ -142,7 +146,7 @@ def _check_report(path: Path | None) -> None:
 def _announce_compilation(out: Output) -> None:
     from alphalab.kernels._jit import CACHE_DIR, DISABLED
 
-    if not DISABLED and not CACHE_DIR.exists():
+    if not DISABLED and next(CACHE_DIR.rglob("*.nbi"), None) is None:
         out.note(f"Compiling kernels, once (up to 30 s); kept in {CACHE_DIR.parent}")
 
 

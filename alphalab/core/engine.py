@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 
 from alphalab.config import RunSettings
+from alphalab.core.checks import check_assets, check_weights
 from alphalab.core.decide import compiled_decide, decide_identity
 from alphalab.core.rules import periods, rule_records
 from alphalab.core.strategy import Strategy
 from alphalab.errors import (
     DataError,
-    ParameterError,
     StateError,
     StrategyError,
     UnknownNameError,
@@ -23,11 +23,11 @@ from alphalab.errors import (
 from alphalab.expr.plan import Plan, group_codes
 from alphalab.kernels import step
 from alphalab.kernels._jit import silent
-from alphalab.kernels.books import ROUNDING
 from alphalab.types import (
     ACCOUNT,
     FILL,
     LEDGER,
+    NEVER,
     POSITION,
     REFUSAL,
     FloatArray,
@@ -37,7 +37,6 @@ from alphalab.types import (
     instrument_records,
 )
 
-BEFORE = np.iinfo(np.int64).min  # a time, day or period before all others
 SNAPSHOT_VERSION = 1
 
 
@@ -99,7 +98,7 @@ class Engine:
     columns : tuple of str
         The bar columns that `push` reads.
     warmup : int
-        Rows at the start for which some signal cannot be known.
+        Rows at the start before every window of some signal is full.
     id : str
         Identity of everything that decides what it does, except the rows.
 
@@ -134,18 +133,16 @@ class Engine:
         self.strategy = strategy
         self.instruments = tuple(instruments)
         self.settings = settings
+        check_assets(self.instruments, capacity)
         n_assets = len(self.instruments)
-        if n_assets == 0 or (capacity is not None and capacity < 1):
-            raise ParameterError(
-                f"Engine with {n_assets} instruments and capacity={capacity}",
-                rule="there is at least one asset, and a block holds at least one row.",
-            )
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         self.expressions = strategy.expressions()
         self.plan = Plan(self.expressions, self.instruments, self.capacity)
         self.columns = tuple(dict.fromkeys(("open", "close", *self.plan.columns)))
         self.warmup = self.plan.warmup
-        _check_constant_weights(self)
+        if type(strategy).decide is None:
+            name = type(strategy).__name__
+            check_weights(name, self.expressions, settings.limits, self.instruments)
         self.id = _identity(self)
 
         group = settings.limits.group
@@ -183,12 +180,7 @@ class Engine:
         StateError
             A push before this one has failed half way: `restore` a snapshot first.
         """
-        if self._within_push:
-            raise StateError(
-                f"the push of row {self._account['row'][0]} did not end",
-                rule="an engine that failed half way through its rows takes no more.",
-                fix="Restore a snapshot, or make a new engine.",
-            )
+        self._check_whole()
         self._check_rows(time, columns)
         self._within_push = True
         n_rows, n_assets = time.size, len(self.instruments)
@@ -216,11 +208,20 @@ class Engine:
                 fills,
                 refusals,
             )
+        _check_equity(block)
         self._within_push = False
         return block._replace(
             fills=np.concatenate(fills) if fills else block.fills,
             refusals=np.concatenate(refusals) if refusals else block.refusals,
         )
+
+    def _check_whole(self) -> None:
+        if self._within_push:
+            raise StateError(
+                f"the push of row {self._account['row'][0]} did not end",
+                rule="an engine that failed half way through its rows takes no more.",
+                fix="Restore a snapshot, or make a new engine.",
+            )
 
     def _check_rows(self, time: IntArray, columns: Mapping[str, FloatArray]) -> None:
         last = self._account["time"][0]
@@ -305,7 +306,8 @@ class Engine:
                 raise StrategyError(
                     f"{type(self.strategy).__name__}.decide failed in row "
                     f"{self._account['row'][0]}: {type(error).__name__}: {error}",
-                    rule="decide(signals, account, memory) returns an array of N weights.",
+                    rule="decide(signals, account, memory) returns N weights.",
+                    fix="Run with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
                 ) from error
             n_fills, n_refusals = b.counts
             if n_fills:
@@ -315,7 +317,14 @@ class Engine:
             b.counts[:] = 0
 
     def snapshot(self) -> bytes:
-        """Return everything it remembers, to go on from in another process."""
+        """Return everything it remembers, to go on from in another process.
+
+        Raises
+        ------
+        StateError
+            The push before has failed half way: there is no whole state to go on from.
+        """
+        self._check_whole()
         return msgspec.msgpack.encode(
             Snapshot(
                 SNAPSHOT_VERSION,
@@ -365,6 +374,17 @@ class Engine:
         self._within_push = False
 
 
+def _check_equity(block: Block) -> None:
+    finite = np.isfinite(block.ledger["equity"])
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise DataError(
+            f"equity is {block.ledger['equity'][row]} in row {row} of this push",
+            rule="prices and positions stay within what a float can hold.",
+            fix="Look for a broken price there.",
+        )
+
+
 class _Buffers:
     """Arrays that the step reads and writes, made once."""
 
@@ -385,9 +405,10 @@ def _opened(n_assets: int, cash: float) -> tuple[Records, Records]:
     account: Any = np.zeros(1, ACCOUNT)
     for name in ("cash", "equity", "peak", "day_equity"):
         account[name] = cash
-    for name in ("day", "period", "flat_day", "time"):
-        account[name] = BEFORE
+    for name in ("day", "flat_day", "time"):
+        account[name] = NEVER
     positions: Any = np.zeros(n_assets, POSITION)
+    positions["period"] = NEVER
     for name in ("mark", "entry_price", "target"):
         positions[name] = np.nan
     for name in ("entry_row", "traded_row", "order_row"):
@@ -409,24 +430,3 @@ def _identity(engine: Engine) -> str:
         ),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _check_constant_weights(engine: Engine) -> None:
-    """Refuse weights that are known to break the gross limit before any row is seen."""
-    expr = engine.expressions.get("weights")
-    if expr is None or type(engine.strategy).decide is not None:
-        return
-    if expr.op == "constant":
-        gross = abs(expr.params[0]) * len(engine.instruments)
-    elif expr.op == "per_symbol" and all(arg.op == "constant" for arg in expr.args):
-        gross = sum(abs(arg.params[0]) for arg in expr.args if arg.params[0] == arg.params[0])
-    else:
-        return
-    limit = engine.settings.limits.gross
-    if gross > limit * (1 + ROUNDING):
-        raise ParameterError(
-            f"{type(engine.strategy).__name__}: the weights {expr} add up to a gross exposure "
-            f"of {gross:g} over {len(engine.instruments)} assets",
-            rule=f"the gross limit is {limit:g}.",
-            fix="Lower the weights (al.cs_scale shares the limit out), or raise Limits(gross=...).",
-        )

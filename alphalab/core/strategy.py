@@ -9,6 +9,8 @@ from alphalab.config import Limits, Rebalance, Settings
 from alphalab.errors import StrategyError
 from alphalab.expr.nodes import Expr, as_expr
 
+_SETTINGS = {"memory_rows"}
+
 
 class Strategy(Settings, frozen=True):
     """Base of every strategy. Typed fields are its parameters; `weights` says what to hold.
@@ -46,6 +48,20 @@ class Strategy(Settings, frozen=True):
     {'weights': 'where(close > ts_mean(close, 20), 1.0, 0.0)'}
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, value in vars(cls).items():
+            plain = isinstance(value, bool | int | float | str)
+            if plain and not name.startswith("_") and name not in _SETTINGS:
+                if name in cls.__annotations__:
+                    continue
+                kind = type(value).__name__
+                raise StrategyError(
+                    f"{cls.__name__}: {name} = {value!r} without a type",
+                    rule="parameters are typed.",
+                    fix=f"Write {name}: {kind} = {value!r}.",
+                )
+
     rebalance: ClassVar[Rebalance | None] = None
     limits: ClassVar[Limits | None] = None
     memory_rows: ClassVar[int] = 0
@@ -59,8 +75,8 @@ class Strategy(Settings, frozen=True):
             rule="a strategy defines weights(), or signals() and decide().",
         )
 
-    def signals(self) -> dict[str, Expr]:
-        """Return the series that `decide` reads, in its order."""
+    def signals(self) -> dict[str, Expr | float]:
+        """Return the series that `decide` reads, in its order; a parameter enters as a number."""
         name = type(self).__name__
         raise StrategyError(
             f"{name} has decide() but no signals()", rule="decide() reads what signals() names."
@@ -71,6 +87,12 @@ class Strategy(Settings, frozen=True):
         name = type(self).__name__
         if type(self).decide is None:
             return {"weights": as_expr(self.weights(), f"{name}.weights()")}
+        if type(self).weights is not Strategy.weights:
+            raise StrategyError(
+                f"{name} has both weights() and decide()",
+                rule="a strategy is decided in one way.",
+                fix="Give decide() what weights() computes as one of its signals().",
+            )
         signals = self.signals()
         if not signals:
             raise StrategyError(

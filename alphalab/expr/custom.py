@@ -13,9 +13,12 @@ from alphalab.expr import functions
 from alphalab.expr.functions import function_of
 from alphalab.expr.nodes import Expr, as_expr
 from alphalab.expr.registry import REGISTRY, WINDOW, Linear, Operator, Param, register
+from alphalab.kernels.identity import identity
 from alphalab.types import FloatArray
 
-PYTHON_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+#: Python functions by name and identity, and the identity of the latest of each name.
+PYTHON_FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {}
+LATEST: dict[str, str] = {}
 
 # Words that are no operators: sources, composites, and what every expression has.
 _WORDS = {*functions.__all__, "nan", "inf", *(name for name in dir(Expr) if name[0] != "_")}
@@ -54,13 +57,14 @@ def op(
     -------
     callable
         A decorator that returns the function of the language. The function is compiled with numba
-        (nopython); it may use numpy, and compiled functions of its own module.
+        (nopython); it may use numpy, and compiled functions of its own module. It writes its state
+        only, and draws no random numbers.
 
     Raises
     ------
     ExprError
-        A name that the language has taken, arguments that do not start as they must, or a count
-        of rows in an n that is not the first of its numbers.
+        A name that the language or another function has taken, arguments that do not start as
+        they must, or a count of rows in an n that is not the first of its numbers.
 
     Examples
     --------
@@ -92,6 +96,12 @@ def op(
                 rule="the language's words keep their meaning.",
                 fix="Rename yours.",
             )
+        if name in REGISTRY and not _same(REGISTRY[name].update, function):
+            raise ExprError(
+                f"al.op: {name} is another function already",
+                rule="expressions hold an operator by its name, so it means one function.",
+                fix="Rename yours; what it closes over can be one of its numbers, params=[...].",
+            )
         numbers = tuple(
             p
             if isinstance(p, Param)
@@ -116,6 +126,14 @@ def op(
     return decorate
 
 
+def _same(old: Any, new: Any) -> bool:
+    """Tell whether this is one function, as it was or as edited in a notebook."""
+    old, new = getattr(old, "py_func", old), getattr(new, "py_func", new)
+    if (old.__module__, old.__qualname__) != (new.__module__, new.__qualname__):
+        return False
+    return "<locals>" not in new.__qualname__ or identity(old) == identity(new)
+
+
 def _check_counts(record: Operator) -> None:
     """Refuse counts in an n that is not there, and such that may become too small."""
     least = record.params[0].low if record.counts_rows else -np.inf
@@ -133,6 +151,7 @@ def python_op(
     lookback: int,
     *,
     name: str | None = None,
+    version: str | None = None,
 ) -> Expr:
     """Return an expression computed by a Python function of exactly the last `lookback` rows.
 
@@ -143,13 +162,23 @@ def python_op(
     ----------
     function : callable
         ``f(x, ...) -> (N,)``: one read-only array of shape (lookback, N) per input, oldest row
-        first. It must be a function of its arguments alone. Not called before `lookback` rows are
-        there (NaN until then).
+        first. It must be a function of its arguments alone, without random numbers. Not called
+        before `lookback` rows are there (NaN until then).
     inputs : sequence of Expr
     lookback : int
         At least 1.
     name : str, optional
-        Name in the text form; by default the function's own.
+        Name in the text form; by default the function's own. Where two functions have one name,
+        each expression keeps its own, and `parse` takes the latest.
+    version : str, optional
+        Stands for the function's code and all that it names, such as the release of a model whose
+        content cannot be compared. By default these are compared themselves.
+
+    Raises
+    ------
+    ExprError
+        A function without a name, that names random numbers, or whose code names an object without
+        content to compare; no inputs; a lookback that is no count of rows.
 
     Examples
     --------
@@ -164,33 +193,30 @@ def python_op(
         raise ExprError(
             f"python_op({function!r})", rule="the function has a name.", fix="Give name='...'."
         )
-    taken = PYTHON_FUNCTIONS.setdefault(name, function)
-    if (taken.__module__, taken.__qualname__) != (function.__module__, function.__qualname__):
-        raise ExprError(
-            f"python_op: {name!r} is {taken.__module__}.{taken.__qualname__} already",
-            rule="two functions do not share a name.",
-            fix="Give name='...'.",
-        )
-    PYTHON_FUNCTIONS[name] = function  # the same function, run again in a notebook
+    LATEST[name] = identity(function) if version is None else f"version {version}"
+    PYTHON_FUNCTIONS[name, LATEST[name]] = function
     return python_expr(name, tuple(as_expr(x, "python_op") for x in inputs), lookback)
 
 
-def python_function(name: str) -> Callable[..., FloatArray]:
-    """Return the Python function that `python_op` has registered under a name."""
-    if name not in PYTHON_FUNCTIONS:
+def python_function(name: str, code: str) -> Callable[..., FloatArray]:
+    """Return the Python function that `python_op` has registered under a name and an identity."""
+    if (name, code) not in PYTHON_FUNCTIONS:
         raise UnknownNameError(
             "Python function",
             name,
-            PYTHON_FUNCTIONS,
-            fix="Register it with al.python_op first.",
+            {known for known, _ in PYTHON_FUNCTIONS} - {name},
+            fix="Register it, as it was, with al.python_op first.",
         )
-    return PYTHON_FUNCTIONS[name]
+    return PYTHON_FUNCTIONS[name, code]
 
 
 def python_expr(name: str, inputs: tuple[Expr, ...], lookback: float) -> Expr:
-    """Return the expression of a Python function that `python_op` has registered."""
-    python_function(name)
+    """Return the expression of the latest Python function that has this name."""
+    if name not in LATEST:
+        raise UnknownNameError(
+            "Python function", name, LATEST, fix="Register it with al.python_op first."
+        )
     if not inputs:
         raise ExprError(f"python_op({name!r})", rule="it reads at least one expression.")
     rows = Param("lookback", integer=True, low=1).check("python_op", lookback)
-    return Expr("python_op", inputs, (name, rows))
+    return Expr("python_op", inputs, (name, rows, LATEST[name]))

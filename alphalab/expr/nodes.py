@@ -41,7 +41,7 @@ class Expr:
     args: tuple[Expr, ...]
     params: tuple[Any, ...]
     key: bytes
-    #: Rows at the start of the data for which it cannot be known.
+    #: Rows at the start of the data before every window in it is full.
     warmup: int
 
     def __init__(self, op: str, args: tuple[Expr, ...], params: tuple[Any, ...]) -> None:
@@ -211,7 +211,13 @@ def as_expr(value: Any, owner: str) -> Expr:
         return value
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         value = value.item()
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool):
+        raise ExprError(
+            f"{owner}: got the Python truth value {value}",
+            rule="== and != ask whether two expressions say the same; they compare no values.",
+            fix="Compare values with al.eq(x, y) and al.ne(x, y); for a constant write 1 or 0.",
+        )
+    if isinstance(value, int | float):
         return constant(value)
     raise ExprError(
         f"{owner}: got {value!r:.80} ({type(value).__name__})",

@@ -243,7 +243,7 @@ _recursive(
     "enter exit",
     "1 from the row where enter holds to the row where exit holds, else 0; exit wins.",
     state="1",
-    unknown="unknown where an unknown input could have changed it",
+    unknown="unknown on a row whose unknown input could have changed it; such a row is skipped",
 )
 _recursive(
     "bars_since",

@@ -38,7 +38,8 @@ def kernel_of(name: str) -> Callable[..., None]:
         except Exception as error:
             raise ExprError(
                 f"operator {name!r} cannot be compiled: {type(error).__name__}: {error}",
-                rule="a compiled operator uses what numba compiles and returns one number.",
+                rule="a compiled operator uses what numba compiles, returns one number, and writes "
+                "its state only.",
                 fix="Run with NUMBA_DISABLE_JIT=1 to see it as plain Python, or use al.python_op.",
             ) from error
     return _KERNELS[key]
@@ -60,7 +61,7 @@ class Plan:
     columns : tuple of str
         The bar columns it reads.
     warmup : int
-        Rows at the start for which some output cannot be known.
+        Rows at the start before every window of some output is full.
     id : bytes
         Identity of what it computes: expressions, assets, and the code of users' functions.
 
@@ -185,8 +186,11 @@ class Plan:
         if node.op == "per_symbol":
             return _per_symbol, ([self._index(symbol) for symbol in node.params], inputs, out)
         if node.op == "python_op":
-            return run_python, (python_function(node.params[0]), node.params, state, inputs, out)
-        args = (state, np.array(node.params, np.float64), *inputs, out)
+            name, _, code = node.params
+            return run_python, (python_function(name, code), node.params, state, inputs, out)
+        params = np.array(node.params, np.float64)
+        params.flags.writeable = False
+        args = (state, params, *inputs, out)
         if isinstance(operator(node.op).update, str):
             return kernel_of(node.op), args
         return _run_users, (node.op, kernel_of(node.op), args)
@@ -205,10 +209,8 @@ def _identity(nodes: Sequence[Expr], instruments: Sequence[Instrument]) -> bytes
     digest = hashlib.blake2b(digest_size=16)
     for node in nodes:
         digest.update(node.key)
-        update = (
-            python_function(node.params[0]) if node.op == "python_op" else operator(node.op).update
-        )
-        if callable(update):
+        update = operator(node.op).update
+        if callable(update):  # a Python function's identity is in the key of its node
             digest.update(identity(update).encode())
     digest.update(repr([instrument.symbol for instrument in instruments]).encode())
     return digest.digest()
@@ -221,7 +223,7 @@ def _run_users(name: str, kernel: Callable[..., None], args: tuple[Any, ...]) ->
     except Exception as error:
         raise ExprError(
             f"operator {name!r} failed: {type(error).__name__}: {error}",
-            rule="it reads and writes its state and its numbers only where there are some.",
+            rule="it writes its state only, and reads state and numbers where there are some.",
             fix="Declare more in al.op(state=..., params=...).",
         ) from error
 

@@ -13,7 +13,7 @@ from alphalab.types import FloatArray
 
 def run_python(
     function: Callable[..., Any],
-    params: tuple[str, int],
+    params: tuple[str, int, str],
     state: FloatArray,
     inputs: list[FloatArray],
     out: FloatArray,
@@ -23,7 +23,7 @@ def run_python(
     `state[0, 0]` counts the rows seen; the rest holds the last `lookback` rows of each input,
     oldest first.
     """
-    name, lookback = params
+    name, lookback, _ = params
     n_assets = out.shape[1]
     history = state[0, 1:].reshape(len(inputs), lookback, n_assets)
     for t in range(out.shape[0]):

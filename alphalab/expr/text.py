@@ -74,7 +74,7 @@ def _written(node: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
         )
     params = [repr(p) for p in node.params]
     if node.op == "python_op":
-        params, inputs = params[1:], [params[0], *inputs]
+        params, inputs = params[1:2], [params[0], *inputs]
     return f"{node.op}({', '.join([*inputs, *params])})", _ATOM
 
 
@@ -96,7 +96,8 @@ def parse(text: str) -> Expr:
     Returns
     -------
     Expr
-        ``parse(str(e)) == e`` for every expression of at most 100 nested levels.
+        ``parse(str(e)) == e`` for every expression of at most 100 nested levels; of the Python
+        functions that `python_op` has registered under one name, text means the latest.
 
     Raises
     ------
@@ -142,7 +143,7 @@ class _Reader:
 
     def expr(self, tree: ast.expr) -> Expr:
         match tree:
-            case ast.Constant(value=int() | float() as value):
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 return constant(value)
             case ast.Name(id=name):
                 return self.name(tree, name)

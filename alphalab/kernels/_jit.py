@@ -26,9 +26,10 @@ DISABLED = bool(numba.config.DISABLE_JIT)
 
 
 def source_hash() -> str:
-    """Return the hash of all kernel sources, 16 hexadecimal digits."""
+    """Return the hash of all that is compiled in: kernels, codes and layouts; 16 digits."""
+    folder = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in [*sorted(folder.glob("*.py")), folder.parent / "types.py"]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

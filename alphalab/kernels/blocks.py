@@ -88,6 +88,7 @@ LOOPS: dict[tuple[str, int], Callable[..., None]] = {
 }
 
 _PANEL = float64[:, ::1]
+_PARAMS = nb.Array(float64, 1, "C", readonly=True)
 
 
 def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Callable[..., None]:
@@ -105,7 +106,7 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
     -------
     callable
         Takes `state` (N, S), `params` (P,), each input and `out` (R, N), all float64 and
-        C-contiguous, and fills `out`.
+        C-contiguous, and fills `out`. An update that writes `params` does not compile.
     """
     source = getattr(update, "py_func", update)
     own = source.__module__.startswith("alphalab.kernels.")
@@ -118,5 +119,5 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
     kernel = types.FunctionType(template.__code__, {"update": update, "range": range}, name)
     kernel.__qualname__ = name
     kernel.__module__ = __name__
-    signature = nb.void(_PANEL, float64[::1], *[_PANEL] * n_inputs, _PANEL)
+    signature = nb.void(_PANEL, _PARAMS, *[_PANEL] * n_inputs, _PANEL)
     return jit(kernel, signature, allocates=family == "cross" or not own)  # type: ignore[no-any-return]

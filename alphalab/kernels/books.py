@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from alphalab.kernels._jit import jit
-from alphalab.types import Fill, Order, Reason, Rebalancing
+import numpy as np
 
-NONE, BUY_VALUE, SELL_QTY, CLOSE = (int(x) for x in Order)
-NEXT_OPEN, NEXT_CLOSE, SAME_CLOSE = (int(x) for x in Fill)
+from alphalab.kernels._jit import jit
+from alphalab.types import NEVER, FillAt, Reason, Rebalancing, Sizing
+
+NONE, BUY_VALUE, SELL_QTY, CLOSE = (int(x) for x in Sizing)
+NEXT_OPEN, NEXT_CLOSE, SAME_CLOSE = (int(x) for x in FillAt)
 ON_CHANGE, EVERY_ROW, DRIFT, CALENDAR = (int(x) for x in Rebalancing)
 NOT_FINITE = int(Reason.NOT_FINITE)
 WEIGHT_LIMIT = int(Reason.WEIGHT_LIMIT)
@@ -47,6 +49,17 @@ def refuse(books, asset, reason, asked, approved):
     r["asked"] = asked
     r["approved"] = approved
     books.counts[N_REFUSALS] += 1
+
+
+@jit
+def refuse_order(books, j, reason, asked):
+    """Log that an asset's order traded nothing, once per reason, and leave its target to be met."""
+    position = books.positions[j]
+    if position["refusal"] != reason:
+        position["refusal"] = reason
+        refuse(books, j, reason, asked, 0.0)
+    position["target"] = np.nan
+    position["period"] = NEVER
 
 
 @jit

@@ -16,7 +16,10 @@ from alphalab.kernels.books import (
     ROUNDING,
     SELL_QTY,
     refuse,
+    refuse_order,
 )
+
+MAX_ROUNDING = 64  # steps to the next smaller float, before a purchase is given up
 
 
 @jit
@@ -29,9 +32,11 @@ def whole_lots(qty, lot):
 def affordable(cash, owed, unit, fee):
     """Return the largest quantity whose value and fee the cash pays, at least what is owed."""
     qty = max(cash / (unit * (1.0 + fee)), owed)
-    while qty > owed and qty * unit + qty * unit * fee > cash:
+    for _ in range(MAX_ROUNDING):
+        if qty <= owed or qty * unit + qty * unit * fee <= cash:
+            return qty
         qty = np.nextafter(qty, owed)
-    return qty
+    return owed
 
 
 @jit
@@ -97,6 +102,7 @@ def trade(books, j, qty, price):
     f["price"] = price
     f["fee"] = fee
     f["realised"] = realised
+    position["refusal"] = 0
     books.counts[N_FILLS] += 1
 
 
@@ -124,17 +130,20 @@ def fill_orders(books, prices):
                 continue
             instrument = books.instruments[j]
             unit = prices[j] * instrument["multiplier"]
-            asked, paid, qty = order_size(position, instrument, books.account["cash"], unit)
+            asked, affords, qty = order_size(position, instrument, books.account["cash"], unit)
             value = abs(qty) * unit
-            short_of_cash = abs(asked) > abs(paid) * (1.0 + ROUNDING)
-            if short_of_cash:
-                refuse(books, j, CASH, position["order_value"], value * (1.0 + instrument["fee"]))
+            short_of_cash = abs(asked) > abs(affords) * (1.0 + ROUNDING)
             if qty == 0.0:
-                if not short_of_cash:
-                    refuse(books, j, LOT, abs(asked), 0.0)
+                if short_of_cash:
+                    refuse_order(books, j, CASH, position["order_value"])
+                else:
+                    refuse_order(books, j, LOT, abs(asked))
             elif value < instrument["min_value"]:
-                refuse(books, j, MIN_VALUE, value, 0.0)
+                refuse_order(books, j, MIN_VALUE, value)
             else:
+                if short_of_cash:
+                    paid = value * (1.0 + instrument["fee"])
+                    refuse(books, j, CASH, position["order_value"], paid)
                 trade(books, j, qty, prices[j])
             position["order"] = NONE
             books.account["waiting"] -= 1

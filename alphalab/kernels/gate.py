@@ -12,6 +12,7 @@ from alphalab.kernels.books import (
     GROSS_LIMIT,
     GROUP_LIMIT,
     NET_LIMIT,
+    NONE,
     NOT_FINITE,
     ROUNDING,
     WEIGHT_LIMIT,
@@ -63,14 +64,17 @@ def limit_weights(books, targets):
 def exposure(books, group, targets):
     """Return sums of absolute weights in a group: (long, short, held long, held short).
 
-    Assets without an opinion count with what is held of them, and cannot give way.
+    Assets without an opinion count with what is held of them or with what their waiting order is
+    for, and cannot give way.
     """
     long = short = held_long = held_short = 0.0
     for j in range(targets.size):
         if group != ALL and books.groups[j] != group:
             continue
         if np.isnan(targets[j]):
-            weight = held_weight(books, j)
+            position = books.positions[j]
+            waits = position["order"] != NONE
+            weight = position["target"] if waits else held_weight(books, j)
             held_long += max(weight, 0.0)
             held_short -= min(weight, 0.0)
         else:

@@ -104,8 +104,9 @@ def interpolated(ordered, q):
     """Return the quantile q of sorted values (Hyndman & Fan 1996, type 7: linear)."""
     place = q * (ordered.size - 1)
     low = int(place)
-    high = min(low + 1, ordered.size - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+    if place == low:
+        return ordered[low]
+    return ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
 
 
 @jit

@@ -103,6 +103,12 @@ def centre(state, n):
 
 
 @jit
+def varies(variance):
+    """Tell whether one can divide by it: not constant, not beyond float64."""
+    return 0.0 < variance < np.inf
+
+
+@jit
 def ts_cov(state, params, x, y):
     n = int(params[0])
     return state[COV] / (n - 1) if pair(state, n, x, y) else np.nan
@@ -110,21 +116,27 @@ def ts_cov(state, params, x, y):
 
 @jit
 def ts_corr(state, params, x, y):
-    if not pair(state, int(params[0]), x, y):
+    if not (pair(state, int(params[0]), x, y) and varies(state[VX]) and varies(state[VY])):
         return np.nan
     r = state[COV] / np.sqrt(state[VX]) / np.sqrt(state[VY])
-    return min(max(r, -1.0), 1.0) if np.isfinite(r) else np.nan
+    return min(max(r, -1.0), 1.0)
+
+
+@jit
+def line(state, n, x, y):
+    """Advance the window and tell whether y has a line on x; a constant y has a flat one."""
+    return pair(state, n, x, y) and varies(state[VX]) and state[VY] < np.inf
 
 
 @jit
 def ts_beta(state, params, y, x):
-    return state[COV] / state[VX] if pair(state, int(params[0]), x, y) else np.nan
+    return state[COV] / state[VX] if line(state, int(params[0]), x, y) else np.nan
 
 
 @jit
 def ts_residual(state, params, y, x):
     n = int(params[0])
-    if not pair(state, n, x, y):
+    if not line(state, n, x, y):
         return np.nan
     dx = (x - state[AX]) - state[SX] / n
     dy = (y - state[AY]) - state[SY] / n

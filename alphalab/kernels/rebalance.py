@@ -16,22 +16,26 @@ from alphalab.kernels.books import (
     ROUNDING,
     SELL_QTY,
     held_weight,
-    refuse,
+    refuse_order,
 )
+from alphalab.types import NEVER
 
 
 @jit
-def due(books, j, target, new_period):
+def due(books, j, target, period):
     """Tell whether the rebalancing rule wants asset j traded now."""
     position = books.positions[j]
     when = books.rules["rebalancing"]
     if when == ON_CHANGE:
         return target != position["target"]
     if when == DRIFT:
+        if target == 0.0:
+            return position["qty"] != 0.0
         since = books.account["row"] - position["traded_row"]
         rested = position["traded_row"] < 0 or since > books.rules["cooldown"]
-        return rested and abs(target - held_weight(books, j)) > books.rules["threshold"]
-    return when == EVERY_ROW or new_period
+        far = abs(target - held_weight(books, j)) > books.rules["threshold"]
+        return rested and (far or position["qty"] == 0.0)
+    return when == EVERY_ROW or position["period"] != period
 
 
 @jit
@@ -52,7 +56,7 @@ def order_for(books, j, target):
         reduces = target * held > 0.0 and abs(target * account["equity"]) < abs(held)
         size = abs(value) / account["equity"]
         if not reduces and size > books.rules["order"] * (1.0 + ROUNDING):
-            refuse(books, j, LARGEST_ORDER, size, 0.0)
+            refuse_order(books, j, LARGEST_ORDER, size)
             return
         order = BUY_VALUE if value > 0.0 else SELL_QTY
     position["order"] = order
@@ -64,11 +68,11 @@ def order_for(books, j, target):
 
 
 @jit
-def rebalance(books, targets, forced, new_period):
+def rebalance(books, targets, forced, period):
     """Turn approved targets into orders that wait for the next price.
 
-    Nothing happens without an opinion, nor without a mark to value it with: an asset that is not
-    listed yet keeps its target for the row that lists it.
+    Nothing happens without an opinion, nor without a mark to value it with: such an asset stays due
+    until it has both.
     """
     for j in range(targets.size):
         position = books.positions[j]
@@ -76,9 +80,11 @@ def rebalance(books, targets, forced, new_period):
         if np.isnan(target) or np.isnan(position["mark"]):
             continue
         must = forced and target != position["target"]
-        if not (must or due(books, j, target, new_period)):
+        if not (must or due(books, j, target, period)):
             continue
         position["target"] = target
+        # What was forced out may come back as soon as the account is let go.
+        position["period"] = NEVER if forced else period
         if position["order"] != NONE:
             position["order"] = NONE
             books.account["waiting"] -= 1

@@ -15,7 +15,10 @@ COUNT, LEVEL = 0, 1
 
 @jit
 def smooth(state, n, weight, x):
-    """Exponential mean at LEVEL, started from that of the first n known values; NaN until then."""
+    """Exponential mean at LEVEL, started from that of the first n known values; NaN until then.
+
+    A step beyond float64 starts it again with the next value.
+    """
     if not np.isfinite(x):
         return np.nan
     state[COUNT] += 1
@@ -25,6 +28,9 @@ def smooth(state, n, weight, x):
         state[LEVEL] += weight * (x - state[LEVEL])
     if weight == 1.0:
         state[LEVEL] = x  # exactly: the sum would keep the last digits of a spike
+    if not np.isfinite(state[LEVEL]):
+        state[COUNT] = 0.0
+        state[LEVEL] = 0.0
     return state[LEVEL] if state[COUNT] >= n else np.nan
 
 
@@ -52,9 +58,11 @@ def rsi(state, params, x):
     if state[STARTED] == 0.0:
         state[STARTED] = 1.0
         return np.nan
+    if not np.isfinite(change):  # beyond float64: neither average sees it
+        return np.nan
     gain = wilder(state[0:2], params, max(change, 0.0))
     loss = wilder(state[2:4], params, max(-change, 0.0))
-    return 100.0 * gain / (gain + loss)
+    return 100.0 / (1.0 + loss / gain)
 
 
 # atr: average true range in state[0:2], then the previous close and whether there is one.
@@ -74,7 +82,7 @@ def atr(state, params, high, low, close):
 
 @jit
 def latch(state, params, enter, exit):
-    """1 from enter to exit, exit wins; NaN where an unknown input could have changed it."""
+    """1 from enter to exit, exit wins; NaN, and skipped, where an unknown one could change it."""
     if exit == 0.0:
         if enter == 0.0 or state[0] == 1.0:
             return state[0]

@@ -40,9 +40,12 @@ record per asset with `qty`, `mark`, `entry_price`, `entry_row`, `target` and th
 
 @jit
 def start_row(account, time):
-    """Move the clock; a new UTC day remembers the equity it began with."""
+    """Move the clock; a new UTC day remembers the equity it began with.
+
+    A row that ends at midnight belongs to the day that ends.
+    """
     account["time"] = time
-    day = time // DAY_NS
+    day = (time - 1) // DAY_NS
     if day != account["day"]:
         account["day"] = day
         account["day_equity"] = account["equity"]
@@ -96,16 +99,13 @@ def before_decision(books, time, open_, close, ledger):
 @jit
 def after_decision(books, period, close, targets, ledger, qty):
     """Take the row from its targets to its record."""
-    account = books.account
     forced = gate(books, targets)
-    new_period = period != account["period"]
-    account["period"] = period
-    rebalance(books, targets, forced, new_period)
-    if books.rules["fill"] == SAME_CLOSE and account["waiting"] > 0:
+    rebalance(books, targets, forced, period)
+    if books.rules["fill"] == SAME_CLOSE and books.account["waiting"] > 0:
         fill_orders(books, close)
         mark(books, close, ledger)
     record(books, ledger, qty)
-    account["row"] += 1
+    books.account["row"] += 1
 
 
 @jit

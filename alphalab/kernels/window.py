@@ -4,8 +4,9 @@ Every function is an operator's `update(state, params, x, ...) -> y`. `state` is
 per asset, all zeros before the first row; `params[0]` is n. A value that is not finite is unknown:
 a window that holds one gives NaN and recovers when it has left.
 
-Running sums are re-anchored: every n rows, and whenever a subtraction has cancelled more than three
-digits, they are computed again from the window itself. So nothing drifts, and a result depends on
+Running sums are re-anchored: they are computed again from the window itself every n rows, and
+whenever cancellation has cost more than three digits of a sum of squares, or more than ten of a
+compensated sum. So nothing drifts, and a result depends on
 at most the last 2n rows.
 """
 
@@ -24,6 +25,7 @@ A, B, C, D, E, F, G = 4, 5, 6, 7, 8, 9, 10  # accumulators, named where they are
 HEAD = 11
 
 CANCELLED = 1e-3  # share of a sum of squares below which it is computed again
+LOST = 1e-10  # the same of a compensated sum
 
 
 @jit
@@ -55,13 +57,14 @@ def fresh(state, n):
 
 @jit
 def add(state, x):
-    """Add x to the sum at A with Neumaier's compensation at B."""
+    """Add x to the sum at A with Neumaier's compensation at B; C is the largest A so far."""
     total = state[A] + x
     if abs(state[A]) >= abs(x):
         state[B] += (state[A] - total) + x
     else:
         state[B] += (x - total) + state[A]
     state[A] = total
+    state[C] = max(state[C], abs(total))
 
 
 @jit
@@ -70,14 +73,17 @@ def running_sum(state, n, x):
     old = push(state, n, x)
     if not known(state, n):
         return np.nan
-    if fresh(state, n) or not np.isfinite(state[A]):
-        state[A] = 0.0
-        state[B] = 0.0
-        for i in range(HEAD, HEAD + n):
-            add(state, state[i])
-    else:
+    if not fresh(state, n) and np.isfinite(state[A]):
         add(state, x)
         add(state, -old)
+        total = state[A] + state[B]
+        if np.isfinite(total) and abs(total) >= LOST * state[C]:
+            return total
+    state[A] = 0.0
+    state[B] = 0.0
+    for i in range(HEAD, HEAD + n):
+        add(state, state[i])
+    state[C] = abs(state[A])
     return state[A] + state[B]
 
 

@@ -75,16 +75,16 @@ def _costs(result: Result) -> str:
 
 def _rebalance(rebalance: Rebalance) -> str:
     if rebalance.when == "drift":
-        pause = f", at most once in {rebalance.cooldown:,} rows" if rebalance.cooldown else ""
+        pause = f", and not again for {rebalance.cooldown:,} rows" if rebalance.cooldown else ""
         return (
             f"An asset is traded when its weight is more than {rebalance.threshold:g} from its "
-            f"target{pause}."
+            f"target{pause}, and in any case when its target is 0 or it is not held yet."
         )
     return {
         "on_change": "An asset is traded when its target changes; in between its weight drifts.",
         "every_row": "Every asset is traded back to its target on every row.",
-        "calendar": f"Every asset is traded to its target on the first row of each "
-        f"{rebalance.period} (UTC); in between its weight drifts.",
+        "calendar": f"An asset is traded to its target once in each {rebalance.period} (UTC), "
+        "as soon as it has a price; in between its weight drifts.",
     }[rebalance.when]
 
 

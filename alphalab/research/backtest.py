@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time as clock
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +16,8 @@ from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
 from alphalab.errors import ParameterError
 from alphalab.research.result import Result
-from alphalab.types import REASONS, FloatArray, Reason
+from alphalab.research.warn import warnings_of
+from alphalab.types import FloatArray
 
 
 def backtest(
@@ -80,6 +80,17 @@ def backtest(
             rule="it takes a strategy with its parameters.",
             fix=f"Write {name}().",
         )
+    if not isinstance(bars, Bars):
+        raise ParameterError(
+            f"backtest(..., {type(bars).__name__})",
+            rule="it takes bars.",
+            fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
+        )
+    if benchmark is not None and np.shape(benchmark) != (bars.n_rows,):
+        raise ParameterError(
+            f"backtest(benchmark={type(benchmark).__name__} of shape {np.shape(benchmark)})",
+            rule=f"a benchmark is an array of closes, one for each of the {bars.n_rows} rows.",
+        )
     if block_rows is None:
         capacity = None
     elif isinstance(block_rows, int | np.integer) and block_rows >= 1:
@@ -109,9 +120,9 @@ def backtest(
         targets=block.targets,
         fills=block.fills,
         refusals=block.refusals,
-        warnings=tuple(_warnings(engine, bars, block)),
+        warnings=tuple(warnings_of(engine, bars, block)),
         seconds=clock.perf_counter() - started,
-        benchmark=benchmark,
+        benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
     )
 
 
@@ -139,17 +150,3 @@ def _progress(total: int) -> Iterator[Any]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("backtest", total=total)
         yield lambda rows: bar.advance(task, rows)
-
-
-def _warnings(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
-    """Yield what the reader of the result has to know."""
-    if engine.warmup >= bars.n_rows:
-        yield (
-            f"Nothing can trade: the strategy needs {engine.warmup + 1} rows to know its signals "
-            f"and the data has {bars.n_rows}. Use shorter windows or more data."
-        )
-    elif not block.fills.size:
-        yield "Nothing was traded."
-    counts = Counter(Reason(code) for code in block.refusals["reason"].tolist())
-    for reason, count in sorted(counts.items()):
-        yield f"{reason.name.lower()} {count} times: {REASONS[reason]}."

@@ -303,6 +303,7 @@ class Result:
                 "symbols": list(bars.symbols),
                 "start": bars.start,
                 "end": bars.end,
+                "notes": list(bars.notes),
             },
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
             "settings": msgspec.to_builtins(self.settings),

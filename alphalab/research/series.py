@@ -44,8 +44,8 @@ def equal_weight_returns(close: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (T,)
-        An asset counts in the rows where it has a close and had one before, with the return since
-        its last close. 0 in the first row and in rows without any such asset.
+        An asset counts from the row after its first close. In a row without a close of its own its
+        return is 0, and the next close brings all of it. 0 in the first row.
 
     Examples
     --------
@@ -54,9 +54,10 @@ def equal_weight_returns(close: FloatArray) -> FloatArray:
     """
     total, count = np.zeros(len(close)), np.zeros(len(close))
     for column in close.T:
-        before = last_known(column)[:-1]
-        counts = np.isfinite(column[1:]) & np.isfinite(before)
-        total[1:] += np.divide(column[1:], before, out=np.ones(before.size), where=counts) - 1
+        price = last_known(column)
+        before = price[:-1]
+        counts = np.isfinite(before)
+        total[1:] += np.divide(price[1:], before, out=np.ones(before.size), where=counts) - 1
         count[1:] += counts
     return total / np.maximum(count, 1)
 

@@ -1,0 +1,68 @@
+"""What can be refused before any row is seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from alphalab.config import Limits
+from alphalab.errors import ParameterError
+from alphalab.expr.nodes import Expr
+from alphalab.kernels.books import ROUNDING
+from alphalab.types import Instrument
+
+
+def check_assets(instruments: Sequence[Instrument], capacity: int | None) -> None:
+    """Refuse an account without assets, with an asset twice, or with several currencies."""
+    symbols = [instrument.symbol for instrument in instruments]
+    if not symbols or (capacity is not None and capacity < 1):
+        raise ParameterError(
+            f"Engine with {len(symbols)} instruments and capacity={capacity}",
+            rule="there is at least one asset, and a block holds at least one row.",
+        )
+    if twice := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+        raise ParameterError(f"Engine: {twice[0]!r} twice", rule="every asset is there once.")
+    currencies = sorted({instrument.currency for instrument in instruments})
+    if len(currencies) > 1:
+        raise ParameterError(
+            f"Engine with assets in {', '.join(currencies)}",
+            rule="the assets of one account share their quote currency.",
+        )
+
+
+def check_weights(
+    name: str, expressions: Mapping[str, Expr], limits: Limits, instruments: Sequence[Instrument]
+) -> None:
+    """Refuse weights that are written down and break the gross limit whatever the market does.
+
+    Weights that break it only with the data are scaled down by the gate.
+    """
+    expr = expressions["weights"]
+    gross = max((abs(value) for value in _written(expr) if math.isfinite(value)), default=0.0)
+    held = "of one asset"
+    if expr.op == "constant":
+        gross *= len(instruments)
+        held = f"over {len(instruments)} assets"
+    elif expr.op == "per_symbol" and all(arg.op == "constant" for arg in expr.args):
+        gross = sum(abs(arg.params[0]) for arg in expr.args if math.isfinite(arg.params[0]))
+        held = f"over {len(expr.args)} assets"
+    if gross > limits.gross * (1 + ROUNDING):
+        raise ParameterError(
+            f"{name}: the weights {expr} ask for a gross exposure of {gross:g} {held}",
+            rule=f"the gross limit is {limits.gross:g}.",
+            fix="Lower the weights; al.cs_scale shares the limit out among the assets.",
+        )
+
+
+def _written(expr: Expr) -> list[float]:
+    """Return the plain numbers that an expression may have as its value."""
+    match expr.op:
+        case "constant":
+            return [expr.params[0]]
+        case "where":
+            return _written(expr.args[1]) + _written(expr.args[2])
+        case "fill_nan":
+            return [expr.params[0], *_written(expr.args[0])]
+        case "per_symbol":
+            return [value for arg in expr.args for value in _written(arg)]
+    return []
