@@ -27,9 +27,9 @@ _KERNELS: dict[tuple[Any, str], Callable[..., None]] = {}
 def kernel_of(name: str) -> Callable[..., None]:
     """Return the compiled block kernel of an operator, loaded or compiled once per process."""
     record = operator(name)
-    key = (record.update, record.family)
+    update = record.update
+    key = (update if isinstance(update, str) else identity(update), record.family)
     if key not in _KERNELS:
-        update = record.update
         if isinstance(update, str):
             module, _, function = update.partition(":")
             update = getattr(import_module(f"alphalab.kernels.{module}"), function)

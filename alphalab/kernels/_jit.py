@@ -22,6 +22,12 @@ os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 import numba
 import numpy as np
 
+if numba.config.USING_SVML:
+    raise ImportError(
+        "numba was imported with Intel's vector library, which makes results depend on the size of "
+        "a block: set NUMBA_DISABLE_INTEL_SVML=1, or import alphalab before numba"
+    )
+
 DISABLED = bool(numba.config.DISABLE_JIT)
 
 
