@@ -641,3 +641,12 @@ def test_bars_do_not_need_pandas() -> None:
         "assert 'pandas' not in sys.modules and 'arch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_last_digit_of_a_price_is_rounding() -> None:
+    close = np.full((3, 1), 100.1348288)
+    columns = dict.fromkeys(("open", "low", "close", "volume"), close)
+    time = np.arange(1, 4)
+    Bars(time, ["A"], columns | {"high": np.nextafter(close, 0)})
+    with pytest.raises(DataError, match="high is not below"):
+        Bars(time, ["A"], columns | {"high": close * (1 - 1e-9)})

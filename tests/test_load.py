@@ -376,7 +376,7 @@ def test_missing_files(tmp_path: Path) -> None:
         (HEADER + "1704229200,1,1,1,1,1\n1704315600000,1,1,1,1,1\n", ["all of one unit"]),
         (HEADER + "1.5,10,12,9,11,1\n", ["column 'time' has type double"]),
         (HEADER + "9999-01-01,10,12,9,11,1\n", ["between the years 1678 and 2261"]),
-        (HEADER.replace(",", ";") + ROWS.replace(",", ";"), ["no time column", "time;open;high"]),
+        (HEADER.replace(",", "|") + ROWS.replace(",", "|"), ["no time column", "time|open|high"]),
         (b"PAR1\x00\xff\xfe\x01", ["cannot be read as .csv"]),
         ("time;öffnung\n1;2\n".encode("latin-1"), ["cannot be read as .csv"]),
         ((HEADER + ROWS.replace("100", "ö")).encode("latin-1"), ["row 0, column 'volume': b'"]),
@@ -496,3 +496,22 @@ def test_a_million_rows(tmp_path: Path, n_symbols: int) -> None:
         loaded = load(tmp_path / name)
         assert loaded.n_rows == bars.n_rows
         np.testing.assert_array_equal(loaded.close, bars.close)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_columns_separated_by_semicolons_or_tabs(tmp_path: Path, separator: str) -> None:
+    text = HEADER + ROWS
+    path = written(tmp_path, text.replace(",", separator))
+    assert load(path) == load(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(("bar_label", "kept"), [("open", 0), ("close", 1)])
+def test_the_label_chooses_between_two_times(tmp_path: Path, bar_label: str, kept: int) -> None:
+    rows = [
+        (f"2024-01-01T0{i}:00:00", f"2024-01-01T0{i}:59:59", 10, 11, 9, 10) for i in range(1, 5)
+    ]
+    lines = [",".join(map(str, row)) for row in rows]
+    header = "open_time,close_time,open,high,low,close"
+    bars = load(written(tmp_path, "\n".join([header, *lines])), bar_label=bar_label)
+    shift = 3600 if bar_label == "open" else 0
+    assert bars.time[0] == (np.datetime64(rows[0][kept]) + shift).astype("M8[ns]").astype(int)

@@ -101,10 +101,15 @@ def new(
             rule="a project starts in a new or an empty folder.",
         )
     files = _files(folder.resolve().name, reference_strategies()[STRATEGY].read_text("utf-8"))
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+    try:
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError(
+            f"cannot make {folder}: {error.strerror}", rule="a project is made where one can write."
+        ) from None
 
     command = f"alphalab backtest strategies/{STRATEGY}.py --data sp500"
     if json:

@@ -19,9 +19,9 @@ def read_file(path: Path, *, bar_label: str = "close", also: Iterable[str] = ())
     Parameters
     ----------
     path : Path
-        A file named ``.csv``, ``.csv.gz``, ``.parquet``, ``.pq``, ``.feather`` or ``.arrow`` with
-        one bar in each row and the columns that `Bars.from_frame` describes. Without a symbol
-        column, the symbol is the file's name.
+        A file named ``.csv`` (columns separated by commas, semicolons or tabs), ``.csv.gz``,
+        ``.parquet``, ``.pq``, ``.feather`` or ``.arrow`` with one bar in each row and the columns
+        that `Bars.from_frame` describes. Without a symbol column, the symbol is the file's name.
     bar_label : {"close", "open"}
         What a time names.
     also : iterable of str
@@ -63,11 +63,20 @@ def _csv(path: Path) -> pa.Table:
     # Symbols are text even where they look like numbers: 000001 keeps its zeros.
     cases = [case(name) for name in SYMBOL_NAMES for case in (str.lower, str.upper, str.title)]
     options = csv.ConvertOptions(column_types=dict.fromkeys(cases, pa.string()))
+    parse = csv.ParseOptions(delimiter=_delimiter(path))
     try:
-        return csv.read_csv(path, convert_options=options)
+        return csv.read_csv(path, parse_options=parse, convert_options=options)
     except pa.ArrowInvalid:
         # Slower, but the message then says which row it is.
-        return csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=options)
+        read = csv.ReadOptions(use_threads=False)
+        return csv.read_csv(path, read, parse, options)
+
+
+def _delimiter(path: Path) -> str:
+    """Return what separates the columns of the first line: a comma, a semicolon or a tab."""
+    with pa.input_stream(str(path)) as stream:
+        header = stream.read(4096).decode("utf-8", "replace").partition("\n")[0]
+    return max(",;\t", key=header.count)
 
 
 def _parquet(path: Path) -> pa.Table:

@@ -15,6 +15,9 @@ from alphalab.data.times import datetimes_to_ns, iso
 from alphalab.errors import DataError
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 
+#: Adjusting prices for splits leaves the last digit of each to chance.
+ROUNDING = 1e-12
+
 PRICES = ("open", "high", "low", "close")
 
 # What notes say about data that lacks something.
@@ -148,7 +151,7 @@ def check_cells(
         if not bad.any():
             return
         row, asset = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        values = ", ".join(f"{name}={columns[name][row, asset]:.10g}" for name in names)
+        values = ", ".join(f"{name}={columns[name][row, asset]:.14g}" for name in names)
         raise DataError(
             f"{_prefix(source)}row {row} ({iso(time[row])}), symbol {symbols[asset]!r}: {values}",
             rule=rule,
@@ -167,12 +170,13 @@ def check_cells(
     for name in PRICES:
         price = columns[name]
         refuse((price <= 0) | np.isinf(price), (name,), "prices are finite and above 0.")
+    top, bottom = high * (1 + ROUNDING), low * (1 - ROUNDING)
     refuse(
-        (high < open_) | (high < close) | (high < low),
+        (top < open_) | (top < close) | (top < low),
         PRICES,
         "high is not below open, close or low.",
     )
-    refuse((low > open_) | (low > close), PRICES, "low is not above open or close.")
+    refuse((bottom > open_) | (bottom > close), PRICES, "low is not above open or close.")
     refuse(
         (volume < 0) | np.isinf(volume),
         ("volume",),

@@ -115,6 +115,9 @@ def _roles(table: pa.Table, bar_label: str, where: str) -> _Roles:
             )
         return there[0] if there else None
 
+    if {"open_time", "close_time"} <= written.keys():
+        del written["close_time" if bar_label == "open" else "open_time"]  # bar_label chooses
+
     time = one_of(TIME_NAMES, "time") or one_of(("index", *_UNNAMED), "time")
     if time is None:
         raise DataError(
