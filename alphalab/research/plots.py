@@ -134,7 +134,8 @@ def distribution(result: Result) -> go.Figure:
     returns = active_returns(result)
     figure = _figure(330, "Rows", hovermode="closest", bargap=0.04)
     if returns.size < 2 or np.ptp(returns) <= metrics.ROUNDING:
-        return figure
+        figure.update_xaxes(visible=False).update_yaxes(visible=False)
+        return figure.add_annotation(text="No position has moved in value.", showarrow=False)
     mean, spread = returns.mean(), returns.std(ddof=1)
     reach = min(6 * spread, float(np.abs(returns - mean).max()))
     inside = np.clip(returns, mean - reach, mean + reach)
