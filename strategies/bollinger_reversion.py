@@ -21,5 +21,5 @@ class BollingerReversion(al.Strategy):
         """Give an equal share of equity to every asset that is in a dip."""
         bands = al.bollinger(al.close, self.n, self.width)
         in_dip = al.latch(al.close < bands.lower, al.close > bands.middle)
-        share = al.cs_scale(al.close / al.close)
+        share = al.cs_scale(al.latch(al.close > 0, 0))
         return in_dip * share

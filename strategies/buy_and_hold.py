@@ -20,5 +20,5 @@ class BuyAndHold(al.Strategy):
             raise al.ParameterError(f"BuyAndHold(gross={self.gross:g})", rule="0 < gross <= 1.")
 
     def weights(self) -> al.Expr:
-        """Give every asset with a price the same weight."""
-        return al.cs_scale(al.close / al.close, self.gross)
+        """Give every asset the same weight from its first price on, whatever gaps follow."""
+        return al.cs_scale(al.latch(al.close > 0, 0), self.gross)

@@ -25,7 +25,7 @@ class DonchianBreakout(al.Strategy):
             "close": al.close,
             "highest": al.high.ts_max(self.enter).delay(1),
             "lowest": al.low.ts_min(self.leave).delay(1),
-            "share": al.cs_scale(al.close / al.close),
+            "share": al.cs_scale(al.latch(al.close > 0, 0)),
         }
 
     @staticmethod

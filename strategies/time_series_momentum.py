@@ -34,5 +34,5 @@ class TimeSeriesMomentum(al.Strategy):
         """Direction times target risk over own risk, shared equally among the assets."""
         direction = al.sign(al.close.returns(self.lookback))
         volatility = al.close.returns(1).ts_std(self.vol_window)
-        share = al.cs_scale(al.close / al.close)
+        share = al.cs_scale(al.latch(al.close > 0, 0))
         return direction * al.minimum(self.target_vol / volatility, 1.0) * share

@@ -147,3 +147,10 @@ def test_what_it_did(name, data, expected):
     m = result.metrics
     actual = (m["total_return"], m["sharpe"], m["max_drawdown"], m["n_fills"])
     assert actual == pytest.approx(expected, rel=1e-6)
+
+
+def test_buy_and_hold_trades_once_in_spite_of_gaps(shared_data):
+    bars = al.load(shared_data / "crypto_5m_binance.parquet", bar_label="open")
+    assert np.isnan(bars.close).any()
+    result = al.backtest(strategy("buy_and_hold"), bars)
+    assert sorted(result.fills["asset"]) == list(range(10))
