@@ -6,8 +6,7 @@ a window that holds one gives NaN and recovers when it has left.
 
 Running sums are re-anchored: they are computed again from the window itself every n rows, and
 whenever cancellation has cost more than three digits of a sum of squares, or more than ten of a
-compensated sum. So nothing drifts, and a result depends on
-at most the last 2n rows.
+compensated sum. So nothing drifts, and a result depends on at most the last 2n rows.
 """
 
 from __future__ import annotations
