@@ -195,19 +195,7 @@ class Engine:
         refusals: list[Records] = []
         for i in range(0, n_rows, self.capacity):
             rows = slice(i, min(i + self.capacity, n_rows))
-            outputs = self.plan.run(
-                {name: columns[name][rows] for name in self.plan.columns}, rows.stop - rows.start
-            )
-            self._step(
-                time[rows],
-                columns["open"][rows],
-                columns["close"][rows],
-                outputs,
-                block,
-                rows,
-                fills,
-                refusals,
-            )
+            self._step(rows, time, columns, block, fills, refusals)
         _check_equity(block)
         self._within_push = False
         return block._replace(
@@ -263,22 +251,21 @@ class Engine:
 
     def _step(
         self,
-        time: IntArray,
-        open_: FloatArray,
-        close: FloatArray,
-        outputs: dict[str, FloatArray],
-        block: Block,
         rows: slice,
+        time: IntArray,
+        columns: Mapping[str, FloatArray],
+        block: Block,
         fills: list[Records],
         refusals: list[Records],
     ) -> None:
-        """Push up to `capacity` rows through the compiled step, emptying its logs as they fill."""
+        """Push up to `capacity` rows through plan and step, emptying the logs as they fill."""
         b = self._buffers
-        n = time.size
-        b.time[:n] = time
-        b.period[:n] = periods(time, self.settings.rebalance.period)
-        b.open[:n] = open_
-        b.close[:n] = close
+        n = rows.stop - rows.start
+        outputs = self.plan.run({name: columns[name][rows] for name in self.plan.columns}, n)
+        b.time[:n] = time[rows]
+        b.period[:n] = periods(time[rows], self.settings.rebalance.period)
+        b.open[:n] = columns["open"][rows]
+        b.close[:n] = columns["close"][rows]
         targets = block.targets[rows]
         books = (
             *(self._rules, self._instruments, self._groups, self._account, self._positions),

@@ -9,8 +9,6 @@ from alphalab.config import Limits, Rebalance, Settings
 from alphalab.errors import StrategyError
 from alphalab.expr.nodes import Expr, as_expr
 
-_SETTINGS = {"memory_rows"}
-
 
 class Strategy(Settings, frozen=True):
     """Base of every strategy. Typed fields are its parameters; `weights` says what to hold.
@@ -18,15 +16,13 @@ class Strategy(Settings, frozen=True):
     Define either
 
     - ``weights() -> Expr``: the desired weight of equity per asset at every row (NaN: no opinion,
-    keep what is
-      held), or
-    - ``signals() -> dict[str, Expr]`` and a static ``decide(signals, account, memory) -> targets``,
-    compiled with
-      numba and called once a row, for rules that look at the position. ``signals`` is an array of
-      shape (K, N) in the order of the dict, ``account`` has ``row, time, cash, equity, drawdown``
-      and ``positions`` (one record per asset with ``qty, mark, entry_price, entry_row, target``),
-      ``memory`` is an array of shape (memory_rows, N) that is yours, zeros at the start and part of
-      every snapshot. It returns a new array of N weights.
+      keep what is held), or
+    - ``signals() -> dict`` and a static ``decide(signals, account, memory) -> targets``, compiled
+      with numba and called once a row, for rules that look at the position. ``signals`` is an
+      array of shape (K, N) in the order of the dict, ``account`` has ``row, time, cash, equity,
+      drawdown`` and ``positions`` (a copy: one record per asset with ``qty, mark, entry_price,
+      entry_row, target``), ``memory`` is an array of shape (memory_rows, N) that is yours, zeros at
+      the start and part of every snapshot. It returns a new array of N weights.
 
     Class attributes `rebalance` and `limits` say how this strategy wants to be traded; a run may
     override them.
@@ -48,24 +44,22 @@ class Strategy(Settings, frozen=True):
     {'weights': 'where(close > ts_mean(close, 20), 1.0, 0.0)'}
     """
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        for name, value in vars(cls).items():
-            plain = isinstance(value, bool | int | float | str)
-            if plain and not name.startswith("_") and name not in _SETTINGS:
-                if name in cls.__annotations__:
-                    continue
-                kind = type(value).__name__
-                raise StrategyError(
-                    f"{cls.__name__}: {name} = {value!r} without a type",
-                    rule="parameters are typed.",
-                    fix=f"Write {name}: {kind} = {value!r}.",
-                )
-
     rebalance: ClassVar[Rebalance | None] = None
     limits: ClassVar[Limits | None] = None
     memory_rows: ClassVar[int] = 0
     decide: ClassVar[Callable[..., Any] | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        typed = {*cls.__annotations__, "memory_rows"}
+        for name, value in vars(cls).items():
+            plain = isinstance(value, bool | int | float | str)
+            if plain and not name.startswith("_") and name not in typed:
+                raise StrategyError(
+                    f"{cls.__name__}: {name} = {value!r} without a type",
+                    rule="parameters are typed.",
+                    fix=f"Write {name}: {type(value).__name__} = {value!r}.",
+                )
 
     def weights(self) -> Expr:
         """Return the desired weight of equity per asset."""

@@ -19,7 +19,7 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     """Yield the warnings of a run."""
     if not block.fills.size:
         yield _nothing(engine, bars)
-    yield from _refusals(bars, block.refusals)
+    yield from _refusals(engine, bars, block.refusals)
     yield from _stale(bars, block)
 
 
@@ -32,7 +32,7 @@ def _nothing(engine: Engine, bars: Bars) -> str:
     )
 
 
-def _refusals(bars: Bars, refusals: Records) -> Iterator[str]:
+def _refusals(engine: Engine, bars: Bars, refusals: Records) -> Iterator[str]:
     counts = Counter(Reason(code) for code in refusals["reason"].tolist())
     for reason, count in sorted(counts.items()):
         rows = refusals[refusals["reason"] == reason]
@@ -44,7 +44,7 @@ def _refusals(bars: Bars, refusals: Records) -> Iterator[str]:
             yield (
                 f"{count:,} times, first on {day}: the targets asked for a gross exposure of up to "
                 f"{np.abs(rows['asked']).max():.4g} and were scaled down to the limit of "
-                f"{rows['approved'].max():.4g}. Lower the weights, for example with al.cs_scale."
+                f"{engine.settings.limits.gross:.4g}. Lower them, for example with al.cs_scale."
             )
         else:
             yield f"{count:,} times, first on {day}: {REASONS[reason]}."
