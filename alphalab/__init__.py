@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     # What type checkers and editors see. `_PUBLIC` is what runs; a test holds the two together.
     from alphalab.cli.doctor import show_versions as show_versions
     from alphalab.config import Costs as Costs
+    from alphalab.config import Entry as Entry
+    from alphalab.config import Execution as Execution
+    from alphalab.config import Exits as Exits
+    from alphalab.config import FeeTier as FeeTier
+    from alphalab.config import Financing as Financing
     from alphalab.config import Limits as Limits
+    from alphalab.config import Margin as Margin
     from alphalab.config import Rebalance as Rebalance
     from alphalab.config import RunSettings as RunSettings
     from alphalab.config import calendar as calendar
@@ -57,6 +63,7 @@ if TYPE_CHECKING:
     from alphalab.expr.functions import volume as volume
     from alphalab.expr.nodes import Expr as Expr
     from alphalab.expr.text import parse as parse
+    from alphalab.kernels import orders as orders
     from alphalab.research.backtest import backtest as backtest
     from alphalab.research.evaluate import evaluate as evaluate
     from alphalab.research.result import Result as Result
@@ -66,7 +73,10 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "cli.doctor": "show_versions",
-    "config": "Costs Limits Rebalance RunSettings calendar drift every_row on_change",
+    "config": (
+        "Costs Entry Execution Exits FeeTier Financing Limits Margin Rebalance RunSettings"
+        " calendar drift every_row on_change"
+    ),
     "core.engine": "Engine",
     "core.strategy": "Strategy",
     "data.bars": "Bars",
@@ -84,6 +94,7 @@ _PUBLIC = {
     "research.result": "Result",
     "types": "Instrument",
 }
+_MODULES = {"orders": "alphalab.kernels.orders"}
 _HOME = {name: f"alphalab.{home}" for home, names in _PUBLIC.items() for name in names.split()}
 _OPERATORS = "alphalab.expr.functions"
 
@@ -92,6 +103,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name where it lives; whatever is not in the table may be an operator."""
     if name.startswith("_"):
         raise AttributeError(f"module 'alphalab' has no attribute {name!r}")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     try:
         value = getattr(importlib.import_module(_HOME.get(name, _OPERATORS)), name)
     except AttributeError:
@@ -103,7 +116,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*_HOME, "__version__", *dir(importlib.import_module(_OPERATORS))})
+    return sorted({*_HOME, *_MODULES, "__version__", *dir(importlib.import_module(_OPERATORS))})
 
 
 def _near(name: str) -> str:

@@ -1,76 +1,29 @@
-"""Frozen settings with an identity: the SHA-256 of their canonical JSON."""
+"""What decides a run: frozen settings, each with an identity."""
 
 from __future__ import annotations
 
-import hashlib
-import typing
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Literal
 
-import msgspec
-import numpy as np
 from msgspec import Meta
 
 from alphalab.errors import ParameterError
-
-NonNegative = Annotated[float, Meta(ge=0)]
-Fraction = Annotated[float, Meta(gt=0, le=1)]
-Positive = Annotated[float, Meta(gt=0)]
+from alphalab.settings import Bps, Fraction, NonNegative, Positive, Rows, Settings
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all settings: checked when made, unknown fields refused.
+class FeeTier(Settings, frozen=True):
+    """Fees from a traded value on.
 
-    Raises
-    ------
-    ParameterError
-        A value of the wrong type or outside its range. The message names the field.
+    Parameters
+    ----------
+    value : float
+        Traded in the 30 UTC days before the current one, quote currency.
+    maker_bps, taker_bps : float
+        Fees from there on, basis points of traded value. Below 0 a maker is paid.
     """
 
-    def __post_init__(self) -> None:
-        hints = _hints(type(self))
-        for name in self.__struct_fields__:
-            given = getattr(self, name)
-            value = given.item() if isinstance(given, np.generic) else given
-            msgspec.structs.force_setattr(self, name, _checked(self, name, value, hints[name]))
-
-    def canonical_json(self) -> str:
-        """Return the settings as JSON with sorted keys: equal settings give equal text."""
-        return msgspec.json.encode(self, order="sorted").decode()
-
-    @property
-    def id(self) -> str:
-        """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
-        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
-
-
-_HINTS: dict[type, dict[str, Any]] = {}
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    if cls not in _HINTS:
-        _HINTS[cls] = typing.get_type_hints(cls, include_extras=True)
-    return _HINTS[cls]
-
-
-def _checked(owner: Settings, name: str, value: Any, hint: Any) -> Any:
-    try:
-        value = msgspec.convert(value, hint)
-    except msgspec.ValidationError as error:
-        choices = next((get_args(x) for x in (hint, *get_args(hint)) if _is_choice(x)), ())
-        allowed = f" Choose from {', '.join(choices)}." if choices else ""
-        raise ParameterError(
-            f"{type(owner).__name__}: {name}={value!r}",
-            rule=f"{error}.{allowed}".replace("`", ""),
-        ) from None
-    if isinstance(value, float) and not np.isfinite(value):
-        raise ParameterError(
-            f"{type(owner).__name__}: {name}={value!r}", rule=f"{name} is a finite number."
-        )
-    return value
-
-
-def _is_choice(hint: Any) -> bool:
-    return get_origin(hint) is Literal
+    value: NonNegative
+    maker_bps: Annotated[float, Meta(gt=-10_000, lt=10_000)]
+    taker_bps: Bps
 
 
 class Costs(Settings, frozen=True):
@@ -79,8 +32,25 @@ class Costs(Settings, frozen=True):
     Parameters
     ----------
     fee_bps : float, optional
-        Fee in basis points of traded value, for every asset. Not given: each instrument's taker
-        fee.
+        Fee in basis points of traded value, for every asset and for makers and takers alike. Not
+        given: each instrument's own.
+    tiers : sequence of FeeTier
+        Fees that depend on what was traded in the 30 days before, in place of those, from value 0
+        on.
+    fee_per_unit : float
+        On top, quote currency per unit (per share).
+    min_fee : float
+        Least fee of one order, quote currency.
+    spread_bps : float
+        Distance from bid to ask in basis points of the price. Whoever takes pays half of it.
+    slippage_bps : float
+        What a taker's price is worse by, in basis points.
+    share_impact_bps : float
+        What it is worse by when trading all of a bar's volume V; q units cost this times (q / V)^2.
+    root_impact_bps : float
+        The same by the square-root law: this times sqrt(q / V). Almgren et al., Direct Estimation
+        of Equity Market Impact (2005), and Toth et al. (2011) find Y times the volatility of the
+        span that the volume is of, with Y near 1.
 
     Examples
     --------
@@ -88,21 +58,196 @@ class Costs(Settings, frozen=True):
     10.0
     """
 
-    fee_bps: Annotated[float, Meta(ge=0, lt=10_000)] | None = None
+    fee_bps: Bps | None = None
+    tiers: tuple[FeeTier, ...] = ()
+    fee_per_unit: NonNegative = 0.0
+    min_fee: NonNegative = 0.0
+    spread_bps: Bps = 0.0
+    slippage_bps: Bps = 0.0
+    share_impact_bps: Bps = 0.0
+    root_impact_bps: Bps = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        values = [tier.value for tier in self.tiers]
+        if self.tiers and (values[0] != 0 or sorted(set(values)) != values):
+            raise ParameterError(
+                f"Costs(tiers from {', '.join(f'{value:g}' for value in values)})",
+                rule="tiers begin at 0, each above the one before.",
+            )
+        if self.tiers and self.fee_bps is not None:
+            raise ParameterError(
+                f"Costs(fee_bps={self.fee_bps:g}, tiers=...)",
+                rule="fees are either one for all or in tiers.",
+            )
+        if self.worst_bps >= 10_000:
+            raise ParameterError(
+                f"Costs: half the spread, slippage and impact add up to {self.worst_bps:g} bps",
+                rule="a taker's price is worse by less than 10,000 bps.",
+            )
+
+    @property
+    def worst_bps(self) -> float:
+        """What a taker's price is worse by when trading all of a bar's volume."""
+        fixed = self.spread_bps / 2 + self.slippage_bps
+        return fixed + self.share_impact_bps + self.root_impact_bps
+
+    @property
+    def has_impact(self) -> bool:
+        """Whether a price depends on how much of the volume is traded."""
+        return self.share_impact_bps > 0 or self.root_impact_bps > 0
+
+
+class Execution(Settings, frozen=True):
+    """How the simulated venue fills orders.
+
+    Parameters
+    ----------
+    path : {"pessimistic", "optimistic", "ohlc"}
+        Which way the price took inside a bar: from the open over low and high, or over high and
+        low, to the close. ``pessimistic`` takes the way that leaves the account with less,
+        ``optimistic`` the one that leaves it with more, ``ohlc`` the one that visits the nearer
+        extreme first.
+    participation : float, optional
+        Largest share of a bar's volume that can be filled; the rest goes on with the next bar.
+    delay : int
+        Rows that an order is on its way, besides the one that decided it.
+    """
+
+    path: Literal["pessimistic", "optimistic", "ohlc"] = "pessimistic"
+    participation: Fraction | None = None
+    delay: Annotated[int, Meta(ge=0)] = 0
+
+
+class Margin(Settings, frozen=True):
+    """A margin account: cash may be borrowed, up to what the venue allows.
+
+    Parameters
+    ----------
+    initial : float
+        Equity needed per value of positions to open more of them; 0.2 is a leverage of 5.
+    maintenance : float
+        Equity needed per value of positions to keep them; below it the account is liquidated.
+    liquidation_fee_bps : float
+        Fee of a liquidation, basis points of the value closed, on top of the taker's.
+
+    Examples
+    --------
+    >>> Margin(initial=0.1, maintenance=0.05).leverage
+    10.0
+    """
+
+    initial: Fraction
+    maintenance: Fraction
+    liquidation_fee_bps: Bps = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.maintenance >= self.initial:
+            raise ParameterError(
+                f"Margin(initial={self.initial:g}, maintenance={self.maintenance:g})",
+                rule="maintenance < initial.",
+            )
+
+    @property
+    def leverage(self) -> float:
+        """Largest value of positions per equity."""
+        return 1 / self.initial
+
+
+class Financing(Settings, frozen=True):
+    """What holding costs and earns: posted once a UTC day, on what was held at the day before.
+
+    Parameters
+    ----------
+    borrow_bps : float
+        Yearly cost of what is sold short, basis points of its value (contracts excepted).
+    loan_bps : float
+        Yearly cost of borrowed cash, basis points.
+    interest_bps : float
+        Yearly interest on cash, basis points. The proceeds of short sales earn none.
+    day_count : {360, 365}
+        Days of a year.
+    """
+
+    borrow_bps: NonNegative = 0.0
+    loan_bps: NonNegative = 0.0
+    interest_bps: NonNegative = 0.0
+    day_count: Literal[360, 365] = 365
+
+
+class Exits(Settings, frozen=True):
+    """Protective orders that every position has, from its first fill on, at the venue.
+
+    Whatever is filled first cancels the others. A position that an exit has closed is not opened
+    again until the strategy's target changes.
+
+    Parameters
+    ----------
+    stop_loss : float, optional
+        Stop order at this fraction of the average entry price away, on the losing side.
+    take_profit : float, optional
+        Limit order at this fraction of the average entry price away, on the winning side.
+    trailing : float, optional
+        Stop order at this fraction of the best price since the entry.
+    max_holding : int, optional
+        Rows after which the position is closed at market.
+
+    Examples
+    --------
+    >>> Exits(stop_loss=0.02, take_profit=0.05).stop_loss
+    0.02
+    """
+
+    stop_loss: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    take_profit: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    trailing: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    max_holding: Rows | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if all(getattr(self, name) is None for name in self.__struct_fields__):
+            raise ParameterError("Exits()", rule="at least one exit is given.")
+
+
+class Entry(Settings, frozen=True):
+    """Positions are opened and added to by limit orders in place of market orders.
+
+    What reduces or closes a position still goes by market order.
+
+    Parameters
+    ----------
+    limit_offset_bps : float
+        Distance of the limit from the close that decided, basis points: below it for a purchase,
+        above it for a sale. A negative one crosses the market.
+    ttl : int, optional
+        Rows the order lives. Not given: until the target changes.
+    then : {"requote", "market", "give_up"}
+        What follows when it ends unfilled: a new limit order at the new close, a market order, or
+        nothing until the target changes.
+    post_only : bool
+        Refuse an order that would trade at once, instead of paying the taker's fee.
+    """
+
+    limit_offset_bps: Annotated[float, Meta(gt=-10_000, lt=10_000)]
+    ttl: Rows | None = None
+    then: Literal["requote", "market", "give_up"] = "requote"
+    post_only: bool = False
 
 
 class Limits(Settings, frozen=True):
     """The risk gate: what is set is checked on every row, after the strategy, before any order.
 
     It limits what is asked for: the targets, together with what is held or on its way where the
-    strategy has no opinion. A position that drifts beyond a limit by itself is not cut: rebalance
+    strategy has no opinion. Targets above a limit are cut, orders of a `decide` are refused. A position that drifts beyond a limit by itself is not cut: rebalance
     by `every_row` or `drift` where it has to be.
 
     Parameters
     ----------
-    gross : float
-        Largest sum of absolute weights; targets above it are scaled down in proportion. Purchases
-        need cash: above 1 it takes short sales to get there.
+    gross : float, optional
+        Largest sum of absolute weights; targets above it are scaled down in proportion. Not given:
+        1 in a cash account, the leverage in a margin account. Purchases in a cash account need
+        cash: above 1 it takes short sales to get there.
     net : float, optional
         Largest absolute sum of weights; the larger side is scaled down.
     weight : float, optional
@@ -126,7 +271,7 @@ class Limits(Settings, frozen=True):
     0.2
     """
 
-    gross: Positive = 1.0
+    gross: Positive | None = None
     net: NonNegative | None = None
     weight: Positive | None = None
     group: str | None = None
@@ -216,16 +361,34 @@ class RunSettings(Settings, frozen=True):
     cash : float
         Cash at the start, quote currency.
     fill : {"next_open", "next_close", "same_close"}
-        Price a decision of row t trades at. ``same_close`` trades at a price the decision has seen,
-        and every report says so.
+        Price a market order decided at row t trades at. ``same_close`` trades at a price the
+        decision has seen, and every report says so.
     costs : Costs
     limits : Limits
     rebalance : Rebalance
+    execution : Execution
+    margin : Margin, optional
+        Not given: a cash account.
+    financing : Financing
+    exits : Exits, optional
+    entry : Entry, optional
+    actions : {"none", "cash", "reinvest"}
+        What is done with the columns ``split`` (new units per old one) and ``dividend`` (cash per
+        unit, after the split of its row): nothing, dividends are paid, or dividends of what is
+        held long are put into the same asset at its last close less the dividend, free of charge.
+        Both belong to the first row that trades without them (the ex-date).
+    currency : str, optional
+        Quote currency of the account. Not given: the one that all assets share.
+    conversions : dict of str to str
+        For every other currency, the column that says what one unit of it is worth in the quote
+        currency, such as ``{"EUR": "eurusd"}``.
 
     Examples
     --------
     >>> RunSettings(cash=50_000).fill
     'next_open'
+    >>> RunSettings(margin=Margin(initial=0.2, maintenance=0.1)).gross
+    5.0
     """
 
     cash: Positive = 100_000.0
@@ -233,3 +396,33 @@ class RunSettings(Settings, frozen=True):
     costs: Costs = Costs()
     limits: Limits = Limits()
     rebalance: Rebalance = Rebalance()
+    execution: Execution = Execution()
+    margin: Margin | None = None
+    financing: Financing = Financing()
+    exits: Exits | None = None
+    entry: Entry | None = None
+    actions: Literal["none", "cash", "reinvest"] = "none"
+    currency: str | None = None
+    conversions: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.costs.has_impact and self.execution.participation is None:
+            raise ParameterError(
+                "Costs with an impact, Execution(participation=None)",
+                rule="an impact that grows with the share of the volume needs a largest share.",
+                fix="Set execution=al.Execution(participation=0.1) or another fraction.",
+            )
+        if self.execution.delay and self.fill != "next_open":
+            raise ParameterError(
+                f"Execution(delay={self.execution.delay}) with fill={self.fill!r}",
+                rule="orders are delayed to a later open.",
+                fix='Use fill="next_open".',
+            )
+
+    @property
+    def gross(self) -> float:
+        """The gross limit in force."""
+        if self.limits.gross is not None:
+            return self.limits.gross
+        return 1.0 if self.margin is None else self.margin.leverage

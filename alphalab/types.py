@@ -1,4 +1,4 @@
-"""The shapes that cross a kernel's boundary: record layouts with a unit on every field, and codes.
+"""The shapes that cross a kernel's boundary: record layouts with a unit on every field.
 
 Money is in quote currency, quantities in units of the asset, times in int64 nanoseconds UTC, rates
 as plain fractions (0.001 is 10 bps). `row` counts from the first row an engine was given.
@@ -7,13 +7,13 @@ as plain fractions (0.001 is 10 bps). `row` counts from the first row an engine 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from alphalab.codes import Kind
 from alphalab.errors import ParameterError
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -22,18 +22,24 @@ Records: TypeAlias = NDArray[np.void]
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
+#: A time, day or period before all others.
+NEVER = np.iinfo(np.int64).min
+
+#: A time after all others.
+FOREVER = np.iinfo(np.int64).max
+
 #: What a venue says about one asset, as the kernels see it.
 INSTRUMENT = np.dtype(
     [
+        ("kind", "i8"),  # a Kind code
+        ("tick", "f8"),  # smallest step of an order's price; 0: none
         ("lot", "f8"),  # smallest quantity step, units; 0: none
         ("min_value", "f8"),  # smallest order value, quote currency
-        ("fee", "f8"),  # taker fee, fraction of traded value
-        ("multiplier", "f8"),  # quote currency per unit and point of price
+        ("maker", "f8"),  # fee, fraction of traded value, below 0 a maker is paid
+        ("taker", "f8"),  # fee, fraction of traded value
+        ("multiplier", "f8"),  # currency per unit and point of price; inverse: face value
     ]
 )
-
-#: A time, day or period before all others.
-NEVER = np.iinfo(np.int64).min
 
 #: The settings of one run, as the kernels see them. A limit that is not set is infinite.
 RULES = np.dtype(
@@ -50,24 +56,125 @@ RULES = np.dtype(
         ("drawdown", "f8"),  # fraction of the peak
         ("daily_loss", "f8"),  # fraction of the equity at the last row of the day before
         ("order", "f8"),  # fraction of equity
+        ("path", "i8"),  # a Path code
+        ("delay", "i8"),  # rows
+        ("participation", "f8"),  # fraction of a bar's volume
+        ("slippage", "f8"),  # half the spread and the fixed slippage, fraction of the price
+        ("share_impact", "f8"),  # fraction of the price when trading a bar's whole volume
+        ("root_impact", "f8"),  # fraction of the price when trading a bar's whole volume
+        ("unit_fee", "f8"),  # quote currency per unit
+        ("min_fee", "f8"),  # quote currency per order
+        ("margin", "i8"),  # 1: a margin account
+        ("initial", "f8"),  # equity per value of positions; 1 in a cash account
+        ("maintenance", "f8"),  # equity per value of positions
+        ("liquidation", "f8"),  # fee, fraction of value
+        ("borrow", "f8"),  # per day, fraction of what is sold short
+        ("loan", "f8"),  # per day, fraction
+        ("interest", "f8"),  # per day, fraction
+        ("posts", "i8"),  # 1: there are postings or conversion rates
+        ("daily", "i8"),  # 1: holding costs or earns
+        ("actions", "i8"),  # an Actions code
+        ("funds", "i8"),  # 1: there is funding
+        ("converts", "i8"),  # 1: there are conversion rates
+        ("exits", "i8"),  # 1: positions have protective orders
+        ("stop_loss", "f8"),  # fraction of the entry price; NaN: none
+        ("take_profit", "f8"),  # fraction of the entry price; NaN: none
+        ("trailing", "f8"),  # fraction of the best price; NaN: none
+        ("max_holding", "i8"),  # rows; 0: no limit
+        ("entry", "i8"),  # 1: entries by limit orders
+        ("entry_offset", "f8"),  # fraction of the mark
+        ("entry_ttl", "i8"),  # rows; 0: no limit
+        ("entry_then", "i8"),  # an OnExpiry code
+        ("entry_post_only", "i8"),  # 0 or 1
     ]
 )
 
-#: One asset's place in the account, with the order that waits for it.
+#: Fees from a traded value on.
+TIER = np.dtype(
+    [
+        ("value", "f8"),  # traded in the 30 days before, quote currency
+        ("maker", "f8"),  # fraction of traded value
+        ("taker", "f8"),
+    ]
+)
+
+#: One asset's place in the account.
 POSITION = np.dtype(
     [
         ("qty", "f8"),  # units held, negative when short
         ("mark", "f8"),  # last known close; NaN before the first
+        ("rate", "f8"),  # quote currency per unit of the asset's currency
         ("entry_price", "f8"),  # average price of what is held; NaN when flat
+        ("basis", "f8"),  # average of what profit is counted from; NaN when flat
         ("entry_row", "i8"),  # row of the fill that opened the position; -1 when flat
         ("target", "f8"),  # last approved weight acted upon; NaN: none, or its order was refused
         ("period", "i8"),  # calendar period in which that was; NEVER like target's NaN
         ("traded_row", "i8"),  # row of the last order (drift cooldown); -1 before the first
         ("refusal", "i8"),  # Reason last logged for its orders; 0: none since its last fill
-        ("order", "i8"),  # waiting market order: a Sizing code
-        ("order_row", "i8"),  # row that decided it
-        ("order_value", "f8"),  # change of value it is for, quote currency, fees included
-        ("order_qty", "f8"),  # the same in units at the mark, unsigned
+        ("out", "i8"),  # 1: left by an exit, stays out until its target changes
+        ("chase", "i8"),  # 1: its next entry goes by market order
+        ("room", "f8"),  # units that the current bar can still fill
+    ]
+)
+
+#: One order. A price that does not belong to its type is NaN.
+ORDER = np.dtype(
+    [
+        ("state", "i8"),  # an OrderState code; FREE: no order here
+        ("id", "i8"),  # 1, 2, 3, ... in the order of submission
+        ("origin", "i8"),  # an Origin code
+        ("type", "i8"),  # an OrderType code
+        ("sizing", "i8"),  # a Sizing code
+        ("side", "i8"),  # 1 buys, -1 sells
+        ("qty", "f8"),  # units still to fill; NaN where the sizing is by value or CLOSE
+        ("value", "f8"),  # BUY_VALUE: still to spend, fees included; otherwise as decided
+        ("filled", "f8"),  # units filled so far
+        ("limit", "f8"),  # price
+        ("stop", "f8"),  # price that triggers it; of a trailing order: as it stands
+        ("trail", "f8"),  # distance of a trailing stop, price
+        ("trail_frac", "f8"),  # the same as a fraction of the best price
+        ("best", "f8"),  # best price seen by a trailing stop
+        ("triggered", "i8"),  # 1: a stop-limit order that is a limit order now
+        ("tif", "i8"),  # a TimeInForce code
+        ("until_row", "i8"),  # last row it may meet
+        ("until_time", "i8"),  # ns UTC: last close it may meet
+        ("day", "i8"),  # UTC day on which it became active
+        ("reduce_only", "i8"),  # 0 or 1
+        ("post_only", "i8"),  # 0 or 1
+        ("group", "i8"),  # of orders of which one cancels the others; 0: none
+        ("parent", "i8"),  # order whose first fill it waits for; 0: none
+        ("row", "i8"),  # row that decided it
+        ("time", "i8"),  # close time of that row, ns UTC
+        ("active_row", "i8"),  # row in which it became active; -1 before
+        ("active_time", "i8"),  # close time of that row, ns UTC
+        ("live_row", "i8"),  # first row it may meet
+        ("met_row", "i8"),  # row in which it first met a price; -1 before
+        ("spent_row", "i8"),  # row in which the volume ran out for it; -1: none
+        ("raw_fee", "f8"),  # fees so far, without the minimum
+        ("fee", "f8"),  # fees so far
+        ("logged", "i8"),  # 0: the same order as one refused before, not told again
+    ]
+)
+
+#: What a `decide` asks for.
+REQUEST = np.dtype(
+    [
+        ("kind", "i8"),  # a RequestKind code
+        ("order", "i8"),  # id: to be given, or of the order to amend or cancel
+        ("asset", "i8"),
+        ("side", "i8"),
+        ("type", "i8"),
+        ("qty", "f8"),  # units
+        ("limit", "f8"),  # price
+        ("stop", "f8"),  # price
+        ("trail", "f8"),  # price
+        ("trail_frac", "f8"),
+        ("tif", "i8"),
+        ("until", "i8"),  # ns UTC
+        ("reduce_only", "i8"),
+        ("post_only", "i8"),
+        ("group", "i8"),
+        ("parent", "i8"),
     ]
 )
 
@@ -81,14 +188,14 @@ ACCOUNT = np.dtype(
         ("realised", "f8"),  # closed profit before fees, cumulative
         ("fees", "f8"),  # cumulative
         ("turnover", "f8"),  # traded value, cumulative, quote currency
+        ("carry", "f8"),  # sum of all postings, quote currency
         ("day", "i8"),  # UTC day number of the last row
         ("day_equity", "f8"),  # equity at the last row of the day before
         ("lock", "i8"),  # 0, or the Reason that closed the account to new risk
-        (
-            "flat_day",
-            "i8",
-        ),  # UTC day on which the daily loss limit was last reached; NEVER before
-        ("waiting", "i8"),  # orders that wait
+        ("flat_day", "i8"),  # UTC day the daily loss limit was last reached; NEVER before
+        ("waiting", "i8"),  # orders that live
+        ("n_orders", "i8"),  # orders so far: the id of the last one
+        ("tier", "i8"),  # place of the fees in force among the tiers
         ("time", "i8"),  # close time of the current row, ns UTC
     ]
 )
@@ -98,12 +205,13 @@ LEDGER = np.dtype(
     [
         ("equity", "f8"),  # cash + value
         ("cash", "f8"),
-        ("value", "f8"),  # market value of all positions, shorts negative
-        ("gross", "f8"),  # sum of absolute position values
+        ("value", "f8"),  # market value of all positions: shorts negative, contracts their profit
+        ("gross", "f8"),  # sum of absolute position sizes
         ("realised", "f8"),  # closed profit before fees, cumulative
         ("unrealised", "f8"),  # open profit before fees
         ("fees", "f8"),  # cumulative
         ("turnover", "f8"),  # traded value, cumulative
+        ("carry", "f8"),  # funding, borrowing, interest, dividends: cumulative
     ]
 )
 
@@ -113,6 +221,7 @@ FILL = np.dtype(
         ("row", "i8"),  # row of the execution
         ("time", "i8"),  # close time of that row, ns UTC
         ("asset", "i8"),  # index into the symbols
+        ("order", "i8"),  # id
         ("order_row", "i8"),  # row of the decision
         ("qty", "f8"),  # units, negative for a sale
         ("price", "f8"),
@@ -128,70 +237,54 @@ REFUSAL = np.dtype(
         ("time", "i8"),  # ns UTC
         ("asset", "i8"),  # index into the symbols; -1: the whole portfolio
         ("reason", "i8"),  # a Reason code
-        ("asked", "f8"),  # weight, exposure or value, as the reason says
+        ("asked", "f8"),  # in the unit that the reason names
         ("approved", "f8"),
     ]
 )
 
+#: One stage in the life of an order.
+EVENT = np.dtype(
+    [
+        ("row", "i8"),
+        ("time", "i8"),  # ns UTC
+        ("order", "i8"),  # id
+        ("qty", "f8"),  # units still to fill; NaN where the sizing is by value or CLOSE
+        ("filled", "f8"),  # units filled so far
+        ("limit", "f8"),  # price
+        ("stop", "f8"),  # price
+        ("side", "i8"),  # 1 buys, -1 sells
+        ("asset", "i4"),  # index into the symbols
+        ("origin", "i1"),  # an Origin code
+        ("status", "i1"),  # an OrderStatus code
+        ("reason", "i1"),  # a Reason code, or 0
+        ("type", "i1"),  # an OrderType code
+    ]
+)
 
-class Sizing(IntEnum):
-    """How large a waiting market order is."""
+#: A change of cash or position that is no trade.
+POSTED = np.dtype(
+    [
+        ("row", "i8"),
+        ("time", "i8"),  # ns UTC
+        ("asset", "i8"),  # index into the symbols; -1: the account
+        ("kind", "i8"),  # a Posting code
+        ("qty", "f8"),  # units it is for; of a split or a reinvestment: units that came
+        ("rate", "f8"),  # funding rate, dividend per unit, split ratio, rate per day ...
+        ("amount", "f8"),  # quote currency that came, negative: was paid
+    ]
+)
 
-    NONE = 0
-    BUY_VALUE = 1
-    SELL_QTY = 2
-    CLOSE = 3
-
-
-class FillAt(IntEnum):
-    """Where a decision of row t is filled."""
-
-    NEXT_OPEN = 0
-    NEXT_CLOSE = 1
-    SAME_CLOSE = 2
-
-
-class Rebalancing(IntEnum):
-    """When a target becomes an order."""
-
-    ON_CHANGE = 0
-    EVERY_ROW = 1
-    DRIFT = 2
-    CALENDAR = 3
-
-
-class Reason(IntEnum):
-    """Why something was refused or reduced. `REASONS` has the words."""
-
-    NOT_FINITE = 1
-    WEIGHT_LIMIT = 2
-    GROUP_LIMIT = 3
-    NET_LIMIT = 4
-    GROSS_LIMIT = 5
-    DRAWDOWN_LOCK = 6
-    DAILY_LOSS = 7
-    LARGEST_ORDER = 8
-    MIN_VALUE = 9
-    LOT = 10
-    CASH = 11
-    BANKRUPT = 12
-
-
-#: What each reason means; `asked` and `approved` are in the unit named last.
-REASONS: dict[Reason, str] = {
-    Reason.NOT_FINITE: "target is infinite: ignored (weight)",
-    Reason.WEIGHT_LIMIT: "weight of one asset cut to its limit (weight)",
-    Reason.GROUP_LIMIT: "weights of one group scaled down to its limit (gross weight)",
-    Reason.NET_LIMIT: "the larger side scaled down to the net limit (net weight)",
-    Reason.GROSS_LIMIT: "all targets scaled down to the gross limit (gross weight)",
-    Reason.DRAWDOWN_LOCK: "drawdown limit reached: flat and locked (drawdown)",
-    Reason.DAILY_LOSS: "daily loss limit reached: flat until the next UTC day (loss)",
-    Reason.LARGEST_ORDER: "order larger than the limit: refused (fraction of equity)",
-    Reason.MIN_VALUE: "order below the venue's minimum value: refused (quote currency)",
-    Reason.LOT: "order smaller than one lot: refused (units)",
-    Reason.CASH: "purchase cut to the cash at hand (quote currency)",
-    Reason.BANKRUPT: "equity is zero or less: flat and locked (quote currency)",
-}
+#: A bar in which the path of the price decides what became of an asset.
+AMBIGUITY = np.dtype(
+    [
+        ("row", "i8"),
+        ("time", "i8"),  # ns UTC
+        ("asset", "i8"),  # index into the symbols
+        ("low_first", "f8"),  # equity at the close if the low came first, quote currency
+        ("high_first", "f8"),  # equity at the close if the high came first
+        ("taken", "i8"),  # 0: the low came first; 1: the high
+    ]
+)
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,17 +293,24 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Parameters
     ----------
     symbol : str
+    kind : {"spot", "linear", "inverse"}
+        ``spot``: paid for and owned (stocks, coins). ``linear``: a contract of which only profit
+        and loss change hands (futures, perpetuals). ``inverse``: the same, settled in the coin it
+        is on: one unit is worth multiplier / price of it.
     tick, lot : float
-        Smallest step of price and of quantity; 0 means any. Market orders trade at prices that the
-        market made, so the tick is for orders with a price of their own.
+        Smallest step of price and of quantity; 0 means any.
     min_value : float
         Smallest order value, quote currency.
     maker_bps, taker_bps : float
-        Fees in basis points of traded value. Market orders pay the taker's.
+        Fees in basis points of traded value: the maker's for orders that waited in the book, the
+        taker's for all others.
     multiplier : float
-        Quote currency per unit and point of price (1 for stocks and spot).
+        Currency per unit and point of price (1 for stocks and spot). Of an inverse contract: its
+        face value, such as 100 (dollars).
     currency : str
-        Quote currency; the symbols of one account share it.
+        What prices are in; of an inverse contract: what it settles in.
+    funding_hours : float
+        Hours between two fundings of a perpetual contract, counted from midnight UTC; 0: none.
     groups : dict of str to str
         Labels such as ``{"sector": "energy"}``, read by `al.group`.
     calendar : str
@@ -228,6 +328,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     symbol: str
+    kind: Literal["spot", "linear", "inverse"] = "spot"
     tick: float = 0.0
     lot: float = 0.0
     min_value: float = 0.0
@@ -235,12 +336,24 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     taker_bps: float = 0.0
     multiplier: float = 1.0
     currency: str = "USD"
+    funding_hours: float = 0.0
     groups: dict[str, str] = {}
     calendar: str = ""
 
     def __post_init__(self) -> None:
         if not self.symbol:
             raise ParameterError("Instrument(symbol='')", rule="a symbol has at least one letter.")
+        if self.kind.upper() not in Kind.__members__:
+            raise ParameterError(
+                f"Instrument {self.symbol!r}: kind={self.kind!r}",
+                rule="kind is spot, linear or inverse.",
+            )
+        if self.funding_hours and self.kind == "spot":
+            raise ParameterError(
+                f"Instrument {self.symbol!r}: funding_hours={self.funding_hours:g}",
+                rule="funding is for contracts.",
+                fix='Set kind="linear" or kind="inverse".',
+            )
         for name in _RANGES:
             value = float(getattr(self, name))
             msgspec.structs.force_setattr(self, name, value)
@@ -258,16 +371,9 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "min_value": _LEAST_ZERO,
     "maker_bps": (lambda x: -1e4 < x < 1e4, "between -10,000 and 10,000 (below 0 a maker is paid)"),
     "taker_bps": (lambda x: 0.0 <= x < 1e4, "at least 0 and below 10,000"),
+    "funding_hours": (
+        lambda x: x == 0.0 or (0.0 < x <= 24.0 and (24.0 / x).is_integer()),
+        "0 or a part of a day, such as 8 or 1",
+    ),
     "multiplier": (lambda x: 0.0 < x < np.inf, "finite and above 0"),
 }
-
-
-def instrument_records(instruments: tuple[Instrument, ...], fee_bps: float | None) -> Records:
-    """Return the instruments as the kernels see them; `fee_bps` overrides their taker fees."""
-    records: Any = np.zeros(len(instruments), INSTRUMENT)
-    for record, instrument in zip(records, instruments, strict=True):
-        record["lot"] = instrument.lot
-        record["min_value"] = instrument.min_value
-        record["fee"] = (instrument.taker_bps if fee_bps is None else fee_bps) / 1e4
-        record["multiplier"] = instrument.multiplier
-    return records  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Results by hand: orders at the open, booked one after the other in plain Python."""
+"""Results by hand: market orders at the open, booked one after the other in plain Python."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from alphalab.codes import OrderStatus, OrderType, Origin
 from alphalab.config import Costs, RunSettings
 from alphalab.data.bars import Bars
 from alphalab.research.result import Result
-from alphalab.types import FILL, LEDGER, REFUSAL
+from alphalab.types import AMBIGUITY, EVENT, FILL, LEDGER, POSTED, REFUSAL, Records
 
 DAY = 86_400 * 10**9
 START = int(np.datetime64("2020-01-01T21:00", "ns").astype(np.int64))
@@ -48,7 +49,8 @@ def book(
     settings = RunSettings(cash=cash, costs=Costs(fee_bps=fee_bps), fill=fill)
     held, entry = np.zeros(n_symbols), np.zeros(n_symbols)
     mark = np.full(n_symbols, np.nan)
-    ledger, qty, fills = np.zeros(n_rows, LEDGER), np.zeros((n_rows, n_symbols)), []
+    ledger, qty = np.zeros(n_rows, LEDGER), np.zeros((n_rows, n_symbols))
+    fills, events = [], []
     realised = fees = turnover = 0.0
     waiting = list(orders)
     for row in range(n_rows):
@@ -67,7 +69,9 @@ def book(
             cash -= units * price * m + fee
             realised, fees = realised + profit, fees + fee
             turnover += abs(units) * price * m
-            fills.append((row, bars.time[row], asset, row - 1, units, price, fee, profit))
+            order = len(fills) + 1
+            fills.append((row, bars.time[row], asset, order, row - 1, units, price, fee, profit))
+            events.append(told(order, bars, row, asset, units))
         mark = np.where(np.isnan(bars.close[row]), mark, bars.close[row])
         values = np.array(
             [q * p * m if q else 0.0 for q, p, m in zip(held, mark, multiplier, strict=True)]
@@ -88,6 +92,7 @@ def book(
             opened.sum(),
             fees,
             turnover,
+            0.0,
         )
     given = {
         "strategy": "ByHand",
@@ -100,7 +105,26 @@ def book(
         "targets": np.full((n_rows, n_symbols), np.nan),
         "fills": np.array(fills, FILL),
         "refusals": np.empty(0, REFUSAL),
+        "events": np.concatenate([np.empty(0, EVENT), *events]),
+        "posted": np.empty(0, POSTED),
+        "ambiguous": np.empty(0, AMBIGUITY),
         "warnings": (),
         "seconds": 0.01,
     }
     return Result(**(given | fields))
+
+
+def told(order: int, bars: Bars, row: int, asset: int, units: float) -> Records:
+    """Events of a market order that is filled whole at a row's open."""
+    events = np.zeros(3, EVENT)
+    events["row"] = [max(row - 1, 0), row, row]
+    events["time"] = bars.time[events["row"]]
+    events["status"] = [OrderStatus.SUBMITTED, OrderStatus.ACTIVE, OrderStatus.FILLED]
+    events["qty"], events["filled"] = [abs(units), abs(units), 0.0], [0.0, 0.0, abs(units)]
+    events["limit"] = events["stop"] = np.nan
+    for name, value in (
+        *(("order", order), ("asset", asset), ("side", np.sign(units))),
+        *(("origin", Origin.TARGET), ("type", OrderType.MARKET)),
+    ):
+        events[name] = value
+    return events

@@ -1,4 +1,4 @@
-"""The whole step once more, slow and plain: the rules read out loud.
+"""The whole step once more, slow and plain: docs/market.md read out loud.
 
 Written from the rules, not from the kernels: objects and lists, one small method per sentence. Only
 the order of the floating-point operations is shared, so that both can be compared bit for bit.
@@ -8,131 +8,56 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
+
+from naive_money import NAN, ROUNDING, Asset, Books, Row, stamp
+from naive_orders import TARGET, Order, Venue
+from naive_requests import Desk
 
 from alphalab.config import RunSettings
-from alphalab.types import Instrument
-
-ROUNDING = 1e-9
-NAN = math.nan
+from alphalab.types import FOREVER, Instrument
 
 
-class Row(NamedTuple):
-    """What is known of one row: its close time (ns UTC), and prices and weights per asset."""
-
-    time: int
-    open: Sequence[float]
-    close: Sequence[float]
-    weights: Sequence[float]
-
-
-@dataclass
-class Order:
-    """A market order that waits for a price."""
-
-    row: int
-    kind: str  # "spend" a budget, "sell" units, "close" the position
-    budget: float = NAN
-    units: float = NAN
-
-
-@dataclass
-class Asset:
-    """One asset in the account."""
-
-    index: int
-    instrument: Instrument
-    fee: float
-    group: str | None
-    held: float = 0.0
-    mark: float = NAN
-    entry: float = NAN
-    acted_on: float = NAN  # last target that became a decision
-    handled_in: Any = None  # calendar period in which that was
-    ordered_in: int | None = None
-    told: str = ""  # reason of the last refusal that nothing has been traded since
-    order: Order | None = None
-
-    @property
-    def unit(self) -> float:
-        """What one unit is worth at the mark."""
-        return self.mark * self.instrument.multiplier
-
-    @property
-    def worth(self) -> float:
-        if self.held == 0.0:
-            return 0.0
-        return self.held * self.mark * self.instrument.multiplier
-
-    @property
-    def buys(self) -> bool:
-        assert self.order is not None
-        return self.order.kind == "spend" or (self.order.kind == "close" and self.held < 0.0)
-
-    def in_lots(self, units: float) -> float:
-        lot = self.instrument.lot
-        return math.floor(units / lot + ROUNDING) * lot if lot else units
-
-
-@dataclass
 class NaiveAccount:
     """An account that is pushed row by row, and keeps a diary of plain tuples and dicts."""
 
-    instruments: Sequence[Instrument]
-    settings: RunSettings
-    ledger: list[dict[str, float]] = field(default_factory=list)
-    qty: list[list[float]] = field(default_factory=list)
-    targets: list[list[float]] = field(default_factory=list)
-    fills: list[dict[str, Any]] = field(default_factory=list)
-    refusals: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.limits = self.settings.limits
-        fee_bps = self.settings.costs.fee_bps
-        self.assets = [
-            Asset(
-                index=i,
-                instrument=instrument,
-                fee=(instrument.taker_bps if fee_bps is None else fee_bps) / 1e4,
-                group=instrument.groups.get(self.limits.group) if self.limits.group else None,
-            )
-            for i, instrument in enumerate(self.instruments)
-        ]
-        self.cash = self.equity = self.peak = self.day_began_with = self.settings.cash
-        self.realised = self.fees = self.turnover = 0.0
-        self.row = 0
-        self.now: Row | None = None
-        self.day: Any = None
-        self.locked = False
-        self.flat_today = False
+    def __init__(
+        self, instruments: Sequence[Instrument], settings: RunSettings, max_orders: int = 0
+    ) -> None:
+        self.settings, self.limits = settings, settings.limits
+        self.books = Books(instruments, settings)
+        self.assets = self.books.assets
+        self.venue = Venue(self.books)
+        self.desk = Desk(self.venue, max_orders)
+        self.diary = self.books.diary
+        self.ledger: list[dict[str, float]] = []
+        self.qty: list[list[float]] = []
+        self.targets: list[list[float]] = []
+        self.peak = settings.cash
+        self.locked = ""
+        self.flat_day: int | None = None
 
     def push(self, rows: Iterable[Row]) -> NaiveAccount:
         for row in rows:
-            self.now = row
-            self.begin(row)
-            self.fill(row.open if self.settings.fill == "next_open" else row.close)
-            self.mark(row.close)
-            targets = list(row.weights)
+            self.books.begin(row)
+            self.venue.meet_bar(row)
+            self.liquidate_inside(row)
+            self.liquidate_at_marks()
             forced = self.has_to_be_flat()
-            targets = [0.0] * len(targets) if forced else self.within_limits(targets)
+            self.desk.handle(row.requests)
+            targets = [0.0] * len(self.assets) if forced else self.within_limits([*row.weights])
+            self.close_old_positions()
             self.decide_orders(targets, forced, self.period(row.time))
             if self.settings.fill == "same_close":
-                self.fill(row.close)
-                self.mark(row.close)
+                self.venue.meet_same_close(row.close)
+                self.books.mark(row.close)
             self.write_down(targets)
-            self.row += 1
+            self.diary.row += 1
         return self
 
-    # The row begins: a new UTC day remembers the equity of the last row before it.
-
-    def begin(self, row: Row) -> None:
-        day = stamp(row.time).date()
-        if day != self.day:
-            self.day = day
-            self.day_began_with = self.equity
-            self.flat_today = False
+    @property
+    def equity(self) -> float:
+        return self.books.equity
 
     def period(self, time: int) -> Any:
         now = stamp(time)
@@ -145,134 +70,110 @@ class NaiveAccount:
             "year": now.year,
         }[self.settings.rebalance.period]
 
-    # Orders meet a price: sales first, then purchases, each in the order of the symbols.
+    # Margin.
 
-    def fill(self, prices: Sequence[float]) -> None:
-        ready = [a for a in self.assets if a.order and not math.isnan(prices[a.index])]
-        sales = [a for a in ready if not a.buys]
-        purchases = [a for a in ready if a.buys]
-        for asset in sales + purchases:
-            self.execute(asset, prices[asset.index])
-            asset.order = None
-
-    def execute(self, asset: Asset, price: float) -> None:
-        order, unit, fee = asset.order, price * asset.instrument.multiplier, asset.fee
-        assert order is not None
-        starved = False
-        if order.kind == "close":
-            wanted = units = -asset.held
-        elif order.kind == "sell":
-            wanted = -order.units
-            units = -asset.in_lots(order.units)
-        else:
-            wanted = order.budget / (unit * (1.0 + fee))
-            most = self.most_units(asset, wanted, unit)
-            starved = wanted > min(wanted, most) * (1.0 + ROUNDING)
-            units = asset.in_lots(min(wanted, most))
-            if units > most:
-                units = min(units - asset.instrument.lot, most)
-        value = abs(units) * unit
-        if units == 0.0 and starved:
-            self.drop(asset, "CASH", order.budget)
-        elif units == 0.0:
-            self.drop(asset, "LOT", abs(wanted))
-        elif value < asset.instrument.min_value:
-            self.drop(asset, "MIN_VALUE", value)
-        else:
-            if starved:
-                self.refuse(asset, "CASH", order.budget, value * (1.0 + fee))
-            self.book(asset, units, price, order.row)
-
-    def drop(self, asset: Asset, reason: str, asked: float) -> None:
-        """Give an order up. The target is still to be met; the same reason is told once."""
-        if asset.told != reason:
-            self.refuse(asset, reason, asked, 0.0)
-        asset.told = reason
-        asset.acted_on = NAN
-        asset.handled_in = None
-
-    def most_units(self, asset: Asset, wanted: float, unit: float) -> float:
-        """What the cash pays for, fee included; the covering of a short is owed in any case."""
-        owed = min(-asset.held if asset.held < 0.0 else 0.0, wanted)
-        units = self.cash / (unit * (1.0 + asset.fee))
-        if units <= owed:
-            return owed
-        for _ in range(64):
-            if units <= owed or units * unit + units * unit * asset.fee <= self.cash:
-                return units
-            units = math.nextafter(units, owed)
-        return owed
-
-    def book(self, asset: Asset, units: float, price: float, decided: int) -> None:
-        multiplier = asset.instrument.multiplier
-        value = units * (price * multiplier)
-        fee = abs(value) * asset.fee
-        before, after = asset.held, asset.held + units
-        profit = 0.0
-        if before > 0.0 > units:
-            profit = min(-units, before) * (price - asset.entry) * 1.0 * multiplier
-        elif before < 0.0 < units:
-            profit = min(units, -before) * (price - asset.entry) * -1.0 * multiplier
-        if after == 0.0:
-            asset.entry = NAN
-        elif before == 0.0 or (before > 0.0) != (after > 0.0):
-            asset.entry = price
-        elif (before > 0.0) == (units > 0.0):
-            asset.entry = (before * asset.entry + units * price) / after
-        asset.held = after
-        self.cash -= value + fee
-        self.realised += profit
-        self.fees += fee
-        self.turnover += abs(value)
-        asset.told = ""
-        assert self.now is not None
-        self.fills.append(
-            {
-                "row": self.row,
-                "time": self.now.time,
-                "asset": asset.index,
-                "order_row": decided,
-                "qty": units,
-                "price": price,
-                "fee": fee,
-                "realised": profit,
-            }
+    def liquidate_inside(self, row: Row) -> None:
+        """Mark; before that, with the pessimistic path, see what the worst prices would do."""
+        self.books.mark(row.close)
+        margin, path = self.settings.margin, self.settings.execution.path
+        if margin is None or path != "pessimistic" or not any(a.held for a in self.assets):
+            return
+        opens, worst = {}, {}
+        for asset in self.assets:
+            i = asset.index
+            bar = (row.open[i], row.high[i], row.low[i], row.close[i])
+            known = not any(map(math.isnan, bar))
+            opens[i] = row.open[i] if known else asset.mark
+            worst[i] = (row.low[i] if asset.held > 0.0 else row.high[i]) if known else asset.mark
+        equity, needed = self.at(opens)
+        last_equity, last_needed = self.at(worst)
+        before, after = equity - needed, last_equity - last_needed
+        if not after < 0.0:
+            return
+        share = min(before / (before - after), 1.0) if before > 0.0 else 0.0
+        prices = {
+            asset.index: between(asset, opens[asset.index], worst[asset.index], share)
+            for asset in self.assets
+        }
+        self.liquidate(
+            prices,
+            equity + share * (last_equity - equity),
+            needed + share * (last_needed - needed),
         )
 
-    # Marking: an asset without a close keeps its last one.
+    def at(self, prices: dict[int, float]) -> tuple[float, float]:
+        """Equity and required equity at some prices."""
+        assert self.settings.margin is not None
+        value = gross = 0.0
+        for asset in self.assets:
+            value += asset.value(prices[asset.index])
+            gross += abs(asset.size(prices[asset.index]))
+        return self.books.purse.cash + value, self.settings.margin.maintenance * gross
 
-    def mark(self, close: Sequence[float]) -> None:
+    def liquidate_at_marks(self) -> None:
+        margin = self.settings.margin
+        if margin is not None and any(a.held for a in self.assets):
+            needed = margin.maintenance * self.books.gross
+            if self.equity < needed:
+                marks = {asset.index: asset.mark for asset in self.assets}
+                self.liquidate(marks, self.equity, needed)
+
+    def liquidate(self, prices: dict[int, float], equity: float, needed: float) -> None:
+        assert self.settings.margin is not None
+        share = self.settings.margin.liquidation_fee_bps / 1e4
+        self.diary.refuse(-1, "LIQUIDATED", equity, needed)
         for asset in self.assets:
-            if not math.isnan(close[asset.index]):
-                asset.mark = close[asset.index]
-        self.value = self.gross = self.open_profit = 0.0
+            for order in self.venue.orders_of(asset):
+                self.venue.come_out(order)
+                self.venue.tell(order, "CANCELLED", "LIQUIDATED")
+                self.venue.remove(asset, order)
         for asset in self.assets:
-            if asset.held != 0.0:
-                self.value += asset.worth
-                self.gross += abs(asset.worth)
-                gain = asset.mark - asset.entry
-                self.open_profit += asset.held * gain * asset.instrument.multiplier
-        self.equity = self.cash + self.value
+            if asset.held:
+                self.close_by_force(asset, prices[asset.index], share)
+        self.books.mark([NAN] * len(self.assets))
+
+    def close_by_force(self, asset: Asset, price: float, share: float) -> None:
+        units, side = abs(asset.held), -1 if asset.held > 0.0 else 1
+        common = dict(origin="VENUE", type="MARKET", side=side, sizing="CLOSE")
+        order = self.venue.new_order(asset, -1, **common)
+        self.venue.remove(asset, order)
+        size, rate = units * asset.unit(price), self.books.fee_rate(asset, taker=True)
+        fee = size * rate + units * self.settings.costs.fee_per_unit
+        self.books.trade(asset, side * units, price, fee, order)
+        order.filled = units
+        self.venue.tell(order, "FILLED", "LIQUIDATED")
+        if share > 0.0:
+            self.books.post(asset, "LIQUIDATION", side * units, share, -(size * share))
+        asset.out = True
 
     # The gate.
 
     def has_to_be_flat(self) -> bool:
         self.peak = max(self.peak, self.equity)
-        limits = self.limits
+        limits, books = self.limits, self.books
+        fall = 1.0 - self.equity / self.peak
+        loss = 1.0 - self.equity / books.day_began_with
+        flat_today = self.flat_day == books.day
         if not self.locked:
-            fall = 1.0 - self.equity / self.peak
             if self.equity <= 0.0:
-                self.locked = True
-                self.refuse(None, "BANKRUPT", self.equity, 0.0)
+                self.locked = "BANKRUPT"
+                self.diary.refuse(-1, "BANKRUPT", self.equity)
             elif limits.drawdown and fall >= limits.drawdown * (1.0 - ROUNDING):
-                self.locked = True
-                self.refuse(None, "DRAWDOWN_LOCK", fall, limits.drawdown)
-        if not self.locked and not self.flat_today and limits.daily_loss:
-            loss = 1.0 - self.equity / self.day_began_with
-            if loss >= limits.daily_loss * (1.0 - ROUNDING):
-                self.flat_today = True
-                self.refuse(None, "DAILY_LOSS", loss, limits.daily_loss)
-        return self.locked or self.flat_today
+                self.locked = "DRAWDOWN_LOCK"
+                self.diary.refuse(-1, "DRAWDOWN_LOCK", fall, limits.drawdown)
+            elif (
+                limits.daily_loss
+                and not flat_today
+                and loss >= limits.daily_loss * (1.0 - ROUNDING)
+            ):
+                self.flat_day, flat_today = books.day, True
+                self.diary.refuse(-1, "DAILY_LOSS", loss, limits.daily_loss)
+        figures = {"BANKRUPT": self.equity, "DRAWDOWN_LOCK": fall, "DAILY_LOSS": loss}
+        reason = self.locked or ("DAILY_LOSS" if flat_today else "")
+        self.desk.flat = (reason, figures.get(reason, NAN))
+        if reason:
+            self.desk.cancel_all_that_open()
+        return reason != ""
 
     def within_limits(self, targets: list[float]) -> list[float]:
         limits = self.limits
@@ -280,18 +181,21 @@ class NaiveAccount:
             weight = targets[asset.index]
             if math.isinf(weight):
                 targets[asset.index] = NAN
-                self.refuse(asset, "NOT_FINITE", weight, NAN)
+                self.diary.refuse(asset.index, "NOT_FINITE", weight, NAN)
             elif limits.weight is not None and abs(weight) > limits.weight * (1.0 + ROUNDING):
                 targets[asset.index] = math.copysign(limits.weight, weight)
-                self.refuse(asset, "WEIGHT_LIMIT", weight, targets[asset.index])
+                self.diary.refuse(asset.index, "WEIGHT_LIMIT", weight, targets[asset.index])
         if limits.group_gross is not None:
             for name in sorted({asset.group for asset in self.assets if asset.group is not None}):
                 members = [asset for asset in self.assets if asset.group == name]
                 self.shrink(members, targets, limits.group_gross, "GROUP_LIMIT")
-        self.shrink(self.assets, targets, limits.gross, "GROSS_LIMIT")
+        self.shrink(self.assets, targets, self.settings.gross, "GROSS_LIMIT")
         if limits.net is not None:
             self.balance(targets, limits.net)
         return targets
+
+    def weight(self, asset: Asset) -> float:
+        return asset.size(asset.mark) / self.equity
 
     def sums(self, members: Sequence[Asset], targets: list[float]) -> dict[str, float]:
         """Long and short weight, of the targets and of what is held without an opinion."""
@@ -300,7 +204,10 @@ class NaiveAccount:
             weight = targets[asset.index]
             silent = math.isnan(weight)
             if silent:
-                weight = asset.acted_on if asset.order else asset.worth / self.equity
+                order = asset.orders.get(TARGET)
+                weight = self.weight(asset) if order is None else asset.acted_on
+                if order is not None and order.sizing == "CLOSE":
+                    weight = 0.0
             side = ("held " if silent else "") + ("long" if weight > 0.0 else "short")
             total[side] += abs(weight)
         return total
@@ -316,7 +223,7 @@ class NaiveAccount:
         factor = min(max((limit - fixed) / asked, 0.0), 1.0)
         for asset in members:
             targets[asset.index] *= factor  # NaN stays NaN
-        self.refuse(None, reason, asked + fixed, fixed + factor * asked)
+        self.diary.refuse(-1, reason, asked + fixed, fixed + factor * asked)
 
     def balance(self, targets: list[float], limit: float) -> None:
         total = self.sums(self.assets, targets)
@@ -330,22 +237,46 @@ class NaiveAccount:
         for i, weight in enumerate(targets):
             if weight * sign > 0.0:
                 targets[i] *= factor
-        self.refuse(None, "NET_LIMIT", net, sign * (rest + factor * larger))
+        self.diary.refuse(-1, "NET_LIMIT", net, sign * (rest + factor * larger))
 
     # Rebalancing: targets become orders that wait for the next price.
+
+    def close_old_positions(self) -> None:
+        longest = self.settings.exits.max_holding if self.settings.exits else None
+        for asset in self.assets:
+            if self.is_on_its_way(asset):
+                continue
+            is_old = longest and self.diary.row - asset.opened_in >= longest
+            if is_old and self.is_open(asset):
+                self.replace(asset)
+                self.place(asset, origin="EXITS", **self.closing(asset))
+                asset.out, asset.ordered_in = True, self.diary.row
 
     def decide_orders(self, targets: list[float], forced: bool, period: Any) -> None:
         for asset in self.assets:
             target = targets[asset.index]
-            if math.isnan(target) or math.isnan(asset.mark):
+            if math.isnan(target) or math.isnan(asset.mark) or self.is_on_its_way(asset):
                 continue
             changed = target != asset.acted_on
-            if (forced and changed) or self.is_due(asset, target, changed, period):
+            asset.out = asset.out and not changed
+            has_to_close = forced and (changed or self.is_open(asset))
+            is_due = not asset.out and self.is_due(asset, target, changed, period)
+            if has_to_close or is_due:
                 asset.acted_on = target
                 asset.handled_in = None if forced else period
-                asset.order = self.order_to(asset, target)
-                if asset.order:
-                    asset.ordered_in = self.row
+                self.replace(asset)
+                if self.order_to(asset, target):
+                    asset.ordered_in = self.diary.row
+
+    def is_open(self, asset: Asset) -> bool:
+        """Whether something is held that no waiting order closes."""
+        waiting = asset.orders.get(TARGET)
+        return asset.held != 0.0 and (waiting is None or waiting.sizing != "CLOSE")
+
+    def is_on_its_way(self, asset: Asset) -> bool:
+        """Whether an order has been sent and has not arrived: it is not replaced meanwhile."""
+        waiting = asset.orders.get(TARGET)
+        return waiting is not None and waiting.state == "SUBMITTED"
 
     def is_due(self, asset: Asset, target: float, changed: bool, period: Any) -> bool:
         rule = self.settings.rebalance
@@ -358,14 +289,20 @@ class NaiveAccount:
                 return period != asset.handled_in
         if target == 0.0:
             return asset.held != 0.0
-        tired = asset.ordered_in is not None and self.row - asset.ordered_in <= rule.cooldown
-        far = abs(target - asset.worth / self.equity) > rule.threshold
+        tired = asset.ordered_in is not None
+        tired = tired and self.diary.row - asset.ordered_in <= rule.cooldown
+        far = abs(target - self.weight(asset)) > rule.threshold
         return not tired and (far or asset.held == 0.0)
+
+    def replace(self, asset: Asset) -> None:
+        waiting = asset.orders.get(TARGET)
+        if waiting is not None:
+            self.venue.end(asset, waiting, "CANCELLED", "REPLACED")
 
     def order_to(self, asset: Asset, target: float) -> Order | None:
         if target == 0.0:
-            return Order(self.row, "close") if asset.held else None
-        held = asset.held * asset.unit
+            return self.place(asset, **self.closing(asset)) if asset.held else None
+        held = asset.size(asset.mark)
         value = target * self.equity - held
         if abs(value) <= ROUNDING * self.equity:
             return None
@@ -374,44 +311,68 @@ class NaiveAccount:
         share = abs(value) / self.equity
         largest = self.limits.order
         if largest is not None and not reduces and share > largest * (1.0 + ROUNDING):
-            self.drop(asset, "LARGEST_ORDER", share)
+            self.venue.drop(asset, None, "LARGEST_ORDER", share)
             return None
-        if value > 0.0:
-            return Order(self.row, "spend", budget=value)
-        return Order(self.row, "sell", units=-value / asset.unit)
+        if self.settings.entry and held != 0.0 and not same_side:
+            self.venue.is_due_again(asset)
+            return self.place(asset, **self.closing(asset))
+        fields: dict[str, Any] = dict(side=1, sizing="BUY_VALUE", value=value)
+        if value < 0.0:
+            fields = dict(side=-1, sizing="SELL_QTY", qty=-value / asset.unit(asset.mark))
+        if self.settings.entry and not reduces and not asset.chase:
+            fields |= self.entry(asset, fields["side"])
+        return self.place(asset, **fields)
+
+    def closing(self, asset: Asset) -> dict[str, Any]:
+        return dict(side=-1 if asset.held > 0.0 else 1, sizing="CLOSE", reduce_only=True)
+
+    def entry(self, asset: Asset, side: int) -> dict[str, Any]:
+        entry = self.settings.entry
+        assert entry is not None
+        offset = entry.limit_offset_bps / 1e4
+        first = self.diary.row + 1 + self.settings.execution.delay
+        return dict(
+            type="LIMIT",
+            limit=asset.on_tick(asset.mark * (1.0 - side * offset), up=side < 0),
+            live_row=first,
+            until_row=FOREVER if entry.ttl is None else first + entry.ttl - 1,
+            post_only=entry.post_only,
+        )
+
+    def place(self, asset: Asset, **fields: Any) -> Order:
+        """The asset's one order that waits for a price."""
+        later = 0 if self.settings.fill == "same_close" else 1 + self.settings.execution.delay
+        common = dict(origin="TARGET", type="MARKET", live_row=self.diary.row + later)
+        asset.chase = False
+        if fields.get("origin") != "EXITS":
+            common["logged"] = not asset.told
+        return self.venue.new_order(asset, TARGET, **(common | fields))
 
     # The diary.
 
-    def refuse(self, asset: Asset | None, reason: str, asked: float, approved: float) -> None:
-        assert self.now is not None
-        self.refusals.append(
-            {
-                "row": self.row,
-                "time": self.now.time,
-                "asset": -1 if asset is None else asset.index,
-                "reason": reason,
-                "asked": asked,
-                "approved": approved,
-            }
-        )
-
     def write_down(self, targets: list[float]) -> None:
+        books = self.books
         self.ledger.append(
             {
-                "equity": self.equity,
-                "cash": self.cash,
-                "value": self.value,
-                "gross": self.gross,
-                "realised": self.realised,
-                "unrealised": self.open_profit,
-                "fees": self.fees,
-                "turnover": self.turnover,
+                "equity": books.equity,
+                "cash": books.purse.cash,
+                "value": books.value,
+                "gross": books.gross,
+                "realised": books.purse.realised,
+                "unrealised": books.open_profit,
+                "fees": books.purse.fees,
+                "turnover": books.purse.turnover,
+                "carry": books.purse.carry,
             }
         )
         self.qty.append([asset.held for asset in self.assets])
         self.targets.append(targets)
 
 
-def stamp(time: int) -> datetime:
-    """Return the last whole second before an instant in ns, UTC: midnight ends the day before."""
-    return datetime.fromtimestamp((time - 1) // 1_000_000_000, UTC)
+def between(asset: Asset, first: float, last: float, share: float) -> float:
+    """The price at a share of the way of an asset's basis."""
+    if first == last:
+        return first
+    if asset.instrument.kind == "inverse":
+        return 1.0 / (1.0 / first + share * (1.0 / last - 1.0 / first))
+    return first + share * (last - first)

@@ -237,8 +237,13 @@ def test_shapes_and_names() -> None:
     refused("periods_per_year=0", periods_per_year=0)
     refused("periods_per_year=nan", periods_per_year=np.nan)
     refused("instruments .* for symbols", instruments=[Instrument(symbol="AAA")])
+
+
+def test_symbols_may_be_quoted_in_several_currencies() -> None:
     two = [Instrument(symbol="AAA"), Instrument(symbol="BBB", currency="EUR")]
-    refused("quoted in EUR, USD", instruments=two)
+    bars = panel(instruments=two)
+    assert [instrument.currency for instrument in bars.instruments] == ["USD", "EUR"]
+    assert bars != panel()
 
 
 # ---- parts of a panel ------------------------------------------------------------------------

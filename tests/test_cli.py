@@ -141,7 +141,218 @@ def test_every_option_arrives(cli) -> None:
     assert result["data"]["end"] < "2002"
     settings = result["settings"]
     assert (settings["cash"], settings["fill"]) == (5000.0, "same_close")
-    assert settings["costs"] == {"fee_bps": 2.5}
+    assert settings["costs"]["fee_bps"] == 2.5
+
+
+RUN_TOML = """
+cash = 5000
+fill = "next_open"
+actions = "reinvest"
+
+[costs]
+fee_bps = 2.5
+spread_bps = 4
+
+[limits]
+weight = 0.5
+
+[rebalance]
+when = "drift"
+threshold = 0.05
+
+[execution]
+participation = 0.1
+
+[financing]
+interest_bps = 100
+
+[exits]
+stop_loss = 0.2
+
+[entry]
+limit_offset_bps = 5
+ttl = 3
+
+[instrument]
+tick = 0.01
+
+[instruments.A]
+lot = 1
+"""
+
+TIERS_TOML = """
+[margin]
+initial = 0.5
+maintenance = 0.25
+
+[[costs.tiers]]
+value = 0
+maker_bps = 1
+taker_bps = 2
+
+[[costs.tiers]]
+value = 1e6
+maker_bps = 0
+taker_bps = 1
+"""
+
+
+def text_file(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def halved(folder: Path) -> Path:
+    """Bars of two symbols, of which A is split in two on the fifth day."""
+    days = [f"2024-01-{day:02d}" for day in range(1, 11)]
+    prices = [20] * 4 + [10] * 6
+    lines = [f"{day},A,{p},{p + 1},{p - 1},{p},1000\n" for day, p in zip(days, prices, strict=True)]
+    lines += [f"{day},B,10,11,9,10,1000\n" for day in days]
+    return text_file(
+        folder, "halved.csv", "date,symbol,open,high,low,close,volume\n" + "".join(lines)
+    )
+
+
+def test_settings_come_from_a_file(cli, tmp_path: Path) -> None:
+    file = text_file(tmp_path, "run.toml", RUN_TOML)
+    events = text_file(tmp_path, "actions.csv", "date,symbol,split,dividend\n2024-01-05,A,2,\n")
+    run = cli(
+        *("backtest", "buy_and_hold", "-d", halved(tmp_path), "--json"),
+        *("--settings", file, "--actions", events),
+    )
+    assert run.code == 0, run.out
+    settings = run.object["settings"]
+    assert (settings["cash"], settings["actions"]) == (5000.0, "reinvest")
+    expected = {
+        "costs": {"fee_bps": 2.5, "spread_bps": 4.0},
+        "limits": {"weight": 0.5},
+        "rebalance": {"when": "drift", "threshold": 0.05},
+        "execution": {"participation": 0.1},
+        "financing": {"interest_bps": 100.0},
+        "exits": {"stop_loss": 0.2},
+        "entry": {"limit_offset_bps": 5.0, "ttl": 3},
+    }
+    for table, fields in expected.items():
+        assert fields.items() <= settings[table].items()
+
+
+def test_fee_tiers_and_a_margin_account_come_from_a_file(cli, tmp_path: Path) -> None:
+    file = text_file(tmp_path, "run.toml", TIERS_TOML)
+    command = ("backtest", "sma_cross", "-d", "synthetic:rows=50", "--json", "--settings", file)
+    settings = cli(*command).object["settings"]
+    assert [tier["taker_bps"] for tier in settings["costs"]["tiers"]] == [2.0, 1.0]
+    assert settings["margin"]["initial"] == 0.5
+    again = cli(*command, "--leverage", 4, "--maintenance", 0.2).object["settings"]
+    assert (again["margin"]["initial"], again["margin"]["maintenance"]) == (0.25, 0.2)
+
+
+def test_flags_go_before_the_file(cli, tmp_path: Path) -> None:
+    file = text_file(tmp_path, "run.toml", RUN_TOML.replace('actions = "reinvest"', ""))
+    run = cli(
+        *("backtest", "sma_cross", "-d", "synthetic:rows=50,symbols=1", "--json"),
+        *("--settings", text_file(tmp_path, "one.toml", file.read_text().split("[instrument]")[0])),
+        *("--cash", 7000, "--spread-bps", 1, "--slippage-bps", 3, "--participation", 0.2),
+        *("--delay", 1, "--path", "ohlc"),
+    )
+    assert run.code == 0, run.out
+    settings = run.object["settings"]
+    assert settings["cash"] == 7000.0
+    costs = {"fee_bps": 2.5, "spread_bps": 1.0, "slippage_bps": 3.0}
+    assert costs.items() <= settings["costs"].items()
+    execution = {"participation": 0.2, "delay": 1, "path": "ohlc"}
+    assert execution.items() <= settings["execution"].items()
+    assert {"stop_loss": 0.2}.items() <= settings["exits"].items()
+
+
+def test_splits_and_dividends_of_a_file_are_booked(cli, tmp_path: Path) -> None:
+    bars = halved(tmp_path)
+    events = text_file(
+        tmp_path, "actions.csv", "date,symbol,split,dividend\n2024-01-05,A,2,0.5\n2023-01-01,B,,1\n"
+    )
+    command = ("backtest", "buy_and_hold", "-d", bars, "--symbols", "A", "--json")
+    command += ("--fill", "same_close")
+    without = cli(*command).object["metrics"]["final_equity"]
+    cash = cli(*command, "--actions", events)
+    again = cli(*command, "--actions", events, "--dividends", "reinvest")
+    assert (without, cash.object["metrics"]["final_equity"]) == (50_000.0, 105_000.0)
+    assert cash.object["settings"]["actions"] == "cash"
+    assert any("lie outside the bars" in note for note in cash.object["data"]["notes"])
+    # 0.5 for each of 10,000 new units buys units at 9.5.
+    expected = 10 * 10_000 * (1 + 0.5 / 9.5)
+    assert again.object["metrics"]["final_equity"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_funding_of_a_file_is_booked(cli, tmp_path: Path) -> None:
+    rows = [f"2024-01-01T{hour:02d}:00Z,10,10,10,10,100\n" for hour in range(24)]
+    bars = data_file(tmp_path, HEADER + "".join(rows))
+    rates = text_file(
+        tmp_path,
+        "rates.csv",
+        "time,rate\n" + "".join(f"2024-01-01T{hour:02d}:00:00.004Z,0.001\n" for hour in (0, 8, 16)),
+    )
+    file = text_file(tmp_path, "run.toml", '[instrument]\nkind = "linear"\nfunding_hours = 8\n')
+    command = ("backtest", "buy_and_hold", "-d", bars, "--json", "--settings", file)
+    command += ("--leverage", 5, "--maintenance", 0.1)
+    run = cli(*command, "--funding", rates)
+    assert run.code == 0, run.out
+    # Held from the second row on: what was due at 08:00 and 16:00 is paid on the whole equity.
+    assert run.object["metrics"]["carry"] == pytest.approx(-200.0, rel=1e-12)
+    missing = cli(
+        *command, "--funding", text_file(tmp_path, "few.csv", "time,rate\n2024-01-01,0\n")
+    )
+    assert (missing.code, missing.object["error"]["code"]) == (2, "DATA")
+    assert "funding" in missing.object["error"]["message"]
+
+
+#: what is wrong -> (content of the settings file, code, words that the message holds)
+BAD_SETTINGS: dict[str, tuple[str, str, list[str]]] = {
+    "no toml": ("[costs\n", "INPUT", ["run.toml", "line 1"]),
+    "table": ("[cots]\nfee_bps = 1\n", "UNKNOWN", ["run.toml", "did you mean 'costs'"]),
+    "field": (
+        "[costs]\nfee_bp = 1\n",
+        "UNKNOWN",
+        ["run.toml: unknown setting of costs 'fee_bp'", "'fee_bps'"],
+    ),
+    "field of a tier": (
+        "[[costs.tiers]]\nvalues = 0\n",
+        "UNKNOWN",
+        ["run.toml: unknown setting of tiers", "did you mean 'value'"],
+    ),
+    "type": ("[costs]\nfee_bps = 'ten'\n", "PARAMETER", ["run.toml: Costs: fee_bps='ten'"]),
+    "range": ("[limits]\ndrawdown = 2\n", "PARAMETER", ["run.toml: Limits: drawdown=2"]),
+    "nan": ("cash = nan\n", "PARAMETER", ["run.toml: RunSettings: cash=nan"]),
+    "choice": ("fill = 'soon'\n", "PARAMETER", ["run.toml", "fill='soon'", "same_close"]),
+    "inner choice": ("[execution]\npath = 'up'\n", "PARAMETER", ["path='up'", "optimistic"]),
+    "no table": ("costs = 5\n", "PARAMETER", ["run.toml: costs=5", "[costs]"]),
+    "half a table": ("[margin]\ninitial = 0.2\n", "PARAMETER", ["[margin]", "maintenance"]),
+    "rule": (
+        "[margin]\ninitial = 0.2\nmaintenance = 0.3\n",
+        "PARAMETER",
+        ["run.toml", "maintenance < initial"],
+    ),
+    "two tables": ("[costs]\nroot_impact_bps = 5\n", "PARAMETER", ["impact", "participation"]),
+    "instrument": ("[instrument]\ntik = 1\n", "UNKNOWN", ["run.toml", "did you mean 'tick'"]),
+    "its value": ("[instrument]\ntick = -1\n", "PARAMETER", ["run.toml", "tick=-1"]),
+    "symbol": ("[instruments.SP50]\ntick = 1\n", "UNKNOWN", ["run.toml", "'SP500'"]),
+    "no symbol": ("[instruments]\ntick = 1\n", "INPUT", ["run.toml", "[instruments.SYMBOL]"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_bad_settings(cli, tmp_path: Path, name: str) -> None:
+    text, code, words = BAD_SETTINGS[name]
+    file = text_file(tmp_path, "run.toml", text)
+    assert_refused(cli, tmp_path, [SMA_CROSS, "-d", "sp500", "--settings", file], code, words)
+
+
+def test_a_flag_is_not_blamed_on_the_file_alone(cli, tmp_path: Path) -> None:
+    file = text_file(tmp_path, "run.toml", "[costs]\nspread_bps = 1\n")
+    command = (SMA_CROSS, "-d", "sp500", "--settings", file)
+    words = ["run.toml and flags: Costs: fee_bps=-1"]
+    assert_refused(cli, tmp_path, [*command, "--fee-bps", "-1"], "PARAMETER", words)
+    run = cli("backtest", *command, "--cash", "0")
+    assert run.err.startswith("error[PARAMETER]: RunSettings: cash=0")
 
 
 def test_bars_of_a_file_can_be_labelled_by_their_opening(cli, tmp_path: Path) -> None:
@@ -273,6 +484,53 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], str, list[str]]] = {
     "no data": ([SMA_CROSS], "USAGE", ["--data"]),
     "no strategy": ([], "USAGE", ["STRATEGY"]),
     "option": ([SMA_CROSS, "-d", "sp500", "--feebps", "1"], "USAGE", ["--fee-bps"]),
+    "no settings": (
+        [SMA_CROSS, "-d", "sp500", "--settings", "none.toml"],
+        "INPUT",
+        ["none.toml", "No such file"],
+    ),
+    "settings a folder": ([SMA_CROSS, "-d", "sp500", "--settings", "."], "INPUT", ["--settings ."]),
+    "leverage": ([SMA_CROSS, "-d", "sp500", "--leverage", "5"], "PARAMETER", ["--maintenance"]),
+    "maintenance": (
+        [SMA_CROSS, "-d", "sp500", "--maintenance", "0.1"],
+        "PARAMETER",
+        ["without --leverage"],
+    ),
+    "low leverage": (
+        [SMA_CROSS, "-d", "sp500", "--leverage", "0.5", "--maintenance", "0.1"],
+        "PARAMETER",
+        ["--leverage 0.5", "1 or more"],
+    ),
+    "margins": (
+        [SMA_CROSS, "-d", "sp500", "--leverage", "5", "--maintenance", "0.2"],
+        "PARAMETER",
+        ["maintenance < initial"],
+    ),
+    "path": ([SMA_CROSS, "-d", "sp500", "--path", "up"], "USAGE", ["pessimistic"]),
+    "participation": (
+        [SMA_CROSS, "-d", "sp500", "--participation", "2"],
+        "PARAMETER",
+        ["participation=2"],
+    ),
+    "delay": ([SMA_CROSS, "-d", "sp500", "--delay", "-1"], "PARAMETER", ["delay=-1"]),
+    "delayed close": (
+        [SMA_CROSS, "-d", "sp500", "--delay", "1", "--fill", "next_close"],
+        "PARAMETER",
+        ["delay", "next_close"],
+    ),
+    "spread": ([SMA_CROSS, "-d", "sp500", "--spread-bps", "-1"], "PARAMETER", ["spread_bps"]),
+    "slippage": ([SMA_CROSS, "-d", "sp500", "--slippage-bps", "x"], "USAGE", ["slippage"]),
+    "no actions": ([SMA_CROSS, "-d", "sp500", "--actions", "a.csv"], "DATA", ["a.csv: no such"]),
+    "dividends alone": (
+        [SMA_CROSS, "-d", "sp500", "--dividends", "cash"],
+        "UNKNOWN",
+        ["split", "with_actions"],
+    ),
+    "funding of spot": (
+        [SMA_CROSS, "-d", "sp500", "--funding", "rates.csv"],
+        "DATA",
+        ["perpetual", "funding_hours"],
+    ),
     "label": ([SMA_CROSS, "-d", "sp500", "--bar-label", "open"], "DATA", ["labelled"]),
 }
 
@@ -561,7 +819,7 @@ def test_the_shell_completes() -> None:
     run = process(
         _ALPHALAB_COMPLETE="complete_bash", COMP_WORDS="alphalab backtest --f", COMP_CWORD="2"
     )
-    assert run.out.split() == ["--fee-bps", "--fill"]
+    assert run.out.split() == ["--fee-bps", "--fill", "--funding"]
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:

@@ -19,6 +19,7 @@ from numpy.random import default_rng
 from running import assets, bars, cut, push, random_cut, run
 
 import alphalab as al
+from alphalab.codes import Reason
 from alphalab.errors import ExprError, StateError, UnknownNameError
 from alphalab.expr.custom import LATEST, PYTHON_FUNCTIONS
 from alphalab.expr.plan import Plan
@@ -26,7 +27,6 @@ from alphalab.expr.registry import REGISTRY, Param
 from alphalab.expr.text import parse
 from alphalab.kernels._jit import jit
 from alphalab.kernels.identity import identity
-from alphalab.types import Reason
 
 close, low = al.close, al.low
 

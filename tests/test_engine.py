@@ -31,6 +31,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markets import DAY, HOUR, MONDAY, Given, Market, random_market
 
+from alphalab.codes import Reason
 from alphalab.config import Costs, Limits, RunSettings, every_row
 from alphalab.core.engine import Block, Engine, Snapshot
 from alphalab.core.strategy import Strategy
@@ -47,7 +48,7 @@ from alphalab.expr.functions import close, constant, per_symbol
 from alphalab.expr.nodes import Expr
 from alphalab.kernels._jit import DISABLED
 from alphalab.research.backtest import backtest
-from alphalab.types import FloatArray, Instrument, Reason
+from alphalab.types import FloatArray, Instrument
 
 nojit = pytest.mark.nojit
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alphalab.research import metrics as m
-from alphalab.research import series, trips
-from alphalab.types import FILL
+from alphalab.research import holdings, series, trips
+from alphalab.types import FILL, POSTED
 
 YEAR = 252
 NAN = float("nan")
@@ -194,6 +194,14 @@ def test_empty() -> None:
         assert math.isnan(trip_figure(np.empty(0, trips.TRIP)))
 
 
+def paired(fills: np.ndarray, mark: np.ndarray, *, multiplier: float = 1.0, **last: int):
+    """Round trips of spot assets in one currency."""
+    n = mark.size
+    assets = holdings.Assets(np.zeros(n, np.int64), np.full(n, multiplier))
+    changes = holdings.changes_of(fills, np.empty(0, POSTED), np.ones((100, n)))
+    return trips.round_trips(changes, assets, mark, np.ones(n), **last)
+
+
 def naive_trips(fills: np.ndarray, mark: float) -> list[tuple[float, ...]]:
     """(entry row, exit row, units, entry price, pnl, fees, closed) of one asset, fill by fill."""
     done, trip, held = [], None, 0.0
@@ -241,7 +249,7 @@ def test_trips_against_a_walk(orders: list[tuple[int, int, int]]) -> None:
     fills["asset"], fills["qty"], fills["price"] = np.array(orders, np.float64).T
     fills["fee"] = np.abs(fills["qty"]) * 0.25
     mark = np.array([10.0, 20.0, 30.0])
-    got = trips.round_trips(fills, mark, np.ones(3), last_row=99, last_time=0)
+    got = paired(fills, mark, last_row=99, last_time=0)
     names = ["entry_row", "exit_row", "qty", "entry_price", "pnl", "fees", "closed"]
     for asset in range(3):
         ours = got[got["asset"] == asset][names]
@@ -261,7 +269,7 @@ def test_trip_of_every_kind() -> None:
     fills["row"] = [0, 1, 2, 3, 4]
     fills["qty"], fills["price"] = [2.0, 2.0, -3.0, -3.0, 1.0], [10.0, 14.0, 15.0, 16.0, 12.0]
     fills["fee"] = [1.0, 1.0, 1.0, 3.0, 1.0]
-    long, short = trips.round_trips(fills, np.array([11.0]), np.array([10.0]), 9, 900)
+    long, short = paired(fills, np.array([11.0]), multiplier=10.0, last_row=9, last_time=900)
     assert (long["side"], long["closed"], long["exit_row"], long["qty"]) == (1, True, 3, 4.0)
     assert (long["entry_price"], long["exit_price"], long["fees"]) == (12.0, 15.25, 4.0)
     assert (long["pnl"], long["return"]) == (4 * 3.25 * 10 - 4, 126 / 480)
@@ -278,7 +286,7 @@ def test_rounding_does_not_leave_a_trip_open() -> None:
     fills = np.zeros(3, FILL)
     fills["qty"], fills["price"] = [0.1, 0.2, -0.3], 10.0
     assert 0.1 + 0.2 - 0.3 != 0
-    assert trips.round_trips(fills, np.ones(1), np.ones(1), 9, 0)["closed"].tolist() == [True]
+    assert paired(fills, np.ones(1), last_row=9, last_time=0)["closed"].tolist() == [True]
 
 
 def test_equal_weight_benchmark_against_pandas() -> None:

@@ -14,10 +14,12 @@ import pytest
 from accounting import book, panel
 
 import alphalab as al
-from alphalab.research import plots, report
+from alphalab.codes import REASONS, Reason
+from alphalab.kernels import orders as venue
+from alphalab.research import orders, plots, report, report_orders
 from alphalab.research.display import FIGURES
 from alphalab.research.result import Result
-from alphalab.types import REASONS, REFUSAL, Reason
+from alphalab.types import REFUSAL, Instrument
 
 EVIL = "</script><script>alert(1)</script><img src='https://evil.example/x'>&\"'"
 PRICES = 100 + np.arange(60) % 7.0
@@ -174,12 +176,167 @@ def test_a_seen_price_leads_the_page() -> None:
 
 
 def test_refusals_in_words() -> None:
-    assert "every order was filled" in Page(report.render(small())).text
+    assert "no order was refused" in Page(report.render(small())).text
     refusals = np.zeros(3, REFUSAL)
     refusals["reason"], refusals["asset"] = Reason.GROSS_LIMIT, [-1, -1, 0]
     text = Page(report.render(small(refusals=refusals))).text
     assert REASONS[Reason.GROSS_LIMIT] in text
     assert "portfolio and 1 more" in text
+
+
+class Dip(al.Strategy):
+    exits = al.Exits(stop_loss=0.012, take_profit=0.012, max_holding=3)
+
+    def weights(self) -> al.Expr:
+        return al.where(al.close < al.close.ts_mean(20), 1.0, 0.0)
+
+
+@pytest.fixture(scope="module")
+def exited() -> Result:
+    return al.backtest(Dip(), al.load("sp500"), costs=al.Costs(fee_bps=0.1))
+
+
+def test_the_interval_and_the_break_even_fee(exited: Result) -> None:
+    page = Page(report.render(exited))
+    assert "Pessimistic (this report)" in page.words and "Optimistic" in page.words
+    table = exited.interval()
+    assert table.loc["total_return"].nunique() == 3
+    for name in report_orders.COMPARED:
+        for value in table.loc[name]:
+            assert FIGURES[name].text(value) in page.words
+    stake = exited.ambiguities["at_stake"].sum()
+    assert f"{len(exited.ambiguities)} bars made a difference, of {stake:,.2f} USD" in page.text
+    assert f"Break-even fee: {exited.break_even_bps:,.2f} bps" in page.text
+    assert "(0.10 bps on average)" in page.text
+
+
+def test_without_a_path_there_is_no_interval(result: Result, page: Page) -> None:
+    assert "nothing had to be run again" in page.text
+    assert "Optimistic" not in page.words
+    assert f"Break-even fee: {result.break_even_bps:,.2f} bps" in page.text
+    assert "cannot be run again" in Page(report.render(small())).text
+
+
+def test_break_even_in_every_case() -> None:
+    def said(told: np.ndarray, prices: np.ndarray) -> str:
+        class Told(al.Strategy):
+            def weights(self) -> al.Expr:
+                return al.column("told")
+
+        bars = panel(prices).with_columns({"told": told[:, None]})
+        return report_orders.break_even(al.backtest(Told(), bars))
+
+    half, rising = np.full(60, 0.5), np.geomspace(1, 1e6, 60)
+    assert "loses even without a fee" in said(half, rising[::-1])
+    assert "gains whatever the fee" in said(half, rising)
+    assert "nothing was traded" in said(np.zeros(60), rising)
+
+
+def test_marks_say_what_closed_a_trade(exited: Result) -> None:
+    trips = exited.trades[exited.trades["closed"]]
+    marks = {trace.name: trace for trace in plots.price(exited).data if trace.mode == "markers"}
+    shown = exited.fills[-plots.MOST_FILLS :]
+    assert set(marks) == {"Buy", "Sell", "Stop", "Take-profit", "Held as long as allowed"}
+    assert len({trace.marker.symbol for trace in marks.values()}) == 5
+    assert sum(trace.x.size for trace in marks.values()) == shown.size
+    late = trips[trips["exit_time"] >= exited.fills_frame["time"].iloc[-plots.MOST_FILLS]]
+    counts = late["left_by"].value_counts()
+    for way, name in (("stop", "Stop"), ("target", "Take-profit"), ("time", "Held as long as a")):
+        (trace,) = (trace for label, trace in marks.items() if label.startswith(name))
+        assert trace.x.size == counts[way] > 5
+    ends = late[late["left_by"] == "stop"]["exit_price"].to_numpy()
+    np.testing.assert_allclose(marks["Stop"].y, ends)
+
+
+class Breakout(al.Strategy):
+    """Enters by a stop order, and leaves by market order."""
+
+    max_orders = 2
+
+    def signals(self) -> dict[str, al.Expr]:
+        return {"close": al.close}
+
+    @staticmethod
+    def decide(signals, account, memory):
+        if account.row == 1:
+            venue.stop(account, 0, venue.BUY, 1.0, 102.0)
+        if account.row == 10:
+            venue.market(account, 0, venue.SELL, 1.0)
+        return np.full(signals.shape[1], np.nan)
+
+
+def test_a_stop_that_enters_is_a_purchase() -> None:
+    figure = plots.price(al.backtest(Breakout(), panel(PRICES)))
+    marks = {trace.name: trace.x.size for trace in figure.data if trace.mode == "markers"}
+    assert marks == {"Buy": 1, "Sell": 1}
+
+
+def test_what_a_dividend_buys_is_no_carry() -> None:
+    class Hold(al.Strategy):
+        def weights(self) -> al.Expr:
+            return al.where(al.close > 0, 0.5, 0.0)
+
+    dividend = np.where(np.arange(60) % 20 == 10, 1.0, np.nan)[:, None]
+    bars = panel(PRICES).with_columns({"split": dividend * np.nan, "dividend": dividend})
+    result = al.backtest(Hold(), bars, actions="reinvest")
+    (line,) = plots.carry(result).data
+    assert line.name == "Dividend" and line.y[-1] == pytest.approx(result.metrics["carry"])
+    assert "what it buys is a purchase" in Page(report.render(result)).text
+
+
+def test_how_trades_ended_and_what_became_of_orders(exited: Result, page: Page) -> None:
+    words = Page(report.render(exited)).words
+    trips = exited.trades[exited.trades["closed"]]
+    for way, ours in trips.groupby("left_by"):
+        at = words.index(orders.LEFT_BY[way].capitalize())
+        assert words[at + 1] == f"{len(ours):,}"
+        assert words[at + 4] == f"{ours['pnl'].sum():,.2f}"
+    table = exited.orders
+    at = words.index("Alive") + 1
+    counts = table.groupby(["origin", "type"]).size()
+    rows = [words[at + 8 * i : at + 8 * i + 8] for i in range(len(counts))]
+    origins = {"target": "target", "exits": "exit"}
+    for (origin, kind), count in counts.items():
+        (row,) = (row for row in rows if row[:2] == [origins[origin], kind])
+        same = table[(table["origin"] == origin) & (table["type"] == kind)]["status"]
+        ends = ("filled", "cancelled", "expired", "refused")
+        want = [count, *((same == end).sum() for end in ends), (~same.isin(ends)).sum()]
+        assert row[2:] == [f"{n:,}" for n in want]
+    at = words.index("Why (unit)") + 2
+    ended = table[table["status"].isin(["cancelled", "expired", "refused"])]
+    whys = ended.groupby(["status", "reason"]).size()
+    rows = [words[at + 3 * i : at + 3 * i + 3] for i in range(len(whys))]
+    assert rows == [[*why, f"{count:,}"] for why, count in whys.items()]
+    assert next(filter(str.strip, words[at + 3 * len(whys) :])) == "Not done as asked"
+    assert "How trades ended" not in page.text, "all by signal"
+
+
+def test_what_was_posted(page: Page) -> None:
+    close = 100 + np.arange(60) % 7.0
+    perp = Instrument(symbol="P", kind="linear", funding_hours=8)
+    bars = panel(close, symbols=["P"], instruments=[perp]).with_columns(
+        {"told": np.full((60, 1), 0.5), "funding": np.full((60, 1), 1e-4)}
+    )
+
+    class Told(al.Strategy):
+        def weights(self) -> al.Expr:
+            return al.column("told")
+
+    result = al.backtest(Told(), bars, financing=al.Financing(interest_bps=200))
+    posted = result.postings.groupby("kind")["amount"].agg(["size", "sum"])
+    assert len(posted) == 2
+    shown = Page(report.render(result))
+    for kind, (count, total) in posted.iterrows():
+        at = shown.words.index(f"{kind[0].upper()}{kind[1:]}")
+        assert shown.words[at + 1] == f"{count:,.0f}"
+        assert shown.words[at + 4] == f"{total:,.2f}"
+    assert f"{result.metrics['carry']:,.2f}" in shown.words
+    (figure,) = (f for f in shown.figures if {t.get("name") for t in f["data"]} >= {"Funding"})
+    ends = {trace["name"]: trace["y"] for trace in figure["data"]}
+    drawn = plots.carry(result).data
+    assert len(ends) == 2
+    assert sum(trace.y[-1] for trace in drawn) == pytest.approx(result.metrics["carry"])
+    assert "Carry: what holding brought" not in page.text
 
 
 def test_round_trips_best_and_worst(result: Result, page: Page) -> None:
@@ -220,7 +377,7 @@ def test_long_histories_are_thinned_and_it_is_said() -> None:
     html = report.render(result)
     assert len(html) < 10e6
     assert "with about 6,000 of 100,000 rows" in html
-    assert "of the last 400 of 1,999 fills" in html
+    assert "the last 200 of 1,999 fills" in html
     drawn = result.plot().data[0]
     assert drawn.x.size <= 2 * plots.MOST_POINTS
     assert drawn.y.min() == result.ledger["equity"].min()

@@ -16,9 +16,11 @@ import pytest
 from accounting import book, panel
 
 import alphalab as al
+from alphalab.codes import REASONS, Posting, Reason
+from alphalab.kernels import orders
 from alphalab.research.display import FIGURES
 from alphalab.research.result import Result
-from alphalab.types import REASONS, REFUSAL, Instrument, Reason
+from alphalab.types import REFUSAL, Instrument
 
 NAN = float("nan")
 HOUR = 3_600 * 10**9
@@ -97,16 +99,402 @@ def test_trips_explain_every_cent(real: Result) -> None:
     assert trips["closed"].sum() == real.metrics["n_round_trips"]
     assert (~trips["closed"]).sum() == np.count_nonzero(real.qty[-1])
     sides = np.where(trips["side"] == "long", 1, -1)
+    # Prices say the same, as all is spot in one currency.
     by_price = sides * trips["qty"] * (trips["exit_price"] - trips["entry_price"]) - trips["fees"]
     np.testing.assert_allclose(trips["pnl"], by_price, atol=1e-6)
 
 
 def test_fills_frame(real: Result) -> None:
     fills = real.fills_frame
+    np.testing.assert_array_equal(fills["qty"], real.fills["qty"])
     assert len(fills) == real.metrics["n_fills"]
     assert (fills["decided"] < fills["time"]).all()
     assert fills["value"].abs().sum() == pytest.approx(real.ledger["turnover"][-1])
     assert fills["fee"].sum() == pytest.approx(real.ledger["fees"][-1])
+
+
+class Told(al.Strategy):
+    """Holds what the column says."""
+
+    def weights(self) -> al.Expr:
+        return al.column("told")
+
+
+SPOT = tuple(Instrument(symbol=f"S{i}") for i in range(3))
+LINEAR = tuple(
+    Instrument(symbol=f"L{i}", kind="linear", multiplier=3, funding_hours=8) for i in range(3)
+)
+MIXED = (
+    Instrument(symbol="I", kind="inverse", multiplier=100, currency="BTC"),
+    Instrument(symbol="E", currency="EUR"),
+    Instrument(symbol="F", kind="linear", currency="EUR"),
+)
+MARGIN = al.Margin(initial=0.2, maintenance=0.1)
+MARKETS = {
+    "spot": (SPOT, {}),
+    "spot on margin": (SPOT, {"margin": MARGIN, "financing": al.Financing(loan_bps=500)}),
+    "linear": (LINEAR, {"margin": MARGIN, "rebalance": al.every_row()}),
+    "currencies": (
+        MIXED,
+        {"margin": MARGIN, "currency": "USD", "conversions": {"BTC": "btc", "EUR": "eur"}},
+    ),
+    "dividends": (SPOT, {"actions": "cash"}),
+    "reinvested": (SPOT, {"actions": "reinvest"}),
+    "exits": (SPOT, {"exits": al.Exits(stop_loss=0.02, take_profit=0.03, max_holding=9)}),
+    "entries": (SPOT, {"entry": al.Entry(limit_offset_bps=50, ttl=3)}),
+}
+
+
+@pytest.fixture(params=MARKETS)
+def market(request: pytest.FixtureRequest) -> Result:
+    """A run in which much happens: gaps, turns, splits, dividends, funding, conversion."""
+    instruments, settings = MARKETS[request.param]
+    rng = np.random.default_rng(7)
+    shape = (300, 3)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.02, shape), axis=0))
+    close[rng.random(shape) < 0.1] = NAN
+    rate = np.exp(np.cumsum(rng.normal(0, 0.01, shape), axis=0))
+    rate[np.isnan(close)] = NAN
+    told = rng.choice([-0.4, -0.2, 0.0, 0.3, 0.4, NAN], shape)
+    told[-12:-9], told[-9:] = 0.2, NAN  # what is held at the end has been held for a while
+    columns = {
+        "told": told,
+        "funding": rng.normal(0, 1e-3, shape),
+        "split": np.where(rng.random(shape) < 0.02, rng.choice([2.0, 0.5, 1.5], shape), NAN),
+        "dividend": np.where(rng.random(shape) < 0.03, 0.7, NAN),
+        "btc": 40_000 * rate,
+        "eur": 1.1 * rate**0.5,
+    }
+    bars = panel(close, symbols=[i.symbol for i in instruments], instruments=instruments)
+    costs = al.Costs(fee_bps=5, slippage_bps=1)
+    return al.backtest(Told(), bars.with_columns(columns), costs=costs, **settings)
+
+
+def test_trips_explain_every_cent_of_every_market(market: Result) -> None:
+    last = market.ledger[-1]
+    trips = market.trades
+    traded = last["realised"] + last["unrealised"] - last["fees"]
+    assert trips["pnl"].sum() == pytest.approx(traded, abs=1e-6)
+    assert trips["fees"].sum() == pytest.approx(last["fees"], abs=1e-6)
+    assert market.metrics["final_equity"] - market.settings.cash == pytest.approx(
+        traded + market.metrics["carry"], abs=1e-6
+    )
+    assert (~trips["closed"]).sum() == np.count_nonzero(market.qty[-1])
+
+
+def closed_trips(result: Result, asset: int) -> list[tuple[int, float, float]]:
+    """(entry row, exit row, profit after fees) of one asset's closed trips, walked one by one."""
+    units = (Posting.SPLIT, Posting.REINVESTMENT)
+    came = [(p["row"], 0, p) for p in result.posted if p["asset"] == asset and p["kind"] in units]
+    fills = [(f["row"], 1, f) for f in result.fills if f["asset"] == asset]
+    done, held, begun, profit = [], 0.0, 0, 0.0
+    for row, is_fill, x in sorted(came + fills, key=lambda change: change[:2]):
+        after = held + x["qty"]
+        if not is_fill:
+            held = after
+            continue
+        if abs(after) < 1e-9 * abs(x["qty"]):
+            after = 0.0
+        share = 1.0
+        if held == 0.0:
+            begun, profit = row, 0.0
+        if held * after <= 0.0 and held != 0.0:
+            share = abs(held / x["qty"])
+            done.append((begun, row, profit + x["realised"] - share * x["fee"]))
+            begun, profit = row, -(1 - share) * x["fee"]
+        else:
+            profit += x["realised"] - x["fee"]
+        held = after
+    return done
+
+
+def test_trips_against_a_walk(market: Result) -> None:
+    assert (market.trades["left_by"].ne("") == market.trades["closed"]).all()
+    trips = market.round_trips[market.round_trips["closed"]]
+    assert trips.size > 20
+    for asset in range(3):
+        ours = trips[trips["asset"] == asset][["entry_row", "exit_row", "pnl"]]
+        want = closed_trips(market, asset)
+        np.testing.assert_allclose([tuple(trip) for trip in ours.tolist()], want, atol=1e-6)
+    places = {(f["row"], f["asset"]): i for i, f in reversed([*enumerate(market.fills)])}
+    entered = [places[t["entry_row"], t["asset"]] for t in market.round_trips]
+    assert entered == sorted(entered)
+
+
+def test_sizes_and_values_are_those_of_the_ledger(market: Result) -> None:
+    ledger = market.ledger
+    gross = np.abs(market.position_sizes).sum(axis=1)
+    np.testing.assert_allclose(gross, ledger["gross"], rtol=1e-12, atol=1e-7)
+    np.testing.assert_allclose(market.position_values.sum(axis=1), ledger["value"], atol=1e-6)
+    exposed = market.weights.abs().sum(axis=1)
+    np.testing.assert_allclose(exposed, ledger["gross"] / ledger["equity"], rtol=1e-12)
+    assert market.metrics["max_gross_exposure"] == pytest.approx(exposed.max())
+    assert market.fills_frame["value"].abs().sum() == pytest.approx(ledger["turnover"][-1])
+
+
+def test_orders_and_fills_tell_one_story(market: Result) -> None:
+    orders, fills, events = market.orders, market.fills_frame, market.order_events
+    assert orders["id"].is_monotonic_increasing and orders["id"].is_unique
+    assert set(fills["order"]) <= set(orders["id"]) and len(orders) == market.metrics["n_orders"]
+    units = fills["qty"].abs().groupby(fills["order"]).sum().reindex(orders["id"], fill_value=0)
+    np.testing.assert_allclose(orders["filled"], units)
+    filled = orders[orders["status"] == "filled"]
+    assert (filled["filled"] > 0).all() and filled["price"].notna().all()
+    assert (filled["ended"] >= filled["active"]).all()
+    assert (filled["active"] >= filled["submitted"]).all()
+    lives = {"filled", "cancelled", "expired", "refused"}
+    assert (orders["ended"].notna() == orders["status"].isin(lives)).all()
+    assert (orders["reason"][orders["status"].isin(["cancelled", "refused"])] != "").all()
+    assert (orders["reason"][~orders["status"].isin([*lives])] == "").all()
+    assert len(events) == len(market.events)
+    assert events.groupby("order")["status"].last().tolist() == orders["status"].tolist()
+    assert events.groupby("order")["time"].first().tolist() == orders["submitted"].tolist()
+
+
+KINDS = {
+    "linear": {"funding of a perpetual contract"},
+    "dividends": {"dividend", "split"},
+    "reinvested": {"dividend", "split", "dividend put into the same asset"},
+    "spot on margin": {"interest on borrowed cash"},
+}
+
+
+def test_postings_add_up_to_the_carry(market: Result, request: pytest.FixtureRequest) -> None:
+    posted = market.postings
+    name = request.node.callspec.params["market"]
+    assert set(posted["kind"]) == KINDS.get(name, set())
+    held = posted["kind"] != "dividend put into the same asset"  # that is a purchase
+    assert posted["amount"][held].sum() == pytest.approx(market.metrics["carry"], abs=1e-7)
+    assert (market.metrics["carry"] != 0) == (name in KINDS)
+
+
+def test_a_trip_in_an_inverse_contract_by_hand() -> None:
+    venue = (Instrument(symbol="X", kind="inverse", multiplier=100, currency="BTC"),)
+    bars = panel([100.0, 100.0, 100.0, 125.0, 160.0, 160.0], symbols=["X"], instruments=venue)
+    told = np.array([0.5, 0.5, 0.5, 0.0, 0.0, 0.0])[:, None]
+    rate = np.array([200.0, 200.0, 200.0, 240.0, 300.0, 300.0])[:, None]
+    bars = bars.with_columns({"told": told, "btc": rate})
+    result = al.backtest(Told(), bars, cash=1_000.0, currency="USD", conversions={"BTC": "btc"})
+    # 100 face / 100 = 1 BTC = 200 USD a unit: 2.5 units for half the equity, bought at 100 in row 1
+    # and sold at 125, the open of row 4, where a BTC is 300 USD: 2.5 * 100 * (1/100 - 1/125) BTC.
+    (trip,) = result.trades.to_dict("records")
+    assert (trip["qty"], trip["entry_price"], trip["exit_price"]) == (2.5, 100.0, 125.0)
+    assert trip["pnl"] == pytest.approx(2.5 * 100 * (1 / 100 - 1 / 125) * 300)
+    assert trip["return"] == pytest.approx(150 / 500)
+    # Row 3 is held at 125: one unit is 0.8 BTC of 240 USD.
+    assert result.weights["X"].iloc[3] == pytest.approx(2.5 * 0.8 * 240 / result.equity.iloc[3])
+    assert result.position_values[3, 0] == pytest.approx(2.5 * 100 * (1 / 100 - 1 / 125) * 240)
+
+
+def test_a_trip_through_a_split_by_hand() -> None:
+    # 3 units at 100, 2 for 1 in row 3 with a gap in row 4, half sold at 55, the rest at 60.
+    close = [100.0, 100.0, 100.0, 50.0, NAN, 55.0, 60.0, 60.0]
+    told = np.array([0.3, 0.3, 0.3, 0.3, 0.3, 0.15, 0.0, 0.0])[:, None]
+    split = np.array([NAN, NAN, NAN, 2.0, NAN, NAN, NAN, NAN])[:, None]
+    bars = panel(close).with_columns({"told": told, "split": split, "dividend": split * NAN})
+    opened = dict(bars.columns) | {"open": np.array(close)[:, None]}
+    bars = al.Bars(bars.time, bars.symbols, opened, periods_per_year=252.0)
+    result = al.backtest(Told(), bars, cash=1_000.0, actions="cash")
+    assert result.positions["S0"].iloc[2:5].tolist() == [3.0, 6.0, 6.0]
+    (trip,) = result.trades.to_dict("records")
+    assert (trip["qty"], trip["entry_price"], trip["closed"]) == (6.0, 50.0, True)
+    gained = result.equity.iloc[-1] - 1_000
+    assert gained > 0 and trip["pnl"] == pytest.approx(gained)
+    assert trip["pnl"] == pytest.approx(6 * (trip["exit_price"] - 50))
+    assert result.weights["S0"].iloc[4] == pytest.approx(0.3)  # the gap knows of the split
+
+
+def test_units_are_told_as_at_the_end_of_their_trip() -> None:
+    # 3 bought at 100, doubled in row 3; 3 of the new ones bought at 50 in row 5, doubled in row 7.
+    close = np.array([100.0, 100.0, 100.0, 50.0, 50.0, 50.0, 50.0, 25.0, 25.0])
+    told = np.array([0.3, 0.3, 0.3, 0.3, 0.45, 0.45, 0.45, 0.45, 0.45])[:, None]
+    split = np.full((9, 1), NAN)
+    split[[3, 7]] = 2.0
+    bars = panel(close).with_columns({"told": told, "split": split, "dividend": split * NAN})
+    columns = dict(bars.columns) | {"open": close[:, None], "high": close[:, None]}
+    bars = al.Bars(bars.time, bars.symbols, columns, periods_per_year=252.0)
+    result = al.backtest(Told(), bars, cash=1_000.0, actions="cash")
+    (trip,) = result.trades.to_dict("records")
+    assert (trip["qty"], result.qty[-1, 0]) == (18.0, 18.0)
+    assert (trip["entry_price"], trip["exit_price"], trip["pnl"]) == (25.0, 25.0, 0.0)
+
+
+def test_a_position_over_a_split_without_a_price_has_the_new_units() -> None:
+    close = [100.0, 100.0, 100.0, NAN, NAN]
+    split = np.array([NAN, NAN, NAN, 4.0, NAN])[:, None]
+    columns = {"told": np.full((5, 1), 0.5), "split": split, "dividend": split * NAN}
+    result = al.backtest(Told(), panel(close).with_columns(columns), actions="cash")
+    assert result.marks[:, 0].tolist() == [100.0, 100.0, 100.0, 25.0, 25.0]
+    assert result.weights["S0"].iloc[-1] == pytest.approx(0.5)
+    (trip,) = result.trades.to_dict("records")
+    assert (trip["entry_price"], trip["exit_price"], trip["pnl"]) == (25.0, 25.0, 0.0)
+
+
+class Bracket(al.Strategy):
+    """One bracket, one order that is too dear, one for an asset that does not exist."""
+
+    max_orders = 4
+
+    def signals(self) -> dict[str, al.Expr]:
+        return {"close": al.close}
+
+    @staticmethod
+    def decide(signals, account, memory):
+        if account.row == 2:
+            orders.bracket(account, 0, orders.BUY, 2.0, 98.0, 105.0, 95.0)
+            orders.limit(account, 0, orders.BUY, 1e9, 90.0)
+            orders.market(account, 5, orders.SELL, 1.0)
+        return np.full(signals.shape[1], np.nan)
+
+
+def test_orders_of_a_decide_by_hand() -> None:
+    close = np.array([100.0, 100.0, 100.0, 97.0, 101.0, 106.0, 104.0])
+    result = al.backtest(Bracket(), panel(close), cash=1_000.0)
+    table = result.orders
+    assert table["type"].tolist() == ["limit", "limit", "stop", "limit", "market"]
+    assert table["origin"].tolist() == ["decide"] * 5
+    assert table["side"].tolist() == ["buy", "sell", "sell", "buy", "sell"]
+    assert table["symbol"].tolist() == ["S0", "S0", "S0", "S0", "unknown"]
+    assert table["qty"].tolist() == [2.0, 2.0, 2.0, 1e9, 1.0]
+    assert table["filled"].tolist() == [2.0, 2.0, 0.0, 0.0, 0.0]
+    assert table["price"].iloc[:2].tolist() == [98.0, 105.0]
+    assert table["status"].tolist() == ["filled", "filled", "cancelled", "refused", "refused"]
+    assert table["reason"].iloc[2] == REASONS[Reason.ONE_CANCELS_OTHER]
+    assert table["reason"].iloc[4] == REASONS[Reason.UNKNOWN_ASSET]
+    assert table["submitted"].dt.day.tolist() == [3] * 5
+    assert table["active"].dt.day.iloc[:3].tolist() == [4, 4, 4]
+    assert table["ended"].dt.day.tolist() == [4, 6, 6, 3, 3]
+    assert table["active"].iloc[3:].isna().all()
+    (trip,) = result.trades.to_dict("records")
+    assert (trip["left_by"], trip["pnl"]) == ("limit", 14.0)
+    assert any("order for an asset that does not exist" in text for text in result.warnings)
+
+
+def test_an_order_beyond_the_gross_limit_is_refused_in_words() -> None:
+    limits = al.Limits(gross=0.1)
+    result = al.backtest(Bracket(), panel(np.full(5, 100.0)), cash=1_000.0, limits=limits)
+    assert result.orders["reason"].iloc[0] == REASONS[Reason.GROSS_LIMIT]
+    (said,) = (text for text in result.warnings if "gross" in text)
+    assert said.endswith(f"{REASONS[Reason.GROSS_LIMIT]}.")
+
+
+class Changing(al.Strategy):
+    """An order of 4 units, filled in parts, of which only 3 are wanted after the first."""
+
+    max_orders = 1
+
+    def signals(self) -> dict[str, al.Expr]:
+        return {"close": al.close}
+
+    @staticmethod
+    def decide(signals, account, memory):
+        if account.row == 0:
+            orders.limit(account, 0, orders.BUY, 4.0, 100.0)
+        if account.row == 1:
+            orders.amend(account, 1, 2.0, 99.0)
+        return np.full(signals.shape[1], np.nan)
+
+
+def test_an_order_is_told_as_it_stood_last() -> None:
+    bars = panel(np.array([100.0, 98.0, 97.0, 96.0, 96.0]))
+    columns = dict(bars.columns) | {"volume": np.full((5, 1), 10.0)}
+    bars = al.Bars(bars.time, bars.symbols, columns, periods_per_year=252.0)
+    execution = al.Execution(participation=0.1)
+    result = al.backtest(Changing(), bars, cash=1_000.0, execution=execution)
+    (order,) = result.orders.to_dict("records")
+    assert result.fills["qty"].tolist() == [1.0, 1.0, 1.0]
+    assert (order["qty"], order["filled"], order["limit"]) == (3.0, 3.0, 99.0)
+    assert order["price"] == pytest.approx(result.fills["price"].mean())
+    stages = ["submitted", "active", "partially filled", "amended", "partially filled", "filled"]
+    assert result.order_events["status"].tolist() == stages
+
+
+def test_what_closed_a_trade() -> None:
+    """Stop, target, trailing stop, time and signal, each alone in a market made for it."""
+    exits = al.Exits(stop_loss=0.1, take_profit=0.2, trailing=0.15, max_holding=4)
+    steady = [100.0] * 9
+    ways = {
+        "stop": [100.0, 100.0, 100.0, 85.0, *steady],
+        "target": [100.0, 100.0, 100.0, 125.0, *steady],
+        "trailing": [100.0, 100.0, 100.0, 119.0, 95.0, *steady],
+        "time": [100.0, 100.0, 100.0, 101.0, *steady],
+        "signal": [100.0, 100.0, 100.0, 101.0, *steady],
+    }
+    for way, close in ways.items():
+        told = np.full((len(close), 1), 0.5)
+        told[3 if way == "signal" else len(close) :] = 0.0
+        bars = panel(close).with_columns({"told": told})
+        result = al.backtest(Told(), bars, exits=exits)
+        assert result.trades["left_by"].tolist() == [way]
+
+
+def test_what_is_not_applied_is_said() -> None:
+    told = np.full((40, 1), 0.5)
+    some, none = np.where(told == 0.5, 2.0, NAN), np.full((40, 1), NAN)
+    for columns, words in (
+        ({"split": none, "dividend": none, "funding": none}, ()),
+        ({"funding": some}, ("no instrument has funding_hours",)),
+        ({"split": some, "dividend": some}, ("split and a column dividend",)),
+        ({"split": some, "dividend": none}, ("column split, which is not applied",)),
+    ):
+        bars = panel(wiggle()).with_columns({"told": told} | columns)
+        said = al.backtest(Told(), bars).warnings
+        assert len(said) == len(words)
+        assert all(word in text for word, text in zip(words, said, strict=True))
+    assert not al.backtest(Told(), bars.with_columns({"dividend": none}), actions="cash").warnings
+
+
+class Dip(al.Strategy):
+    def weights(self) -> al.Expr:
+        return al.where(al.close < al.close.ts_mean(20), 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("stop_loss", "take_profit", "least", "most"),
+    [(0.01, 0.01, 3, 5), (0.01, 0.02, 0.10, 0.11), (0.02, 0.012, 0.01, 0.10)],
+)
+def test_profit_that_hangs_on_paths_is_said(
+    stop_loss: float, take_profit: float, least: float, most: float
+) -> None:
+    exits = al.Exits(stop_loss=stop_loss, take_profit=take_profit)
+    result = al.backtest(Dip(), al.load("sp500"), exits=exits)
+    gained = result.metrics["final_equity"] - result.settings.cash
+    share = result.ambiguities["at_stake"].sum() / abs(gained)
+    assert least < share < most
+    n_bars = len(result.ambiguities)
+    what = "profit" if gained > 0 else "loss"
+    bars = f"{n_bars} bar{'s' if n_bars > 1 else ''} whose path is not known"
+    said = [text for text in result.warnings if "path" in text]
+    assert bool(said) == (share > 0.1)
+    assert all(text.startswith(f"{share:.0%} of the {what} depends on {bars}") for text in said)
+
+
+def test_entries_that_are_not_filled_are_said() -> None:
+    bars = panel(wiggle(200)).with_columns({"told": np.full((200, 1), 0.5)})
+    entry = al.Entry(limit_offset_bps=900, ttl=2)
+    (never, *rest) = al.backtest(Told(), bars, entry=entry).warnings
+    assert "Nothing was traded" in never
+    assert "limit orders to enter ended unfilled" in rest[0]
+    told = np.where(np.arange(200) % 9 < 5, 0.5, 0.0)[:, None]
+    often = al.backtest(
+        Told(), bars.with_columns({"told": told}), entry=al.Entry(limit_offset_bps=20, ttl=2)
+    )
+    entries = often.orders[often.orders["type"] == "limit"]
+    assert 0 < (entries["filled"] == 0).mean() < 0.5
+    assert not often.warnings
+
+
+def test_a_class_says_how_it_enters_and_leaves_unless_the_run_does() -> None:
+    class Careful(Told):
+        entry = al.Entry(limit_offset_bps=20)
+        exits = al.Exits(stop_loss=0.02)
+
+    bars = panel(wiggle()).with_columns({"told": np.full((40, 1), 0.5)})
+    own = al.backtest(Careful(), bars).settings
+    assert (own.entry, own.exits) == (Careful.entry, Careful.exits)
+    entry, exits = al.Entry(limit_offset_bps=1), al.Exits(trailing=0.1)
+    other = al.backtest(Careful(), bars, entry=entry, exits=exits).settings
+    assert (other.entry, other.exits) == (entry, exits)
 
 
 def test_monthly_returns_against_resampling(real: Result) -> None:
@@ -257,6 +645,30 @@ def test_benchmark_that_is_given(stocks: Result) -> None:
             dataclasses.replace(stocks, benchmark=wrong)
 
 
+def test_benchmark_owns_what_splits_and_pays() -> None:
+    close = np.array([100.0, 102.0, 52.0, NAN, 55.0])
+    columns = {
+        "told": np.full((5, 1), 0.5),
+        "split": np.array([NAN, NAN, 2.0, NAN, NAN])[:, None],
+        "dividend": np.array([NAN, NAN, NAN, NAN, 1.0])[:, None],
+    }
+    bars = panel(close).with_columns(columns)
+    applied = al.backtest(Told(), bars, actions="cash")
+    assert applied.benchmark_returns == pytest.approx([0, 0.02, 104 / 102 - 1, 0, 56 / 52 - 1])
+    assert applied.benchmark_name == "buy and hold S0, dividends included"
+    assert al.backtest(Told(), bars).metrics["benchmark_return"] == pytest.approx(-0.45)
+
+
+def test_benchmark_is_in_the_currency_of_the_account() -> None:
+    rate = np.array([1.0, 1.1, 1.1])[:, None]
+    columns = {"told": np.full((3, 1), 0.5), "eur": rate}
+    for kind, gained in (("spot", 1.1 * 1.2 - 1), ("linear", 0.2)):
+        venue = (Instrument(symbol="E", kind=kind, currency="EUR"),)
+        bars = panel([10.0, 10.0, 12.0], symbols=["E"], instruments=venue).with_columns(columns)
+        result = al.backtest(Told(), bars, currency="USD", conversions={"EUR": "eur"})
+        assert result.metrics["benchmark_return"] == pytest.approx(gained)
+
+
 def test_assumptions_say_everything(cross: Result) -> None:
     said = cross.assumptions
     assert "open of the next bar" in said["Fill"]
@@ -283,6 +695,120 @@ def test_costs_are_stated() -> None:
     bars = panel(wiggle(symbols=2), instruments=venue)
     settings = al.RunSettings(cash=10_000.0)
     assert "4 to 7 bps" in book(bars, [(1, 0, 5.0)], settings=settings).assumptions["Costs"]
+
+
+def test_only_what_applies_is_assumed(cross: Result) -> None:
+    plain = set(cross.assumptions)
+    assert plain.isdisjoint(
+        {"Entries", "Exits", "Margin", "Financing", "Funding", "Splits and dividends", "Currencies"}
+    )
+    assert "None is assumed" in cross.assumptions["Path inside a bar"]
+    assert "Orders are filled whole" in cross.assumptions["Fill"]
+    assert cross.assumptions["Cash"].endswith(
+        "A cash account: purchases are paid in full. Idle cash earns nothing."
+    )
+
+
+def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object) -> dict[str, str]:
+    shape = (40, len(instruments))
+    columns = {"told": np.full(shape, 0.3), "eur": np.full(shape, 1.1)}
+    columns |= {"funding": np.zeros(shape), "split": columns["told"] * NAN}
+    columns["dividend"] = columns["split"]
+    symbols = [instrument.symbol for instrument in instruments]
+    bars = panel(wiggle(40, len(symbols)), symbols=symbols, instruments=instruments)
+    return al.backtest(Told(), bars.with_columns(columns), **settings).assumptions
+
+
+@pytest.mark.parametrize(
+    ("settings", "label", "words"),
+    [
+        (
+            {"costs": al.Costs(fee_bps=3, spread_bps=4)},
+            "Costs",
+            "takes pays half a spread of 4 bps",
+        ),
+        ({"costs": al.Costs(slippage_bps=4)}, "Costs", "Whoever takes pays slippage of 4 bps. Spr"),
+        ({"costs": al.Costs(fee_per_unit=0.5)}, "Costs", "0.5 USD per unit on top."),
+        ({"costs": al.Costs(min_fee=2)}, "Costs", "At least 2 USD per order."),
+        (
+            {"costs": al.Costs(tiers=[al.FeeTier(value=0, maker_bps=-1, taker_bps=5)])},
+            "Costs",
+            "from 0 on -1 for makers and 5 for takers.",
+        ),
+        (
+            {
+                "costs": al.Costs(root_impact_bps=40),
+                "execution": al.Execution(participation=0.05, delay=2),
+            },
+            "Costs",
+            "40 bps times the root of its share of the bar's volume. Spread, slippage, funding and",
+        ),
+        (
+            {"execution": al.Execution(participation=0.05, delay=2)},
+            "Fill",
+            "Orders take 2 rows more to get there. At most 5 % of a bar's volume is filled",
+        ),
+        (
+            {"exits": al.Exits(stop_loss=0.02, take_profit=0.05, trailing=0.03, max_holding=7)},
+            "Exits",
+            "a stop 2 % below the average entry price, a limit order 5 % above the average entry "
+            "price, a stop 3 % below the best price since the entry or a market order after 7 rows",
+        ),
+        ({"exits": al.Exits(stop_loss=0.02)}, "Path inside a bar", "whichever leaves it with less"),
+        (
+            {"exits": al.Exits(stop_loss=0.02), "execution": al.Execution(path="optimistic")},
+            "Path inside a bar",
+            "better than they should be",
+        ),
+        (
+            {"entry": al.Entry(limit_offset_bps=5, ttl=3, then="market", post_only=True)},
+            "Entries",
+            "By limit orders 5 bps better than the close that decided, for 3 rows, then by market "
+            "order. Orders that would trade at once are refused.",
+        ),
+        (
+            {"entry": al.Entry(limit_offset_bps=-5)},
+            "Entries",
+            "By limit orders 5 bps worse than the close that decided, until the target changes.",
+        ),
+        (
+            {"margin": al.Margin(initial=0.2, maintenance=0.1, liquidation_fee_bps=50)},
+            "Margin",
+            "Up to 5 times the equity. When equity is below 10 % of what is held, all is closed at "
+            "a taker's fee, for 50 bps more. This is looked at with all positions at their worst",
+        ),
+        ({"margin": MARGIN}, "Limits", "gross exposure 5"),
+        (
+            {"financing": al.Financing(borrow_bps=50, interest_bps=200, day_count=360)},
+            "Financing",
+            "What is sold short costs 50 bps a year and idle cash earns 200 bps a year: posted "
+            "once a UTC day, for 1 of 360.",
+        ),
+        ({"financing": al.Financing(interest_bps=200)}, "Cash", "Idle cash earns 200 bps a year."),
+        ({"actions": "reinvest"}, "Splits and dividends", "Dividends buy more of what paid them"),
+        ({"instruments": LINEAR[:1]}, "Funding", "Every 8 hours from midnight UTC"),
+        ({"instruments": LINEAR[:1]}, "Cash", "Contracts need their whole size in equity."),
+        (
+            {"instruments": MIXED[1:2], "currency": "USD", "conversions": {"EUR": "eur"}},
+            "Currencies",
+            "EUR (column eur) is converted into USD at the rate of each row.",
+        ),
+        (
+            {"instruments": MIXED[1:2], "currency": "USD", "conversions": {"EUR": "eur"}},
+            "Cash",
+            "100,000.00 USD at the start",
+        ),
+    ],
+)
+def test_settings_in_words(settings: dict[str, object], label: str, words: str) -> None:
+    assert words in said_with(**settings)[label]
+
+
+def test_makers_are_mentioned_where_there_are_any() -> None:
+    venue = (Instrument(symbol="S0", maker_bps=1, taker_bps=4),)
+    assert "waited" not in said_with(venue)["Costs"] and "of 4 bps" in said_with(venue)["Costs"]
+    limits = said_with(venue, entry=al.Entry(limit_offset_bps=5))["Costs"]
+    assert "of 4 bps" in limits and "of 1 bps where a limit order has waited" in limits
 
 
 @pytest.mark.parametrize(
@@ -353,6 +879,15 @@ def test_pyfolio_inputs(real: Result) -> None:
     assert traded == pytest.approx(real.ledger["turnover"][-1])
 
 
+def test_pyfolio_inputs_of_every_market(market: Result) -> None:
+    returns, positions, transactions = market.to_pyfolio()
+    worth = positions.sum(axis=1)
+    assert worth.iloc[-1] == pytest.approx(market.metrics["final_equity"])
+    np.testing.assert_allclose(worth.pct_change().iloc[1:], returns.iloc[1:], atol=1e-12)
+    traded = (transactions["amount"] * transactions["price"]).abs().sum()
+    assert traded == pytest.approx(market.ledger["turnover"][-1])
+
+
 @pytest.mark.filterwarnings('ignore:Module "zipline.assets" not found:UserWarning')
 def test_pyfolio_takes_them(stocks: Result) -> None:
     pyfolio = pytest.importorskip("pyfolio")
@@ -411,6 +946,14 @@ def test_vectorbt_agrees_with_gaps_and_two_fills_in_a_row(vectorbt: object) -> N
     assert portfolio.orders.count() == len(orders)
     assert portfolio.total_profit() == pytest.approx(result.equity.iloc[-1] - 10_000)
     assert portfolio.orders.fees.sum() == pytest.approx(result.metrics["fees"])
+
+
+def test_vectorbt_agrees_where_it_can(market: Result, vectorbt: object) -> None:
+    if market.posted.size or market.settings.conversions:
+        with pytest.raises(al.DataError, match="holds purchases and sales in one currency"):
+            market.to_vectorbt()
+    else:
+        np.testing.assert_allclose(market.to_vectorbt().value(), market.equity, rtol=1e-9)
 
 
 def test_a_missing_extra_says_how_to_get_it(cross: Result, monkeypatch: pytest.MonkeyPatch) -> None:

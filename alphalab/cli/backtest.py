@@ -55,17 +55,64 @@ def backtest(
         Literal["open", "close"],
         typer.Option(help="What the times in a file name: the opening or the close of a bar."),
     ] = "close",
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A TOML file of settings; flags go before what it says."),
+    ] = None,
     cash: Annotated[
-        float, typer.Option(help="Cash at the start, quote currency.", show_default="100,000")
-    ] = 100_000.0,
+        float | None,
+        typer.Option(help="Cash at the start, quote currency.", show_default="100,000"),
+    ] = None,
     fee_bps: Annotated[
         float | None,
         typer.Option(help="Fee in basis points of traded value.", show_default="the instrument's"),
     ] = None,
+    spread_bps: Annotated[
+        float | None, typer.Option(help="From bid to ask, basis points.", show_default="0")
+    ] = None,
+    slippage_bps: Annotated[
+        float | None,
+        typer.Option(help="What a taker's price is worse by, basis points.", show_default="0"),
+    ] = None,
     fill: Annotated[
-        Literal["next_open", "next_close", "same_close"],
-        typer.Option(help="Price that a decision of row t trades at; same_close has been seen."),
-    ] = "next_open",
+        Literal["next_open", "next_close", "same_close"] | None,
+        typer.Option(
+            help="Price that a decision of row t trades at; same_close has been seen.",
+            show_default="next_open",
+        ),
+    ] = None,
+    path: Annotated[
+        Literal["pessimistic", "optimistic", "ohlc"] | None,
+        typer.Option(help="The price's way inside a bar.", show_default="pessimistic"),
+    ] = None,
+    participation: Annotated[
+        float | None,
+        typer.Option(help="Largest share of a bar's volume to fill.", show_default="no limit"),
+    ] = None,
+    delay: Annotated[
+        int | None, typer.Option(help="Rows an order is on its way.", show_default="0")
+    ] = None,
+    leverage: Annotated[
+        float | None,
+        typer.Option(help="A margin account with this leverage.", show_default="a cash account"),
+    ] = None,
+    maintenance: Annotated[
+        float | None,
+        typer.Option(help="Its equity per value of positions, below which it is liquidated."),
+    ] = None,
+    funding: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Funding rates: time, rate (and symbol).")
+    ] = None,
+    actions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Splits and dividends: ex-date, split, dividend (and symbol)."
+        ),
+    ] = None,
+    dividends: Annotated[
+        Literal["cash", "reinvest"] | None,
+        typer.Option(help="What becomes of dividends; splits apply.", show_default="cash"),
+    ] = None,
     block_rows: Annotated[
         int | None,
         typer.Option(
@@ -81,7 +128,7 @@ def backtest(
 ) -> None:
     """Backtest a strategy and print its figures."""
     from alphalab.artifact.loading import blame, load_strategy, make_strategy
-    from alphalab.config import Costs
+    from alphalab.cli.settings import margin_flags, read_run_file, run_keywords
     from alphalab.data.load import load
 
     out = Output(json=json, quiet=quiet)
@@ -89,8 +136,30 @@ def backtest(
     with out.user_code():
         cls = load_strategy(strategy)
         chosen = make_strategy(cls, _parameters(param or []))
-    names = None if symbols is None else [name.strip() for name in symbols.split(",")]
-    bars = load(data, bar_label=bar_label, symbols=names, start=start, end=end)
+    file = read_run_file(settings)
+    if actions is not None and dividends is None and file.run.get("actions", "none") == "none":
+        dividends = "cash"
+    flags = {
+        "cash": cash,
+        "fill": fill,
+        "costs.fee_bps": fee_bps,
+        "costs.spread_bps": spread_bps,
+        "costs.slippage_bps": slippage_bps,
+        "execution.path": path,
+        "execution.participation": participation,
+        "execution.delay": delay,
+        "actions": dividends,
+        **margin_flags(leverage, maintenance),
+    }
+    keywords = run_keywords(file, flags)
+    bars = file.instruments_of(load(data, bar_label=bar_label))
+    # Events come before the choice: their files may hold more than is chosen.
+    bars = bars if funding is None else bars.with_funding(funding)
+    bars = bars if actions is None else bars.with_actions(actions)
+    if symbols is not None:
+        bars = bars.select([name.strip() for name in symbols.split(",")])
+    if start is not None or end is not None:
+        bars = bars.between(start, end)
 
     from alphalab.research.backtest import backtest as run
 
@@ -99,9 +168,7 @@ def backtest(
         result = run(
             chosen,
             bars,
-            cash=cash,
-            costs=Costs(fee_bps=fee_bps),
-            fill=fill,
+            **keywords,
             block_rows=block_rows,
             progress=out.shows_progress,
         )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from alphalab.config import Limits
+from alphalab.config import RunSettings
+from alphalab.core.rules import foreign, quote_currency
 from alphalab.errors import ParameterError
 from alphalab.expr.nodes import Expr
 from alphalab.kernels.books import ROUNDING
 from alphalab.types import Instrument
 
 
-def check_assets(instruments: Sequence[Instrument], capacity: int | None) -> None:
-    """Refuse an account without assets, with an asset twice, or with several currencies."""
+def check_assets(
+    instruments: Sequence[Instrument], settings: RunSettings, capacity: int | None
+) -> None:
+    """Refuse an account without assets, with an asset twice, or in a currency without a rate."""
     symbols = [instrument.symbol for instrument in instruments]
     if not symbols or (capacity is not None and capacity < 1):
         raise ParameterError(
@@ -23,15 +26,28 @@ def check_assets(instruments: Sequence[Instrument], capacity: int | None) -> Non
     if twice := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
         raise ParameterError(f"Engine: {twice[0]!r} twice", rule="every asset is there once.")
     currencies = sorted({instrument.currency for instrument in instruments})
-    if len(currencies) > 1:
+    if settings.currency is None and len(currencies) > 1:
         raise ParameterError(
             f"Engine with assets in {', '.join(currencies)}",
-            rule="the assets of one account share their quote currency.",
+            rule="the account of assets in several currencies needs a currency of its own.",
+            fix=f"Set currency={currencies[0]!r} and conversions for the others.",
         )
+    quote = quote_currency(settings, instruments)
+    for symbol, column in foreign(settings, instruments).items():
+        if not column:
+            instrument = next(x for x in instruments if x.symbol == symbol)
+            raise ParameterError(
+                f"Engine: {symbol!r} is in {instrument.currency}, the account in {quote}",
+                rule="every other currency has a column that says what it is worth.",
+                fix=f"Set conversions={{{instrument.currency!r}: 'name of the column'}}.",
+            )
 
 
 def check_weights(
-    name: str, expressions: Mapping[str, Expr], limits: Limits, instruments: Sequence[Instrument]
+    name: str,
+    expressions: Mapping[str, Expr],
+    gross_limit: float,
+    instruments: Sequence[Instrument],
 ) -> None:
     """Refuse weights that are written down and break the gross limit whatever the market does.
 
@@ -46,10 +62,10 @@ def check_weights(
     elif expr.op == "per_symbol" and all(arg.op == "constant" for arg in expr.args):
         gross = sum(abs(arg.params[0]) for arg in expr.args if math.isfinite(arg.params[0]))
         held = f"over {len(expr.args)} assets"
-    if gross > limits.gross * (1 + ROUNDING):
+    if gross > gross_limit * (1 + ROUNDING):
         raise ParameterError(
             f"{name}: the weights {expr} ask for a gross exposure of {gross:g} {held}",
-            rule=f"the gross limit is {limits.gross:g}.",
+            rule=f"the gross limit is {gross_limit:g}.",
             fix="Lower the weights; al.cs_scale shares the limit out among the assets.",
         )
 

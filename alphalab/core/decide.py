@@ -39,4 +39,6 @@ def compiled_decide(strategy: Strategy) -> Any:
 def decide_identity(strategy: Strategy) -> str:
     """Return a hash of what the strategy's `decide` does; empty without one."""
     decide = type(strategy).decide
-    return "" if decide is None else f"{identity(decide)} {strategy.memory_rows}"
+    return (
+        "" if decide is None else f"{identity(decide)} {strategy.memory_rows} {strategy.max_orders}"
+    )

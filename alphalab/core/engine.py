@@ -8,36 +8,47 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from alphalab.config import RunSettings
 from alphalab.core.checks import check_assets, check_weights
 from alphalab.core.decide import compiled_decide, decide_identity
-from alphalab.core.rules import periods, rule_records
-from alphalab.core.strategy import Strategy
-from alphalab.errors import (
-    DataError,
-    StateError,
-    StrategyError,
-    UnknownNameError,
+from alphalab.core.rows import check_rows, market_columns
+from alphalab.core.rules import (
+    foreign,
+    instrument_records,
+    periods,
+    rule_records,
+    tier_records,
 )
+from alphalab.core.strategy import Strategy
+from alphalab.errors import DataError, StateError, StrategyError
 from alphalab.expr.plan import Plan, group_codes
 from alphalab.kernels import step
 from alphalab.kernels._jit import silent
+from alphalab.kernels.books import Row, most_of_row
+from alphalab.kernels.postings import DAYS
+from alphalab.kernels.table import FIRST_EXPLICIT
 from alphalab.types import (
     ACCOUNT,
+    AMBIGUITY,
+    EVENT,
     FILL,
     LEDGER,
     NEVER,
+    ORDER,
     POSITION,
+    POSTED,
     REFUSAL,
+    REQUEST,
     FloatArray,
     Instrument,
     IntArray,
     Records,
-    instrument_records,
 )
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
+LOGS = (FILL, REFUSAL, EVENT, POSTED, AMBIGUITY)  # in the order of the kernels' counts
 
 
 class Block(NamedTuple):
@@ -51,8 +62,8 @@ class Block(NamedTuple):
         Units held after each row.
     targets : ndarray of shape (R, N)
         Approved weights; NaN: no opinion.
-    fills, refusals : records
-        `alphalab.types.FILL` and `alphalab.types.REFUSAL`, in order.
+    fills, refusals, events, postings, ambiguities : records
+        `alphalab.types.FILL`, `REFUSAL`, `EVENT`, `POSTED` and `AMBIGUITY`, in order.
     """
 
     ledger: Records
@@ -60,6 +71,9 @@ class Block(NamedTuple):
     targets: FloatArray
     fills: Records
     refusals: Records
+    events: Records
+    postings: Records
+    ambiguities: Records
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -69,6 +83,8 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     engine_id: str
     account: bytes
     positions: bytes
+    orders: bytes
+    traded: bytes
     memory: bytes
     plan: list[bytes]
 
@@ -133,26 +149,36 @@ class Engine:
         self.strategy = strategy
         self.instruments = tuple(instruments)
         self.settings = settings
-        check_assets(self.instruments, capacity)
+        check_assets(self.instruments, settings, capacity)
         n_assets = len(self.instruments)
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         self.expressions = strategy.expressions()
         self.plan = Plan(self.expressions, self.instruments, self.capacity)
-        self.columns = tuple(dict.fromkeys(("open", "close", *self.plan.columns)))
+        inside = bool(settings.exits or settings.entry or strategy.max_orders)
+        self._market = market_columns(settings, self.instruments, inside)
+        self._rates = foreign(settings, self.instruments)
+        names = (*self._market, *self._rates.values(), *self.plan.columns)
+        self.columns = tuple(dict.fromkeys(names))
         self.warmup = self.plan.warmup
         if type(strategy).decide is None:
             name = type(strategy).__name__
-            check_weights(name, self.expressions, settings.limits, self.instruments)
+            check_weights(name, self.expressions, settings.gross, self.instruments)
         self.id = _identity(self)
 
         group = settings.limits.group
         codes = np.full(n_assets, np.nan) if group is None else group_codes(self.instruments, group)
         self._groups = np.where(np.isnan(codes), -1, codes).astype(np.int64)
-        self._rules = rule_records(settings, n_groups=int(self._groups.max(initial=-1)) + 1)
-        self._instruments = instrument_records(self.instruments, settings.costs.fee_bps)
+        n_groups = int(self._groups.max(initial=-1)) + 1
+        self._rules = rule_records(settings, self.instruments, n_groups)
+        self._instruments = instrument_records(self.instruments, settings.costs)
+        self._tiers = tier_records(settings.costs)
         self._account, self._positions = _opened(n_assets, settings.cash)
+        places = FIRST_EXPLICIT + strategy.max_orders if inside else 1
+        self._orders: Any = np.zeros((n_assets, places), ORDER)
+        self._traded = np.zeros(DAYS + 1)
         self._memory = np.zeros((strategy.memory_rows, n_assets))
-        self._buffers = _Buffers(self.capacity, n_assets, len(self.expressions))
+        n_requests = max(16, 4 * n_assets * strategy.max_orders) if strategy.max_orders else 0
+        self._buffers = _Buffers(self.capacity, n_assets, places, len(self.expressions), n_requests)
         self._decide = compiled_decide(strategy)
         self._within_push = False
 
@@ -181,27 +207,28 @@ class Engine:
             A push before this one has failed half way: `restore` a snapshot first.
         """
         self._check_whole()
-        self._check_rows(time, columns)
+        last = int(self._account["time"][0])
+        marks = self._positions["mark"]
+        check_rows(self.settings, self.instruments, self.columns, last, marks, time, columns)
         self._within_push = True
         n_rows, n_assets = time.size, len(self.instruments)
         block = Block(
             np.zeros(n_rows, LEDGER),
             np.empty((n_rows, n_assets)),
             np.empty((n_rows, n_assets)),
-            np.empty(0, FILL),
-            np.empty(0, REFUSAL),
+            *(np.empty(0, log) for log in LOGS),
         )
-        fills: list[Records] = []
-        refusals: list[Records] = []
+        logs: list[list[NDArray[np.uint8]]] = [[] for _ in LOGS]
         for i in range(0, n_rows, self.capacity):
             rows = slice(i, min(i + self.capacity, n_rows))
-            self._step(rows, time, columns, block, fills, refusals)
+            self._step(rows, time, columns, block, logs)
         _check_equity(block)
         self._within_push = False
-        return block._replace(
-            fills=np.concatenate(fills) if fills else block.fills,
-            refusals=np.concatenate(refusals) if refusals else block.refusals,
+        whole = (
+            np.concatenate([np.empty(0, np.uint8), *parts]).view(log)
+            for log, parts in zip(LOGS, logs, strict=True)
         )
+        return Block(block.ledger, block.qty, block.targets, *whole)
 
     def _check_whole(self) -> None:
         if self._within_push:
@@ -211,52 +238,13 @@ class Engine:
                 fix="Restore a snapshot, or make a new engine.",
             )
 
-    def _check_rows(self, time: IntArray, columns: Mapping[str, FloatArray]) -> None:
-        last = self._account["time"][0]
-        if time.ndim != 1 or time.dtype != np.int64:
-            raise DataError(
-                f"times of type {time.dtype} and shape {time.shape}",
-                rule="times are one int64 nanosecond number (UTC) per row.",
-            )
-        if time.size and (time[0] <= last or (time[1:] <= time[:-1]).any()):
-            raise DataError(
-                f"rows from {np.datetime64(int(time[0]), 'ns')}, "
-                f"after {np.datetime64(int(last), 'ns')}",
-                rule="rows are pushed in strictly increasing time.",
-            )
-        shape = (time.size, len(self.instruments))
-        for name in self.columns:
-            if name not in columns:
-                raise UnknownNameError(
-                    "column",
-                    name,
-                    columns,
-                    fix="Add a column of your own with bars.with_columns({...}).",
-                )
-            if np.shape(columns[name]) != shape:
-                raise DataError(
-                    f"column {name!r} of shape {np.shape(columns[name])}",
-                    rule=f"a column has one value per row and asset: {shape}.",
-                )
-        for name in ("open", "close"):
-            prices = columns[name]
-            bad = (prices <= 0.0) | (prices == np.inf)
-            if bad.any():
-                row, asset = np.argwhere(bad)[0]
-                raise DataError(
-                    f"{name} of {self.instruments[asset].symbol!r} in row {row} of this push: "
-                    f"{prices[row, asset]:g}",
-                    rule="a price is finite and above 0, or NaN where there is none.",
-                )
-
     def _step(
         self,
         rows: slice,
         time: IntArray,
         columns: Mapping[str, FloatArray],
         block: Block,
-        fills: list[Records],
-        refusals: list[Records],
+        logs: list[list[NDArray[np.uint8]]],
     ) -> None:
         """Push up to `capacity` rows through plan and step, emptying the logs as they fill."""
         b = self._buffers
@@ -264,17 +252,19 @@ class Engine:
         outputs = self.plan.run({name: columns[name][rows] for name in self.plan.columns}, n)
         b.time[:n] = time[rows]
         b.period[:n] = periods(time[rows], self.settings.rebalance.period)
-        b.open[:n] = columns["open"][rows]
-        b.close[:n] = columns["close"][rows]
+        for name in self._market:
+            b.bars[_PLACE[name], :n] = columns[name][rows]
+        for j, instrument in enumerate(self.instruments):
+            if instrument.symbol in self._rates:
+                rates = columns[self._rates[instrument.symbol]]
+                b.bars[_PLACE["rate"], :n, j] = rates[rows, j]
         targets = block.targets[rows]
         books = (
-            *(self._rules, self._instruments, self._groups, self._account, self._positions),
-            *(b.fills, b.refusals, b.counts),
+            *(self._rules, self._tiers, self._instruments, self._groups),
+            *(self._account, self._positions, self._orders, self._traded),
+            *(*b.logs, b.counts, *b.saved),
         )
-        table = (
-            *(b.time[:n], b.period[:n], b.open[:n], b.close[:n]),
-            *(targets, block.ledger[rows], block.qty[rows]),
-        )
+        table = (b.time, b.period, b.bars, targets, block.ledger[rows], block.qty[rows])
         more: tuple[Any, ...] = ()
         if self._decide is None:
             run = step.run_weights()
@@ -283,12 +273,15 @@ class Engine:
             run = step.run_decide()
             for k, values in enumerate(outputs.values()):
                 b.signals[:n, k] = values
-            more = (b.signals[:n], self._memory, b.seen, self._decide)
+            more = (
+                *(b.signals, self._memory, b.seen, b.seen_orders, b.requests, b.sent),
+                self._decide,
+            )
         done = 0
         while done < n:
             try:
                 with silent():
-                    done = run(*books, *table, done, *more)
+                    done = run(*books, *table, done, n, *more)
             except Exception as error:
                 raise StrategyError(
                     f"{type(self.strategy).__name__}.decide failed in row "
@@ -296,11 +289,9 @@ class Engine:
                     rule="decide(signals, account, memory) returns N weights.",
                     fix="Run with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
                 ) from error
-            n_fills, n_refusals = b.counts
-            if n_fills:
-                fills.append(b.fills[:n_fills].copy())
-            if n_refusals:
-                refusals.append(b.refusals[:n_refusals].copy())
+            for parts, log, count in zip(logs, b.logs, b.counts, strict=True):
+                if count:
+                    parts.append(log[:count].view(np.uint8).copy())  # whole, not field by field
             b.counts[:] = 0
 
     def snapshot(self) -> bytes:
@@ -318,6 +309,8 @@ class Engine:
                 self.id,
                 self._account.tobytes(),
                 self._positions.tobytes(),
+                self._orders.tobytes(),
+                self._traded.tobytes(),
                 self._memory.tobytes(),
                 self.plan.snapshot(),
             )
@@ -347,11 +340,13 @@ class Engine:
         books = (
             (self._account, state.account),
             (self._positions, state.positions),
+            (self._orders, state.orders),
+            (self._traded, state.traded),
             (self._memory, state.memory),
         )
         if any(array.nbytes != len(data) for array, data in books):
             raise StateError(
-                "not a whole snapshot: the account, the positions or the memory are cut",
+                "not a whole snapshot: the account, its positions, orders or memory are cut",
                 rule="restore takes what snapshot() returned.",
             )
         self.plan.restore(state.plan)
@@ -372,19 +367,33 @@ def _check_equity(block: Block) -> None:
         )
 
 
+_PLACE = {name: place for place, name in enumerate(Row._fields)}  # of the kernels' columns
+
+
 class _Buffers:
     """Arrays that the step reads and writes, made once."""
 
-    def __init__(self, capacity: int, n_assets: int, n_signals: int) -> None:
+    def __init__(
+        self, capacity: int, n_assets: int, places: int, n_signals: int, n_requests: int
+    ) -> None:
         self.time = np.empty(capacity, np.int64)
         self.period = np.empty(capacity, np.int64)
-        self.open = np.empty((capacity, n_assets))
-        self.close = np.empty((capacity, n_assets))
+        self.bars = np.empty((len(Row._fields), capacity, n_assets))
+        self.bars[_PLACE["rate"]] = 1.0
         self.seen = np.empty(n_assets, POSITION)
+        self.seen_orders: Any = np.zeros((n_assets, places), ORDER)
         self.signals = np.empty((capacity, n_signals, n_assets))
-        self.fills = np.empty(max(4096, 4 * n_assets), FILL)
-        self.refusals = np.empty(max(4096, 16 * n_assets), REFUSAL)
-        self.counts = np.zeros(2, np.int64)
+        self.requests: Any = np.zeros(n_requests + 1, REQUEST)
+        self.sent = np.zeros(3, np.int64)
+        most = most_of_row(n_assets, n_assets * places, n_requests + 1)
+        self.logs = [
+            np.empty(max(4096, 2 * size), log) for log, size in zip(LOGS, most, strict=True)
+        ]
+        self.counts = np.zeros(len(LOGS), np.int64)
+        self.saved = (
+            *(np.zeros(1, ACCOUNT), np.zeros(1, POSITION), np.zeros(places, ORDER)),
+            np.zeros(DAYS + 1),
+        )
 
 
 def _opened(n_assets: int, cash: float) -> tuple[Records, Records]:
@@ -396,10 +405,12 @@ def _opened(n_assets: int, cash: float) -> tuple[Records, Records]:
         account[name] = NEVER
     positions: Any = np.zeros(n_assets, POSITION)
     positions["period"] = NEVER
-    for name in ("mark", "entry_price", "target"):
+    for name in ("mark", "entry_price", "basis", "target"):
         positions[name] = np.nan
-    for name in ("entry_row", "traded_row", "order_row"):
+    for name in ("entry_row", "traded_row"):
         positions[name] = -1
+    positions["rate"] = 1.0
+    positions["room"] = np.inf
     return account, positions
 
 

@@ -1,30 +1,121 @@
-"""Run settings as the step reads them."""
+"""Run settings and instruments as the step reads them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from alphalab.config import RunSettings
-from alphalab.types import RULES, FillAt, IntArray, Rebalancing, Records
+from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Rebalancing
+from alphalab.config import Costs, RunSettings
+from alphalab.types import INSTRUMENT, RULES, TIER, Instrument, IntArray, Records
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_LIMITS = ("net", "weight", "group_gross", "drawdown", "daily_loss", "order")
 
 
-def rule_records(settings: RunSettings, n_groups: int) -> Records:
+def rule_records(
+    settings: RunSettings, instruments: Sequence[Instrument], n_groups: int
+) -> Records:
     """Return the settings as one `RULES` record; a limit that is not set is infinite."""
-    limits, rebalance = settings.limits, settings.rebalance
     rules: Any = np.zeros(1, RULES)
-    rules["fill"] = FillAt[settings.fill.upper()]
+    _set_decisions(rules, settings, n_groups)
+    _set_execution(rules, settings)
+    _set_money(rules, settings, instruments)
+    _set_orders(rules, settings)
+    return rules  # type: ignore[no-any-return]
+
+
+def _set_decisions(rules: Any, settings: RunSettings, n_groups: int) -> None:
+    rebalance = settings.rebalance
     rules["rebalancing"] = Rebalancing[rebalance.when.upper()]
     rules["threshold"] = rebalance.threshold
     rules["cooldown"] = rebalance.cooldown
     rules["n_groups"] = n_groups
-    for name in ("gross", "net", "weight", "group_gross", "drawdown", "daily_loss", "order"):
-        limit = getattr(limits, name)
+    rules["gross"] = settings.gross
+    for name in _LIMITS:
+        limit = getattr(settings.limits, name)
         rules[name] = np.inf if limit is None else limit
-    return rules  # type: ignore[no-any-return]
+
+
+def _set_execution(rules: Any, settings: RunSettings) -> None:
+    costs, execution = settings.costs, settings.execution
+    rules["fill"] = FillAt[settings.fill.upper()]
+    rules["path"] = Path[execution.path.upper()]
+    rules["delay"] = execution.delay
+    rules["participation"] = np.inf if execution.participation is None else execution.participation
+    rules["slippage"] = (costs.spread_bps / 2 + costs.slippage_bps) / 1e4
+    rules["share_impact"] = costs.share_impact_bps / 1e4
+    rules["root_impact"] = costs.root_impact_bps / 1e4
+    rules["unit_fee"] = costs.fee_per_unit
+    rules["min_fee"] = costs.min_fee
+
+
+def _set_money(rules: Any, settings: RunSettings, instruments: Sequence[Instrument]) -> None:
+    margin, financing = settings.margin, settings.financing
+    rules["margin"] = margin is not None
+    rules["initial"] = 1.0 if margin is None else margin.initial
+    rules["maintenance"] = 0.0 if margin is None else margin.maintenance
+    rules["liquidation"] = 0.0 if margin is None else margin.liquidation_fee_bps / 1e4
+    for name in ("borrow", "loan", "interest"):
+        rules[name] = getattr(financing, f"{name}_bps") / 1e4 / financing.day_count
+        rules["daily"] |= rules[name] > 0
+    rules["actions"] = Actions[settings.actions.upper()]
+    rules["funds"] = any(instrument.funding_hours > 0 for instrument in instruments)
+    rules["converts"] = bool(foreign(settings, instruments))
+    rules["posts"] = (
+        rules["daily"] | rules["funds"] | rules["converts"] | (rules["actions"] != Actions.NONE)
+    )
+
+
+def _set_orders(rules: Any, settings: RunSettings) -> None:
+    exits, entry = settings.exits, settings.entry
+    for name in ("stop_loss", "take_profit", "trailing"):
+        fraction = None if exits is None else getattr(exits, name)
+        rules[name] = np.nan if fraction is None else fraction
+    rules["exits"] = exits is not None
+    rules["max_holding"] = (exits.max_holding or 0) if exits else 0
+    if entry is not None:
+        rules["entry"] = 1
+        rules["entry_offset"] = entry.limit_offset_bps / 1e4
+        rules["entry_ttl"] = entry.ttl or 0
+        rules["entry_then"] = OnExpiry[entry.then.upper()]
+        rules["entry_post_only"] = entry.post_only
+
+
+def quote_currency(settings: RunSettings, instruments: Sequence[Instrument]) -> str:
+    """Return the currency of the account: the one that was set, or that of the first asset."""
+    return settings.currency or instruments[0].currency
+
+
+def foreign(settings: RunSettings, instruments: Sequence[Instrument]) -> dict[str, str]:
+    """Return the conversion column of every asset in another currency than the account's."""
+    quote = quote_currency(settings, instruments)
+    return {
+        instrument.symbol: settings.conversions.get(instrument.currency, "")
+        for instrument in instruments
+        if instrument.currency != quote
+    }
+
+
+def instrument_records(instruments: Sequence[Instrument], costs: Costs) -> Records:
+    """Return the instruments as the kernels see them; a fee for all overrides their own."""
+    records: Any = np.zeros(len(instruments), INSTRUMENT)
+    for record, instrument in zip(records, instruments, strict=True):
+        record["kind"] = Kind[instrument.kind.upper()]
+        for name in ("tick", "lot", "min_value", "multiplier"):
+            record[name] = getattr(instrument, name)
+        for name in ("maker", "taker"):
+            own = getattr(instrument, f"{name}_bps")
+            record[name] = (own if costs.fee_bps is None else costs.fee_bps) / 1e4
+    return records  # type: ignore[no-any-return]
+
+
+def tier_records(costs: Costs) -> Records:
+    """Return the fee tiers as the kernels see them."""
+    tiers = [(t.value, t.maker_bps / 1e4, t.taker_bps / 1e4) for t in costs.tiers]
+    return np.array(tiers, TIER)
 
 
 def periods(time: IntArray, period: str | None) -> IntArray:

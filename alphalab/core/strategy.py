@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from alphalab.config import Limits, Rebalance, Settings
+from alphalab.config import Entry, Exits, Limits, Rebalance
 from alphalab.errors import StrategyError
 from alphalab.expr.nodes import Expr, as_expr
+from alphalab.settings import Settings
 
 
 class Strategy(Settings, frozen=True):
@@ -24,8 +25,11 @@ class Strategy(Settings, frozen=True):
       entry_row, target``), ``memory`` is an array of shape (memory_rows, N) that is yours, zeros at
       the start and part of every snapshot. It returns a new array of N weights.
 
-    Class attributes `rebalance` and `limits` say how this strategy wants to be traded; a run may
-    override them.
+      A `decide` may also send orders of its own, see `alphalab.kernels.orders`; `max_orders` says
+      how many of them may live at once per asset.
+
+    Class attributes `rebalance`, `limits`, `exits` and `entry` say how this strategy wants to be
+    traded; a run may override them.
 
     Raises
     ------
@@ -46,12 +50,15 @@ class Strategy(Settings, frozen=True):
 
     rebalance: ClassVar[Rebalance | None] = None
     limits: ClassVar[Limits | None] = None
+    exits: ClassVar[Exits | None] = None
+    entry: ClassVar[Entry | None] = None
     memory_rows: ClassVar[int] = 0
+    max_orders: ClassVar[int] = 0
     decide: ClassVar[Callable[..., Any] | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        typed = {*cls.__annotations__, "memory_rows"}
+        typed = {*cls.__annotations__, "memory_rows", "max_orders"}
         for name, value in vars(cls).items():
             plain = isinstance(value, bool | int | float | str)
             if plain and not name.startswith("_") and name not in typed:

@@ -33,7 +33,7 @@ class Bars:
         least 0, NaN where unknown) and any further named column (any float). Four NaN prices in a
         cell: not listed or not traded. Arrays are copied unless they are read-only.
     instruments : sequence of Instrument, optional
-        One for each symbol, in their order, of one currency. Not given: plain ones.
+        One for each symbol, in their order. Not given: plain ones.
     periods_per_year : float, optional
         Rows a year holds. Not given: derived from the times, see `periods_per_year`.
     source : str
@@ -272,8 +272,7 @@ class Bars:
             Not given, and fewer than three rows to derive it from.
         """
         if self._annual is None:
-            calendars = [instrument.calendar for instrument in self.instruments]
-            self._annual = rows_per_year(self.time, calendars)
+            self._annual = rows_per_year(self.time, _calendars(self.instruments))
         return self._annual[0]
 
     @property
@@ -417,6 +416,131 @@ class Bars:
             columns=rules.checked_columns(merged, self.time, self.symbols, self.source)
         )
 
+    def with_instruments(
+        self,
+        instruments: Sequence[Instrument] | None = None,
+        *,
+        symbol: str | None = None,
+        **fields: Any,
+    ) -> Bars:
+        """Return bars with other instruments.
+
+        Parameters
+        ----------
+        instruments : sequence of Instrument, optional
+            One for each symbol, in their order. Not given: those that are there.
+        symbol : str, optional
+            The one whose fields change. Not given: all of them.
+        **fields
+            Fields of `Instrument` and their new values.
+
+        Raises
+        ------
+        UnknownNameError
+            No such symbol or field; near ones are suggested.
+        ParameterError
+            A value of the wrong type or outside its range.
+
+        Examples
+        --------
+        >>> from alphalab.data.synthetic import synthetic
+        >>> bars = synthetic(100, 2).with_instruments(kind="linear", funding_hours=8)
+        >>> bars = bars.with_instruments(symbol=bars.symbols[0], tick=0.01)
+        >>> [(x.kind, x.funding_hours, x.tick) for x in bars.instruments]
+        [('linear', 8.0, 0.01), ('linear', 8.0, 0.0)]
+        """
+        given = self.instruments
+        if instruments is not None:
+            given = rules.checked_instruments(instruments, self.symbols)
+        changed = rules.changed_instruments(given, symbol, fields)
+        derived = self._derived_annual()
+        if derived and derived[1] and _calendars(changed) != _calendars(self.instruments):
+            derived = None  # another calendar may tell another number of rows a year
+        return self._with(instruments=changed, _annual=derived)
+
+    def with_funding(self, given: Any) -> Bars:
+        """Return bars with the funding of perpetual contracts as the column ``funding``.
+
+        A row's rate is that of the funding in its span, from the time of the row before to its own
+        time (not included); the sum, where several are. It is NaN where none is, and where one that
+        is due has no rate: nothing is made up, and a backtest refuses to go on without it.
+
+        Parameters
+        ----------
+        given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
+            A table, or a CSV, Parquet or Feather file of one: a time column (as in `from_frame`),
+            ``funding_rate`` (or funding, rate; 0.0001 is one basis point, paid by those who are
+            long) and, where several symbols have funding, symbol. Stamps are up to a minute late.
+
+        Raises
+        ------
+        DataError
+            No symbol with `Instrument.funding_hours`, a stamp that is no multiple of them since
+            midnight UTC, two rates for one funding, an unknown symbol, or a rate that is no number.
+
+        Notes
+        -----
+        Symbols that the table does not name keep the column that they have. `notes` says how many
+        fundings lie outside the bars.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from alphalab.data.synthetic import synthetic
+        >>> bars = synthetic(5, 1, bar="4h").with_instruments(kind="linear", funding_hours=8)
+        >>> stamps = pd.to_datetime(["2020-01-01T00:00:00.017", "2020-01-01T08:00:00.003"])
+        >>> funding = pd.DataFrame({"time": stamps, "funding_rate": [0.0001, 0.0002]})
+        >>> bars.with_funding(funding)["funding"].ravel()
+        array([0.0001,    nan, 0.0002,    nan,    nan])
+        """
+        from alphalab.data.events import funding_column
+
+        column, said = funding_column(self, given)
+        return self.with_columns({"funding": column})._with(_notes=self._notes + said)
+
+    def with_actions(self, given: Any) -> Bars:
+        """Return bars with splits and dividends as the columns ``split`` and ``dividend``.
+
+        Each stands in the first row of its symbol, with a price, that ends after it; NaN elsewhere.
+        Where rows are labelled by dates, that is the row of its date, or the next one.
+
+        Parameters
+        ----------
+        given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
+            A table, or a CSV, Parquet or Feather file of one: the ex-date (the first day that
+            trades in new units, or without the dividend) as a time column (as in `from_frame`) or
+            as ex_date; split (new units for an old one, 2 doubles them) and dividend (cash per unit
+            after the split of its time), or one of the two, empty where there is none; symbol,
+            where the bars have several.
+
+        Raises
+        ------
+        DataError
+            An unknown symbol, a split that is not above 0, a dividend below 0, two of one kind at
+            one time, or a split to double or half the units, or beyond, that prices do not show:
+            they are adjusted for it already, or it has the date of another day.
+
+        Notes
+        -----
+        Several in one row become one: what units are multiplied by, and cash per unit after all.
+        Symbols that the table does not name keep the columns that they have. `notes` says how many
+        lie outside the bars.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> days = pd.date_range("2024-01-02", periods=4, name="date")
+        >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [100.0, 102.0, 51.0, 50.0]}, index=days))
+        >>> actions = pd.DataFrame({"ex_date": days[2:], "split": [2, None], "dividend": [None, 1]})
+        >>> bars = bars.with_actions(actions)
+        >>> bars["split"].ravel(), bars["dividend"].ravel()
+        (array([nan, nan,  2., nan]), array([nan, nan, nan,  1.]))
+        """
+        from alphalab.data.events import action_columns
+
+        columns, said = action_columns(self, given)
+        return self.with_columns(columns)._with(_notes=self._notes + said)
+
     def _with(self, **changes: Any) -> Bars:
         state = {name: getattr(self, name) for name in self.__slots__}
         # What the whole says about its market holds for a part that is too short to tell.
@@ -432,6 +556,10 @@ def _assemble(state: dict[str, Any]) -> Bars:
         array.setflags(write=False)
     bars.columns = MappingProxyType(dict(bars.columns))
     return bars
+
+
+def _calendars(instruments: Sequence[Instrument]) -> list[str]:
+    return [instrument.calendar for instrument in instruments]
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,13 +6,14 @@ Nothing is repaired: a row that breaks a rule is refused, and the message names 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.data.times import datetimes_to_ns, iso
-from alphalab.errors import DataError
+from alphalab.errors import DataError, ParameterError, UnknownNameError
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 
 #: Adjusting prices for splits leaves the last digit of each to chance.
@@ -187,7 +188,7 @@ def check_cells(
 def checked_instruments(
     instruments: Sequence[Instrument] | None, symbols: tuple[str, ...]
 ) -> tuple[Instrument, ...]:
-    """Return one instrument for each symbol, in their order and of one currency."""
+    """Return one instrument for each symbol, in their order."""
     if instruments is None:
         return tuple(Instrument(symbol=name) for name in symbols)
     given = tuple(instruments)
@@ -196,14 +197,51 @@ def checked_instruments(
             f"instruments {[i.symbol for i in given]} for symbols {list(symbols)}",
             rule="there is one instrument for each symbol, in the same order.",
         )
-    currencies = sorted({instrument.currency for instrument in given})
-    if len(currencies) > 1:
-        raise DataError(
-            f"instruments are quoted in {', '.join(currencies)}",
-            rule="the symbols of one panel share their currency.",
-            fix="Load them apart, or convert the prices first.",
-        )
     return given
+
+
+def changed_instruments(
+    instruments: tuple[Instrument, ...], symbol: str | None, fields: Mapping[str, Any]
+) -> tuple[Instrument, ...]:
+    """Return the instruments, with fields of one of them (or of all) replaced.
+
+    Raises
+    ------
+    UnknownNameError
+        No such symbol or field; near ones are suggested.
+    ParameterError
+        A value of the wrong type or outside its range.
+    """
+    symbols = [instrument.symbol for instrument in instruments]
+    if symbol is not None and symbol not in symbols:
+        raise UnknownNameError("symbol", symbol, symbols)
+    known = [name for name in Instrument.__struct_fields__ if name != "symbol"]
+    for name in fields:
+        if name not in known:
+            raise UnknownNameError("field of an instrument", name, known)
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in fields.items()}
+    return tuple(
+        _changed(instrument, plain) if symbol in (None, instrument.symbol) else instrument
+        for instrument in instruments
+    )
+
+
+def _changed(instrument: Instrument, fields: dict[str, Any]) -> Instrument:
+    try:
+        return msgspec.convert(msgspec.structs.asdict(instrument) | fields, Instrument)
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, ParameterError):  # its own rules have the better words
+            raise error.__cause__ from None
+        rule, _, place = str(error).partition(" - at `$.")
+        name = place.rstrip("`")
+        hint = next((x.type for x in msgspec.structs.fields(Instrument) if x.name == name), None)
+        allowed = (
+            f" Choose from {', '.join(get_args(hint))}." if get_origin(hint) is Literal else ""
+        )
+        raise ParameterError(
+            f"Instrument {instrument.symbol!r}: {name}={fields.get(name)!r}",
+            rule=f"{rule}.{allowed}".replace("`", ""),
+        ) from None
 
 
 def _prefix(source: str) -> str:

@@ -35,7 +35,11 @@ def source_hash() -> str:
     """Return the hash of all that is compiled in: kernels, codes and layouts; 16 digits."""
     folder = Path(__file__).parent
     digest = hashlib.blake2b(digest_size=8)
-    for path in [*sorted(folder.glob("*.py")), folder.parent / "types.py"]:
+    for path in [
+        *sorted(folder.glob("*.py")),
+        folder.parent / "codes.py",
+        folder.parent / "types.py",
+    ]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -59,6 +63,7 @@ def jit(
     signature: Any = None,
     *,
     allocates: bool = False,
+    inline: bool = True,
     boundscheck: bool = False,
     folder: Path | None = CACHE_DIR,
 ) -> Any:
@@ -68,10 +73,14 @@ def jit(
     ----------
     function : callable
     signature : numba signature, optional
-        With one the function is compiled (or loaded) at once, without one at its first call.
+        With one the function is compiled (or loaded) at once, without one where another kernel
+        first names it; Python must not call that, unless it allocates.
     allocates : bool
         Whether it makes arrays. One that does not is compiled without reference counts and inlined
         into its caller, which made the step fourteen times faster.
+    inline : bool
+        Whether one that makes no arrays is part of its caller: not where it is seldom needed, or
+        called from many places.
     boundscheck : bool
         Whether an index outside its array is an error: for code that is not ours.
     folder : Path, optional
@@ -80,7 +89,10 @@ def jit(
     if DISABLED:
         return function
     cache = folder is not None and Path(function.__code__.co_filename).exists()
-    options: dict[str, Any] = {} if allocates else {"_nrt": False, "forceinline": True}
+    options: dict[str, Any] = {} if allocates else {"_nrt": False, "forceinline": inline}
+    if signature is None and not allocates:
+        # Part of a larger kernel: what Python would enter by took a quarter of the compilation.
+        options["no_cpython_wrapper"] = options["no_cfunc_wrapper"] = True
     if boundscheck:
         options["boundscheck"] = True
     # Numba reads the folder when it decorates, so other packages' kernels stay where they are.
@@ -97,6 +109,11 @@ def jit(
 def jit_allocating(function: Callable[..., Any], signature: Any = None) -> Any:
     """Compile a function that makes arrays."""
     return jit(function, signature, allocates=True)
+
+
+def jit_apart(function: Callable[..., Any], signature: Any = None) -> Any:
+    """Compile a function that is called, not made part of its caller."""
+    return jit(function, signature, inline=False)
 
 
 def silent() -> AbstractContextManager[Any]:

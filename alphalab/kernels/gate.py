@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from alphalab.codes import Reason
 from alphalab.kernels._jit import jit
-from alphalab.kernels.books import (
-    BANKRUPT,
-    DAILY_LOSS,
-    DRAWDOWN_LOCK,
-    GROSS_LIMIT,
-    GROUP_LIMIT,
-    NET_LIMIT,
-    NONE,
-    NOT_FINITE,
-    ROUNDING,
-    WEIGHT_LIMIT,
-    held_weight,
-    refuse,
-)
+from alphalab.kernels.books import CLOSE, FREE, PORTFOLIO, ROUNDING, refuse
+from alphalab.kernels.money import held_weight
 
-ALL = -1  # in place of a group: every asset
+NOT_FINITE = np.int64(Reason.NOT_FINITE)
+WEIGHT_LIMIT, GROUP_LIMIT = np.int64(Reason.WEIGHT_LIMIT), np.int64(Reason.GROUP_LIMIT)
+NET_LIMIT, GROSS_LIMIT = np.int64(Reason.NET_LIMIT), np.int64(Reason.GROSS_LIMIT)
+DRAWDOWN_LOCK, DAILY_LOSS = np.int64(Reason.DRAWDOWN_LOCK), np.int64(Reason.DAILY_LOSS)
+BANKRUPT = np.int64(Reason.BANKRUPT)
+
+ALL = np.int64(-1)  # in place of a group: every asset
 
 
 @jit
@@ -34,15 +29,15 @@ def forced_flat(books):
         drawdown = 1.0 - equity / account["peak"]
         if equity <= 0.0:
             account["lock"] = BANKRUPT
-            refuse(books, -1, BANKRUPT, equity, 0.0)
+            refuse(books, PORTFOLIO, BANKRUPT, equity, 0.0)
         elif drawdown >= rules["drawdown"] * (1.0 - ROUNDING):
             account["lock"] = DRAWDOWN_LOCK
-            refuse(books, -1, DRAWDOWN_LOCK, drawdown, rules["drawdown"])
+            refuse(books, PORTFOLIO, DRAWDOWN_LOCK, drawdown, rules["drawdown"])
     if account["lock"] == 0 and account["flat_day"] != account["day"]:
         loss = 1.0 - equity / account["day_equity"]
         if loss >= rules["daily_loss"] * (1.0 - ROUNDING):
             account["flat_day"] = account["day"]
-            refuse(books, -1, DAILY_LOSS, loss, rules["daily_loss"])
+            refuse(books, PORTFOLIO, DAILY_LOSS, loss, rules["daily_loss"])
     return account["lock"] != 0 or account["flat_day"] == account["day"]
 
 
@@ -61,6 +56,15 @@ def limit_weights(books, targets):
 
 
 @jit
+def weight_to_be(books, j):
+    """Return the weight of an asset without an opinion: its waiting order's, or what is held."""
+    o = books.orders[j, 0]
+    if o["state"] == FREE:
+        return held_weight(books, j)
+    return 0.0 if o["sizing"] == CLOSE else books.positions[j]["target"]
+
+
+@jit
 def exposure(books, group, targets):
     """Return sums of absolute weights in a group: (long, short, held long, held short).
 
@@ -72,9 +76,7 @@ def exposure(books, group, targets):
         if group != ALL and books.groups[j] != group:
             continue
         if np.isnan(targets[j]):
-            position = books.positions[j]
-            waits = position["order"] != NONE
-            weight = position["target"] if waits else held_weight(books, j)
+            weight = weight_to_be(books, j)
             held_long += max(weight, 0.0)
             held_short -= min(weight, 0.0)
         else:
@@ -108,7 +110,7 @@ def limit_gross(books, group, targets, limit, reason):
     if free > 0.0 and free + held > limit * (1.0 + ROUNDING):
         factor = factor_to(limit, held, free)
         scale(books, group, targets, factor, True, True)
-        refuse(books, -1, reason, free + held, held + factor * free)
+        refuse(books, PORTFOLIO, reason, free + held, held + factor * free)
 
 
 @jit
@@ -122,15 +124,12 @@ def limit_net(books, targets):
         rest = abs(net) - side
         factor = factor_to(limit, rest, side)
         scale(books, ALL, targets, factor, net > 0.0, net < 0.0)
-        refuse(books, -1, NET_LIMIT, net, np.sign(net) * (rest + factor * side))
+        refuse(books, PORTFOLIO, NET_LIMIT, net, np.sign(net) * (rest + factor * side))
 
 
 @jit
 def gate(books, targets):
-    """Approve a row of targets in place; returns whether the account is forced flat."""
-    if forced_flat(books):
-        targets[:] = 0.0
-        return True
+    """Approve a row of targets in place."""
     rules = books.rules
     limit_weights(books, targets)
     if rules["group_gross"] < np.inf:
@@ -140,4 +139,3 @@ def gate(books, targets):
     # Last, because it only ever makes the gross exposure smaller.
     if rules["net"] < np.inf:
         limit_net(books, targets)
-    return False

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from alphalab.config import Limits, Rebalance
+from alphalab.config import Costs, Entry, Execution, Exits, Rebalance, RunSettings
+from alphalab.data.bars import Bars
+from alphalab.research.orders import meet_the_inside
 
 if TYPE_CHECKING:
     from alphalab.research.result import Result
@@ -18,11 +21,33 @@ _FILL = {
         "has seen. Nobody can trade so, and the figures are better than they should be."
     ),
 }
+_PATH = {
+    "pessimistic": (
+        "Not known, and taken against the account: from the open over low and high, or over high "
+        "and low, to the close, whichever leaves it with less."
+    ),
+    "ohlc": "Not known, and guessed: the price visits the nearer of high and low first.",
+    "optimistic": (
+        "Not known, and taken in favour of the account: of the two ways over high and low the one "
+        "that leaves it with more. The figures are better than they should be."
+    ),
+}
+_ACTIONS = {
+    "none": "",
+    "cash": (
+        "Splits change the units of what is held and ordered. Dividends are paid in cash on the "
+        "ex-date; who is short pays them."
+    ),
+    "reinvest": (
+        "Splits change the units of what is held and ordered. Dividends buy more of what paid them "
+        "on the ex-date, at its last close less the dividend, free of charge; who is short pays."
+    ),
+}
 _MOST_SYMBOLS = 30
 
 
 def assumptions(result: Result) -> dict[str, str]:
-    """Return every assumption of a result by label.
+    """Return every assumption of a result by label; what a run does not have is left out.
 
     Parameters
     ----------
@@ -34,20 +59,20 @@ def assumptions(result: Result) -> dict[str, str]:
         Labels in the order of reports. Plain text: escape it before it becomes HTML.
     """
     bars, settings = result.bars, result.settings
-    currency = bars.instruments[0].currency
-    return {
-        "Fill": _FILL[settings.fill],
+    said = {
+        "Fill": f"{_FILL[settings.fill]} {_venue(settings.execution)}",
         "Costs": _costs(result),
-        "Path inside a bar": (
-            "None is assumed: all orders are market orders, filled at one price of the bar. Falls "
-            "of the account inside a bar are not seen."
-        ),
+        "Path inside a bar": _path(result),
+        "Entries": _entry(settings.entry) if settings.entry else "",
+        "Exits": _exits(settings.exits) if settings.exits else "",
         "Rebalance": _rebalance(settings.rebalance),
-        "Limits": _limits(settings.limits),
-        "Cash": (
-            f"{settings.cash:,.2f} {currency} at the start, shared by all symbols. Idle cash earns "
-            "nothing."
-        ),
+        "Limits": _limits(settings),
+        "Cash": _cash(result),
+        "Margin": _margin(settings),
+        "Financing": _financing(settings),
+        "Funding": _funding(bars),
+        "Splits and dividends": _ACTIONS[settings.actions],
+        "Currencies": _currencies(result),
         "Data": f"{bars.source or 'bars given by the caller'}; id {bars.id}",
         "Symbols": _symbols(bars.symbols),
         "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
@@ -59,18 +84,121 @@ def assumptions(result: Result) -> dict[str, str]:
         "Digest": f"{result.digest} (equity, positions and fills, bit for bit)",
         "Warnings": "; ".join(result.warnings) or "none",
     }
+    return {label: text for label, text in said.items() if text}
+
+
+def _venue(execution: Execution) -> str:
+    late = ""
+    if execution.delay:
+        late = f"Orders take {_count(execution.delay, 'row')} more to get there. "
+    if execution.participation is None:
+        return f"{late}Orders are filled whole, whatever the volume."
+    share = _percent(execution.participation)
+    return f"{late}At most {share} of a bar's volume is filled; the rest waits for the next bars."
 
 
 def _costs(result: Result) -> str:
-    bps = result.settings.costs.fee_bps
-    rates = [i.taker_bps for i in result.bars.instruments] if bps is None else [bps]
-    low, high = min(rates), max(rates)
-    rest = "Spread, slippage, market impact, funding and borrowing are not modelled."
-    if high == 0:
-        return f"Costs are not modelled: the fee is 0. {rest}"
-    span = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    whose = " (each instrument's taker fee)" if bps is None else ""
-    return f"A fee of {span} bps of the traded value on every fill{whose}. {rest}"
+    costs, bars = result.settings.costs, result.bars
+    missing = [
+        name
+        for name, modelled in (
+            ("spread", costs.spread_bps),
+            ("slippage", costs.slippage_bps),
+            ("market impact", costs.has_impact),
+            ("funding", any(i.funding_hours for i in bars.instruments)),
+            ("borrowing", result.settings.financing.borrow_bps),
+        )
+        if not modelled
+    ]
+    parts = [_fee(result)]
+    if costs.fee_per_unit:
+        parts.append(f"{costs.fee_per_unit:g} {result.currency} per unit on top.")
+    if costs.min_fee:
+        parts.append(f"At least {costs.min_fee:g} {result.currency} per order.")
+    parts.append(_price(costs))
+    if not any(parts):
+        parts = ["Costs are not modelled: the fee is 0."]
+    if missing:
+        parts.append(f"{_list(missing).capitalize()} {_is(missing)} not modelled.")
+    return " ".join(filter(None, parts))
+
+
+def _fee(result: Result) -> str:
+    costs, bars = result.settings.costs, result.bars
+    if costs.tiers:
+        steps = "; ".join(
+            f"from {tier.value:,.0f} on {tier.maker_bps:g} for makers and {tier.taker_bps:g} for "
+            "takers"
+            for tier in costs.tiers
+        )
+        return f"Fees in bps of the traded value, by what was traded in 30 days before: {steps}."
+    whose = ""
+    takers = makers = f"{costs.fee_bps:g}" if costs.fee_bps is not None else ""
+    if not takers:
+        whose = " (each instrument's taker fee)"
+        takers = _span([instrument.taker_bps for instrument in bars.instruments])
+        makers = _span([instrument.maker_bps for instrument in bars.instruments])
+    waited = meet_the_inside(result.events) and makers != takers
+    if takers == "0" and not waited:
+        return ""
+    less = f", of {makers} bps where a limit order has waited" if waited else ""
+    return f"A fee of {takers} bps of the traded value on every fill{whose}{less}."
+
+
+def _price(costs: Costs) -> str:
+    """Say by what a taker's price is worse."""
+    parts, share = [], "its share of the bar's volume"
+    if costs.spread_bps:
+        parts.append(f"half a spread of {costs.spread_bps:g} bps")
+    if costs.slippage_bps:
+        parts.append(f"slippage of {costs.slippage_bps:g} bps")
+    if costs.share_impact_bps:
+        parts.append(f"{costs.share_impact_bps:g} bps times the square of {share}")
+    if costs.root_impact_bps:
+        parts.append(f"{costs.root_impact_bps:g} bps times the root of {share}")
+    return f"Whoever takes pays {_list(parts)}." if parts else ""
+
+
+def _path(result: Result) -> str:
+    if not result.depends_on_path:
+        return (
+            "None is assumed: all orders are market orders, filled at one price of the bar. Falls "
+            "of the account inside a bar are not seen."
+        )
+    bars = _count(result.ambiguous.size, "bar")
+    return f"{_PATH[result.settings.execution.path]} It made a difference in {bars}."
+
+
+def _entry(entry: Entry) -> str:
+    offset = entry.limit_offset_bps
+    where = "at the close that decided"
+    if offset:
+        where = f"{abs(offset):g} bps {'better' if offset > 0 else 'worse'} than {where[3:]}"
+    life = f"for {_count(entry.ttl, 'row')}" if entry.ttl else "until the target changes"
+    then = {
+        "requote": "then again from the new close",
+        "market": "then by market order",
+        "give_up": "then not until the target changes",
+    }[entry.then]
+    maker = " Orders that would trade at once are refused." if entry.post_only else ""
+    after = f", {then}" if entry.ttl or entry.post_only else ""
+    return f"By limit orders {where}, {life}{after}.{maker}"
+
+
+def _exits(exits: Exits) -> str:
+    parts = []
+    if exits.stop_loss is not None:
+        parts.append(f"a stop {_percent(exits.stop_loss)} below the average entry price")
+    if exits.take_profit is not None:
+        parts.append(f"a limit order {_percent(exits.take_profit)} above the average entry price")
+    if exits.trailing is not None:
+        parts.append(f"a stop {_percent(exits.trailing)} below the best price since the entry")
+    if exits.max_holding is not None:
+        parts.append(f"a market order after {_count(exits.max_holding, 'row')}")
+    return (
+        f"Every position is closed by {_list(parts, 'or')} (a short the other way round), whatever "
+        "comes first. The asset then stays out until its target changes."
+    )
 
 
 def _rebalance(rebalance: Rebalance) -> str:
@@ -88,7 +216,8 @@ def _rebalance(rebalance: Rebalance) -> str:
     }[rebalance.when]
 
 
-def _limits(limits: Limits) -> str:
+def _limits(settings: RunSettings) -> str:
+    limits = settings.limits
     words = {
         "gross": "gross exposure {:g}",
         "net": "net exposure {:g}",
@@ -98,8 +227,70 @@ def _limits(limits: Limits) -> str:
         "daily_loss": "daily loss {:g}, then flat for the day",
         "order": "one order {:g} of equity",
     }
-    given = [(text, getattr(limits, name)) for name, text in words.items()]
-    return "At most: " + "; ".join(t.format(v) for t, v in given if v is not None) + "."
+    values = {name: getattr(limits, name) for name in words} | {"gross": settings.gross}
+    given = [text.format(values[name]) for name, text in words.items() if values[name] is not None]
+    return f"At most: {'; '.join(given)}."
+
+
+def _cash(result: Result) -> str:
+    settings = result.settings
+    account = "Positions may be larger than the equity, see Margin."
+    if settings.margin is None:
+        account = "A cash account: purchases are paid in full."
+        if any(instrument.kind != "spot" for instrument in result.bars.instruments):
+            account += " Contracts need their whole size in equity."
+    interest = settings.financing.interest_bps
+    earns = f"{interest:g} bps a year" if interest else "nothing"
+    return (
+        f"{settings.cash:,.2f} {result.currency} at the start, shared by all symbols. {account} "
+        f"Idle cash earns {earns}."
+    )
+
+
+def _margin(settings: RunSettings) -> str:
+    margin = settings.margin
+    if margin is None:
+        return ""
+    seen = "looked at with all positions at their worst prices of the bar at once"
+    if settings.execution.path != "pessimistic":
+        seen = "looked at at the close only"
+    fee = f", for {margin.liquidation_fee_bps:g} bps more" if margin.liquidation_fee_bps else ""
+    return (
+        f"Up to {margin.leverage:g} times the equity. When equity is below "
+        f"{_percent(margin.maintenance)} of what is held, all is closed at a taker's fee{fee}. "
+        f"This is {seen}."
+    )
+
+
+def _financing(settings: RunSettings) -> str:
+    financing = settings.financing
+    parts = []
+    if financing.borrow_bps:
+        parts.append(f"what is sold short costs {financing.borrow_bps:g} bps a year")
+    if financing.loan_bps:
+        parts.append(f"borrowed cash costs {financing.loan_bps:g} bps a year")
+    if financing.interest_bps:
+        parts.append(f"idle cash earns {financing.interest_bps:g} bps a year")
+    if not parts:
+        return ""
+    said = _list(parts)
+    return f"{said[0].upper()}{said[1:]}: posted once a UTC day, for 1 of {financing.day_count}."
+
+
+def _funding(bars: Bars) -> str:
+    hours = sorted({i.funding_hours for i in bars.instruments if i.funding_hours})
+    if not hours:
+        return ""
+    span = _list([f"{value:g}" for value in hours], "or")
+    return f"Every {span} hours from midnight UTC, on the size at the last close."
+
+
+def _currencies(result: Result) -> str:
+    used = sorted({i.currency for i in result.bars.instruments} - {result.currency})
+    columns = [f"{name} (column {result.settings.conversions.get(name)})" for name in used]
+    if not used:
+        return ""
+    return f"{_list(columns)} {_is(used)} converted into {result.currency} at the rate of each row."
 
 
 def _annualisation(rows_a_year: float) -> str:
@@ -112,3 +303,25 @@ def _symbols(symbols: tuple[str, ...]) -> str:
     shown = ", ".join(symbols[:_MOST_SYMBOLS])
     more = len(symbols) - _MOST_SYMBOLS
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _list(parts: Sequence[str], word: str = "and") -> str:
+    *most, last = parts
+    return f"{', '.join(most)} {word} {last}" if most else last
+
+
+def _is(parts: Sequence[str]) -> str:
+    return "is" if len(parts) == 1 else "are"
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:g} %"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from alphalab.config import Costs, Limits, Rebalance, RunSettings
+from alphalab.config import (
+    Costs,
+    Entry,
+    Execution,
+    Exits,
+    Financing,
+    Limits,
+    Margin,
+    Rebalance,
+    RunSettings,
+)
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
@@ -29,6 +40,14 @@ def backtest(
     fill: str = "next_open",
     limits: Limits | None = None,
     rebalance: Rebalance | None = None,
+    exits: Exits | None = None,
+    entry: Entry | None = None,
+    execution: Execution | None = None,
+    margin: Margin | None = None,
+    financing: Financing | None = None,
+    actions: str = "none",
+    currency: str | None = None,
+    conversions: Mapping[str, str] | None = None,
     block_rows: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
@@ -42,11 +61,24 @@ def backtest(
     cash : float
         Cash at the start, quote currency.
     costs : Costs, optional
-        Not given: the taker fees of the instruments.
+        Not given: the fees of the instruments, and nothing else.
     fill : {"next_open", "next_close", "same_close"}
-        Where a decision of row t trades.
-    limits, rebalance : optional
-        Not given: what the strategy's class says, else `Limits()` and `on_change()`.
+        Where a market order decided at row t trades.
+    limits, rebalance, exits, entry : optional
+        Not given: what the strategy's class says, else `Limits()`, `on_change()`, no protective
+        orders, and entries by market orders.
+    execution : Execution, optional
+        The path inside a bar, the share of its volume that can be had, the delay of orders.
+    margin : Margin, optional
+        Not given: a cash account.
+    financing : Financing, optional
+        Not given: borrowing costs nothing and cash earns nothing.
+    actions : {"none", "cash", "reinvest"}
+        What is done with the columns ``split`` and ``dividend``.
+    currency : str, optional
+        Quote currency of the account. Not given: the one that all assets share.
+    conversions : mapping of str to str, optional
+        For every other currency, the column with its value in the quote currency.
     block_rows : int, optional
         Rows pushed at a time. It changes nothing but the speed.
     benchmark : ndarray of shape (T,), optional
@@ -105,7 +137,28 @@ def backtest(
         costs=costs or Costs(),
         limits=limits or strategy.limits or Limits(),
         rebalance=rebalance or strategy.rebalance or Rebalance(),
+        execution=execution or Execution(),
+        margin=margin,
+        financing=financing or Financing(),
+        exits=exits or strategy.exits,
+        entry=entry or strategy.entry,
+        actions=actions,  # type: ignore[arg-type]
+        currency=currency,
+        conversions=dict(conversions or {}),
     )
+    return run(strategy, bars, settings, capacity=capacity, benchmark=benchmark, progress=progress)
+
+
+def run(
+    strategy: Strategy,
+    bars: Bars,
+    settings: RunSettings,
+    *,
+    capacity: int | None = None,
+    benchmark: FloatArray | None = None,
+    progress: bool = False,
+) -> Result:
+    """Backtest a strategy with settings that are made already."""
     started = clock.perf_counter()
     engine = Engine(strategy, bars.instruments, settings, capacity=capacity)
     block = _push(engine, bars, progress)
@@ -120,9 +173,13 @@ def backtest(
         targets=block.targets,
         fills=block.fills,
         refusals=block.refusals,
+        events=block.events,
+        posted=block.postings,
+        ambiguous=block.ambiguities,
         warnings=tuple(warnings_of(engine, bars, block)),
         seconds=clock.perf_counter() - started,
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
+        _run=partial(run, strategy, capacity=capacity),
     )
 
 

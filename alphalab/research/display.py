@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -87,6 +87,9 @@ FIGURES: dict[str, Figure] = {
     "turnover": Figure("Turnover", ratio, m.turnover),
     "exposure": Figure("Exposure", percent, m.exposure),
     "mean_gross_exposure": Figure("Mean gross exposure", percent, m.mean_gross_exposure),
+    "max_gross_exposure": Figure("Largest gross exposure", percent, m.max_gross_exposure),
+    "n_orders": Figure("Orders", count, "Sent to the venue; one can be filled in parts, or not."),
+    "carry": Figure("Carry", money, "Funding, borrowing, interest, dividends and the like."),
     "calmar": Figure("Calmar ratio", ratio, m.calmar),
     "omega": Figure("Omega ratio", ratio, m.omega),
     "max_drawdown_length": Figure(
@@ -125,6 +128,9 @@ HEADLINE = (
     "fees",
 )
 
+#: What the paths inside a bar are to a reader.
+PATH_NAMES = {"pessimistic": "pessimistic", "ohlc": "expected", "optimistic": "optimistic"}
+
 #: What `fill="same_close"` means for a reader.
 SEEN_PRICE = "Trades at a price the decision has seen."
 
@@ -139,12 +145,24 @@ def strategy_text(result: Result) -> str:
     return f"{result.strategy}({', '.join(f'{k}={v!r}' for k, v in result.params.items())})"
 
 
+def known_interval(result: Result) -> Iterator[tuple[str, str]]:
+    """Yield the total return by path and the break-even fee, as far as they have been computed."""
+    computed = vars(result)
+    if result.depends_on_path and "by_path" in computed:
+        for path, figures in result.by_path.items():
+            yield PATH_NAMES[path], FIGURES["total_return"].text(figures["total_return"])
+    if "break_even_bps" in computed and math.isfinite(result.break_even_bps):
+        yield "break-even fee", f"{result.break_even_bps:,.2f} bps"
+
+
 def headline(result: Result) -> str:
     """Return a result in one line."""
     text = figure_texts(result)
     seen = f". {SEEN_PRICE}" if result.settings.fill == "same_close" else ""
+    known = "; ".join(f"{name} {value}" for name, value in known_interval(result))
     return (
-        f"<Result: {strategy_text(result)}, return {text['total_return']}, "
+        f"<Result: {strategy_text(result)}, return {text['total_return']}"
+        f"{f' ({known})' if known else ''}, "
         f"Sharpe {text['sharpe']}, max drawdown {text['max_drawdown']}, "
         f"{text['n_fills']} fills, digest {result.digest[:8]}{seen}>"
     )
@@ -154,6 +172,7 @@ def headline_html(result: Result) -> str:
     """Return a result as a small table for notebooks."""
     text = figure_texts(result)
     cells = [(FIGURES[name].label, text[name]) for name in HEADLINE]
+    cells += [(name.capitalize(), value) for name, value in known_interval(result)]
     head = "".join(f"<th>{escape(label)}</th>" for label, _ in cells)
     row = "".join(f"<td>{escape(value)}</td>" for _, value in cells)
     remarks = list(result.warnings)

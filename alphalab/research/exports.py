@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alphalab.codes import Kind
 from alphalab.errors import DataError, import_extra
 from alphalab.research import series, tables
 
@@ -27,10 +28,12 @@ def to_pyfolio(result: Result) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     returns : pandas.Series
         Simple returns of each UTC day with rows, compounded from its bars; index at midnight.
     positions : pandas.DataFrame
-        Value of each position and ``cash`` at the end of these days, quote currency.
+        Size of each position and ``cash`` at the end of these days, quote currency. Contracts are
+        not paid for: cash is the equity less all sizes, as if they were.
     transactions : pandas.DataFrame
-        ``amount`` (units, multiplier included), ``price``, ``symbol``; one row for each fill, at
-        its bar's close less a nanosecond: a bar closing at midnight counts for the day it ends.
+        ``amount`` (units, multiplier and conversion included), ``price``, ``symbol``; one row for
+        each fill, at its bar's close less a nanosecond: a bar closing at midnight counts for the
+        day it ends.
 
     Raises
     ------
@@ -49,12 +52,16 @@ def to_pyfolio(result: Result) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     days, last = series.period_ends(bars.time, "D")
     index = pd.DatetimeIndex(days.astype("datetime64[ns]"), tz="UTC")
     returns = series.period_returns(result.equity_path, last)
-    positions = pd.DataFrame(result.position_values[last], index, columns=list(bars.symbols))
-    positions["cash"] = result.ledger["cash"][last]
+    sizes = result.position_sizes[last]
+    positions = pd.DataFrame(sizes, index, columns=list(bars.symbols))
+    positions["cash"] = result.ledger["equity"][last] - sizes.sum(axis=1)
     fills = result.fills
+    unit = result.assets.unit(
+        fills["price"], result.rates[fills["row"], fills["asset"]], fills["asset"]
+    )
     transactions = pd.DataFrame(
         {
-            "amount": fills["qty"] * result.multiplier[fills["asset"]],
+            "amount": fills["qty"] * (unit / fills["price"]),
             "price": fills["price"],
             "symbol": tables.symbols_of(result, fills["asset"]),
         },
@@ -83,7 +90,16 @@ def to_vectorbt(result: Result) -> Any:
     ------
     MissingExtraError
         vectorbt is not installed.
+    DataError
+        Postings, conversions or inverse contracts, which a vectorbt portfolio cannot hold.
     """
+    has_others = (result.assets.kind == Kind.INVERSE).any() or result.settings.conversions
+    if has_others or result.posted.size:
+        raise DataError(
+            "a result with postings, conversions or inverse contracts",
+            rule="a vectorbt portfolio holds purchases and sales in one currency, nothing else.",
+            fix="Use result.fills_frame and result.postings.",
+        )
     vectorbt = import_extra("vectorbt", "research")
     from vectorbt.portfolio.enums import OrderSide, log_dt, order_dt
 
@@ -92,7 +108,7 @@ def to_vectorbt(result: Result) -> Any:
     orders = np.empty(fills.size, order_dt)
     orders["id"] = np.arange(fills.size)
     orders["col"], orders["idx"] = fills["asset"], fills["row"]
-    orders["size"] = np.abs(fills["qty"]) * result.multiplier[fills["asset"]]
+    orders["size"] = np.abs(fills["qty"]) * result.assets.multiplier[fills["asset"]]
     orders["price"], orders["fees"] = fills["price"], fills["fee"]
     orders["side"] = np.where(fills["qty"] > 0, OrderSide.Buy, OrderSide.Sell)
 

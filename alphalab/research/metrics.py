@@ -300,6 +300,19 @@ def mean_gross_exposure(gross: FloatArray, equity: FloatArray) -> float:
     return float(np.mean(gross / equity[1:]))
 
 
+def max_gross_exposure(gross: FloatArray, equity: FloatArray) -> float:
+    """Largest absolute position value at a close, in units of equity: max(gross_t / E_t).
+
+    Examples
+    --------
+    >>> max_gross_exposure(np.array([0.0, 50.0]), np.array([100.0, 100.0, 100.0]))
+    0.5
+    """
+    if not _known(gross, 1) or not _known(equity, 2) or equity.min() <= 0:
+        return _NAN
+    return float(np.max(gross / equity[1:]))
+
+
 def turnover(traded: float, equity: FloatArray, periods_per_year: float) -> float:
     """Value traded per year, purchases and sales added, in units of the mean equity.
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alphalab.codes import Posting
 from alphalab.data.times import NS_DAY
-from alphalab.research import metrics, series
+from alphalab.research import metrics, orders, series
 from alphalab.types import FloatArray, IntArray, Records
 
 if TYPE_CHECKING:
@@ -27,8 +28,17 @@ MOST_POINTS = 6_000
 #: Buckets of rows whose mean exposure is drawn then.
 MOST_MEANS = 1_000
 #: Most fills and most assets that the price chart shows.
-MOST_FILLS = 400
+MOST_FILLS = 200
 MOST_ASSETS = 6
+_FEW_FILLS = 120
+#: Marks of the fills that closed a trade otherwise than by the strategy's signal.
+EXIT_MARKS = {
+    "stop": ("Stop", "x", RED),
+    "target": ("Take-profit", "star", GREEN),
+    "trailing": ("Trailing stop", "diamond", AMBER),
+    "time": ("Held as long as allowed", "square", BLUE),
+    "liquidation": ("Liquidation", "hexagram", INK),
+}
 _WIDE_RANGE = 5.0  # highest over lowest
 _MOST_HEAT_ROWS = 40
 _MOST_HEAT_COLUMNS = 300
@@ -77,7 +87,7 @@ def overview(result: Result) -> go.Figure:
             col=1,
         )
     _add_exposure(figure, result)
-    currency = escape(result.bars.instruments[0].currency, quote=False)
+    currency = escape(result.currency, quote=False)
     figure.update_yaxes(title_text=f"Equity ({currency})", row=1, col=1, tickformat="~s")
     figure.update_yaxes(title_text="Drawdown (%)", row=2, col=1, ticksuffix=" ")
     figure.update_yaxes(title_text="Exposure (%)", row=3, col=1)
@@ -89,11 +99,13 @@ def overview(result: Result) -> go.Figure:
 
 def price(result: Result) -> go.Figure:
     """Close of the most traded assets with every purchase, sale and round trip."""
-    figure = _figure(430, "Price", hovermode="closest")
+    figure = _figure(460, "Price", hovermode="closest")
+    figure.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
     figure.update_yaxes(tickformat=",.6~g")
     assets = _most_traded(result)
+    exits = _exit_kinds(result)
     for asset in assets:
-        _add_trades(figure, result, asset, visible=asset == assets[0])
+        _add_trades(figure, result, asset, exits, visible=asset == assets[0])
     if len(assets) > 1:
         per_asset = len(figure.data) // len(assets)
         names = [escape(result.bars.symbols[asset], quote=False) for asset in assets]
@@ -188,6 +200,31 @@ def rolling(result: Result) -> go.Figure:
     return figure
 
 
+def carry(result: Result) -> go.Figure:
+    """Sum of the postings of each kind so far."""
+    figure = _figure(280, f"Sum ({escape(result.currency, quote=False)})")
+    posted = carried(result)
+    colours = (BLUE, AMBER, GREEN, RED, INK, GREY, MUTED, BLUE)
+    for colour, kind in zip(colours, np.unique(posted["kind"]).tolist(), strict=False):
+        ours = posted[posted["kind"] == kind]
+        total = np.cumsum(ours["amount"])
+        rows = series.thin(total, MOST_POINTS)
+        figure.add_scatter(
+            x=dates(result, ours["row"][rows]),
+            y=total[rows],
+            name=Posting(kind).name.capitalize(),
+            line={"color": colour, "width": 1.4, "shape": "hv"},
+        )
+    return figure.update_layout(showlegend=True)
+
+
+def carried(result: Result) -> Records:
+    """Select the postings that holding brought or cost: no splits, no purchases."""
+    posted = result.posted
+    kept: Records = posted[(posted["amount"] != 0) & (posted["kind"] != Posting.REINVESTMENT)]
+    return kept
+
+
 def rolling_window(result: Result) -> int:
     """Rows of the rolling figures: half a year, but at most a quarter of the run and at least 2."""
     half_year = result.periods_per_year / 2
@@ -235,23 +272,37 @@ def _add_exposure(figure: go.Figure, result: Result) -> None:
 def _most_traded(result: Result) -> list[int]:
     fills = result.fills
     traded = np.zeros(result.bars.n_symbols)
-    value = np.abs(fills["qty"]) * fills["price"] * result.multiplier[fills["asset"]]
+    asset = fills["asset"]
+    unit = result.assets.unit(fills["price"], result.rates[fills["row"], asset], asset)
+    value = np.abs(fills["qty"]) * unit
     np.add.at(traded, fills["asset"], value)
     most = np.argsort(-traded, kind="stable")[:MOST_ASSETS]
     return [int(asset) for asset in most if traded[asset] > 0] or [0]
 
 
-def _add_trades(figure: go.Figure, result: Result, asset: int, visible: bool) -> None:
-    fills = result.fills[result.fills["asset"] == asset]
-    n_fills, fills = fills.size, fills[-MOST_FILLS:]
-    first = int(fills["row"][0]) if n_fills > MOST_FILLS else 0
+def _exit_kinds(result: Result) -> NDArray[np.str_]:
+    """Return how each fill closed a trade, a key of `EXIT_MARKS`; empty where it did not so."""
+    trips, order = result.round_trips, result.fills["order"]
+    kind = orders.left_by(result.lives, order)
+    closes = np.isin(order, trips["exit_order"][trips["closed"]])
+    return np.where(closes & np.isin(kind, list(EXIT_MARKS)), kind, "")
+
+
+def _add_trades(
+    figure: go.Figure, result: Result, asset: int, exits: NDArray[np.str_], visible: bool
+) -> None:
+    ours = np.flatnonzero(result.fills["asset"] == asset)
+    n_fills, ours = ours.size, ours[-MOST_FILLS:]
+    fills, left_by = result.fills[ours], exits[ours]
+    some = n_fills > MOST_FILLS
+    first = int(fills["row"][0]) if some else 0
     symbol = escape(result.bars.symbols[asset], quote=False)
     close = result.bars.close[first:, asset]
     rows = series.thin(close, MOST_POINTS)
     figure.add_scatter(
         x=dates(result, first + rows),
         y=close[rows],
-        name=f"{symbol} close",
+        name="Close" + (f" (the last {MOST_FILLS} of {n_fills:,} fills)" if some else ""),
         line={"color": GREY, "width": 1.2},
         hoverinfo="skip",
         visible=visible,
@@ -259,8 +310,8 @@ def _add_trades(figure: go.Figure, result: Result, asset: int, visible: bool) ->
     trips = result.round_trips
     trips = trips[(trips["asset"] == asset) & (trips["entry_row"] >= first)]
     for name, colour, chosen in (
-        ("Trip with a profit", GREEN, trips["pnl"] > 0),
-        ("Trip with a loss", RED, trips["pnl"] <= 0),
+        ("Profit", GREEN, trips["pnl"] > 0),
+        ("Loss", RED, trips["pnl"] <= 0),
     ):
         x, y = _segments(result, trips[chosen])
         figure.add_scatter(
@@ -272,26 +323,30 @@ def _add_trades(figure: go.Figure, result: Result, asset: int, visible: bool) ->
             hoverinfo="skip",
             visible=visible,
         )
-    shown = "" if n_fills <= MOST_FILLS else f" (of the last {MOST_FILLS} of {n_fills:,} fills)"
     for name, shape, colour, chosen in (
-        ("Buy", "triangle-up", GREEN, fills["qty"] > 0),
-        ("Sell", "triangle-down", RED, fills["qty"] < 0),
+        ("Buy", "triangle-up", GREEN, (left_by == "") & (fills["qty"] > 0)),
+        ("Sell", "triangle-down", RED, (left_by == "") & (fills["qty"] < 0)),
+        *(
+            (name, shape, colour, left_by == kind)
+            for kind, (name, shape, colour) in EXIT_MARKS.items()
+            if (exits == kind).any()
+        ),
     ):
         part = fills[chosen]
         figure.add_scatter(
             x=dates(result, part["row"]),
             y=part["price"],
-            customdata=np.column_stack([np.abs(part["qty"]), part["fee"]]),
-            name=name + shown,
+            customdata=np.column_stack([part["qty"], part["fee"]]),
+            name=name,
             mode="markers",
             marker={
                 "symbol": shape,
-                "size": 9,
+                "size": 9 if fills.size <= _FEW_FILLS else 7,
                 "color": colour,
-                "line": {"color": "white", "width": 1},
+                "line": {"color": "white", "width": 1 if fills.size <= _FEW_FILLS else 0.5},
             },
             hovertemplate=(
-                f"{name} {symbol} %{{x}}<br>%{{customdata[0]:,.6~g}} at %{{y:,.6~g}}"
+                f"{name} {symbol} %{{x}}<br>%{{customdata[0]:+,.6~g}} at %{{y:,.6~g}}"
                 "<br>fee %{customdata[1]:,.2f}<extra></extra>"
             ),
             visible=visible,

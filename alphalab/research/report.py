@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alphalab.codes import REASONS, Reason
 from alphalab.errors import InputError
-from alphalab.research import display, plots, tables
-from alphalab.types import REASONS, Reason, Records
+from alphalab.research import display, orders, plots, report_orders, tables
+from alphalab.research.page import chart, quiet, section, sign, signed, table, when
+from alphalab.types import Records
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from alphalab.research.result import Result
 
 #: Round trips that the table shows before it keeps the best and the worst.
@@ -107,10 +107,10 @@ def _warnings(result: Result) -> str:
 def _tiles(result: Result) -> Iterator[str]:
     text = display.figure_texts(result)
     for name in display.HEADLINE:
-        sign = _sign(result.metrics[name]) if name in _SIGNED else ""
+        colour = sign(result.metrics[name]) if name in _SIGNED else ""
         yield (
             f'<div class="tile"><span>{display.FIGURES[name].label}</span>'
-            f'<b class="{sign}">{text[name]}</b></div>'
+            f'<b class="{colour}">{text[name]}</b></div>'
         )
 
 
@@ -121,63 +121,38 @@ def _sections(result: Result) -> Iterator[str]:
         f"of equal stretches, so no extreme is lost. Exposure is the mean of each of "
         f"{plots.MOST_MEANS:,} stretches."
     )
-    yield _chart(
+    yield chart(
         "Equity, drawdown and exposure", plots.overview(result), thinned if n_rows > limit else ""
     )
-    yield _chart("Trades on price", plots.price(result), _trades_note(result))
+    yield report_orders.interval(result)
+    yield chart("Trades on price", plots.price(result), _trades_note(result))
     if result.bars.n_symbols > 1:
-        yield _chart(
+        yield chart(
             "Weights by symbol",
             plots.weights(result),
             "Held, as the mean of each of at most 300 equal stretches of rows.",
         )
-    yield _section("Monthly returns", _months(result), "Percent, calendar months in UTC.")
+    yield section("Monthly returns", _months(result), "Percent, calendar months in UTC.")
     returns, window = plots.active_returns(result), plots.rolling_window(result)
     yield '<div class="pair">'
-    yield _chart(
+    yield chart(
         "Distribution of returns",
         plots.distribution(result),
         f"The {returns.size:,} rows with a position; {n_rows - returns.size:,} flat rows are left "
         "out. Beyond six deviations a return counts in the last bar.",
     )
-    yield _chart(
+    yield chart(
         "Rolling Sharpe ratio and volatility",
         plots.rolling(result),
         f"Over the last {window:,} rows, annualised.",
     )
     yield "</div>"
-    yield _section("All figures", _figures(result))
-    yield _section("Round trips", *_trips(result))
-    yield _section("Not done as asked", _refusals(result))
-
-
-def _section(title: str, body: str, note: str = "") -> str:
-    said = f"<p>{escape(note)}</p>" if note else ""
-    return f'<section><h2>{escape(title)}</h2>{said}<div class="scroll">{body}</div></section>'
-
-
-def _chart(title: str, figure: go.Figure, note: str = "") -> str:
-    # Inside a script element only "<" could end it early.
-    data = str(figure.to_json()).replace("<", "\\u003c")
-    height = figure.layout.height
-    body = (
-        f'<div class="chart" style="height:{height}px"></div>'
-        f'<script type="application/json">{data}</script>'
-    )
-    return _section(title, body, note)
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], text: int = 1) -> str:
-    """Return a table of cells that are HTML already; the first `text` columns are words."""
-
-    def line(cells: Iterable[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=text' if i < text else ''}>{cell}</{tag}>"
-            for i, cell in enumerate(cells)
-        )
-
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+    yield section("All figures", _figures(result))
+    yield from report_orders.ways_out(result)
+    yield section("Round trips", *_trips(result))
+    yield report_orders.summary(result)
+    yield from report_orders.postings(result)
+    yield section("Not done as asked", _refusals(result))
 
 
 def _figures(result: Result) -> str:
@@ -222,48 +197,55 @@ def _trades_note(result: Result) -> str:
     )
     return (
         f"{which}Triangles are fills at their price, lines join the average entry and exit of a "
-        "round trip: green with a profit, red with a loss, after fees."
+        f"round trip: green with a profit, red with a loss, after fees.{_marks_note(result)} Drag "
+        "to zoom in, double-click to zoom out."
     )
+
+
+def _marks_note(result: Result) -> str:
+    """Say what the other marks are, if there are any."""
+    if not orders.meet_the_inside(result.events):
+        return ""
+    return " Other marks are orders that closed a trade; the legend names them."
 
 
 def _trips(result: Result) -> tuple[str, str]:
     trips = result.round_trips
     if not trips.size:
-        return "<p class=quiet>No position was ever opened.</p>", ""
+        return quiet("No position was ever opened."), ""
     ranked = trips[np.argsort(-trips["pnl"], kind="stable")]
     note = f"All {trips.size:,}, best first."
     if trips.size > MOST_TRIPS:
         half = MOST_TRIPS // 2
         ranked = np.concatenate([ranked[:half], ranked[-half:]])
         note = f"The {half} best and the {half} worst of {trips.size:,}, by profit after fees."
+    left_by = orders.left_by(result.lives, ranked["exit_order"])
     head = ("Symbol", "Side", "Entry", "Exit", "Rows", "Units", "Entry price", "Exit price")
-    return (
-        _table((*head, "Fees", "Profit", "Return"), (_trip(result, t) for t in ranked), text=2),
-        note,
-    )
+    rows = (_trip(result, trip, way) for trip, way in zip(ranked, left_by.tolist(), strict=True))
+    return table((*head, "Closed by", "Fees", "Profit", "Return"), rows, text=2), note
 
 
-def _trip(result: Result, trip: Any) -> tuple[str, ...]:
-    sign = _sign(trip["pnl"])
+def _trip(result: Result, trip: Any, left_by: str) -> tuple[str, ...]:
     return (
         escape(result.bars.symbols[trip["asset"]]),
         "long" if trip["side"] > 0 else "short",
-        _when(result, trip["entry_row"]),
-        _when(result, trip["exit_row"]) if trip["closed"] else "open",
+        when(result, trip["entry_row"]),
+        when(result, trip["exit_row"]) if trip["closed"] else "open",
         f"{trip['exit_row'] - trip['entry_row']:,}",
         f"{trip['qty']:,.6g}",
         f"{trip['entry_price']:,.6g}",
         f"{trip['exit_price']:,.6g}",
+        left_by,
         f"{trip['fees']:,.2f}",
-        f'<span class="{sign}">{trip["pnl"]:,.2f}</span>',
-        f'<span class="{sign}">{trip["return"]:.2%}</span>',
+        signed(trip["pnl"], f"{trip['pnl']:,.2f}"),
+        signed(trip["pnl"], f"{trip['return']:.2%}"),
     )
 
 
 def _refusals(result: Result) -> str:
     refusals = result.refusals
     if not refusals.size:
-        return "<p class=quiet>Every target passed the gate and every order was filled.</p>"
+        return quiet("Every target passed the gate, and no order was refused.")
     rows = []
     for code in np.unique(refusals["reason"]).tolist():
         same = refusals[refusals["reason"] == code]
@@ -273,14 +255,14 @@ def _refusals(result: Result) -> str:
                 escape(REASONS[Reason(code)]),
                 escape(_whom(result, same)),
                 f"{same.size:,}",
-                _when(result, same[0]["row"]),
-                _when(result, last["row"]),
+                when(result, same[0]["row"]),
+                when(result, last["row"]),
                 f"{last['asked']:,.6g}",
                 f"{last['approved']:,.6g}",
             )
         )
     head = ("Reason (unit)", "Where", "Times", "First", "Last", "Last asked", "Last approved")
-    return _table(head, rows, text=2)
+    return table(head, rows, text=2)
 
 
 def _whom(result: Result, refusals: Records) -> str:
@@ -288,11 +270,3 @@ def _whom(result: Result, refusals: Records) -> str:
     assets, counts = np.unique(refusals["asset"], return_counts=True)
     name = tables.symbols_of(result, assets[[counts.argmax()]])[0]
     return name if assets.size == 1 else f"{name} and {assets.size - 1} more"
-
-
-def _when(result: Result, row: int) -> str:
-    return str(plots.dates(result, np.array([row]))[0]).replace("T", " ")
-
-
-def _sign(value: float) -> str:
-    return "up" if value > 0 else "down" if value < 0 else ""

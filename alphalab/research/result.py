@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from alphalab.codes import Reason
 from alphalab.config import RunSettings
+from alphalab.core.rules import quote_currency
 from alphalab.data.bars import Bars
 from alphalab.data.times import NS_DAY, iso
 from alphalab.errors import DataError
-from alphalab.research import metrics, series, tables, trips
-from alphalab.types import FILL, FloatArray, Reason, Records
+from alphalab.research import holdings, interval, metrics, orders, series, tables, trips
+from alphalab.types import FILL, FloatArray, Records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +54,12 @@ class Result:
         Weights the gate approved on each row; NaN: no opinion.
     fills : records of `alphalab.types.FILL`
     refusals : records of `alphalab.types.REFUSAL`
+    events : records of `alphalab.types.EVENT`
+        What became of the orders.
+    posted : records of `alphalab.types.POSTED`
+        What changed the account besides trading.
+    ambiguous : records of `alphalab.types.AMBIGUITY`
+        Bars in which the path of the price decides.
     warnings : tuple of str
         What the reader has to know. Ruin is added here when the ledger shows it.
     seconds : float
@@ -76,10 +85,14 @@ class Result:
     targets: FloatArray
     fills: Records
     refusals: Records
+    events: Records
+    posted: Records
+    ambiguous: Records
     warnings: tuple[str, ...]
     seconds: float
     benchmark: FloatArray | None = None
     benchmark_name: str = ""
+    _run: Callable[..., Result] | None = None  # runs it again, on bars and with settings
 
     def __post_init__(self) -> None:
         """Check the benchmark, name it, and warn of ruin."""
@@ -111,7 +124,7 @@ class Result:
 
     @property
     def weights(self) -> pd.DataFrame:
-        """Position values after each row as fractions of equity; NaN while it is zero or less."""
+        """Position sizes after each row as fractions of equity; NaN while it is zero or less."""
         return tables.over_time(self, self.held_weights, list(self.bars.symbols))
 
     @property
@@ -120,12 +133,46 @@ class Result:
 
         ``pnl`` is after fees, ``return`` is pnl over the value entered, ``rows`` counts from first
         to last fill. ``closed`` is False for positions still held at the end, valued there.
+        ``left_by`` says what order closed the others, a key of `alphalab.research.orders.LEFT_BY`.
         """
         return tables.trades(self)
 
     @property
+    def orders(self) -> pd.DataFrame:
+        """Orders by id, one in each row, with what became of them.
+
+        ``qty`` is what was asked for, in units: NaN where a value was, or whatever is held.
+        ``limit`` and ``stop`` are as they stood last, ``price`` is the average filled at.
+        ``submitted`` is the close that decided it, ``active`` and ``ended`` are NaT where it did
+        not come so far. Orders that repeat one that was refused are left out.
+        """
+        return tables.orders(self)
+
+    @property
+    def order_events(self) -> pd.DataFrame:
+        """Stages of the orders, one in each row, as they happened; ``qty`` is still to fill."""
+        return tables.order_events(self)
+
+    @property
+    def postings(self) -> pd.DataFrame:
+        """Funding, borrowing, interest, dividends, splits: one in each row.
+
+        ``amount`` came in, or was paid where it is negative.
+        """
+        return tables.postings(self)
+
+    @property
+    def ambiguities(self) -> pd.DataFrame:
+        """Bars in which it is not known whether an order traded, and it matters.
+
+        ``low_first`` and ``high_first`` are the equity at the close for either way the price may
+        have taken, ``taken`` is the one that counts here, ``at_stake`` their distance.
+        """
+        return tables.ambiguities(self)
+
+    @property
     def fills_frame(self) -> pd.DataFrame:
-        """Executions in order; ``decided`` is the close at which the order was decided."""
+        """Executions in order; ``order`` is an id, ``decided`` the close that decided the order."""
         return tables.fills(self)
 
     @property
@@ -164,6 +211,64 @@ class Result:
         """
         return tables.rolling(self, window)
 
+    def interval(self) -> pd.DataFrame:
+        """Metrics (rows) with ``pessimistic``, ``ohlc`` and ``optimistic`` fills (columns).
+
+        A bar does not say which way the price took inside it, so what a stop or a limit order got
+        lies between the first column and the last; ``ohlc`` is a guess, the nearer extreme first.
+        See `Execution`. The strategy runs again for each path that is not this result's own, once;
+        where no order could trade inside a bar the columns are the same, and nothing runs.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        StateError
+            A result that was not made by `al.backtest`.
+
+        Examples
+        --------
+        >>> import alphalab as al
+        >>> class Dip(al.Strategy):
+        ...     def weights(self):
+        ...         return al.where(al.close < al.close.ts_mean(20), 1.0, 0.0)
+        >>> exits = al.Exits(stop_loss=0.01, take_profit=0.01)
+        >>> result = al.backtest(Dip(), al.load("sp500"), exits=exits)
+        >>> result.interval().loc["total_return"].round(3).to_dict()
+        {'pessimistic': 0.021, 'ohlc': 0.062, 'optimistic': 0.106}
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.by_path)
+
+    @cached_property
+    def by_path(self) -> dict[str, dict[str, float | int]]:
+        """`interval` as plain data: metrics by path."""
+        return interval.figures_by_path(self)
+
+    @cached_property
+    def break_even_bps(self) -> float:
+        """Fee at which the total return is 0, basis points of the traded value.
+
+        One fee for every fill, in place of the instruments' fees and of tiers, with all other costs
+        as they are. It is found by running the strategy again, to 0.01 bps: the fee can change what
+        is traded. NaN when nothing was traded, or when even a fee of 0 loses; infinite when a fee
+        of 9,999 bps still gains.
+        """
+        return interval.break_even_bps(self)
+
+    @property
+    def depends_on_path(self) -> bool:
+        """Whether the way of the price inside the bars could have made another result."""
+        return interval.depends_on_path(self)
+
+    @property
+    def currency(self) -> str:
+        """Quote currency of the account."""
+        return quote_currency(self.settings, self.bars.instruments)
+
     @cached_property
     def equity_path(self) -> FloatArray:
         """Starting cash, then the equity of each row: (T + 1,)."""
@@ -178,35 +283,60 @@ class Result:
     def benchmark_returns(self) -> FloatArray:
         """Returns of the benchmark, (T,); 0 in the first row."""
         if self.benchmark is None:
-            return series.equal_weight_returns(self.bars.close)
+            closes = holdings.closes_to_compare(self.bars, self.settings)
+            return series.equal_weight_returns(closes)
         return series.equal_weight_returns(self.benchmark[:, np.newaxis])
 
     @property
     def held_weights(self) -> FloatArray:
         """`weights` as an array, (T, N)."""
-        value = self.position_values
+        size = self.position_sizes
         equity = self.ledger["equity"][:, np.newaxis]
-        held = np.full(value.shape, np.nan)
-        np.divide(value, equity, out=held, where=equity > 0)
+        held = np.full(size.shape, np.nan)
+        np.divide(size, equity, out=held, where=equity > 0)
         return held
 
     @property
-    def position_values(self) -> FloatArray:
-        """Value of each position at its last known close, negative when short: (T, N)."""
-        price = series.last_known(self.bars.close) * self.multiplier
-        return np.multiply(self.qty, price, out=np.zeros(self.qty.shape), where=self.qty != 0)
+    def position_sizes(self) -> FloatArray:
+        """What is held at its last known close, quote currency, negative when short: (T, N)."""
+        return holdings.position_sizes(self)
 
     @property
-    def multiplier(self) -> FloatArray:
-        """Quote currency per unit and point of price, (N,)."""
-        return np.array([instrument.multiplier for instrument in self.bars.instruments])
+    def position_values(self) -> FloatArray:
+        """What each position adds to the equity: its size, or a contract's open profit, (T, N)."""
+        return holdings.position_values(self)
+
+    @cached_property
+    def assets(self) -> holdings.Assets:
+        """How prices become money."""
+        return holdings.assets_of(self.bars)
+
+    @cached_property
+    def marks(self) -> FloatArray:
+        """Last known close at every row, (T, N); after a split in new units."""
+        return holdings.marks_of(self.bars, self.settings)
+
+    @cached_property
+    def rates(self) -> FloatArray:
+        """Quote currency per unit of each asset's currency at every row, (T, N)."""
+        return holdings.rates_of(self.bars, self.settings)
+
+    @cached_property
+    def changes(self) -> Records:
+        """What changed the positions, as records of `alphalab.research.holdings.CHANGE`."""
+        return holdings.changes_of(self.fills, self.posted, self.rates)
+
+    @cached_property
+    def lives(self) -> Records:
+        """What became of the orders, as records of `alphalab.research.orders.LIFE`."""
+        return orders.lives(self.events, self.fills)
 
     @cached_property
     def round_trips(self) -> Records:
         """Round trips as records of `alphalab.research.trips.TRIP`."""
-        mark = np.array([series.last_known(column)[-1] for column in self.bars.close.T])
         last = self.bars.n_rows - 1
-        return trips.round_trips(self.fills, mark, self.multiplier, last, int(self.bars.time[last]))
+        mark, rate, time = self.marks[last], self.rates[last], int(self.bars.time[last])
+        return trips.round_trips(self.changes, self.assets, mark, rate, last, time)
 
     @property
     def periods_per_year(self) -> float:
@@ -241,6 +371,9 @@ class Result:
             "turnover": metrics.turnover(self.ledger["turnover"][-1], equity, year),
             "exposure": metrics.exposure(gross),
             "mean_gross_exposure": metrics.mean_gross_exposure(gross, equity),
+            "max_gross_exposure": metrics.max_gross_exposure(gross, equity),
+            "n_orders": int(self.lives.size),
+            "carry": float(self.ledger["carry"][-1]),
             "calmar": metrics.calmar(equity, year),
             "omega": metrics.omega(returns),
             "max_drawdown_length": deepest[1] - deepest[0],
@@ -295,7 +428,7 @@ class Result:
         return {
             "schema": _SCHEMA,
             "strategy": self.strategy,
-            "params": msgspec.to_builtins(self.params),
+            "params": _plain(self.params),
             "data": {
                 "id": bars.id,
                 "source": bars.source,
@@ -306,7 +439,7 @@ class Result:
                 "notes": list(bars.notes),
             },
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
-            "settings": msgspec.to_builtins(self.settings),
+            "settings": _plain(self.settings),
             "refusals": {
                 Reason(code).name: count
                 for code, count in sorted(Counter(self.refusals["reason"].tolist()).items())
@@ -378,9 +511,11 @@ class Result:
     def _default_benchmark_name(self) -> str:
         if self.benchmark is not None:
             return "the closes given"
+        more = "" if self.settings.actions == "none" else ", dividends included"
         if self.bars.n_symbols == 1:
-            return f"buy and hold {self.bars.symbols[0]}"
-        return f"equal-weight average of the {self.bars.n_symbols} symbols, rebalanced every row"
+            return f"buy and hold {self.bars.symbols[0]}{more}"
+        n_symbols = self.bars.n_symbols
+        return f"equal-weight average of the {n_symbols} symbols, rebalanced every row{more}"
 
     def _days(self, span: tuple[int, int]) -> float:
         """Days between two points of the equity path; the starting cash counts as the first row."""
@@ -389,3 +524,8 @@ class Result:
 
     def _series(self, values: FloatArray, name: str) -> pd.Series:
         return tables.over_time(self, values[:, np.newaxis], [name])[name]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    return msgspec.json.decode(msgspec.json.encode(value))

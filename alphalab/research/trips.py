@@ -4,7 +4,8 @@ A trip begins with the fill that leaves flat and ends with the fill that comes b
 a position or selling a part of it stays in the same trip; a fill through zero ends one trip and
 begins the next, and its fee is shared between them by quantity. A position still held after the
 last row is a trip that is not closed, valued at the last known close. So the profits of all trips,
-open ones included, add up to what the account made after fees.
+open ones included, add up to what the account made by trading, after fees: funding, dividends and
+the like are no part of them. After a split, units and prices of its trip are told in new units.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import itertools
 import numpy as np
 
 from alphalab.data.times import NS_DAY
-from alphalab.types import FloatArray, Records
+from alphalab.research.holdings import Assets, costs_of
+from alphalab.types import FloatArray, IntArray, Records
 
 #: One round trip.
 TRIP = np.dtype(
@@ -26,6 +28,7 @@ TRIP = np.dtype(
         ("entry_time", "i8"),  # close time of that row, ns UTC
         ("exit_row", "i8"),  # row of the last fill; the last row when not closed
         ("exit_time", "i8"),  # close time of that row, ns UTC
+        ("exit_order", "i8"),  # id of the order that closed it; 0 when not closed
         ("qty", "f8"),  # units entered in all, unsigned
         ("entry_price", "f8"),  # average over the units entered
         ("exit_price", "f8"),  # average over the same units; those still held at the mark
@@ -40,73 +43,89 @@ DUST = 1e-9
 
 
 def round_trips(
-    fills: Records, mark: FloatArray, multiplier: FloatArray, last_row: int, last_time: int
+    changes: Records,
+    assets: Assets,
+    mark: FloatArray,
+    rate: FloatArray,
+    last_row: int,
+    last_time: int,
 ) -> Records:
     """Pair fills into round trips.
 
     Parameters
     ----------
-    fills : records of `alphalab.types.FILL`
-        In order of execution, beginning flat.
-    mark : ndarray of shape (N,)
-        Last known price of each asset; read only for positions that are still held.
-    multiplier : ndarray of shape (N,)
-        Quote currency per unit and point of price.
+    changes : records of `alphalab.research.holdings.CHANGE`
+        By asset and then in order, beginning flat.
+    assets : Assets
+    mark, rate : ndarray of shape (N,)
+        Last known price and conversion rate of each asset; read only for positions still held.
     last_row, last_time : int
         Last row of the run and its time: where open trips are valued.
 
     Returns
     -------
     records of `TRIP`
-        In order of entry. pnl = side * qty * (exit_price - entry_price) * multiplier - fees.
+        In order of entry. pnl is what the fills realised and what is open, less the fees. Where
+        prices are in the quote currency, and of no inverse contract, this is
+        side * qty * (exit_price - entry_price) * multiplier - fees.
 
     Examples
     --------
-    >>> from alphalab.types import FILL
-    >>> fills = np.zeros(3, FILL)
-    >>> fills["row"], fills["qty"], fills["price"] = [0, 1, 4], [2.0, 2.0, -4.0], [10.0, 12.0, 13.0]
-    >>> trip = round_trips(fills, np.array([13.0]), np.array([1.0]), 5, 0)[0]
+    >>> from alphalab.research.holdings import CHANGE
+    >>> changes = np.zeros(3, CHANGE)
+    >>> changes["row"], changes["qty"] = [0, 1, 4], [2.0, 2.0, -4.0]
+    >>> changes["price"], changes["realised"] = [10.0, 12.0, 13.0], [0.0, 0.0, 8.0]
+    >>> changes["rate"] = changes["ratio"] = one = np.ones(1)
+    >>> trip = round_trips(changes, Assets(np.zeros(1, np.int64), one), one, one, 5, 0)[0]
     >>> trip["entry_row"], trip["exit_row"], trip["entry_price"], trip["pnl"]
     (np.int64(0), np.int64(4), np.float64(11.0), np.float64(8.0))
     """
-    if not fills.size:
+    change, before, after = _with_positions(changes)
+    if not change.size:
         return np.empty(0, TRIP)
-    order = np.argsort(fills["asset"], kind="stable")
-    fill = fills[order]
-    before, after = _positions(fill)
 
     # A fill through zero becomes two pieces: one that closes, one that opens.
     crosses = before * after < 0
-    piece = np.repeat(np.arange(fill.size), 1 + crosses)
-    second = np.diff(piece, prepend=-1) == 0
-    first = crosses[piece] & ~second
-    qty = np.select([first, second], [-before[piece], after[piece]], fill["qty"][piece])
-    left = np.where(first, 0.0, after[piece])
-    fee = fill["fee"][piece] * (qty / fill["qty"][piece])
+    which = np.repeat(np.arange(change.size), 1 + crosses)
+    second = np.diff(which, prepend=-1) == 0
+    first = crosses[which] & ~second
+    piece = change[which]
+    piece["qty"] = np.select([first, second], [-before[which], after[which]], piece["qty"])
+    piece["fee"] *= piece["qty"] / change["qty"][which]
+    piece["realised"][second] = 0.0
+    left = np.where(first, 0.0, after[which])
 
-    starts = np.flatnonzero(second | (before[piece] == 0))
+    starts = np.flatnonzero(second | (before[which] == 0))
     ends = np.append(starts[1:], piece.size) - 1
-    entry, exit_ = fill[piece[starts]], fill[piece[ends]]
-    asset, side = entry["asset"], np.sign(qty[starts])
-    enters = qty * np.repeat(side, ends - starts + 1) > 0
-    units, value = np.abs(qty), np.abs(qty) * fill["price"][piece]
-    held = np.abs(left[ends])
-    open_value = np.multiply(held, mark[asset], out=np.zeros(held.size), where=held > 0)
+    entry, exit_ = piece[starts], piece[ends]
+    asset, side, held = entry["asset"], np.sign(entry["qty"]), left[ends]
+    is_open = held != 0
+
+    # Units in those of the trip's end. A split moves no units from one hand into another.
+    units, value, worth = _sizes(piece, assets, starts, ends)
+    enters = piece["qty"] * np.repeat(side, ends - starts + 1) > 0
+    entered = np.add.reduceat(np.where(enters, units, 0.0), starts)
+    at_mark = np.where(is_open, mark[asset], 1.0)
+    entry_value = np.add.reduceat(np.where(enters, value, 0.0), starts)
+    exit_value = np.add.reduceat(np.where(enters, 0.0, value), starts) + np.abs(held) * at_mark
+
+    at_rate = np.where(is_open, rate[asset], exit_["rate"])
+    cost = np.add.reduceat(costs_of(piece, assets), starts)
+    gain = (held * assets.basis(at_mark, at_rate, asset) - cost) * assets.scale(at_rate, asset)
 
     trips = np.empty(starts.size, TRIP)
-    trips["asset"], trips["side"], trips["closed"] = asset, side, held == 0
+    trips["asset"], trips["side"], trips["closed"] = asset, side, ~is_open
     trips["entry_row"], trips["entry_time"] = entry["row"], entry["time"]
-    trips["exit_row"] = np.where(held > 0, last_row, exit_["row"])
-    trips["exit_time"] = np.where(held > 0, last_time, exit_["time"])
-    trips["qty"] = np.add.reduceat(np.where(enters, units, 0.0), starts)
-    entry_value = np.add.reduceat(np.where(enters, value, 0.0), starts)
-    exit_value = np.add.reduceat(np.where(enters, 0.0, value), starts) + open_value
-    trips["entry_price"] = entry_value / trips["qty"]
-    trips["exit_price"] = exit_value / trips["qty"]
-    trips["fees"] = np.add.reduceat(fee, starts)
-    trips["pnl"] = side * (exit_value - entry_value) * multiplier[asset] - trips["fees"]
-    trips["return"] = trips["pnl"] / (entry_value * multiplier[asset])
-    return trips[np.argsort(2 * order[piece[starts]] + second[starts], kind="stable")]
+    trips["exit_row"] = np.where(is_open, last_row, exit_["row"])
+    trips["exit_time"] = np.where(is_open, last_time, exit_["time"])
+    trips["exit_order"] = np.where(is_open, 0, exit_["order"])
+    trips["qty"] = entered
+    trips["entry_price"] = entry_value / entered
+    trips["exit_price"] = exit_value / entered
+    trips["fees"] = np.add.reduceat(piece["fee"], starts)
+    trips["pnl"] = np.add.reduceat(piece["realised"], starts) + gain - trips["fees"]
+    trips["return"] = trips["pnl"] / np.add.reduceat(np.where(enters, worth, 0.0), starts)
+    return trips[np.lexsort((second[starts], entry["fill"]))]
 
 
 def win_rate(trips: Records) -> float:
@@ -160,13 +179,27 @@ def average_holding(trips: Records) -> tuple[float, float]:
     return float(rows), float(days)
 
 
-def _positions(fill: Records) -> tuple[FloatArray, FloatArray]:
-    """Units held before and after each fill; the fills are sorted by asset."""
-    after = np.empty(fill.size)
-    bounds = np.flatnonzero(np.diff(fill["asset"], prepend=-1, append=-1))
+def _with_positions(changes: Records) -> tuple[Records, FloatArray, FloatArray]:
+    """Return the changes with the units held before and after each; splits of nothing left out."""
+    after = np.empty(changes.size)
+    bounds = np.flatnonzero(np.diff(changes["asset"], prepend=-1, append=-1))
     for low, high in itertools.pairwise(bounds):
-        after[low:high] = np.cumsum(fill["qty"][low:high])
-    after[np.abs(after) <= DUST * np.abs(fill["qty"])] = 0.0
+        after[low:high] = np.cumsum(changes["qty"][low:high])
+    after[np.abs(after) <= DUST * np.abs(changes["qty"])] = 0.0
     before = np.append(0.0, after[:-1])
     before[bounds[:-1]] = 0.0
-    return before, after
+    idle = (changes["fill"] < 0) & (before == 0)
+    return changes[~idle], before[~idle], after[~idle]
+
+
+def _sizes(
+    piece: Records, assets: Assets, starts: IntArray, ends: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return units, units times price, and quote currency, unsigned; units as at the trip's end."""
+    moved = np.isfinite(piece["price"])
+    price = np.where(moved, piece["price"], 1.0)
+    units = np.where(moved, np.abs(piece["qty"]), 0.0)
+    worth = units * assets.unit(price, piece["rate"], piece["asset"])
+    ratio = np.cumprod(piece["ratio"])
+    later = np.repeat(ratio[ends], ends - starts + 1) / ratio
+    return units * later, units * price, worth

@@ -7,10 +7,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from alphalab.codes import REASONS, OrderStatus, OrderType, Origin, Reason
 from alphalab.core.engine import Block, Engine
 from alphalab.data.bars import Bars
 from alphalab.data.times import iso
-from alphalab.types import REASONS, Reason, Records
+from alphalab.research import orders
+from alphalab.types import Records
+
+#: Share of the profit that may hang on unknown paths before it is said.
+AMBIGUOUS_SHARE = 0.1
+
+#: Share of the entry orders that may end unfilled before it is said.
+UNFILLED_SHARE = 0.5
 
 _FINAL = (Reason.DRAWDOWN_LOCK, Reason.BANKRUPT)
 
@@ -20,6 +28,9 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     if not block.fills.size:
         yield _nothing(engine, bars)
     yield from _refusals(engine, bars, block.refusals)
+    yield from _unfilled(block.events)
+    yield from _ambiguous(engine, block)
+    yield from _unused(engine, bars)
     yield from _stale(bars, block)
 
 
@@ -36,18 +47,70 @@ def _refusals(engine: Engine, bars: Bars, refusals: Records) -> Iterator[str]:
     counts = Counter(Reason(code) for code in refusals["reason"].tolist())
     for reason, count in sorted(counts.items()):
         rows = refusals[refusals["reason"] == reason]
-        day = iso(int(rows["time"][0]))[:10]
+        first = rows[0]
+        day = iso(int(first["time"]))[:10]
         if reason in _FINAL:
-            left = bars.n_rows - 1 - int(rows["row"][0])
+            left = bars.n_rows - 1 - int(first["row"])
             yield f"{day}: {REASONS[reason]}. It holds for the {left:,} rows that follow."
-        elif reason == Reason.GROSS_LIMIT:
+        elif reason == Reason.LIQUIDATED:
+            often = f"{count:,} times, first on" if count > 1 else "on"
+            yield (
+                f"Liquidated {often} {day}: equity of {first['asked']:,.2f} was "
+                f"below the {first['approved']:,.2f} that the positions needed."
+            )
+        elif reason == Reason.GROSS_LIMIT and (rows["asset"] == -1).any():
             yield (
                 f"{count:,} times, first on {day}: the targets asked for a gross exposure of up to "
                 f"{np.abs(rows['asked']).max():.4g} and were scaled down to the limit of "
-                f"{engine.settings.limits.gross:.4g}. Lower them, for example with al.cs_scale."
+                f"{engine.settings.gross:.4g}. Lower them, for example with al.cs_scale."
             )
         else:
             yield f"{count:,} times, first on {day}: {REASONS[reason]}."
+
+
+def _unfilled(events: Records) -> Iterator[str]:
+    """Entries that the market did not come to: what they would have made is not in the figures."""
+    entries = (events["origin"] == Origin.TARGET) & (events["type"] == OrderType.LIMIT)
+    last = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUSED)
+    ended = events[entries & np.isin(events["status"], last)]
+    missed = int((ended["filled"] == 0).sum())
+    if missed > UNFILLED_SHARE * ended.size:
+        yield (
+            f"{missed:,} of {ended.size:,} limit orders to enter ended unfilled; see result.orders."
+        )
+
+
+def _ambiguous(engine: Engine, block: Block) -> Iterator[str]:
+    profit = float(block.ledger["equity"][-1]) - engine.settings.cash
+    stake = float(orders.at_stake(block.ambiguities).sum())
+    if stake > AMBIGUOUS_SHARE * abs(profit):
+        share = f"{stake / abs(profit):,.0%}" if profit else "More than all"
+        n_bars = block.ambiguities.size
+        yield (
+            f"{share} of the {'loss' if profit < 0 else 'profit'} depends on {n_bars:,} "
+            f"{'bar' if n_bars == 1 else 'bars'} whose path is not known (said above "
+            f"{AMBIGUOUS_SHARE:.0%}); see result.interval()."
+        )
+
+
+def _unused(engine: Engine, bars: Bars) -> Iterator[str]:
+    """Columns that look as if they should count, and do not."""
+    if engine.settings.actions == "none":
+        names = [name for name in ("split", "dividend") if _says_something(bars, name)]
+        if names:
+            yield (
+                f"The bars have a column {' and a column '.join(names)}, which is not applied: "
+                'set actions="cash" or actions="reinvest", unless prices are adjusted already.'
+            )
+    funded = any(instrument.funding_hours for instrument in bars.instruments)
+    if not funded and _says_something(bars, "funding"):
+        yield (
+            "The bars have a column funding, which is not applied: no instrument has funding_hours."
+        )
+
+
+def _says_something(bars: Bars, name: str) -> bool:
+    return name in bars.columns and not np.isnan(bars.columns[name]).all()
 
 
 def _stale(bars: Bars, block: Block) -> Iterator[str]:

@@ -1,0 +1,185 @@
+"""Settings of a run: from a TOML file, with what the flags say on top."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+from alphalab.config import RunSettings
+from alphalab.data.bars import Bars
+from alphalab.data.rules import changed_instruments
+from alphalab.errors import AlphalabError, InputError, ParameterError, UnknownNameError
+from alphalab.settings import Settings
+
+
+class RunFile(NamedTuple):
+    """What a settings file says.
+
+    Attributes
+    ----------
+    run : dict
+        Fields of `RunSettings`, tables of it as dicts.
+    instrument : dict
+        Fields of every `Instrument`.
+    instruments : dict of str to dict
+        The same for single symbols.
+    name : str
+        What leads the messages about it.
+    """
+
+    run: dict[str, Any]
+    instrument: dict[str, Any]
+    instruments: dict[str, dict[str, Any]]
+    name: str
+
+    def instruments_of(self, bars: Bars) -> Bars:
+        """Return bars with the instruments that the file changes."""
+        try:
+            changed = changed_instruments(bars.instruments, None, self.instrument)
+            for symbol, fields in self.instruments.items():
+                changed = changed_instruments(changed, symbol, fields)
+        except InputError as error:
+            raise _in_file(self.name, error) from None
+        return bars.with_instruments(changed)
+
+
+def read_run_file(path: Path | None) -> RunFile:
+    """Read a settings file and refuse what is no setting.
+
+    Raises
+    ------
+    InputError
+        No such file, or one that is no TOML.
+    UnknownNameError
+        A name that is no setting; near ones are suggested.
+    """
+    if path is None:
+        return RunFile({}, {}, {}, "")
+    try:
+        run = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"--settings {path}: {error.strerror}", rule="settings are a TOML file."
+        ) from None
+    except ValueError as error:  # no TOML, or no text
+        raise InputError(
+            f"{path}: {error}",
+            rule="settings are a TOML file: tables like [costs] with lines like fee_bps = 10.",
+        ) from None
+    instrument, instruments = run.pop("instrument", {}), run.pop("instruments", {})
+    for table, value in (("instrument", instrument), ("instruments", instruments)):
+        if not isinstance(value, dict) or (
+            table == "instruments" and not all(isinstance(x, dict) for x in value.values())
+        ):
+            raise InputError(
+                f"{path}: {table}",
+                rule="fields of instruments are in tables [instrument] (all) and "
+                "[instruments.SYMBOL] (one).",
+            )
+    try:
+        _check_names(run, RunSettings, "setting", ("instrument", "instruments"))
+    except UnknownNameError as error:
+        raise _in_file(str(path), error) from None
+    return RunFile(run, instrument, instruments, str(path))
+
+
+def run_keywords(file: RunFile, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords of `alphalab.backtest` for a file and for flags, which go first.
+
+    Parameters
+    ----------
+    file : RunFile
+    flags : mapping of str to object
+        By the name of the setting, such as ``costs.fee_bps``; None: the flag was not given.
+
+    Raises
+    ------
+    ParameterError
+        A value that a setting does not take.
+    """
+    keywords = {}
+    given = {name: value for name, value in flags.items() if value is not None}
+    hints = get_type_hints(RunSettings, include_extras=True)
+    for field in dict.fromkeys((*file.run, *(name.partition(".")[0] for name in given))):
+        mine = {name: given[name] for name in given if name.partition(".")[0] == field}
+        value = file.run.get(field, {})
+        for name, flag in mine.items():
+            key = name.partition(".")[2]
+            if not key:
+                value = flag
+            elif isinstance(value, dict):
+                value = {**value, key: flag}
+        try:
+            keywords[field] = _checked(field, value, hints[field])
+        except InputError as error:
+            if field not in file.run:
+                raise
+            raise _in_file(f"{file.name} and flags" if mine else file.name, error) from None
+    RunSettings(**keywords)  # do they go together?
+    return keywords
+
+
+def margin_flags(leverage: float | None, maintenance: float | None) -> dict[str, float]:
+    """Return the margin account that two flags ask for.
+
+    Examples
+    --------
+    >>> margin_flags(5, 0.1)
+    {'margin.initial': 0.2, 'margin.maintenance': 0.1}
+    """
+    if leverage is None and maintenance is None:
+        return {}
+    if leverage is None or maintenance is None:
+        raise ParameterError(
+            "--maintenance without --leverage"
+            if leverage is None
+            else "--leverage without --maintenance",
+            rule="a margin account has both: --leverage 5 needs a fifth of the value of positions "
+            "to open them, --maintenance 0.1 a tenth to keep them.",
+        )
+    if not leverage >= 1:
+        raise ParameterError(f"--leverage {leverage:g}", rule="leverage is 1 or more.")
+    return {"margin.initial": 1 / leverage, "margin.maintenance": maintenance}
+
+
+def _check_names(given: Any, hint: Any, kind: str, also: Iterable[str] = ()) -> None:
+    """Refuse keys that the settings, of which a hint tells the kind, do not have."""
+    cls = next(_settings_in(hint), None)
+    if cls is None:
+        return
+    for table in given if isinstance(given, list) else [given]:
+        for key, value in table.items() if isinstance(table, dict) else ():
+            if key not in cls.__struct_fields__:
+                raise UnknownNameError(kind, key, (*cls.__struct_fields__, *also))
+            inner = get_type_hints(cls, include_extras=True)[key]
+            _check_names(value, inner, f"setting of {key}")
+
+
+def _settings_in(hint: Any) -> Iterator[type[Settings]]:
+    """Yield the settings that a type hint allows: itself, in a union, or in a tuple."""
+    if isinstance(hint, type) and issubclass(hint, Settings):
+        yield hint
+    for part in get_args(hint):
+        yield from _settings_in(part)
+
+
+def _checked(field: str, value: Any, hint: Any) -> Any:
+    """Return the value of a field of `RunSettings`, checked by itself."""
+    cls = next(_settings_in(hint), None)
+    if cls is None:
+        return getattr(RunSettings(**{field: value}), field)
+    if not isinstance(value, dict):
+        raise ParameterError(f"{field}={value!r}", rule=f"{field} is a table, [{field}].")
+    try:
+        return cls(**value)
+    except TypeError as error:  # a field without a default
+        raise ParameterError(
+            f"[{field}]: {error}", rule="fields without a default are given."
+        ) from None
+
+
+def _in_file(file: str, error: AlphalabError) -> AlphalabError:
+    error.what = f"{file}: {error.what}" if file else error.what
+    return error

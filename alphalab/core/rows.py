@@ -1,0 +1,154 @@
+"""What rows an engine takes: the columns it needs, and what is refused before one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alphalab.config import RunSettings
+from alphalab.core.rules import foreign
+from alphalab.errors import DataError, UnknownNameError
+from alphalab.types import NEVER, FloatArray, Instrument, IntArray
+
+HOUR_NS = 3_600_000_000_000
+_REMEDIES = {
+    "funding": "Add it with bars.with_funding(...), or set funding_hours=0.",
+    "split": 'Add it with bars.with_actions(...), or run with actions="none".',
+    "dividend": 'Add it with bars.with_actions(...), or run with actions="none".',
+    "volume": "Run without execution=al.Execution(participation=...).",
+}
+
+
+def market_columns(
+    settings: RunSettings, instruments: Sequence[Instrument], inside: bool
+) -> tuple[str, ...]:
+    """Return the columns of a bar that the step reads; `inside` if orders wait inside bars."""
+    names = ["open", "close"]
+    if inside or settings.margin is not None:
+        names += ["high", "low"]
+    if settings.execution.participation is not None:
+        names.append("volume")
+    if any(instrument.funding_hours for instrument in instruments):
+        names.append("funding")
+    if settings.actions != "none":
+        names += ["split", "dividend"]
+    return tuple(names)
+
+
+def check_rows(
+    settings: RunSettings,
+    instruments: Sequence[Instrument],
+    names: Sequence[str],
+    last: int,
+    marks: FloatArray,
+    time: IntArray,
+    columns: Mapping[str, FloatArray],
+) -> None:
+    """Refuse rows that break a rule; `last` and `marks` are time and marks of the row before."""
+    _check_time(time, last)
+    shape = (time.size, len(instruments))
+    for name in names:
+        if name not in columns:
+            raise UnknownNameError(
+                "column",
+                name,
+                columns,
+                fix=_REMEDIES.get(name, "Add a column of your own with bars.with_columns({...})."),
+            )
+        if np.shape(columns[name]) != shape:
+            raise DataError(
+                f"column {name!r} of shape {np.shape(columns[name])}",
+                rule=f"a column has one value per row and asset: {shape}.",
+            )
+    check = _Cells(instruments, time)
+    for name in ("open", "high", "low", "close"):
+        if name in names:
+            x = columns[name]
+            check.refuse(name, x, (x <= 0.0) | (x == np.inf), "a price is finite and above 0")
+    listed = ~np.isnan(columns["close"])
+    if "volume" in names:
+        x = columns["volume"]
+        bad = listed & ~((x >= 0.0) & (x < np.inf))
+        check.refuse("volume", x, bad, "with participation every bar has a volume")
+    for symbol, name in foreign(settings, instruments).items():
+        j = [instrument.symbol for instrument in instruments].index(symbol)
+        x, bad = columns[name], np.zeros(shape, np.bool_)
+        bad[:, j] = listed[:, j] & ~((x[:, j] > 0.0) & (x[:, j] < np.inf))
+        check.refuse(name, x, bad, "every bar has a conversion rate, finite and above 0")
+    if "split" in names:
+        _check_actions(check, instruments, columns)
+    if "funding" in names:
+        x = columns["funding"]
+        known = np.maximum.accumulate(listed, axis=0) | ~np.isnan(marks)
+        due = due_funding(time, last, instruments)
+        missing = (due & known & np.isnan(x)) | np.isinf(x)
+        check.refuse("funding", x, missing, "a funding rate is known where it is due")
+        if last == NEVER:
+            due[:1] = True  # what came before the first row is not known
+        extra = ~due & ~np.isnan(x) & (x != 0.0)
+        check.refuse("funding", x, extra, "a funding rate stands only where one is due")
+
+
+def due_funding(time: IntArray, last: int, instruments: Sequence[Instrument]) -> NDArray[np.bool_]:
+    """Tell in which rows funding is due.
+
+    There a multiple of the hours lies between the row before (included) and the row (excluded).
+    """
+    due = np.zeros((time.size, len(instruments)), np.bool_)
+    if not time.size:
+        return due
+    before = np.concatenate([[time[0] if last == NEVER else last], time[:-1]])
+    for j, instrument in enumerate(instruments):
+        if instrument.funding_hours:
+            span = round(instrument.funding_hours * HOUR_NS)
+            due[:, j] = -(-time // span) > -(-before // span)
+    return due
+
+
+def _check_time(time: IntArray, last: int) -> None:
+    if time.ndim != 1 or time.dtype != np.int64:
+        raise DataError(
+            f"times of type {time.dtype} and shape {time.shape}",
+            rule="times are one int64 nanosecond number (UTC) per row.",
+        )
+    if time.size and (time[0] <= last or (time[1:] <= time[:-1]).any()):
+        raise DataError(
+            f"rows from {np.datetime64(int(time[0]), 'ns')}, "
+            f"after {np.datetime64(int(last), 'ns')}",
+            rule="rows are pushed in strictly increasing time.",
+        )
+
+
+def _check_actions(
+    check: _Cells, instruments: Sequence[Instrument], columns: Mapping[str, FloatArray]
+) -> None:
+    split, dividend = columns["split"], columns["dividend"]
+    check.refuse("split", split, (split <= 0.0) | np.isinf(split), "a split ratio is above 0")
+    check.refuse(
+        "dividend", dividend, (dividend < 0.0) | np.isinf(dividend), "a dividend is at least 0"
+    )
+    contracts = np.array([instrument.kind != "spot" for instrument in instruments])
+    for name in ("split", "dividend"):
+        x = columns[name]
+        check.refuse(name, x, ~np.isnan(x) & contracts, "splits and dividends are for spot")
+
+
+class _Cells:
+    """Refuses the first cell that breaks a rule."""
+
+    def __init__(self, instruments: Sequence[Instrument], time: IntArray) -> None:
+        self.instruments = instruments
+        self.time = time
+
+    def refuse(self, name: str, values: FloatArray, bad: NDArray[np.bool_], rule: str) -> None:
+        if not bad.any():
+            return
+        row, asset = np.argwhere(bad)[0]
+        raise DataError(
+            f"{name} of {self.instruments[asset].symbol!r} in row {row} of this push "
+            f"({np.datetime64(int(self.time[row]), 'ns').astype('M8[s]')}): {values[row, asset]:g}",
+            rule=f"{rule}.",
+            fix=_REMEDIES.get(name, ""),
+        )

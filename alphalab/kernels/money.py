@@ -1,0 +1,166 @@
+"""What units are worth, what trading them costs, and what the account can pay."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.codes import Kind
+from alphalab.kernels._jit import jit
+
+SPOT, LINEAR, INVERSE = (np.int64(x) for x in Kind)
+
+ROUNDING = 1e-9  # part of a tick or a lot that is rounding
+MAX_STEPS = 64  # to the next smaller float, before a purchase is given up
+
+
+@jit
+def unit_value(instrument, price, rate):
+    """Return what one unit is worth, quote currency."""
+    if instrument["kind"] == INVERSE:
+        return instrument["multiplier"] / price * rate
+    return price * instrument["multiplier"] * rate
+
+
+@jit
+def basis_of(instrument, price, rate):
+    """Return the number whose differences, times the scale, are profit."""
+    kind = instrument["kind"]
+    if kind == SPOT:
+        return price * rate
+    return price if kind == LINEAR else -1.0 / price
+
+
+@jit
+def profit(instrument, position, qty, price):
+    """Return the profit of units held, from their average basis to a price."""
+    rate = position["rate"]
+    gain = basis_of(instrument, price, rate) - position["basis"]
+    scale = instrument["multiplier"]
+    if instrument["kind"] != SPOT:
+        scale *= rate
+    return qty * gain * scale
+
+
+@jit
+def value_at(instrument, position, price):
+    """Return what a position is worth at a price: its size, or the open profit of a contract."""
+    qty = position["qty"]
+    if qty == 0.0:
+        return 0.0
+    if instrument["kind"] == SPOT:
+        return qty * unit_value(instrument, price, position["rate"])
+    return profit(instrument, position, qty, price)
+
+
+@jit
+def unit_at_mark(books, j):
+    """Return what one unit of asset j is worth at its mark."""
+    position = books.positions[j]
+    return unit_value(books.instruments[j], position["mark"], position["rate"])
+
+
+@jit
+def size(books, j):
+    """Return what is held of asset j at the mark, quote currency, negative when short."""
+    qty = books.positions[j]["qty"]
+    return 0.0 if qty == 0.0 else qty * unit_at_mark(books, j)
+
+
+@jit
+def held_weight(books, j):
+    """Return asset j's share of equity as it stands."""
+    return size(books, j) / books.account["equity"]
+
+
+@jit
+def on_tick(instrument, price, up):
+    """Return the price on the next tick, at least one."""
+    tick = instrument["tick"]
+    if tick == 0.0:
+        return price
+    if up:
+        return max(np.ceil(price / tick - ROUNDING) * tick, tick)
+    return max(np.floor(price / tick + ROUNDING) * tick, tick)
+
+
+@jit
+def whole_lots(instrument, qty):
+    """Return the quantity rounded down to whole lots."""
+    lot = instrument["lot"]
+    return np.floor(qty / lot + ROUNDING) * lot if lot > 0.0 else qty
+
+
+@jit
+def is_whole(number, step):
+    """Tell whether a number is a whole number of steps."""
+    if step == 0.0:
+        return True
+    steps = number / step
+    return abs(steps - np.rint(steps)) <= ROUNDING * max(abs(steps), 1.0)
+
+
+@jit
+def fee_rate(books, j, maker):
+    """Return the fee in force as a fraction of the traded value."""
+    if books.tiers.size > 0:
+        tier = books.tiers[books.account["tier"]]
+        return tier["maker"] if maker else tier["taker"]
+    instrument = books.instruments[j]
+    return instrument["maker"] if maker else instrument["taker"]
+
+
+@jit
+def raw_fee(rules, qty, unit, rate):
+    """Return the fee of a trade without the order's minimum."""
+    return qty * unit * rate + qty * rules["unit_fee"]
+
+
+@jit
+def fee_of(rules, order, qty, unit, rate):
+    """Return the fee of an order's next trade."""
+    raw = raw_fee(rules, qty, unit, rate)
+    least = rules["min_fee"]
+    if least > 0.0:
+        return max(order["raw_fee"] + raw, least) - order["fee"]
+    return raw
+
+
+@jit
+def spendable(rules, order, money, unit, rate):
+    """Return the units that money buys, fees included."""
+    qty = max(money, 0.0) / (unit * (1.0 + rate) + rules["unit_fee"])
+    least = rules["min_fee"]
+    if least > 0.0 and order["raw_fee"] + raw_fee(rules, qty, unit, rate) < least:
+        qty = max(money - max(least - order["fee"], 0.0), 0.0) / unit
+    return qty
+
+
+@jit
+def affordable(rules, order, cash, owed, unit, rate):
+    """Return the largest quantity whose value and fee the cash pays, at least what is owed."""
+    qty = max(spendable(rules, order, cash, unit, rate), owed)
+    for _ in range(MAX_STEPS):
+        if qty <= owed or qty * unit + fee_of(rules, order, qty, unit, rate) <= cash:
+            return qty
+        qty = np.nextafter(qty, owed)
+    return owed
+
+
+@jit
+def margin_allows(books, j, owed, price, unit, rate):
+    """Return the largest quantity of asset j that the margin allows at a price."""
+    rules = books.rules
+    equity = books.account["cash"]
+    gross = 0.0
+    for i in range(books.positions.size):
+        position = books.positions[i]
+        if i == j:
+            equity += value_at(books.instruments[i], position, price)
+        else:
+            equity += value_at(books.instruments[i], position, position["mark"])
+            gross += abs(size(books, i))
+    gross += (abs(books.positions[j]["qty"]) - owed) * unit
+    more = (equity - rules["initial"] * gross) / (
+        unit * (rules["initial"] + rate) + rules["unit_fee"]
+    )
+    return owed + max(more, 0.0)

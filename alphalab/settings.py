@@ -1,0 +1,75 @@
+"""The base of all settings: frozen, checked when made, with an identity."""
+
+from __future__ import annotations
+
+import hashlib
+import typing
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from alphalab.errors import ParameterError
+
+NonNegative = Annotated[float, Meta(ge=0)]
+Fraction = Annotated[float, Meta(gt=0, le=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Bps = Annotated[float, Meta(ge=0, lt=10_000)]
+Rows = Annotated[int, Meta(ge=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all settings: checked when made, unknown fields refused.
+
+    Raises
+    ------
+    ParameterError
+        A value of the wrong type or outside its range. The message names the field.
+    """
+
+    def __post_init__(self) -> None:
+        hints = _hints(type(self))
+        for name in self.__struct_fields__:
+            given = getattr(self, name)
+            value = given.item() if isinstance(given, np.generic) else given
+            msgspec.structs.force_setattr(self, name, _checked(self, name, value, hints[name]))
+
+    def canonical_json(self) -> str:
+        """Return the settings as JSON with sorted keys: equal settings give equal text."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    if cls not in _HINTS:
+        _HINTS[cls] = typing.get_type_hints(cls, include_extras=True)
+    return _HINTS[cls]
+
+
+def _checked(owner: Settings, name: str, value: Any, hint: Any) -> Any:
+    try:
+        value = msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        choices = next((get_args(x) for x in (hint, *get_args(hint)) if _is_choice(x)), ())
+        allowed = f" Choose from {', '.join(map(str, choices))}." if choices else ""
+        raise ParameterError(
+            f"{type(owner).__name__}: {name}={value!r}",
+            rule=f"{error}.{allowed}".replace("`", ""),
+        ) from None
+    if isinstance(value, float) and not np.isfinite(value):
+        raise ParameterError(
+            f"{type(owner).__name__}: {name}={value!r}", rule=f"{name} is a finite number."
+        )
+    return value
+
+
+def _is_choice(hint: Any) -> bool:
+    return get_origin(hint) is Literal
