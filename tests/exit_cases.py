@@ -36,6 +36,7 @@ EXITS = [
         fills=[(1, -10, 100), (2, 10, 105)],
         cash=10_000 - 10 * 5,
         exits=Exits(stop_loss=0.05),
+        instrument={"tick": 5},
     ),
     case(
         "a gap through a stop-loss closes at the open",
@@ -44,6 +45,18 @@ EXITS = [
         fills=[(1, 10, 100), (2, -10, 90)],
         cash=10_000 - 10 * 10,
         exits=Exits(stop_loss=0.05),
+    ),
+    case(
+        "an exit that would be between two ticks is on the far one",
+        bars=[[100, 100], [100, 100], [(100, 100, 91, 92), (100, 109, 100, 108)]],
+        asks={0: "hold 0.1; B hold -0.1"},
+        fills=[
+            *((1, "B", -10, 100), (1, 10, 100)),
+            *((2, -10, 92), (2, "B", 10, 108)),  # from 95 and 105
+        ],
+        cash=10_000 - 10 * 16,
+        exits=Exits(stop_loss=0.05),
+        instrument={"tick": 4},
     ),
     case(
         "a take-profit exit is a limit order and pays the maker's fee",
@@ -93,12 +106,13 @@ EXITS = [
         execution=Execution(delay=1),
     ),
     case(
-        "a take-profit exit trades at a better open",
+        "a take-profit exit has rested and is a maker at a better open",
         bars=[100, 100, (112, 113, 111, 112)],
-        asks={0: "hold 0.1"},
-        fills=[(1, 10, 100), (2, -10, 112)],
-        cash=10_000 + 10 * 12,
+        asks={0: "buy 10 market"},
+        fills=[(1, 10, 100, 2), (2, -10, 112, 1.12)],
+        cash=10_000 + 10 * 12 - 3.12,
         exits=Exits(stop_loss=0.05, take_profit=0.05),
+        instrument={"maker_bps": 10, "taker_bps": 20},
         changes=[(2, 2, "CANCELLED", "NOTHING_TO_REDUCE")],
     ),
     case(

@@ -1,15 +1,13 @@
-"""The orders of the slow twin: their lives, how they meet a bar, and one execution."""
+"""The orders of the slow twin, and their lives."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from copy import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-from naive_money import NAN, ROUNDING, Asset, Books, Row
+from naive_money import NAN, Asset, Books
 
 from alphalab.types import FOREVER
 
@@ -84,16 +82,15 @@ class Order:
         return min(self.level, a) if min(a, b) <= self.level else None
 
 
-class Venue:
-    """Where orders live and trade."""
+class OrderTable:
+    """Where orders live, and what becomes of one when something happens to another."""
 
     def __init__(self, books: Books) -> None:
         self.books, self.diary, self.settings = books, books.diary, books.settings
-        costs = self.settings.costs
-        self.slippage = (costs.spread_bps / 2 + costs.slippage_bps) / 1e4
-        self.share_impact = costs.share_impact_bps / 1e4
-        self.root_impact = costs.root_impact_bps / 1e4
-        self.initial = self.settings.margin.initial if self.settings.margin else 1.0
+
+    @property
+    def assets(self) -> list[Asset]:
+        return self.books.assets
 
     # The life of an order.
 
@@ -180,39 +177,6 @@ class Venue:
         if then == "market":
             asset.chase = True
 
-    # A row.
-
-    def meet_bar(self, row: Row) -> None:
-        busy = [asset for asset in self.assets if asset.orders]
-        for asset in self.assets:
-            self.measure_room(asset, row)
-        for asset in busy:
-            for order in self.orders_of(asset):
-                self.turn(asset, order)
-        for side in (-1, 1):
-            for asset in busy:
-                self.meet_open(asset, row.open[asset.index], side)
-        for asset in busy:
-            if not math.isnan(row.open[asset.index]):
-                self.follow(asset, row.open[asset.index])
-        for asset in busy:
-            self.meet_inside(asset, row)
-        if self.settings.fill == "next_close":
-            self.meet_close(row.close)
-        for asset in busy:
-            self.expire_entry(asset)
-
-    def expire_entry(self, asset: Asset) -> None:
-        """An entry ends with the last bar it may meet."""
-        entry = asset.orders.get(TARGET)
-        if entry is not None and self.diary.row >= entry.until_row:
-            self.end(asset, entry, "EXPIRED")
-            self.entry_ended(asset)
-
-    @property
-    def assets(self) -> list[Asset]:
-        return self.books.assets
-
     def turn(self, asset: Asset, order: Order) -> None:
         """An order expires, or becomes active."""
         if order.state == "HELD":
@@ -226,150 +190,14 @@ class Venue:
         elif order.state == "SUBMITTED" and self.diary.row >= order.live_row:
             self.activate(order)
 
-    def measure_room(self, asset: Asset, row: Row) -> None:
-        share = self.settings.execution.participation
-        asset.volume = row.volume[asset.index]
-        if share is None:
-            asset.room = math.inf
-        else:
-            asset.room = 0.0 if math.isnan(asset.volume) else share * asset.volume
+    def expire_entry(self, asset: Asset) -> None:
+        """An entry ends with the last bar it may meet."""
+        entry = asset.orders.get(TARGET)
+        if entry is not None and self.diary.row >= entry.until_row:
+            self.end(asset, entry, "EXPIRED")
+            self.entry_ended(asset)
 
-    def taking_part(self, asset: Asset, side: int) -> Iterator[Order]:
-        """Active orders that were there before this bar, by id."""
-        for order in sorted(self.orders_of(asset), key=lambda order: order.id):
-            was_there = order.joined_row != self.diary.row
-            if order.state == "ACTIVE" and order.side == side and was_there:
-                yield order
-
-    def meet_open(self, asset: Asset, price: float, side: int) -> None:
-        if math.isnan(price):
-            return
-        for order in self.taking_part(asset, side):
-            if order.type != "MARKET":
-                self.meet_first(asset, order, price)
-            elif self.settings.fill == "next_open":
-                self.execute(asset, order, price, taker=True)
-            else:
-                continue
-            self.end_if_immediate(asset, order)
-
-    def meet_first(self, asset: Asset, order: Order, price: float) -> None:
-        """A resting order at the first price of a bar."""
-        crosses = not order.has_met
-        order.has_met = True
-        if order.type == "STOP_LIMIT" and not order.triggered and order.trades_at(price):
-            self.trigger(order)
-            crosses = True
-        if not order.trades_at(price):
-            return
-        if order.is_limit and crosses and order.post_only:
-            self.refuse_post_only(asset, order)
-        else:
-            self.execute(asset, order, price, taker=crosses or not order.is_limit)
-
-    def trigger(self, order: Order) -> None:
-        order.triggered = True
-        self.tell(order, "TRIGGERED")
-
-    def refuse_post_only(self, asset: Asset, order: Order) -> None:
-        if order.origin != "TARGET":
-            self.refuse(asset, order, "POST_ONLY", order.limit)
-            return
-        acted_on, handled_in = asset.acted_on, asset.handled_in
-        self.drop(asset, order, "POST_ONLY", order.limit)
-        asset.acted_on, asset.handled_in = acted_on, handled_in
-        self.entry_ended(asset)
-
-    def end_if_immediate(self, asset: Asset, order: Order) -> None:
-        reasons = {"IOC": "IMMEDIATE_OR_CANCEL", "FOK": "FILL_OR_KILL"}
-        if order.lives and order.tif in reasons:
-            self.end(asset, order, "CANCELLED", reasons[order.tif])
-
-    def meet_close(self, close: Sequence[float]) -> None:
-        for side in (-1, 1):
-            for asset in self.assets:
-                price = close[asset.index]
-                for order in self.taking_part(asset, side):
-                    if order.type == "MARKET" and not math.isnan(price):
-                        self.execute(asset, order, price, taker=True)
-                        self.end_if_immediate(asset, order)
-
-    def meet_same_close(self, close: Sequence[float]) -> None:
-        """Market orders decided in this row are filled in it."""
-        for asset in self.assets:
-            for order in self.orders_of(asset):
-                if order.type == "MARKET" and order.state == "SUBMITTED":
-                    self.activate(order)
-        self.meet_close(close)
-
-    # Inside the bar.
-
-    def meet_inside(self, asset: Asset, row: Row) -> None:
-        i = asset.index
-        open_, high, low, close = row.open[i], row.high[i], row.low[i], row.close[i]
-        resting = [o for o in self.orders_of(asset) if o.state == "ACTIVE" and o.type != "MARKET"]
-        if any(map(math.isnan, (open_, high, low, close))) or not resting:
-            return
-        before = self.remember(asset)
-        self.walk(asset, (open_, low, high, close))
-        low_first = self.books.purse.cash + asset.value(close)
-        after_low = self.remember(asset)
-        self.restore(asset, before)
-        self.walk(asset, (open_, high, low, close))
-        high_first = self.books.purse.cash + asset.value(close)
-        match self.settings.execution.path:
-            case "pessimistic":
-                takes_high = high_first < low_first
-            case "optimistic":
-                takes_high = high_first > low_first
-            case _:
-                takes_high = high - open_ < open_ - low
-        if not takes_high:
-            self.restore(asset, after_low)
-        if abs(low_first - high_first) > ROUNDING * abs(self.books.equity):
-            self.diary.ambiguities.append(
-                self.diary.now()
-                | dict(asset=i, low_first=low_first, high_first=high_first, taken=int(takes_high))
-            )
-
-    def logs(self) -> tuple[list[Any], ...]:
-        return self.diary.fills, self.diary.refusals, self.diary.events
-
-    def remember(self, asset: Asset) -> Any:
-        """Copy everything that a walk may change."""
-        orders = {slot: copy(order) for slot, order in asset.orders.items()}
-        return copy(self.books.purse), copy(asset), orders, [list(log) for log in self.logs()]
-
-    def restore(self, asset: Asset, state: Any) -> None:
-        self.books.purse, remembered, orders, logs = state
-        vars(asset).update(vars(remembered))
-        asset.orders = orders
-        for log, lines in zip(self.logs(), logs, strict=True):
-            log[:] = lines
-
-    def walk(self, asset: Asset, prices: Sequence[float]) -> None:
-        for a, b in pairwise(prices):
-            while (first := self.first_on_leg(asset, a, b)) is not None:
-                order, a = first
-                self.follow(asset, a)
-                crosses = order.type == "STOP_LIMIT" and not order.triggered
-                if crosses:
-                    self.trigger(order)
-                if order.trades_at(a):
-                    self.execute(asset, order, a, taker=crosses or not order.is_limit)
-            self.follow(asset, b)
-
-    def first_on_leg(self, asset: Asset, a: float, b: float) -> tuple[Order, float] | None:
-        """The order that trades first on the way from a to b, and where."""
-        found = []
-        for order in self.orders_of(asset):
-            if order.state != "ACTIVE" or order.type == "MARKET":
-                continue
-            order.has_met = True
-            price = order.trades_between(a, b)
-            if price is not None and order.spent_row != self.diary.row:
-                found.append((abs(price - a), order.id, order, price))
-        return min(found)[2:] if found else None
+    # Trailing stops.
 
     def follow(self, asset: Asset, price: float) -> None:
         """Trailing stops follow the price."""
@@ -389,143 +217,6 @@ class Venue:
             if math.isnan(order.trail):
                 away = order.best * (1.0 + order.frac)
         order.stop = asset.on_tick(away, up=order.side > 0)
-
-    # One execution.
-
-    def execute(self, asset: Asset, order: Order, reference: float, taker: bool) -> None:
-        if not asset.room > 0.0:
-            order.spent_row = self.diary.row
-            return
-        rate = self.books.fee_rate(asset, taker)
-        friction = self.slippage if taker else 0.0
-        price = self.price(asset, order, reference, friction)
-        asked = self.asked(asset, order, price, rate)
-        if taker and self.settings.costs.has_impact:
-            share = min(asked, asset.room) / asset.volume
-            friction = self.slippage + self.share_impact * share * share
-            friction += self.root_impact * math.sqrt(share)
-            price = self.price(asset, order, reference, friction)
-            asked = self.asked(asset, order, price, rate)
-        unit = asset.unit(price)
-        most, reason = self.most(asset, order, asked, price, rate)
-        starved = asked > most * (1.0 + ROUNDING)
-        if order.origin == "TARGET":
-            worth = order.value if order.sizing == "BUY_VALUE" else asked * unit
-            units = self.cut(asset, order, asked, most)
-            if units <= 0.0 and starved:
-                self.drop(asset, order, reason, worth)
-            elif units <= 0.0:
-                self.drop(asset, order, "LOT", asked)
-            elif not order.filled and units * unit < asset.instrument.min_value:
-                self.drop(asset, order, "MIN_VALUE", units * unit)
-            else:
-                told = (reason, worth) if starved else None
-                self.fill(asset, order, units, price, rate, told)
-        elif starved:
-            asked_for = asked * unit * (1.0 + rate) if reason == "CASH" else asked * unit
-            self.refuse(asset, order, reason, asked_for)
-        else:
-            self.fill(asset, order, min(asked, most), price, rate, None)
-
-    def price(self, asset: Asset, order: Order, reference: float, friction: float) -> float:
-        price = reference * (1.0 + order.side * friction)
-        if friction > 0.0:
-            price = asset.on_tick(price, up=order.side > 0)
-        if math.isnan(order.limit):
-            return price
-        return min(price, order.limit) if order.side > 0 else max(price, order.limit)
-
-    def asked(self, asset: Asset, order: Order, price: float, rate: float) -> float:
-        if order.sizing == "CLOSE":
-            return abs(asset.held)
-        if order.sizing == "BUY_VALUE":
-            return max(self.spendable(order, order.value, asset.unit(price), rate), 0.0)
-        return min(order.qty, abs(asset.held)) if order.reduce_only else order.qty
-
-    def spendable(self, order: Order, money: float, unit: float, rate: float) -> float:
-        """Units that money buys, fees included."""
-        costs = self.settings.costs
-        units = money / (unit * (1.0 + rate) + costs.fee_per_unit)
-        raw = units * unit * rate + units * costs.fee_per_unit
-        if costs.min_fee > 0.0 and order.raw_fee + raw < costs.min_fee:
-            return max(money - max(costs.min_fee - order.fee, 0.0), 0.0) / unit
-        return units
-
-    def fee(self, order: Order, units: float, unit: float, rate: float) -> tuple[float, float]:
-        """The fee of an execution without and with the minimum of its order."""
-        costs = self.settings.costs
-        raw = units * unit * rate + units * costs.fee_per_unit
-        if costs.min_fee > 0.0:
-            return raw, max(order.raw_fee + raw, costs.min_fee) - order.fee
-        return raw, raw
-
-    def most(
-        self, asset: Asset, order: Order, asked: float, price: float, rate: float
-    ) -> tuple[float, str]:
-        """The most units that the account can pay for; what reduces is let through."""
-        owed = min(asked, max(-order.side * asset.held, 0.0))
-        if self.settings.margin or not asset.is_spot:
-            return owed + self.most_on_margin(asset, owed, price, rate), "MARGIN"
-        if order.side < 0:
-            return math.inf, ""
-        cash, unit = self.books.purse.cash, asset.unit(price)
-        units = max(self.spendable(order, cash, unit, rate), owed)
-        for _ in range(64):
-            if units <= owed or units * unit + self.fee(order, units, unit, rate)[1] <= cash:
-                return units, "CASH"
-            units = math.nextafter(units, owed)
-        return owed, "CASH"
-
-    def most_on_margin(self, asset: Asset, owed: float, price: float, rate: float) -> float:
-        equity, gross = self.books.purse.cash, 0.0
-        for other in self.assets:
-            equity += other.value(price if other is asset else other.mark)
-            if other is not asset:
-                gross += abs(other.size(other.mark))
-        unit = asset.unit(price)
-        gross += (abs(asset.held) - owed) * unit
-        cost = unit * (self.initial + rate) + self.settings.costs.fee_per_unit
-        return max((equity - self.initial * gross) / cost, 0.0)
-
-    def cut(self, asset: Asset, order: Order, asked: float, most: float) -> float:
-        """What a target's order may trade, in lots."""
-        units = min(asked, most)
-        if order.sizing == "CLOSE":
-            return units
-        units = asset.in_lots(units)
-        return min(units - asset.instrument.lot, most) if units > most else units
-
-    def fill(
-        self, asset: Asset, order: Order, units: float, price: float, rate: float, told: Any
-    ) -> None:
-        is_whole = units <= asset.room
-        if not is_whole:
-            order.spent_row = self.diary.row
-            if order.tif == "FOK":
-                self.end(asset, order, "CANCELLED", "FILL_OR_KILL")
-                return
-            units = asset.in_lots(asset.room)
-            if units <= 0.0:
-                return
-        unit = asset.unit(price)
-        if told:
-            approved = units * unit * (1.0 + rate) if told[0] == "CASH" else units * unit
-            self.diary.refuse(asset.index, *told, approved)
-        self.come_out(order)
-        raw, fee = self.fee(order, units, unit, rate)
-        before, is_first = asset.held, not order.filled
-        self.books.trade(asset, order.side * units, price, fee, order)
-        asset.room -= units
-        order.raw_fee += raw
-        order.fee += fee
-        order.filled += units
-        order.qty -= units
-        order.value -= units * unit + fee
-        reason = told[0] if told else ""
-        self.tell(order, "FILLED" if is_whole else "PARTIALLY_FILLED", reason)
-        if is_whole:
-            self.remove(asset, order)
-        self.after_fill(asset, order, before, price, is_first)
 
     # What follows a trade.
 

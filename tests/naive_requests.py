@@ -8,7 +8,8 @@ from copy import copy
 from typing import Any
 
 from naive_money import NAN, ROUNDING, Asset
-from naive_orders import FIRST_OF_DECIDE, Order, Venue
+from naive_orders import FIRST_OF_DECIDE, Order
+from naive_venue import Venue
 
 #: The prices that each type needs.
 PRICES = {
@@ -27,7 +28,9 @@ class Refused(Exception):
 
 
 class Desk:
-    """Handles requests. Each is a dict; `of` names an earlier one of the same script by number."""
+    """Handles requests. Each is a dict, and names another order by its id, or by the number that
+    its request has among those of the same script (`of`).
+    """
 
     def __init__(self, venue: Venue, max_orders: int) -> None:
         self.venue, self.books, self.diary = venue, venue.books, venue.diary
@@ -38,8 +41,9 @@ class Desk:
 
     def handle(self, requests: Sequence[dict[str, Any]]) -> None:
         for request in requests:
-            known = request["of"] is not None and request["of"] < len(self.sent)
-            order = self.sent[request["of"]] + request["offset"] if known else 0
+            order = request["id"]
+            if request["of"] is not None and request["of"] < len(self.sent):
+                order = self.sent[request["of"]] + request["offset"]
             match request["action"]:
                 case "amend":
                     self.amend(order, request)

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from naive_money import NAN, ROUNDING, Asset, Books, Row, stamp
-from naive_orders import TARGET, Order, Venue
+from naive_orders import TARGET, Order
 from naive_requests import Desk
+from naive_venue import Venue
 
 from alphalab.config import RunSettings
 from alphalab.types import FOREVER, Instrument
@@ -151,29 +152,44 @@ class NaiveAccount:
     def has_to_be_flat(self) -> bool:
         self.peak = max(self.peak, self.equity)
         limits, books = self.limits, self.books
-        fall = 1.0 - self.equity / self.peak
-        loss = 1.0 - self.equity / books.day_began_with
-        flat_today = self.flat_day == books.day
         if not self.locked:
             if self.equity <= 0.0:
                 self.locked = "BANKRUPT"
                 self.diary.refuse(-1, "BANKRUPT", self.equity)
-            elif limits.drawdown and fall >= limits.drawdown * (1.0 - ROUNDING):
+            elif limits.drawdown and self.fall >= limits.drawdown * (1.0 - ROUNDING):
                 self.locked = "DRAWDOWN_LOCK"
-                self.diary.refuse(-1, "DRAWDOWN_LOCK", fall, limits.drawdown)
-            elif (
-                limits.daily_loss
-                and not flat_today
-                and loss >= limits.daily_loss * (1.0 - ROUNDING)
-            ):
-                self.flat_day, flat_today = books.day, True
-                self.diary.refuse(-1, "DAILY_LOSS", loss, limits.daily_loss)
-        figures = {"BANKRUPT": self.equity, "DRAWDOWN_LOCK": fall, "DAILY_LOSS": loss}
-        reason = self.locked or ("DAILY_LOSS" if flat_today else "")
-        self.desk.flat = (reason, figures.get(reason, NAN))
+                self.diary.refuse(-1, "DRAWDOWN_LOCK", self.fall, limits.drawdown)
+            elif self.flat_day != books.day and self.has_lost_too_much():
+                self.flat_day = books.day
+                self.diary.refuse(-1, "DAILY_LOSS", self.loss, limits.daily_loss)
+        reason = self.locked or ("DAILY_LOSS" if self.flat_day == books.day else "")
+        self.desk.flat = (reason, self.figure(reason))
         if reason:
             self.desk.cancel_all_that_open()
         return reason != ""
+
+    def has_lost_too_much(self) -> bool:
+        limit = self.limits.daily_loss
+        return limit is not None and self.loss >= limit * (1.0 - ROUNDING)
+
+    @property
+    def fall(self) -> float:
+        return 1.0 - self.equity / self.peak
+
+    @property
+    def loss(self) -> float:
+        return 1.0 - self.equity / self.books.day_began_with
+
+    def figure(self, reason: str) -> float:
+        """What a reason to be flat is told with."""
+        match reason:
+            case "BANKRUPT":
+                return self.equity
+            case "DRAWDOWN_LOCK":
+                return self.fall
+            case "DAILY_LOSS":
+                return self.loss
+        return NAN
 
     def within_limits(self, targets: list[float]) -> list[float]:
         limits = self.limits

@@ -235,13 +235,19 @@ CASES: list[Case] = [
     ),
     case(
         "NET_LIMIT counts one side and what is held",
-        bars=[[100, 100], [100, 100]],
-        asks={0: "buy 10 market; B buy 6 market; B sell 15 market"},
-        fills=[(1, "B", -15, 100), (1, 10, 100)],
-        cash=10_000 + 5 * 100,
+        bars=[[100, 100], [100, 100], [100, 100]],
+        asks={
+            0: "buy 10 market; B buy 6 market",
+            1: "B buy 6 market; B sell 26 market; B sell 25 market",
+        },
+        fills=[(1, 10, 100), (2, "B", -25, 100)],
+        cash=10_000 + 15 * 100,
         limits=Limits(net=0.15),
-        refusals=[(0, "B", "NET_LIMIT", 0.16, 0)],
-        changes=[(0, 2, "REFUSED", "NET_LIMIT")],
+        refusals=[
+            *((0, "B", "NET_LIMIT", 0.16, 0), (1, "B", "NET_LIMIT", 0.16, 0)),
+            (1, "B", "NET_LIMIT", 0.16, 0),
+        ],
+        changes=[(row, order, "REFUSED", "NET_LIMIT") for row, order in ((0, 2), (1, 3), (1, 4))],
     ),
     case(
         "GROSS_LIMIT, which is 1 in a cash account",

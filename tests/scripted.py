@@ -38,7 +38,7 @@ N_FIELDS = len(FIELDS)
 NOTHING: dict[str, Any] = {
     **dict.fromkeys(("qty", "limit", "stop", "trail", "frac"), np.nan),
     **dict(action="", asset=0, side=1, tif="GTC", hours=0),
-    **dict(reduce_only=False, post_only=False, group=0, of=None, offset=0),
+    **dict(reduce_only=False, post_only=False, group=0, id=0, of=None, offset=0),
 }
 
 

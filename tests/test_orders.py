@@ -8,6 +8,8 @@ from math import nan
 from typing import Any
 
 import exit_cases
+import holding_cases
+import life_cases
 import money_cases
 import numpy as np
 import order_cases
@@ -41,7 +43,10 @@ from alphalab.types import Instrument
 
 nojit = pytest.mark.nojit
 
-CASES = [*order_cases.CASES, *exit_cases.CASES, *refusal_cases.CASES, *money_cases.CASES]
+CASES = [
+    *(*order_cases.CASES, *life_cases.CASES, *exit_cases.CASES, *refusal_cases.CASES),
+    *(*money_cases.CASES, *holding_cases.CASES),
+]
 
 
 def engine_of(case: Case, capacity: int | None = None) -> Engine:

@@ -48,8 +48,9 @@ def rows_of(market: Market) -> list[Row]:
     return [Row(*row) for row in zip(times, *tables, asked, strict=True)]
 
 
-def naive(market: Market) -> NaiveAccount:
-    max_orders = Scripted.max_orders if market.requests else 0
+def naive(market: Market, max_orders: int | None = None) -> NaiveAccount:
+    if max_orders is None:
+        max_orders = Scripted.max_orders if market.requests else 0
     return NaiveAccount(market.instruments, market.settings, max_orders).push(rows_of(market))
 
 
@@ -83,9 +84,18 @@ def differences(block: Block, twin: NaiveAccount) -> list[str]:
     return different
 
 
-@cache
+N_KEPT = 2_000
+
+
 def ran(seed: int) -> tuple[Market, Block]:
-    """A random market and what came of it, in blocks of a random size."""
+    """A random market and what came of it, in blocks of a random size; the first are kept."""
+    return _kept(seed) if seed < N_KEPT else _run(seed)
+
+
+def _run(seed: int) -> tuple[Market, Block]:
     rng = random.Random(seed)
     market = random_market(rng)
     return market, market.run(capacity=rng.choice([1, 7, 4096]))
+
+
+_kept = cache(_run)
