@@ -89,7 +89,7 @@ def test_a_lock_is_said_with_its_day():
 
 def test_accounts_that_cannot_be():
     a, b = al.Instrument(symbol="A"), al.Instrument(symbol="B", currency="JPY")
-    for instruments, words in (([a, a], "twice"), ([a, b], "share their quote currency")):
+    for instruments, words in (([a, a], "twice"), ([a, b], "needs a currency of its own")):
         with pytest.raises(al.ParameterError, match=words):
             al.Engine(weights(al.parse("0.1")), instruments, al.RunSettings())
 

@@ -116,7 +116,7 @@ def test_no_rows_push_nothing() -> None:
     engine = engine_of(Trend())
     before = engine.snapshot()
     block = pushed(engine, TIME, COLUMNS, 0, 0)
-    assert [table.shape[0] for table in block] == [0, 0, 0, 0, 0]
+    assert [table.shape[0] for table in block] == [0] * 8
     assert engine.snapshot() == before
 
 

@@ -147,7 +147,7 @@ def test_fundings_outside_the_bars_are_counted() -> None:
 @given(
     st.integers(1, 40),
     st.sampled_from([5 * MINUTE, HOUR, 7 * HOUR, NS_DAY]),
-    st.sampled_from([1.0, 4.0, 7.0, 8.0, 24.0]),
+    st.sampled_from([1.0, 4.0, 8.0, 24.0]),
     st.data(),
 )
 def test_funding_by_hand(rows: int, step: int, hours: float, data: st.DataObject) -> None:

@@ -131,9 +131,9 @@ def after_trade(books, j, k, before, price):
     """Do what an execution of the order at place k, from `before` units, leads to."""
     o = books.orders[j, k]
     if k >= FIRST_EXPLICIT:
+        join_children(books, j, o["id"], price)
         if o["group"] != 0:
             cancel_group(books, j, k)
-        join_children(books, j, o["id"], price)
     by_exit = o["origin"] == EXITS
     drop_idle(books, j)
     if books.rules["exits"] == 0:
