@@ -239,8 +239,9 @@ class Limits(Settings, frozen=True):
     """The risk gate: what is set is checked on every row, after the strategy, before any order.
 
     It limits what is asked for: the targets, together with what is held or on its way where the
-    strategy has no opinion. Targets above a limit are cut, orders of a `decide` are refused. A position that drifts beyond a limit by itself is not cut: rebalance
-    by `every_row` or `drift` where it has to be.
+    strategy has no opinion. Targets above a limit are cut, orders of a `decide` are refused. A
+    position that drifts beyond a limit by itself is not cut: rebalance by `every_row` or `drift`
+    where it has to be.
 
     Parameters
     ----------
@@ -403,7 +404,7 @@ class RunSettings(Settings, frozen=True):
     entry: Entry | None = None
     actions: Literal["none", "cash", "reinvest"] = "none"
     currency: str | None = None
-    conversions: dict[str, str] = {}
+    conversions: dict[str, str] = {}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         super().__post_init__()

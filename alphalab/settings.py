@@ -29,11 +29,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     def __post_init__(self) -> None:
-        hints = _hints(type(self))
+        hints, checked = _hints(type(self)), _DEFAULTS.setdefault(type(self), {})
+        defaults = dict(zip(reversed(self.__struct_fields__), reversed(self.__struct_defaults__)))
         for name in self.__struct_fields__:
             given = getattr(self, name)
-            value = given.item() if isinstance(given, np.generic) else given
-            msgspec.structs.force_setattr(self, name, _checked(self, name, value, hints[name]))
+            if name not in checked or given is not checked[name][0]:
+                plain = given.item() if isinstance(given, np.generic) else given
+                value = _checked(self, name, plain, hints[name])
+                if given is defaults.get(name, msgspec.NODEFAULT):
+                    checked[name] = given, value
+            else:
+                value = checked[name][1]
+            msgspec.structs.force_setattr(self, name, value)
 
     def canonical_json(self) -> str:
         """Return the settings as JSON with sorted keys: equal settings give equal text."""
@@ -45,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
 
 
+#: Default values as they are given and as they are checked: each is checked once.
+_DEFAULTS: dict[type, dict[str, tuple[Any, Any]]] = {}
 _HINTS: dict[type, dict[str, Any]] = {}
 
 

@@ -107,8 +107,9 @@ POSITION = np.dtype(
         ("entry_price", "f8"),  # average price of what is held; NaN when flat
         ("basis", "f8"),  # average of what profit is counted from; NaN when flat
         ("entry_row", "i8"),  # row of the fill that opened the position; -1 when flat
-        ("target", "f8"),  # last approved weight acted upon; NaN: none, or its order was refused
-        ("period", "i8"),  # calendar period in which that was; NEVER like target's NaN
+        ("target", "f8"),  # last approved weight acted upon; NaN: none
+        ("unmet", "i8"),  # 1: its order was refused or ended unfilled, the target is still to be met
+        ("period", "i8"),  # calendar period in which that was; NEVER before
         ("traded_row", "i8"),  # row of the last order (drift cooldown); -1 before the first
         ("refusal", "i8"),  # Reason last logged for its orders; 0: none since its last fill
         ("out", "i8"),  # 1: left by an exit, stays out until its target changes

@@ -48,6 +48,7 @@ class Asset:
     opened_in: int = -1
     acted_on: float = NAN  # last target that became a decision
     handled_in: Any = None  # calendar period in which that was
+    is_unmet: bool = False  # its order was refused or ended: it is still to be met
     ordered_in: int | None = None
     told: str = ""  # reason of the last refusal that nothing has been traded since
     out: bool = False  # left by an exit until the target changes

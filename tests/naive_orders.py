@@ -157,13 +157,9 @@ class OrderTable:
                 self.come_out(order)
                 self.tell(order, "REFUSED", reason)
         asset.told = reason
-        self.is_due_again(asset)
+        asset.is_unmet = True
         if order:
             self.remove(asset, order)
-
-    def is_due_again(self, asset: Asset) -> None:
-        asset.acted_on = NAN
-        asset.handled_in = None
 
     def refuse(self, asset: Asset, order: Order, reason: str, asked: float) -> None:
         self.diary.refuse(asset.index, reason, asked)
@@ -172,10 +168,8 @@ class OrderTable:
     def entry_ended(self, asset: Asset) -> None:
         assert self.settings.entry is not None
         then = self.settings.entry.then
-        if then != "give_up":
-            self.is_due_again(asset)
-        if then == "market":
-            asset.chase = True
+        asset.is_unmet = then != "give_up"
+        asset.chase = asset.chase or then == "market"
 
     def turn(self, asset: Asset, order: Order) -> None:
         """An order expires, or becomes active."""
@@ -220,16 +214,14 @@ class OrderTable:
 
     # What follows a trade.
 
-    def after_fill(
-        self, asset: Asset, order: Order, before: float, price: float, is_first: bool
-    ) -> None:
+    def after_fill(self, asset: Asset, order: Order, before: float, price: float) -> None:
+        for child in self.orders_of(asset):
+            if child.parent == order.id and child.state == "HELD":
+                self.release(asset, child, price)
         for other in self.orders_of(asset):
             same_group = order.group and other.group == order.group and other is not order
             if same_group and not (order.lives and other.reduce_only):
                 self.end(asset, other, "CANCELLED", "ONE_CANCELS_OTHER")
-        for child in self.orders_of(asset):
-            if child.parent == order.id and child.state == "HELD":
-                self.release(asset, child, price)
         for other in self.orders_of(asset):
             reduces = asset.held * other.side < 0.0
             if other.reduce_only and other.state != "HELD" and not reduces:

@@ -275,10 +275,11 @@ class NaiveAccount:
                 continue
             changed = target != asset.acted_on
             asset.out = asset.out and not changed
-            has_to_close = forced and (changed or self.is_open(asset))
-            is_due = not asset.out and self.is_due(asset, target, changed, period)
+            is_new = changed or asset.is_unmet
+            has_to_close = forced and (is_new or self.is_open(asset))
+            is_due = not asset.out and self.is_due(asset, target, is_new, period)
             if has_to_close or is_due:
-                asset.acted_on = target
+                asset.acted_on, asset.is_unmet = target, False
                 asset.handled_in = None if forced else period
                 self.replace(asset)
                 if self.order_to(asset, target):
@@ -294,15 +295,15 @@ class NaiveAccount:
         waiting = asset.orders.get(TARGET)
         return waiting is not None and waiting.state == "SUBMITTED"
 
-    def is_due(self, asset: Asset, target: float, changed: bool, period: Any) -> bool:
+    def is_due(self, asset: Asset, target: float, is_new: bool, period: Any) -> bool:
         rule = self.settings.rebalance
         match rule.when:
             case "on_change":
-                return changed
+                return is_new
             case "every_row":
                 return True
             case "calendar":
-                return period != asset.handled_in
+                return asset.is_unmet or period != asset.handled_in
         if target == 0.0:
             return asset.held != 0.0
         tired = asset.ordered_in is not None
@@ -330,7 +331,7 @@ class NaiveAccount:
             self.venue.drop(asset, None, "LARGEST_ORDER", share)
             return None
         if self.settings.entry and held != 0.0 and not same_side:
-            self.venue.is_due_again(asset)
+            asset.is_unmet = True
             return self.place(asset, **self.closing(asset))
         fields: dict[str, Any] = dict(side=1, sizing="BUY_VALUE", value=value)
         if value < 0.0:

@@ -94,9 +94,7 @@ class Venue(OrderTable):
         if order.origin != "TARGET":
             self.refuse(asset, order, "POST_ONLY", order.limit)
             return
-        acted_on, handled_in = asset.acted_on, asset.handled_in
         self.drop(asset, order, "POST_ONLY", order.limit)
-        asset.acted_on, asset.handled_in = acted_on, handled_in
         self.entry_ended(asset)
 
     def end_if_immediate(self, asset: Asset, order: Order) -> None:
@@ -313,7 +311,7 @@ class Venue(OrderTable):
             self.diary.refuse(asset.index, *told, approved)
         self.come_out(order)
         raw, fee = self.fee(order, units, unit, rate)
-        before, is_first = asset.held, not order.filled
+        before = asset.held
         self.books.trade(asset, order.side * units, price, fee, order)
         asset.room -= units
         order.raw_fee += raw
@@ -325,4 +323,4 @@ class Venue(OrderTable):
         self.tell(order, "FILLED" if is_whole else "PARTIALLY_FILLED", reason)
         if is_whole:
             self.remove(asset, order)
-        self.after_fill(asset, order, before, price, is_first)
+        self.after_fill(asset, order, before, price)

@@ -12,8 +12,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphalab.research import metrics as m
 from alphalab.research import holdings, series, trips
+from alphalab.research import metrics as m
 from alphalab.types import FILL, POSTED
 
 YEAR = 252

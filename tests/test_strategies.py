@@ -22,6 +22,7 @@ DONE = [
     ("time_series_momentum", "sp500_stocks", (3.0791588, 0.66105167, 0.17358271, 7700)),
     ("cross_sectional_momentum", "sp500_stocks", (1282.0309, 1.0442902, 0.45952072, 2340)),
     ("pair_reversion", "sp500_stocks", (0.032138579, 0.051378645, 0.39670242, 1031)),
+    ("protected_trend", "sp500", (0.021027484, 0.14238444, 0.023470657, 22)),
     ("donchian_breakout", "sp500", (-0.14193223, -0.051651374, 0.34723008, 96)),
 ]
 
@@ -81,6 +82,18 @@ def test_buy_and_hold_weights(stocks, closes):
 def test_sma_cross_weights(stocks, closes):
     fast, slow = closes.rolling(10).mean(), closes.rolling(30).mean()
     assert_weights(weights_of(strategy("sma_cross"), stocks), known(fast > slow, slow))
+
+
+def test_protected_trend_weights(stocks, closes):
+    fast, slow = closes.rolling(60).mean(), closes.rolling(480).mean()
+    weights = known(fast > slow, slow) * 2 - 1
+    assert_weights(weights_of(strategy("protected_trend"), stocks), weights)
+
+
+def test_protected_trend_leaves_by_each_of_its_exits():
+    strategy_ = strategy("protected_trend", fast=5, slow=20)
+    trades = al.backtest(strategy_, al.load("sp500")).trades
+    assert {"stop", "target", "trailing"} <= set(trades["left_by"])
 
 
 def test_bollinger_reversion_weights(stocks, closes):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from alphalab.core.strategy import Strategy
 from alphalab.errors import StrategyError
 from alphalab.kernels import step
 from alphalab.kernels.identity import identity
+
+
+@cache
+def _compiled(decide: Callable[..., Any]) -> Any:
+    return step.compile_decide(decide)
 
 
 def compiled_decide(strategy: Strategy) -> Any:
@@ -22,7 +29,7 @@ def compiled_decide(strategy: Strategy) -> Any:
     if decide is None:
         return None
     try:
-        return step.compile_decide(decide)
+        return _compiled(decide)
     except Exception as error:
         place = getattr(error, "loc", None)  # numba's errors know the line
         lines = (line for line in str(error).splitlines() if line)

@@ -173,7 +173,7 @@ class Engine:
         self._instruments = instrument_records(self.instruments, settings.costs)
         self._tiers = tier_records(settings.costs)
         self._account, self._positions = _opened(n_assets, settings.cash)
-        places = FIRST_EXPLICIT + strategy.max_orders if inside else 1
+        places = int(FIRST_EXPLICIT) + strategy.max_orders if inside else 1
         self._orders: Any = np.zeros((n_assets, places), ORDER)
         self._traded = np.zeros(DAYS + 1)
         self._memory = np.zeros((strategy.memory_rows, n_assets))

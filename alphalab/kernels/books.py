@@ -8,7 +8,6 @@ import numpy as np
 
 from alphalab.codes import FillAt, OrderState, OrderStatus, Sizing
 from alphalab.kernels._jit import jit, jit_apart
-from alphalab.types import NEVER
 
 FREE, HELD, SUBMITTED, ACTIVE = (np.int64(x) for x in OrderState)
 SAME_CLOSE = np.int64(FillAt.SAME_CLOSE)
@@ -31,24 +30,19 @@ N_FILLS, N_REFUSALS, N_EVENTS, N_POSTINGS, N_AMBIGUITIES = range(5)  # places in
 #: `saved_orders` are for going back.
 Books = namedtuple(
     "Books",
-    [
-        *("rules", "tiers", "instruments", "groups"),
-        *("accounts", "account", "positions", "orders", "traded"),
-        *("fills", "refusals", "events", "postings", "ambiguities", "counts"),
-        *("saved_account", "saved_position", "saved_orders", "saved_traded"),
-    ],
+    "rules tiers instruments groups accounts account positions orders traded"
+    " fills refusals events postings ambiguities counts"
+    " saved_account saved_position saved_orders saved_traded",
 )
 
 #: One row of bars: arrays of one value per asset. What a run does not use is not set.
-Row = namedtuple(
-    "Row",
-    [*("open", "high", "low", "close"), *("volume", "rate", "funding", "split", "dividend")],
-)
+Row = namedtuple("Row", "open high low close volume rate funding split dividend")
 
 CLOSE_COLUMN = Row._fields.index("close")
 
 #: What a run does without on every row, told once.
 Switches = namedtuple("Switches", ["posts", "participates", "margin", "ages", "same_close"])
+
 
 @jit
 def row_of(bars, t):
@@ -74,7 +68,7 @@ def switches(rules):
     )
 
 
-def most_of_row(n_assets, n_orders, n_requests):
+def most_of_row(n_assets: int, n_orders: int, n_requests: int) -> tuple[int, ...]:
     """Return what one row may at most write into each of the logs, in the order of `counts`."""
     n_fills = 3 * n_orders + n_assets
     return (
@@ -130,8 +124,7 @@ def refuse(books, asset, reason, asked, approved):
 @jit
 def leave_due(position):
     """Leave an asset's target to be met."""
-    position["target"] = np.nan
-    position["period"] = NEVER
+    position["unmet"] = 1
 
 
 @jit

@@ -9,6 +9,7 @@ from alphalab.kernels._jit import jit
 from alphalab.kernels.after import after_trade
 from alphalab.kernels.books import (
     N_FILLS,
+    NO_REASON,
     ROUNDING,
     leave_due,
     refuse,
@@ -206,7 +207,7 @@ def execute(books, row, j, k, x, maker):
     owed = min(asked, max(-side * held, 0.0))
     most = money_allows(books, j, o, owed, price, unit, rate)
     by_cash = rules["margin"] == 0 and instrument["kind"] == SPOT
-    short_of = 0
+    short_of = NO_REASON
     if asked > most * (1.0 + ROUNDING):
         short_of = CASH if by_cash else MARGIN
         if sizing == QTY:
@@ -219,7 +220,7 @@ def execute(books, row, j, k, x, maker):
             qty = min(qty - instrument["lot"], most)
     wanted = o["value"] if sizing == BUY_VALUE else asked * unit
     if qty <= 0.0:
-        if short_of != 0:
+        if short_of != NO_REASON:
             refuse_order(books, j, o, short_of, wanted)
         else:
             refuse_order(books, j, o, LOT, asked)
@@ -237,7 +238,7 @@ def execute(books, row, j, k, x, maker):
         if qty <= 0.0:
             o["spent_row"] = books.account["row"]
             return
-    if short_of != 0:
+    if short_of != NO_REASON:
         paid = qty * unit * (1.0 + rate) if by_cash else qty * unit
         refuse(books, j, short_of, wanted, paid)
     position["room"] = room - qty

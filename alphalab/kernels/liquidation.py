@@ -31,6 +31,8 @@ def price_on_the_way(books, row, j, way):
     worst = row.low[j] if position["qty"] > 0.0 else row.high[j]
     if way == 1.0 or worst == start:
         return worst
+    if way == 0.0:
+        return start
     if books.instruments[j]["kind"] == INVERSE:
         return 1.0 / (1.0 / start + way * (1.0 / worst - 1.0 / start))
     return start + way * (worst - start)

@@ -25,7 +25,7 @@ def due(books, j, target, period):
     position = books.positions[j]
     when = books.rules["rebalancing"]
     if when == ON_CHANGE:
-        return target != position["target"]
+        return position["unmet"] == 1 or target != position["target"]
     if when == DRIFT:
         if target == 0.0:
             return position["qty"] != 0.0
@@ -33,7 +33,7 @@ def due(books, j, target, period):
         rested = position["traded_row"] < 0 or since > books.rules["cooldown"]
         far = abs(target - held_weight(books, j)) > books.rules["threshold"]
         return rested and (far or position["qty"] == 0.0)
-    return when == EVERY_ROW or position["period"] != period
+    return when == EVERY_ROW or position["unmet"] == 1 or position["period"] != period
 
 
 @jit
@@ -116,23 +116,29 @@ def rebalance(books, targets, forced, period):
     """Turn approved targets into orders that wait for the next price.
 
     Nothing happens without an opinion, nor without a mark to value it with, nor while an order is
-    on its way: such an asset stays due. One that an exit has closed stays out until its target changes.
+    on its way: such an asset stays due. One that an exit has closed stays out until its target
+    changes.
     """
     for j in range(targets.size):
         position = books.positions[j]
         target = targets[j]
-        waits = books.orders[j, 0]["state"]
-        if np.isnan(target) or np.isnan(position["mark"]) or waits == SUBMITTED:
-            continue
         changed = target != position["target"]
+        nothing_new = not (changed or forced or position["unmet"] == 1)
+        if np.isnan(target) or (nothing_new and books.rules["rebalancing"] == ON_CHANGE):
+            continue
+        waits = books.orders[j, 0]["state"]
+        if np.isnan(position["mark"]) or waits == SUBMITTED:
+            continue
         idle = position["qty"] != 0.0 and waits == FREE
         if changed:
             position["out"] = 0
-        if not (forced and (changed or idle)) and (
+        open_ = changed or idle or position["unmet"] == 1
+        if not (forced and open_) and (
             position["out"] == 1 or not due(books, j, target, period)
         ):
             continue
         position["target"] = target
+        position["unmet"] = 0
         # What was forced out may come back as soon as the account is let go.
         position["period"] = NEVER if forced else period
         order_for(books, j, target)

@@ -60,11 +60,7 @@ from alphalab.types import (
 DAY_NS = 86_400_000_000_000
 
 Account = namedtuple(
-    "Account",
-    [
-        *("row", "time", "cash", "equity", "drawdown"),
-        *("positions", "orders", "n_orders", "requests", "sent"),
-    ],
+    "Account", "row time cash equity drawdown positions orders n_orders requests sent"
 )
 Account.__doc__ = """What a compiled `decide` sees of the account, marked at the row's close.
 

@@ -28,7 +28,8 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     if not block.fills.size:
         yield _nothing(engine, bars)
     yield from _refusals(engine, bars, block.refusals)
-    yield from _unfilled(block.events)
+    if engine.settings.entry is not None:
+        yield from _unfilled(block.events)
     yield from _ambiguous(engine, block)
     yield from _unused(engine, bars)
     yield from _stale(bars, block)
