@@ -30,13 +30,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         hints, checked = _hints(type(self)), _DEFAULTS.setdefault(type(self), {})
-        defaults = dict(zip(reversed(self.__struct_fields__), reversed(self.__struct_defaults__)))
-        for name in self.__struct_fields__:
+        n_required = len(self.__struct_fields__) - len(self.__struct_defaults__)
+        defaults = (*[msgspec.NODEFAULT] * n_required, *self.__struct_defaults__)
+        for name, default in zip(self.__struct_fields__, defaults, strict=True):
             given = getattr(self, name)
             if name not in checked or given is not checked[name][0]:
                 plain = given.item() if isinstance(given, np.generic) else given
                 value = _checked(self, name, plain, hints[name])
-                if given is defaults.get(name, msgspec.NODEFAULT):
+                if given is default:
                     checked[name] = given, value
             else:
                 value = checked[name][1]

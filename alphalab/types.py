@@ -108,7 +108,7 @@ POSITION = np.dtype(
         ("basis", "f8"),  # average of what profit is counted from; NaN when flat
         ("entry_row", "i8"),  # row of the fill that opened the position; -1 when flat
         ("target", "f8"),  # last approved weight acted upon; NaN: none
-        ("unmet", "i8"),  # 1: its order was refused or ended unfilled, the target is still to be met
+        ("unmet", "i8"),  # 1: its order was refused or ended unfilled, it is still to be met
         ("period", "i8"),  # calendar period in which that was; NEVER before
         ("traded_row", "i8"),  # row of the last order (drift cooldown); -1 before the first
         ("refusal", "i8"),  # Reason last logged for its orders; 0: none since its last fill

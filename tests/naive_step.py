@@ -388,8 +388,10 @@ class NaiveAccount:
 
 def between(asset: Asset, first: float, last: float, share: float) -> float:
     """The price at a share of the way of an asset's basis."""
-    if first == last:
+    if share == 0.0 or first == last:
         return first
+    if share == 1.0:
+        return last
     if asset.instrument.kind == "inverse":
         return 1.0 / (1.0 / first + share * (1.0 / last - 1.0 / first))
     return first + share * (last - first)

@@ -132,6 +132,7 @@ def seen_in(market: Market, block: Block, twin: NaiveAccount) -> Counter[str]:
     settings, orders = market.settings, twin.diary.orders
     for refusal in twin.diary.refusals:
         seen[f"refused {refusal['reason']}"] += 1
+        seen[f"{refusal['reason']} when {settings.execution.path}"] += 1
     for event in twin.diary.events:
         order, status, reason = orders.get(event["order"]), event["status"], event["reason"]
         seen.update([f"{status} {event['type']}", f"{status} of {event['origin']}"])
@@ -162,7 +163,7 @@ def seen_in(market: Market, block: Block, twin: NaiveAccount) -> Counter[str]:
     return seen
 
 
-#: Reasons that are told of an order alone, of the account or a target alone; the rest are refused.
+#: Reasons that end an order without a refusal.
 ENDINGS = ("FILL_OR_KILL", "IMMEDIATE_OR_CANCEL", "REPLACED", "ONE_CANCELS_OTHER", "ASKED_FOR")
 
 
@@ -187,6 +188,7 @@ def wanted() -> list[str]:
     names += [f"traded with a delay of {rows}" for rows in (0, 1, 2)]
     names += [f"entry then {then}" for then in ("requote", "market", "give_up")]
     names += [f"tier {place} reached" for place in (0, 1, 2)]
+    names += ["LIQUIDATED when pessimistic", "LIQUIDATED when optimistic", "LIQUIDATED when ohlc"]
     names += ["traded in a foreign currency", "waited", "maker was paid"]
     return [*names, "flips", "covers", "cash below zero"]
 

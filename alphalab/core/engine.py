@@ -49,6 +49,7 @@ from alphalab.types import (
 
 SNAPSHOT_VERSION = 2
 LOGS = (FILL, REFUSAL, EVENT, POSTED, AMBIGUITY)  # in the order of the kernels' counts
+_USUAL = (2048, 512, 4096, 256, 256)  # entries of each log
 
 
 class Block(NamedTuple):
@@ -222,10 +223,9 @@ class Engine:
         for i in range(0, n_rows, self.capacity):
             rows = slice(i, min(i + self.capacity, n_rows))
             self._step(rows, time, columns, block, logs)
-        _check_equity(block)
         self._within_push = False
         whole = (
-            np.concatenate([np.empty(0, np.uint8), *parts]).view(log)
+            np.concatenate(parts).view(log) if parts else np.empty(0, log)
             for log, parts in zip(LOGS, logs, strict=True)
         )
         return Block(block.ledger, block.qty, block.targets, *whole)
@@ -293,6 +293,7 @@ class Engine:
                 if count:
                     parts.append(log[:count].view(np.uint8).copy())  # whole, not field by field
             b.counts[:] = 0
+        _check_equity(block.ledger["equity"][rows], rows.start)
 
     def snapshot(self) -> bytes:
         """Return everything it remembers, to go on from in another process.
@@ -356,12 +357,12 @@ class Engine:
         self._within_push = False
 
 
-def _check_equity(block: Block) -> None:
-    finite = np.isfinite(block.ledger["equity"])
+def _check_equity(equity: FloatArray, first: int) -> None:
+    finite = np.isfinite(equity)
     if not finite.all():
         row = int(np.argmin(finite))
         raise DataError(
-            f"equity is {block.ledger['equity'][row]} in row {row} of this push",
+            f"equity is {equity[row]} in row {first + row} of this push",
             rule="prices and positions stay within what a float can hold.",
             fix="Look for a broken price there.",
         )
@@ -387,7 +388,8 @@ class _Buffers:
         self.sent = np.zeros(3, np.int64)
         most = most_of_row(n_assets, n_assets * places, n_requests + 1)
         self.logs = [
-            np.empty(max(4096, 2 * size), log) for log, size in zip(LOGS, most, strict=True)
+            np.empty(max(usual, 2 * size), log)
+            for log, usual, size in zip(LOGS, _USUAL, most, strict=True)
         ]
         self.counts = np.zeros(len(LOGS), np.int64)
         self.saved = (

@@ -19,15 +19,15 @@ def rule_records(
     settings: RunSettings, instruments: Sequence[Instrument], n_groups: int
 ) -> Records:
     """Return the settings as one `RULES` record; a limit that is not set is infinite."""
-    rules: Any = np.zeros(1, RULES)
+    rules: dict[str, float] = dict.fromkeys(RULES.names or (), 0)
     _set_decisions(rules, settings, n_groups)
     _set_execution(rules, settings)
     _set_money(rules, settings, instruments)
     _set_orders(rules, settings)
-    return rules  # type: ignore[no-any-return]
+    return np.array([tuple(rules.values())], RULES)
 
 
-def _set_decisions(rules: Any, settings: RunSettings, n_groups: int) -> None:
+def _set_decisions(rules: dict[str, float], settings: RunSettings, n_groups: int) -> None:
     rebalance = settings.rebalance
     rules["rebalancing"] = Rebalancing[rebalance.when.upper()]
     rules["threshold"] = rebalance.threshold
@@ -39,7 +39,7 @@ def _set_decisions(rules: Any, settings: RunSettings, n_groups: int) -> None:
         rules[name] = np.inf if limit is None else limit
 
 
-def _set_execution(rules: Any, settings: RunSettings) -> None:
+def _set_execution(rules: dict[str, float], settings: RunSettings) -> None:
     costs, execution = settings.costs, settings.execution
     rules["fill"] = FillAt[settings.fill.upper()]
     rules["path"] = Path[execution.path.upper()]
@@ -52,24 +52,25 @@ def _set_execution(rules: Any, settings: RunSettings) -> None:
     rules["min_fee"] = costs.min_fee
 
 
-def _set_money(rules: Any, settings: RunSettings, instruments: Sequence[Instrument]) -> None:
+def _set_money(
+    rules: dict[str, float], settings: RunSettings, instruments: Sequence[Instrument]
+) -> None:
     margin, financing = settings.margin, settings.financing
     rules["margin"] = margin is not None
     rules["initial"] = 1.0 if margin is None else margin.initial
     rules["maintenance"] = 0.0 if margin is None else margin.maintenance
     rules["liquidation"] = 0.0 if margin is None else margin.liquidation_fee_bps / 1e4
-    for name in ("borrow", "loan", "interest"):
+    holding = ("borrow", "loan", "interest")
+    for name in holding:
         rules[name] = getattr(financing, f"{name}_bps") / 1e4 / financing.day_count
-        rules["daily"] |= rules[name] > 0
+    rules["daily"] = any(rules[name] for name in holding)
     rules["actions"] = Actions[settings.actions.upper()]
     rules["funds"] = any(instrument.funding_hours > 0 for instrument in instruments)
     rules["converts"] = bool(foreign(settings, instruments))
-    rules["posts"] = (
-        rules["daily"] | rules["funds"] | rules["converts"] | (rules["actions"] != Actions.NONE)
-    )
+    rules["posts"] = any(rules[name] for name in ("daily", "funds", "converts", "actions"))
 
 
-def _set_orders(rules: Any, settings: RunSettings) -> None:
+def _set_orders(rules: dict[str, float], settings: RunSettings) -> None:
     exits, entry = settings.exits, settings.entry
     for name in ("stop_loss", "take_profit", "trailing"):
         fraction = None if exits is None else getattr(exits, name)

@@ -133,9 +133,7 @@ def rebalance(books, targets, forced, period):
         if changed:
             position["out"] = 0
         open_ = changed or idle or position["unmet"] == 1
-        if not (forced and open_) and (
-            position["out"] == 1 or not due(books, j, target, period)
-        ):
+        if not (forced and open_) and (position["out"] == 1 or not due(books, j, target, period)):
             continue
         position["target"] = target
         position["unmet"] = 0
