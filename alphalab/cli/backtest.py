@@ -214,7 +214,7 @@ def _announce_compilation(out: Output) -> None:
     from alphalab.kernels._jit import CACHE_DIR, DISABLED
 
     if not DISABLED and next(CACHE_DIR.rglob("*.nbi"), None) is None:
-        out.note(f"Compiling kernels, once (up to 30 s); kept in {CACHE_DIR.parent}")
+        out.note(f"Compiling kernels, once (up to a minute); kept in {CACHE_DIR.parent}")
 
 
 def _show(out: Output, result: Result, report: Path | None) -> None:

@@ -64,6 +64,7 @@ def jit(
     *,
     allocates: bool = False,
     inline: bool = True,
+    public: bool = False,
     boundscheck: bool = False,
     folder: Path | None = CACHE_DIR,
 ) -> Any:
@@ -74,13 +75,15 @@ def jit(
     function : callable
     signature : numba signature, optional
         With one the function is compiled (or loaded) at once, without one where another kernel
-        first names it; Python must not call that, unless it allocates.
+        first names it; Python must not call that, unless it allocates or is public.
     allocates : bool
         Whether it makes arrays. One that does not is compiled without reference counts and inlined
         into its caller, which made the step fourteen times faster.
     inline : bool
         Whether one that makes no arrays is part of its caller: not where it is seldom needed, or
         called from many places.
+    public : bool
+        Whether users name it, and might call it from Python.
     boundscheck : bool
         Whether an index outside its array is an error: for code that is not ours.
     folder : Path, optional
@@ -90,7 +93,7 @@ def jit(
         return function
     cache = folder is not None and Path(function.__code__.co_filename).exists()
     options: dict[str, Any] = {} if allocates else {"_nrt": False, "forceinline": inline}
-    if signature is None and not allocates:
+    if signature is None and not (allocates or public):
         # Part of a larger kernel: what Python would enter by took a quarter of the compilation.
         options["no_cpython_wrapper"] = options["no_cfunc_wrapper"] = True
     if boundscheck:
@@ -109,6 +112,11 @@ def jit(
 def jit_allocating(function: Callable[..., Any], signature: Any = None) -> Any:
     """Compile a function that makes arrays."""
     return jit(function, signature, allocates=True)
+
+
+def jit_public(function: Callable[..., Any]) -> Any:
+    """Compile a function that users name in theirs."""
+    return jit(function, public=True)
 
 
 def jit_apart(function: Callable[..., Any], signature: Any = None) -> Any:

@@ -43,7 +43,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import OrderType, RequestKind, TimeInForce
-from alphalab.kernels._jit import jit
+from alphalab.kernels._jit import jit, jit_public
 
 BUY, SELL = np.int64(1), np.int64(-1)
 GTC, DAY, IOC, FOK, GTD = (np.int64(x) for x in TimeInForce)
@@ -98,7 +98,7 @@ def _submit(account, asset, side, kind, qty, tif, until, reduce_only, group, par
     return r
 
 
-@jit
+@jit_public
 def market(
     account, asset, side, qty, tif=GTC, until=0, reduce_only=False, group=0, parent=0
 ):  # fmt: skip
@@ -107,7 +107,7 @@ def market(
     return r["order"]
 
 
-@jit
+@jit_public
 def limit(
     account, asset, side, qty, price, tif=GTC, until=0, reduce_only=False, post_only=False,
     group=0, parent=0,
@@ -119,7 +119,7 @@ def limit(
     return r["order"]
 
 
-@jit
+@jit_public
 def stop(
     account, asset, side, qty, price, tif=GTC, until=0, reduce_only=False, group=0, parent=0
 ):  # fmt: skip
@@ -129,7 +129,7 @@ def stop(
     return r["order"]
 
 
-@jit
+@jit_public
 def stop_limit(
     account, asset, side, qty, stop, limit, tif=GTC, until=0, reduce_only=False, group=0, parent=0
 ):  # fmt: skip
@@ -140,7 +140,7 @@ def stop_limit(
     return r["order"]
 
 
-@jit
+@jit_public
 def take_profit(
     account, asset, side, qty, price, tif=GTC, until=0, reduce_only=False, group=0, parent=0
 ):  # fmt: skip
@@ -150,7 +150,7 @@ def take_profit(
     return r["order"]
 
 
-@jit
+@jit_public
 def trailing_stop(
     account, asset, side, qty, distance=np.nan, fraction=np.nan, tif=GTC, until=0,
     reduce_only=False, group=0, parent=0,
@@ -162,7 +162,7 @@ def trailing_stop(
     return r["order"]
 
 
-@jit
+@jit_public
 def bracket(account, asset, side, qty, limit, take_profit, stop_loss):
     """Enter at `limit` (NaN: at market), with a target and a stop that wait for the entry.
 
@@ -179,7 +179,7 @@ def bracket(account, asset, side, qty, limit, take_profit, stop_loss):
     return entry
 
 
-@jit
+@jit_public
 def amend(account, order, qty=np.nan, limit=np.nan, stop=np.nan):
     """Change the units still to fill, the limit or the stop of an order; NaN leaves them."""
     r = _request(account, AMEND, int(order))
@@ -188,7 +188,7 @@ def amend(account, order, qty=np.nan, limit=np.nan, stop=np.nan):
     r["stop"] = stop
 
 
-@jit
+@jit_public
 def cancel(account, order):
     """Cancel an order."""
     _request(account, CANCEL, int(order))
