@@ -191,6 +191,9 @@ class Venue(OrderTable):
     # One execution.
 
     def execute(self, asset: Asset, order: Order, reference: float, taker: bool) -> None:
+        if order.reduce_only and not asset.held * order.side < 0.0:
+            self.end(asset, order, "CANCELLED", "NOTHING_TO_REDUCE")
+            return
         if not asset.room > 0.0:
             order.spent_row = self.diary.row
             return

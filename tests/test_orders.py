@@ -38,7 +38,11 @@ from alphalab.config import (
     RunSettings,
 )
 from alphalab.core.engine import Block, Engine
+from alphalab.core.strategy import Strategy
 from alphalab.errors import AlphalabError, ParameterError
+from alphalab.expr.functions import column
+from alphalab.expr.nodes import Expr
+from alphalab.kernels import orders
 from alphalab.types import Instrument
 
 nojit = pytest.mark.nojit
@@ -323,3 +327,29 @@ def test_bad_markets_are_refused(name: str, changes: dict[str, Any], told: str) 
     with pytest.raises(AlphalabError) as error:
         ran(replace(named(name), **changes))
     assert told in str(error.value)
+
+
+class Flood(Strategy):
+    """Asks for twenty orders on its first row."""
+
+    max_orders = 1
+
+    def signals(self) -> dict[str, Expr]:
+        return {"close": column("close")}
+
+    @staticmethod
+    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
+        if account.row == 0:
+            for _ in range(20):
+                orders.limit(account, 0, orders.BUY, 1.0, 5.0)
+        return np.full(signals.shape[1], np.nan)
+
+
+def test_requests_beyond_the_buffer_are_told_not_forgotten() -> None:
+    engine = Engine(Flood(), [Instrument(symbol="A")], RunSettings())
+    column = np.full((2, 1), 10.0)
+    block = engine.push(np.array([1, 2]), dict.fromkeys(("open", "high", "low", "close"), column))
+    too_many = block.refusals[block.refusals["reason"] == Reason.TOO_MANY_ORDERS]
+    assert (too_many["asset"] == 0).sum() == 15  # one of sixteen found a place
+    assert too_many["asked"][too_many["asset"] == -1].tolist() == [4.0]
+    assert block.events["order"].max() == 16
