@@ -40,7 +40,7 @@ from alphalab.config import (
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.errors import AlphalabError, ParameterError
-from alphalab.expr.functions import column
+from alphalab.expr import functions
 from alphalab.expr.nodes import Expr
 from alphalab.kernels import orders
 from alphalab.types import Instrument
@@ -335,7 +335,7 @@ class Flood(Strategy):
     max_orders = 1
 
     def signals(self) -> dict[str, Expr]:
-        return {"close": column("close")}
+        return {"close": functions.close}
 
     @staticmethod
     def decide(signals, account, memory):  # type: ignore[no-untyped-def]
