@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from alphalab.data import arrow
-from alphalab.data.files import READERS
-from alphalab.data.frames import _table_of
+from alphalab.data.files import READERS, read_table
+from alphalab.data.frames import table_of
 from alphalab.data.table import SYMBOL_NAMES, TIME_NAMES
 from alphalab.data.times import NS_DAY, NS_SECOND, bar_spacing, iso
 from alphalab.errors import DataError
@@ -163,7 +163,7 @@ def _table(given: Any) -> tuple[pa.Table, str]:
     if isinstance(given, str | Path):
         return _read(Path(given).expanduser()), f"{given}: "
     if pd is not None and isinstance(given, pd.DataFrame):
-        return _table_of(given), ""
+        return table_of(given), ""
     if hasattr(given, "__arrow_c_stream__"):
         return pa.table(given), ""
     raise DataError(
@@ -180,15 +180,7 @@ def _read(path: Path) -> pa.Table:
             f"{path}: {'a file of an unknown kind' if path.is_file() else 'no such file'}",
             rule=f"a file of events is named {', '.join(READERS)}.",
         )
-    try:
-        table = READERS[suffix](path)
-        _ = table.column_names  # Arrow decodes the header only when asked
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read as {suffix}: {str(error).strip()}",
-            rule="the file is whole, readable, and of the kind that its name says.",
-        ) from None
-    return table
+    return read_table(path, suffix)
 
 
 def _name(table: pa.Table, names: tuple[str, ...], where: str) -> str | None:

@@ -44,6 +44,22 @@ def read_file(path: Path, *, bar_label: str = "close", also: Iterable[str] = ())
         )
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", rule="a file of bars has at least one row.")
+    return from_table(
+        read_table(path, suffix),
+        symbol=path.name[: -len(suffix)],
+        bar_label=bar_label,
+        source=str(path),
+    )
+
+
+def read_table(path: Path, suffix: str) -> pa.Table:
+    """Read a file that is there as what its ending, one of `READERS`, says.
+
+    Raises
+    ------
+    DataError
+        A file that cannot be read.
+    """
     try:
         table = READERS[suffix](path)
         _ = table.column_names  # Arrow decodes the header only when asked
@@ -52,9 +68,7 @@ def read_file(path: Path, *, bar_label: str = "close", also: Iterable[str] = ())
             f"{path} cannot be read as {suffix}: {str(error).strip().replace('Row #', 'line ')}",
             rule="the file is whole, readable, and of the kind that its name says.",
         ) from None
-    return from_table(
-        table, symbol=path.name[: -len(suffix)], bar_label=bar_label, source=str(path)
-    )
+    return table
 
 
 def _csv(path: Path) -> pa.Table:

@@ -36,7 +36,7 @@ def from_frame(
     if pd is not None and isinstance(frame, pd.DataFrame):
         if frame.columns.nlevels > 1:
             return _from_wide(frame, bar_label, instruments, periods_per_year, source)
-        table = _table_of(frame)
+        table = table_of(frame)
     elif isinstance(frame, pa.Table):
         table = frame
     elif hasattr(frame, "__arrow_c_stream__"):
@@ -108,7 +108,8 @@ def to_frame(bars: Bars, layout: Literal["wide", "long"]) -> pd.DataFrame:
     raise DataError(f"layout={layout!r}", rule="layout is 'wide' or 'long'.")
 
 
-def _table_of(frame: pd.DataFrame) -> Any:
+def table_of(frame: pd.DataFrame) -> Any:
+    """Return a frame as an Arrow table, its index a column where it holds times."""
     import pandas as pd
     import pyarrow as pa
 
