@@ -353,3 +353,18 @@ def test_requests_beyond_the_buffer_are_told_not_forgotten() -> None:
     assert (too_many["asset"] == 0).sum() == 15  # one of sixteen found a place
     assert too_many["asked"][too_many["asset"] == -1].tolist() == [4.0]
     assert block.events["order"].max() == 16
+
+
+class Forgetful(Flood):
+    """Asks for orders without saying how many may live."""
+
+    max_orders = 0
+
+
+def test_orders_without_room_for_any_are_told_not_forgotten() -> None:
+    engine = Engine(Forgetful(), [Instrument(symbol="A")], RunSettings())
+    column = np.full((2, 1), 10.0)
+    block = engine.push(np.array([1, 2]), {"open": column, "close": column})
+    assert block.refusals[["row", "asset", "reason", "asked"]].tolist() == [
+        (0, -1, Reason.TOO_MANY_ORDERS, 20.0)
+    ]

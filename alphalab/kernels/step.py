@@ -35,7 +35,7 @@ from alphalab.kernels.identity import identity
 from alphalab.kernels.liquidation import liquidate
 from alphalab.kernels.matching import AT_CLOSE, ON_THE_WAY, give_room, meet_bar
 from alphalab.kernels.money import SPOT, profit, unit_value
-from alphalab.kernels.orders import N_REQUESTS
+from alphalab.kernels.orders import N_LOST, N_REQUESTS
 from alphalab.kernels.postings import post_due, turn_tiers
 from alphalab.kernels.rebalance import close_old, rebalance
 from alphalab.kernels.requests import cancel_opening, handle
@@ -244,7 +244,7 @@ def _run_decide(
         forced = forced_flat(books)
         if forced and sends:
             cancel_opening(books)
-        if sent[N_REQUESTS] > 0:
+        if sent[N_REQUESTS] > 0 or sent[N_LOST] > 0:
             handle(books, requests, sent, forced)
         after_decision(books, on, bars, t, period[t], forced, targets[t], ledger[t], qty[t])
     return last
