@@ -39,7 +39,7 @@ from alphalab.config import (
 )
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
-from alphalab.errors import AlphalabError, ParameterError
+from alphalab.errors import AlphalabError, ParameterError, StrategyError
 from alphalab.expr import functions
 from alphalab.expr.nodes import Expr
 from alphalab.kernels import orders
@@ -368,3 +368,11 @@ def test_orders_without_room_for_any_are_told_not_forgotten() -> None:
     assert block.refusals[["row", "asset", "reason", "asked"]].tolist() == [
         (0, -1, Reason.TOO_MANY_ORDERS, 20.0)
     ]
+
+
+@nojit
+@pytest.mark.parametrize("number", [-1, 2.5])
+@pytest.mark.parametrize("name", ["max_orders", "memory_rows"])
+def test_a_number_of_places_is_none_below_zero(name: str, number: float) -> None:
+    with pytest.raises(StrategyError, match="whole number of at least 0"):
+        type("Odd", (Flood,), {name: number})

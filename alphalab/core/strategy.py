@@ -68,6 +68,14 @@ class Strategy(Settings, frozen=True):
                     fix=f"Write {name}: {type(value).__name__} = {value!r}.",
                 )
 
+        for name in ("memory_rows", "max_orders"):
+            number = getattr(cls, name)
+            if not isinstance(number, int) or number < 0:
+                raise StrategyError(
+                    f"{cls.__name__}: {name} = {number!r}",
+                    rule=f"{name} is a whole number of at least 0.",
+                )
+
     def weights(self) -> Expr:
         """Return the desired weight of equity per asset."""
         name = type(self).__name__
