@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from alphalab.config import drift as drift
     from alphalab.config import every_row as every_row
     from alphalab.config import on_change as on_change
+    from alphalab.core.columns import Columns as Columns
     from alphalab.core.engine import Engine as Engine
+    from alphalab.core.expression import Expression as Expression
     from alphalab.core.strategy import Strategy as Strategy
     from alphalab.data.bars import Bars as Bars
     from alphalab.data.load import load as load
@@ -67,6 +69,9 @@ if TYPE_CHECKING:
     from alphalab.research.backtest import backtest as backtest
     from alphalab.research.evaluate import evaluate as evaluate
     from alphalab.research.result import Result as Result
+    from alphalab.research.search import Search as Search
+    from alphalab.research.sweep import sweep as sweep
+    from alphalab.research.sweeps import Sweep as Sweep
     from alphalab.types import Instrument as Instrument
 
 __version__ = "0.1.0"
@@ -77,7 +82,9 @@ _PUBLIC = {
         "Costs Entry Execution Exits FeeTier Financing Limits Margin Rebalance RunSettings"
         " calendar drift every_row on_change"
     ),
+    "core.columns": "Columns",
     "core.engine": "Engine",
+    "core.expression": "Expression",
     "core.strategy": "Strategy",
     "data.bars": "Bars",
     "data.load": "load",
@@ -92,6 +99,9 @@ _PUBLIC = {
     "research.backtest": "backtest",
     "research.evaluate": "evaluate",
     "research.result": "Result",
+    "research.search": "Search",
+    "research.sweep": "sweep",
+    "research.sweeps": "Sweep",
     "types": "Instrument",
 }
 _MODULES = {"orders": "alphalab.kernels.orders"}

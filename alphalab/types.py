@@ -288,6 +288,53 @@ AMBIGUITY = np.dtype(
 )
 
 
+#: The figures of a run, folded as its rows went by. r is the return of a row.
+TALLY = np.dtype(
+    [
+        ("rows", "i8"),  # folded into the figures below
+        ("kept", "i8"),  # rows that wait to be folded
+        ("equity", "f8"),  # after the last row
+        ("start", "f8"),  # before the first row
+        ("peak", "f8"),  # highest equity
+        ("least", "f8"),  # lowest equity, the start included
+        ("least_before", "f8"),  # the same without the last row
+        ("max_drawdown", "f8"),  # fraction of the peak
+        ("mean", "f8"),  # of r
+        ("m2", "f8"),  # sum of (r - mean)^2
+        ("m3", "f8"),
+        ("m4", "f8"),
+        ("gained", "f8"),  # sum of max(r, 0)
+        ("lost", "f8"),  # sum of max(-r, 0)
+        ("downside", "f8"),  # sum of min(r, 0)^2
+        ("equity_sum", "f8"),  # over the rows
+        ("invested", "i8"),  # rows that end with a position
+        ("fees", "f8"),
+        ("turnover", "f8"),  # traded value
+        ("carry", "f8"),
+        ("n_fills", "i8"),
+        ("n_refusals", "i8"),
+        ("n_ambiguities", "i8"),
+        ("n_trips", "i8"),  # closed round trips
+        ("n_won", "i8"),  # of them
+        ("trips_won", "f8"),  # sum of their profits, after fees
+        ("trips_lost", "f8"),  # sum of the losses of the others
+        ("trip_rows", "i8"),  # sum of the rows from first to last fill
+    ]
+)
+
+#: The round trip that a position is in.
+TRIP_SO_FAR = np.dtype(
+    [
+        ("total", "f8"),  # sum of all units that came and went
+        ("held", "f8"),  # the same; 0 where only rounding is left
+        ("qty", "f8"),  # units as they were last seen
+        ("entry_row", "i8"),  # row of the first fill
+        ("realised", "f8"),  # before fees
+        ("fees", "f8"),
+    ]
+)
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a venue says about one asset.
 

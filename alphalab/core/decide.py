@@ -8,13 +8,13 @@ from typing import Any
 
 from alphalab.core.strategy import Strategy
 from alphalab.errors import StrategyError
-from alphalab.kernels import step
+from alphalab.kernels import drivers
 from alphalab.kernels.identity import identity
 
 
 @cache
 def _compiled(decide: Callable[..., Any]) -> Any:
-    return step.compile_decide(decide)
+    return drivers.compile_decide(decide)
 
 
 def compiled_decide(strategy: Strategy) -> Any:

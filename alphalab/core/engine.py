@@ -11,45 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.config import RunSettings
+from alphalab.core.accounts import LOGS, Accounts, Market, Room, default_capacity, shape_of
 from alphalab.core.checks import check_assets, check_weights
-from alphalab.core.decide import compiled_decide, decide_identity
-from alphalab.core.rows import check_rows, market_columns
-from alphalab.core.rules import (
-    foreign,
-    instrument_records,
-    periods,
-    rule_records,
-    tier_records,
-)
+from alphalab.core.decide import decide_identity
+from alphalab.core.rows import check_rows
 from alphalab.core.strategy import Strategy
 from alphalab.errors import DataError, StateError, StrategyError
-from alphalab.expr.plan import Plan, group_codes
-from alphalab.kernels import step
+from alphalab.expr.plan import Plan
+from alphalab.kernels import drivers
 from alphalab.kernels._jit import silent
-from alphalab.kernels.books import Row, most_of_row
-from alphalab.kernels.postings import DAYS
-from alphalab.kernels.table import FIRST_EXPLICIT
-from alphalab.types import (
-    ACCOUNT,
-    AMBIGUITY,
-    EVENT,
-    FILL,
-    LEDGER,
-    NEVER,
-    ORDER,
-    POSITION,
-    POSTED,
-    REFUSAL,
-    REQUEST,
-    FloatArray,
-    Instrument,
-    IntArray,
-    Records,
-)
+from alphalab.types import LEDGER, FloatArray, Instrument, IntArray, Records
 
-SNAPSHOT_VERSION = 2
-LOGS = (FILL, REFUSAL, EVENT, POSTED, AMBIGUITY)  # in the order of the kernels' counts
-_USUAL = (2048, 512, 4096, 256, 256)  # entries of each log
+SNAPSHOT_VERSION = 3
 
 
 class Block(NamedTuple):
@@ -88,11 +61,6 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     traded: bytes
     memory: bytes
     plan: list[bytes]
-
-
-def default_capacity(n_assets: int) -> int:
-    """Return the rows that keep a node's buffer in the cache: 8,192 cells, 16 to 4,096 rows."""
-    return min(max(8192 // n_assets, 16), 4096)
 
 
 class Engine:
@@ -155,32 +123,19 @@ class Engine:
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         self.expressions = strategy.expressions()
         self.plan = Plan(self.expressions, self.instruments, self.capacity)
-        inside = bool(settings.exits or settings.entry or strategy.max_orders)
-        self._market = market_columns(settings, self.instruments, inside)
-        self._rates = foreign(settings, self.instruments)
-        names = (*self._market, *self._rates.values(), *self.plan.columns)
-        self.columns = tuple(dict.fromkeys(names))
+        self._market = Market([(strategy, settings)], self.instruments, self.capacity)
+        self.columns = tuple(dict.fromkeys((*self._market.columns, *self.plan.columns)))
         self.warmup = self.plan.warmup
         if type(strategy).decide is None:
             name = type(strategy).__name__
             check_weights(name, self.expressions, settings.gross, self.instruments)
         self.id = _identity(self)
-
-        group = settings.limits.group
-        codes = np.full(n_assets, np.nan) if group is None else group_codes(self.instruments, group)
-        self._groups = np.where(np.isnan(codes), -1, codes).astype(np.int64)
-        n_groups = int(self._groups.max(initial=-1)) + 1
-        self._rules = rule_records(settings, self.instruments, n_groups)
-        self._instruments = instrument_records(self.instruments, settings.costs)
-        self._tiers = tier_records(settings.costs)
-        self._account, self._positions = _opened(n_assets, settings.cash)
-        places = int(FIRST_EXPLICIT) + strategy.max_orders if inside else 1
-        self._orders: Any = np.zeros((n_assets, places), ORDER)
-        self._traded = np.zeros(DAYS + 1)
-        self._memory = np.zeros((strategy.memory_rows, n_assets))
-        n_requests = max(16, 4 * n_assets * strategy.max_orders) if strategy.max_orders else 0
-        self._buffers = _Buffers(self.capacity, n_assets, places, len(self.expressions), n_requests)
-        self._decide = compiled_decide(strategy)
+        n_signals = len(self.expressions)
+        shape = shape_of(strategy, settings, n_signals, n_assets)
+        self._accounts = Accounts([(strategy, settings)], self.instruments, shape)
+        self._room = Room(n_assets, shape)
+        self._books = self._accounts.arguments(slice(0, 1), self._room)
+        self._signals = np.empty((1, self.capacity, n_signals, n_assets))
         self._within_push = False
 
     def push(self, time: IntArray, columns: Mapping[str, FloatArray]) -> Block:
@@ -208,8 +163,8 @@ class Engine:
             A push before this one has failed half way: `restore` a snapshot first.
         """
         self._check_whole()
-        last = int(self._account["time"][0])
-        marks = self._positions["mark"]
+        last = int(self._accounts.accounts["time"][0])
+        marks = self._accounts.positions["mark"][0]
         check_rows(self.settings, self.instruments, self.columns, last, marks, time, columns)
         self._within_push = True
         n_rows, n_assets = time.size, len(self.instruments)
@@ -233,7 +188,7 @@ class Engine:
     def _check_whole(self) -> None:
         if self._within_push:
             raise StateError(
-                f"the push of row {self._account['row'][0]} did not end",
+                f"the push of row {self._accounts.accounts['row'][0]} did not end",
                 rule="an engine that failed half way through its rows takes no more.",
                 fix="Restore a snapshot, or make a new engine.",
             )
@@ -247,52 +202,43 @@ class Engine:
         logs: list[list[NDArray[np.uint8]]],
     ) -> None:
         """Push up to `capacity` rows through plan and step, emptying the logs as they fill."""
-        b = self._buffers
-        n = rows.stop - rows.start
-        outputs = self.plan.run({name: columns[name][rows] for name in self.plan.columns}, n)
-        b.time[:n] = time[rows]
-        b.period[:n] = periods(time[rows], self.settings.rebalance.period)
-        for name in self._market:
-            b.bars[_PLACE[name], :n] = columns[name][rows]
-        for j, instrument in enumerate(self.instruments):
-            if instrument.symbol in self._rates:
-                rates = columns[self._rates[instrument.symbol]]
-                b.bars[_PLACE["rate"], :n, j] = rates[rows, j]
+        room, market, accounts = self._room, self._market, self._accounts
+        n = market.read(time, columns, rows)
         targets = block.targets[rows]
-        books = (
-            *(self._rules, self._tiers, self._instruments, self._groups),
-            *(self._account, self._positions, self._orders, self._traded),
-            *(*b.logs, b.counts, *b.saved),
-        )
-        table = (b.time, b.period, b.bars, targets, block.ledger[rows], block.qty[rows])
+        values = self.plan.each({name: columns[name][rows] for name in self.plan.columns}, n)
         more: tuple[Any, ...] = ()
-        if self._decide is None:
-            run = step.run_weights()
-            targets[:] = outputs["weights"]
+        if accounts.decide is None:
+            run = drivers.run_weights()
+            for _, weights in values:
+                targets[:] = weights
         else:
-            run = step.run_decide()
-            for k, values in enumerate(outputs.values()):
-                b.signals[:n, k] = values
+            run = drivers.run_decide()
+            for k, (_, signal) in enumerate(values):
+                self._signals[0, :n, k] = signal
             more = (
-                *(b.signals, self._memory, b.seen, b.seen_orders, b.requests, b.sent),
-                self._decide,
+                *(self._signals, accounts.memory, room.seen, room.seen_orders),
+                *(room.requests, room.sent, accounts.decide),
             )
+        table = (
+            *(market.time, market.periods(accounts.shape.period, n), market.bars, targets[None]),
+            *(True, block.ledger[None, rows], block.qty[None, rows]),
+        )
         done = 0
         while done < n:
             try:
                 with silent():
-                    done = run(*books, *table, done, n, *more)
+                    done = run(*self._books, *table, done, n, *more)
             except Exception as error:
                 raise StrategyError(
                     f"{type(self.strategy).__name__}.decide failed in row "
-                    f"{self._account['row'][0]}: {type(error).__name__}: {error}",
+                    f"{accounts.accounts['row'][0]}: {type(error).__name__}: {error}",
                     rule="decide(signals, account, memory) returns N weights.",
                     fix="Run with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
                 ) from error
-            for parts, log, count in zip(logs, b.logs, b.counts, strict=True):
+            for parts, log, count in zip(logs, room.logs, room.counts, strict=True):
                 if count:
                     parts.append(log[:count].view(np.uint8).copy())  # whole, not field by field
-            b.counts[:] = 0
+            room.counts[:] = 0
         _check_equity(block.ledger["equity"][rows], rows.start)
 
     def snapshot(self) -> bytes:
@@ -308,11 +254,7 @@ class Engine:
             Snapshot(
                 SNAPSHOT_VERSION,
                 self.id,
-                self._account.tobytes(),
-                self._positions.tobytes(),
-                self._orders.tobytes(),
-                self._traded.tobytes(),
-                self._memory.tobytes(),
+                *(array.tobytes() for array in self._accounts.state),  # type: ignore[call-arg]
                 self.plan.snapshot(),
             )
         )
@@ -338,13 +280,8 @@ class Engine:
                 f"this is {self.id[:12]}",
                 rule="a snapshot fits the same strategy, parameters, settings and assets.",
             )
-        books = (
-            (self._account, state.account),
-            (self._positions, state.positions),
-            (self._orders, state.orders),
-            (self._traded, state.traded),
-            (self._memory, state.memory),
-        )
+        parts = (state.account, state.positions, state.orders, state.traded, state.memory)
+        books = tuple(zip(self._accounts.state, parts, strict=True))
         if any(array.nbytes != len(data) for array, data in books):
             raise StateError(
                 "not a whole snapshot: the account, its positions, orders or memory are cut",
@@ -353,7 +290,7 @@ class Engine:
         self.plan.restore(state.plan)
         for array, data in books:
             array[...] = np.frombuffer(data, array.dtype).reshape(array.shape)
-        self._buffers.counts[:] = 0
+        self._room.counts[:] = 0
         self._within_push = False
 
 
@@ -366,54 +303,6 @@ def _check_equity(equity: FloatArray, first: int) -> None:
             rule="prices and positions stay within what a float can hold.",
             fix="Look for a broken price there.",
         )
-
-
-_PLACE = {name: place for place, name in enumerate(Row._fields)}  # of the kernels' columns
-
-
-class _Buffers:
-    """Arrays that the step reads and writes, made once."""
-
-    def __init__(
-        self, capacity: int, n_assets: int, places: int, n_signals: int, n_requests: int
-    ) -> None:
-        self.time = np.empty(capacity, np.int64)
-        self.period = np.empty(capacity, np.int64)
-        self.bars = np.empty((len(Row._fields), capacity, n_assets))
-        self.bars[_PLACE["rate"]] = 1.0
-        self.seen = np.empty(n_assets, POSITION)
-        self.seen_orders: Any = np.zeros((n_assets, places), ORDER)
-        self.signals = np.empty((capacity, n_signals, n_assets))
-        self.requests: Any = np.zeros(n_requests + 1, REQUEST)
-        self.sent = np.zeros(3, np.int64)
-        most = most_of_row(n_assets, n_assets * places, n_requests + 1)
-        self.logs = [
-            np.empty(max(usual, 2 * size), log)
-            for log, usual, size in zip(LOGS, _USUAL, most, strict=True)
-        ]
-        self.counts = np.zeros(len(LOGS), np.int64)
-        self.saved = (
-            *(np.zeros(1, ACCOUNT), np.zeros(1, POSITION), np.zeros(places, ORDER)),
-            np.zeros(DAYS + 1),
-        )
-
-
-def _opened(n_assets: int, cash: float) -> tuple[Records, Records]:
-    """Return the account and the positions before the first row."""
-    account: Any = np.zeros(1, ACCOUNT)
-    for name in ("cash", "equity", "peak", "day_equity"):
-        account[name] = cash
-    for name in ("day", "flat_day", "time"):
-        account[name] = NEVER
-    positions: Any = np.zeros(n_assets, POSITION)
-    positions["period"] = NEVER
-    for name in ("mark", "entry_price", "basis", "target"):
-        positions[name] = np.nan
-    for name in ("entry_row", "traded_row"):
-        positions[name] = -1
-    positions["rate"] = 1.0
-    positions["room"] = np.inf
-    return account, positions
 
 
 def _identity(engine: Engine) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,13 @@ from alphalab.kernels.blocks import block_kernel
 from alphalab.kernels.identity import identity
 from alphalab.types import FloatArray, Instrument
 
-Call = tuple[Callable[..., None], tuple[Any, ...]]
+
+class Call(NamedTuple):
+    """One kernel call and its arguments; of an output: no kernel, its name and its values."""
+
+    kernel: Callable[..., None] | None
+    args: tuple[Any, ...]
+
 
 _KERNELS: dict[tuple[Any, str], Callable[..., None]] = {}
 
@@ -90,16 +96,21 @@ class Plan:
         self.nodes = _merged(self.outputs.values())
         self.columns = tuple(node.params[0] for node in self.nodes if node.op == "column")
         self.warmup = max((expr.warmup for expr in self.outputs.values()), default=0)
-        shape = (capacity, len(self.instruments))
-        self._buffers = {node.key: np.full(shape, np.nan) for node in self.nodes}
+        self._order = list(_in_order(self.outputs))
+        self._buffers = _shared_buffers(self._order, (capacity, len(self.instruments)))
         self._state = {node.key: np.zeros(self._state_shape(node)) for node in self.nodes}
         self._calls: dict[int, list[Call]] = {}
         self._fill_sources()
         self.id = _identity(self.nodes, self.instruments)
         self._calls_for(capacity)  # unknown symbols and users' operators fail here, not later
 
-    def run(self, columns: Mapping[str, FloatArray], n_rows: int) -> dict[str, FloatArray]:
-        """Push a block of rows through all nodes.
+    def each(
+        self, columns: Mapping[str, FloatArray], n_rows: int
+    ) -> Iterator[tuple[str, FloatArray]]:
+        """Push a block of rows through all nodes, and yield each output when it is known.
+
+        Nodes that several outputs share are computed once; memory is used again as soon as nothing
+        needs what it holds.
 
         Parameters
         ----------
@@ -108,22 +119,29 @@ class Plan:
         n_rows : int
             R, at most the capacity.
 
-        Returns
-        -------
-        dict of str to ndarray of shape (R, N)
-            Views that the next call overwrites.
+        Yields
+        ------
+        str, ndarray of shape (R, N)
+            In the order of the outputs. The values are gone when the next output is asked for; the
+            rows count as pushed only when all have been.
         """
         if n_rows > self.capacity:
             raise ParameterError(
                 f"a block of {n_rows} rows", rule=f"this plan takes at most {self.capacity}."
             )
-        for node in self.nodes:
-            if node.op == "column":
-                self._buffers[node.key][:n_rows] = columns[node.params[0]]
+        calls = self._calls_for(n_rows)
         with silent():
-            for function, args in self._calls_for(n_rows):
-                function(*args)
-        return {name: self._buffers[expr.key][:n_rows] for name, expr in self.outputs.items()}
+            for kernel, args in calls:
+                if kernel is None:
+                    yield args
+                elif kernel is _read:
+                    _read(columns, *args)
+                else:
+                    kernel(*args)
+
+    def run(self, columns: Mapping[str, FloatArray], n_rows: int) -> dict[str, FloatArray]:
+        """Push a block of rows through all nodes, and return all outputs, each (R, N)."""
+        return {name: values.copy() for name, values in self.each(columns, n_rows)}
 
     def snapshot(self) -> list[bytes]:
         """Return the identity of the plan, then the carried state of each node in plan order."""
@@ -173,36 +191,91 @@ class Plan:
         if rows not in self._calls:
             if len(self._calls) >= 8:
                 self._calls.clear()
-            self._calls[rows] = [self._call(node, rows) for node in self.nodes if node.args]
+            self._calls[rows] = [
+                self._call(item, rows)
+                if isinstance(item, Expr)
+                else Call(None, (item[0], self._buffers[item[1].key][:rows]))
+                for item in self._order
+                if not isinstance(item, Expr) or item.op not in _CONSTANT
+            ]
         return self._calls[rows]
 
     def _call(self, node: Expr, rows: int) -> Call:
+        if node.op == "column":
+            return Call(_read, (node.params[0], self._buffers[node.key][:rows]))
         inputs = [self._buffers[arg.key][:rows] for arg in node.args]
         out = self._buffers[node.key][:rows]
         state = self._state[node.key]
         if node.op == "of":
             asset = self._index(node.params[0])
-            return np.copyto, (out, inputs[0][:, asset : asset + 1])
+            return Call(np.copyto, (out, inputs[0][:, asset : asset + 1]))
         if node.op == "per_symbol":
-            return _per_symbol, ([self._index(symbol) for symbol in node.params], inputs, out)
+            assets = [self._index(symbol) for symbol in node.params]
+            return Call(_per_symbol, (assets, inputs, out))
         if node.op == "python_op":
             name, _, code = node.params
-            return run_python, (python_function(name, code), node.params, state, inputs, out)
+            function = python_function(name, code)
+            return Call(run_python, (function, node.params, state, inputs, out))
         params = np.array(node.params, np.float64)
         params.flags.writeable = False
         args = (state, params, *inputs, out)
         if isinstance(operator(node.op).update, str):
-            return kernel_of(node.op), args
-        return _run_users, (node.op, kernel_of(node.op), args)
+            return Call(kernel_of(node.op), args)
+        return Call(_run_users, (node.op, kernel_of(node.op), args))
 
 
-def _merged(roots: Any) -> list[Expr]:
+#: What no row changes: written once, into memory of its own.
+_CONSTANT = ("constant", "group")
+
+#: A node to compute, or an output, by name, to hand over.
+Item = Expr | tuple[str, Expr]
+
+
+def _merged(roots: Iterable[Expr]) -> list[Expr]:
     """Return every distinct node below the roots, inputs first."""
     nodes: dict[bytes, Expr] = {}
     for root in roots:
         for node in root.walk():
             nodes.setdefault(node.key, node)
     return list(nodes.values())
+
+
+def _in_order(outputs: Mapping[str, Expr]) -> Iterator[Item]:
+    """Yield every distinct node, inputs first, and each output as soon as it is known."""
+    done: set[bytes] = set()
+    for name, root in outputs.items():
+        for node in root.walk():
+            if node.key not in done:
+                done.add(node.key)
+                yield node
+        yield name, root
+
+
+def _shared_buffers(order: Sequence[Item], shape: tuple[int, int]) -> dict[bytes, FloatArray]:
+    """Return memory for every node; nodes that are never needed at one time may share theirs."""
+    last_use: dict[bytes, int] = {}
+    for place, item in enumerate(order):
+        for needed in item.args if isinstance(item, Expr) else (item[1],):
+            last_use[needed.key] = place
+    ends: dict[int, list[bytes]] = {}
+    for key, place in last_use.items():
+        ends.setdefault(place, []).append(key)
+    buffers: dict[bytes, FloatArray] = {}
+    own: set[bytes] = set()
+    free: list[FloatArray] = []
+    for place, item in enumerate(order):
+        if isinstance(item, Expr):
+            if item.op in _CONSTANT:
+                own.add(item.key)
+            buffers[item.key] = (
+                free.pop() if free and item.key not in own else np.full(shape, np.nan)
+            )
+        free += [buffers[key] for key in ends.get(place, ()) if key not in own]
+    return buffers
+
+
+def _read(columns: Mapping[str, FloatArray], name: str, out: FloatArray) -> None:
+    out[:] = columns[name]
 
 
 def _identity(nodes: Sequence[Expr], instruments: Sequence[Instrument]) -> bytes:
@@ -229,6 +302,7 @@ def _run_users(name: str, kernel: Callable[..., None], args: tuple[Any, ...]) ->
 
 
 def _per_symbol(assets: list[int], inputs: list[FloatArray], out: FloatArray) -> None:
+    out[:] = np.nan  # for the assets that are not named
     for asset, values in zip(assets, inputs, strict=True):
         out[:, asset] = values[:, asset]
 

@@ -6,11 +6,12 @@ from collections import namedtuple
 
 import numpy as np
 
-from alphalab.codes import FillAt, OrderState, OrderStatus, Sizing
+from alphalab.codes import FillAt, OrderState, OrderStatus, Rebalancing, Sizing
 from alphalab.kernels._jit import jit, jit_apart
 
 FREE, HELD, SUBMITTED, ACTIVE = (np.int64(x) for x in OrderState)
 SAME_CLOSE = np.int64(FillAt.SAME_CLOSE)
+ON_CHANGE = np.int64(Rebalancing.ON_CHANGE)
 WAS_SUBMITTED = np.int64(OrderStatus.SUBMITTED)
 WAS_ACTIVE = np.int64(OrderStatus.ACTIVE)
 BUY_VALUE, CLOSE = np.int64(Sizing.BUY_VALUE), np.int64(Sizing.CLOSE)
@@ -40,8 +41,9 @@ Row = namedtuple("Row", "open high low close volume rate funding split dividend"
 
 CLOSE_COLUMN = Row._fields.index("close")
 
-#: What a run does without on every row, told once.
-Switches = namedtuple("Switches", ["posts", "participates", "margin", "ages", "same_close"])
+#: What a run does without on every row, told once. `rests`: a row may be one in which nothing can
+#: happen.
+Switches = namedtuple("Switches", "posts participates margin ages same_close rests")
 
 
 @jit
@@ -57,15 +59,18 @@ def row_of(bars, t):
 
 
 @jit
-def switches(rules):
+def switches(books):
     """Return which of the rules that are looked at on every row are in force."""
-    return Switches(
-        rules["posts"] == 1,
-        rules["participation"] < np.inf,
-        rules["margin"] == 1,
-        rules["max_holding"] > 0,
-        rules["fill"] == SAME_CLOSE,
-    )
+    rules = books.rules
+    posts = rules["posts"] == 1
+    participates = rules["participation"] < np.inf
+    margin = rules["margin"] == 1
+    ages = rules["max_holding"] > 0
+    same_close = rules["fill"] == SAME_CLOSE
+    limited = min(rules["drawdown"], rules["daily_loss"], rules["net"], rules["group_gross"])
+    every_row = posts or participates or margin or ages or books.tiers.size > 0
+    rests = rules["rebalancing"] == ON_CHANGE and limited == np.inf and not every_row
+    return Switches(posts, participates, margin, ages, same_close, rests)
 
 
 def most_of_row(n_assets: int, n_orders: int, n_requests: int) -> tuple[int, ...]:

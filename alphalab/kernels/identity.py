@@ -157,10 +157,10 @@ class _Walk:
         file = getattr(sys.modules.get(name), "__file__", None)
         if file is None:
             return name != "__main__"
-        return _package(name) != self.package and _installed(file)
+        return _package(name) != self.package and installed(file)
 
     def _installed_code(self, function: types.FunctionType) -> bool:
-        return _package(function.__module__) != self.package and _installed(
+        return _package(function.__module__) != self.package and installed(
             function.__code__.co_filename
         )
 
@@ -201,7 +201,8 @@ def _package(module: Any) -> str:
     return str(module).partition(".")[0]
 
 
-def _installed(file: str) -> bool:
+def installed(file: str) -> bool:
+    """Tell whether code is part of a package with a version, not somebody's own."""
     path = Path(file)
     return (
         file.startswith("<frozen")

@@ -401,7 +401,7 @@ def meet_inside(books, row):
             have_met(books, j)
 
 
-@jit_apart
+@jit
 def meet_bar(books, bars, t, own_close):
     """Let every order meet the bar, or those decided on it its own close."""
     row = row_of(bars, t)

@@ -14,31 +14,46 @@ MAX_STEPS = 64  # to the next smaller float, before a purchase is given up
 
 
 @jit
-def unit_value(instrument, price, rate):
-    """Return what one unit is worth, quote currency."""
-    if instrument["kind"] == INVERSE:
-        return instrument["multiplier"] / price * rate
-    return price * instrument["multiplier"] * rate
+def unit_of(kind, multiplier, price, rate):
+    """Return what one unit of an instrument is worth, quote currency."""
+    if kind == INVERSE:
+        return multiplier / price * rate
+    return price * multiplier * rate
 
 
 @jit
-def basis_of(instrument, price, rate):
+def unit_value(instrument, price, rate):
+    """Return what one unit is worth, quote currency."""
+    return unit_of(instrument["kind"], instrument["multiplier"], price, rate)
+
+
+@jit
+def basis_at(kind, price, rate):
     """Return the number whose differences, times the scale, are profit."""
-    kind = instrument["kind"]
     if kind == SPOT:
         return price * rate
     return price if kind == LINEAR else -1.0 / price
 
 
 @jit
+def basis_of(instrument, price, rate):
+    """Return the number whose differences, times the scale, are profit."""
+    return basis_at(instrument["kind"], price, rate)
+
+
+@jit
+def profit_of(kind, multiplier, rate, basis, qty, price):
+    """Return the profit of units held, from their average basis to a price."""
+    gain = basis_at(kind, price, rate) - basis
+    scale = multiplier if kind == SPOT else multiplier * rate
+    return qty * gain * scale
+
+
+@jit
 def profit(instrument, position, qty, price):
     """Return the profit of units held, from their average basis to a price."""
-    rate = position["rate"]
-    gain = basis_of(instrument, price, rate) - position["basis"]
-    scale = instrument["multiplier"]
-    if instrument["kind"] != SPOT:
-        scale *= rate
-    return qty * gain * scale
+    terms = instrument["kind"], instrument["multiplier"], position["rate"], position["basis"]
+    return profit_of(*terms, qty, price)
 
 
 @jit

@@ -67,7 +67,7 @@ def trade_towards(books, j, value, by_limit):
         submit(books, j, o)
 
 
-@jit_apart
+@jit
 def order_for(books, j, target):
     """Make the order that takes asset j from what is held to its target, valued at the mark."""
     equity = books.account["equity"]

@@ -26,6 +26,7 @@ from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
 from alphalab.errors import ParameterError
+from alphalab.research.options import RunOptions, run_settings
 from alphalab.research.result import Result
 from alphalab.research.warn import warnings_of
 from alphalab.types import FloatArray
@@ -131,21 +132,22 @@ def backtest(
         raise ParameterError(
             f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
         )
-    settings = RunSettings(
-        cash=cash,
-        fill=fill,  # type: ignore[arg-type]
-        costs=costs or Costs(),
-        limits=limits or strategy.limits or Limits(),
-        rebalance=rebalance or strategy.rebalance or Rebalance(),
-        execution=execution or Execution(),
-        margin=margin,
-        financing=financing or Financing(),
-        exits=exits or strategy.exits,
-        entry=entry or strategy.entry,
-        actions=actions,  # type: ignore[arg-type]
-        currency=currency,
-        conversions=dict(conversions or {}),
-    )
+    options: RunOptions = {
+        "cash": cash,
+        "costs": costs,
+        "fill": fill,
+        "limits": limits,
+        "rebalance": rebalance,
+        "exits": exits,
+        "entry": entry,
+        "execution": execution,
+        "margin": margin,
+        "financing": financing,
+        "actions": actions,
+        "currency": currency,
+        "conversions": conversions,
+    }
+    settings = run_settings(strategy, options)
     return run(strategy, bars, settings, capacity=capacity, benchmark=benchmark, progress=progress)
 
 

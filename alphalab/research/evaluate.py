@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alphalab.core.engine import default_capacity
+from alphalab.core.accounts import default_capacity
 from alphalab.data.bars import Bars
 from alphalab.errors import UnknownNameError
 from alphalab.expr.nodes import Expr

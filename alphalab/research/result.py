@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +18,10 @@ from alphalab.core.rules import quote_currency
 from alphalab.data.bars import Bars
 from alphalab.data.times import NS_DAY, iso
 from alphalab.errors import DataError
+from alphalab.kernels._jit import silent
+from alphalab.kernels.digest import N_WORDS, fold_run
 from alphalab.research import holdings, interval, metrics, orders, series, tables, trips
+from alphalab.research.tally import digest_of
 from alphalab.types import FILL, FloatArray, Records
 
 if TYPE_CHECKING:
@@ -396,18 +398,17 @@ class Result:
 
     @cached_property
     def digest(self) -> str:
-        """BLAKE2b over the bytes of equity, quantities and fills, 32 hexadecimal digits.
+        """BLAKE2b over equity, quantities and fills as they are folded; 32 hexadecimal digits.
 
-        Equal digests mean equal runs, bit for bit: little-endian, C order.
+        Equal digests mean equal runs, bit for bit. `alphalab.kernels.digest` says how rows are
+        folded; a sweep folds its columns in the same way as their rows go by.
         """
-        digest = hashlib.blake2b(digest_size=16)
-        for part, layout in (
-            (self.ledger["equity"], "<f8"),
-            (self.qty, "<f8"),
-            (self.fills, FILL.newbyteorder("<")),
-        ):
-            digest.update(np.ascontiguousarray(part, layout).data)
-        return digest.hexdigest()
+        words = np.zeros(N_WORDS, np.uint64)
+        parts = (self.ledger["equity"], self.qty, self.fills.view(np.float64))
+        equity, qty, fills = (np.ascontiguousarray(part).view(np.uint64) for part in parts)
+        with silent():
+            fold_run()(words, equity, qty, fills.reshape(-1, len(FILL)))
+        return digest_of(words)
 
     @property
     def assumptions(self) -> dict[str, str]:

@@ -122,9 +122,11 @@ def round_trips(
     trips["qty"] = entered
     trips["entry_price"] = entry_value / entered
     trips["exit_price"] = exit_value / entered
+    invested = np.add.reduceat(np.where(enters, worth, 0.0), starts)
+    gain[~is_open & (np.abs(gain) <= DUST * invested)] = 0.0  # all has been realised
     trips["fees"] = np.add.reduceat(piece["fee"], starts)
     trips["pnl"] = np.add.reduceat(piece["realised"], starts) + gain - trips["fees"]
-    trips["return"] = trips["pnl"] / np.add.reduceat(np.where(enters, worth, 0.0), starts)
+    trips["return"] = trips["pnl"] / invested
     return trips[np.lexsort((second[starts], entry["fill"]))]
 
 

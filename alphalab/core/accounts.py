@@ -1,0 +1,265 @@
+"""The books of columns, and the memory that the step works in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from alphalab.config import RunSettings
+from alphalab.core.decide import compiled_decide
+from alphalab.core.rows import market_columns
+from alphalab.core.rules import (
+    foreign,
+    instrument_records,
+    periods,
+    rule_records,
+    tier_records,
+)
+from alphalab.core.strategy import Strategy
+from alphalab.expr.plan import group_codes
+from alphalab.kernels._jit import silent
+from alphalab.kernels.books import Row, most_of_row
+from alphalab.kernels.digest import N_WORDS
+from alphalab.kernels.postings import DAYS
+from alphalab.kernels.table import FIRST_EXPLICIT
+from alphalab.kernels.tally import CHUNK, fold_all
+from alphalab.types import (
+    ACCOUNT,
+    AMBIGUITY,
+    EVENT,
+    FILL,
+    NEVER,
+    ORDER,
+    POSITION,
+    POSTED,
+    REFUSAL,
+    REQUEST,
+    TALLY,
+    TRIP_SO_FAR,
+    FloatArray,
+    Instrument,
+    IntArray,
+    Records,
+)
+
+LOGS = (FILL, REFUSAL, EVENT, POSTED, AMBIGUITY)  # in the order of the kernels' counts
+_USUAL = (2048, 512, 4096, 256, 256)  # entries of each log
+_PLACE = {name: place for place, name in enumerate(Row._fields)}  # of the kernels' columns
+
+
+class Shape(NamedTuple):
+    """What columns have in common that are pushed together."""
+
+    places: int  # of the order table, per asset
+    n_requests: int
+    memory_rows: int
+    n_tiers: int
+    n_signals: int
+    period: str | None
+    decide: Callable[..., Any] | None
+
+
+def shape_of(strategy: Strategy, settings: RunSettings, n_signals: int, n_assets: int) -> Shape:
+    """Return the shape of a column's books."""
+    most = strategy.max_orders
+    return Shape(
+        places=int(FIRST_EXPLICIT) + most if waits_inside(strategy, settings) else 1,
+        n_requests=max(16, 4 * n_assets * most) if most else 0,
+        memory_rows=strategy.memory_rows,
+        n_tiers=len(settings.costs.tiers),
+        n_signals=n_signals,
+        period=settings.rebalance.period,
+        decide=type(strategy).decide,
+    )
+
+
+def waits_inside(strategy: Strategy, settings: RunSettings) -> bool:
+    """Tell whether orders may wait inside bars."""
+    return bool(settings.exits or settings.entry or strategy.max_orders)
+
+
+class Accounts:
+    """The books of C columns of one shape, before their first row.
+
+    Every array has one entry per column on its first axis.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[tuple[Strategy, RunSettings]],
+        instruments: Sequence[Instrument],
+        shape: Shape,
+    ) -> None:
+        n, n_assets = len(columns), len(instruments)
+        self.shape = shape
+        self.decide = compiled_decide(columns[0][0])
+        known: dict[int, tuple[Any, ...]] = {}  # most columns share their settings
+        records = []
+        for _, settings in columns:
+            if id(settings) not in known:
+                known[id(settings)] = _records_of(settings, instruments)
+            records.append(known[id(settings)])
+        rules, tiers, assets, groups = zip(*records, strict=True)
+        self.rules: Any = np.concatenate(rules)
+        self.tiers: Any = np.array(tiers)
+        self.instruments: Any = np.array(assets)
+        self.groups = np.array(groups)
+        cash = np.array([settings.cash for _, settings in columns])
+        self.accounts = _opened(cash)
+        self.positions = _flat(n, n_assets)
+        self.orders: Any = np.zeros((n, n_assets, shape.places), ORDER)
+        self.traded = np.zeros((n, DAYS + 1))
+        self.memory = np.zeros((n, shape.memory_rows, n_assets))
+        self.figures: Any = np.zeros(n, TALLY)
+        self.equity = np.zeros((n, CHUNK + 1))
+        self.trips: Any = np.zeros((n, n_assets), TRIP_SO_FAR)
+        self.words = np.zeros((n, N_WORDS), np.uint64)
+        for name in ("equity", "start", "peak", "least", "least_before"):
+            self.figures[name] = cash
+        self.equity[:, 0] = cash
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """What an account remembers of its rows, besides its tally."""
+        return self.accounts, self.positions, self.orders, self.traded, self.memory
+
+    def tallied(self) -> tuple[Records, Any]:
+        """Return figures and digest words, with the rows that wait folded in."""
+        figures, equity, words = self.figures.copy(), self.equity.copy(), self.words.copy()
+        with silent():
+            fold_all()(figures, equity, equity.view(np.uint64), np.empty((3, CHUNK)), words)
+        return figures, words
+
+    def arguments(self, columns: slice, room: Room) -> tuple[Any, ...]:
+        """Return what the drivers take of some columns: books, logs, tallies."""
+        books = (
+            *(self.rules, self.tiers, self.instruments, self.groups),
+            *(self.accounts, self.positions, self.orders, self.traded),
+        )
+        trips = self.trips[columns]
+        equity = self.equity[columns]
+        return (
+            *(array[columns] for array in books),
+            *(*room.logs, room.counts, *room.saved),
+            *(self.figures[columns], equity, equity.view(np.uint64), room.scratch),
+            *(trips, _bits(trips), room.fill_bits, self.words[columns]),
+        )
+
+
+class Room:
+    """Memory that the step works in, made once: logs, copies to go back to."""
+
+    def __init__(self, n_assets: int, shape: Shape) -> None:
+        self.scratch = np.empty((3, CHUNK))
+        self.seen = np.empty(n_assets, POSITION)
+        self.seen_orders: Any = np.zeros((n_assets, shape.places), ORDER)
+        self.requests: Any = np.zeros(shape.n_requests + 1, REQUEST)
+        self.sent = np.zeros(3, np.int64)
+        most = most_of_row(n_assets, n_assets * shape.places, shape.n_requests + 1)
+        self.logs = [
+            np.empty(max(usual, 2 * size), log)
+            for log, usual, size in zip(LOGS, _USUAL, most, strict=True)
+        ]
+        self.fill_bits = _bits(self.logs[0])
+        self.counts = np.zeros(len(LOGS), np.int64)
+        self.saved = (
+            *(np.zeros(1, ACCOUNT), np.zeros(1, POSITION), np.zeros(shape.places, ORDER)),
+            np.zeros(DAYS + 1),
+        )
+
+
+class Market:
+    """The rows of bars as the step reads them."""
+
+    def __init__(
+        self,
+        columns: Sequence[tuple[Strategy, RunSettings]],
+        instruments: Sequence[Instrument],
+        capacity: int,
+    ) -> None:
+        kinds = {(id(x), waits_inside(strategy, x)): x for strategy, x in columns}
+        names = [
+            name
+            for (_, inside), settings in kinds.items()
+            for name in market_columns(settings, instruments, inside)
+        ]
+        self.names = tuple(dict.fromkeys(names))
+        rates = foreign(columns[0][1], instruments)
+        self.rates = {
+            j: rates[instrument.symbol]
+            for j, instrument in enumerate(instruments)
+            if instrument.symbol in rates
+        }
+        self.columns = tuple(dict.fromkeys((*self.names, *self.rates.values())))
+        self.time = np.empty(capacity, np.int64)
+        self.bars = np.empty((len(Row._fields), capacity, len(instruments)))
+        self.bars[_PLACE["rate"]] = 1.0
+
+    def read(self, time: IntArray, columns: Mapping[str, FloatArray], rows: slice) -> int:
+        """Take the next rows; return how many."""
+        n: int = rows.stop - rows.start
+        self.time[:n] = time[rows]
+        for name in self.names:
+            self.bars[_PLACE[name], :n] = columns[name][rows]
+        for j, name in self.rates.items():
+            self.bars[_PLACE["rate"], :n, j] = columns[name][rows, j]
+        return n
+
+    def periods(self, period: str | None, n: int) -> IntArray:
+        """Return the calendar period of the first n rows."""
+        return periods(self.time[:n], period)
+
+
+def default_capacity(n_assets: int) -> int:
+    """Return the rows that keep a node's buffer in the cache: 8,192 cells, 16 to 4,096 rows."""
+    return min(max(8192 // n_assets, 16), 4096)
+
+
+def _bits(records: Records) -> Any:
+    """Return records, (..., n), as unsigned integers, (..., n, fields)."""
+    return records.view(np.uint64).reshape(*records.shape, -1)
+
+
+def _records_of(settings: RunSettings, instruments: Sequence[Instrument]) -> tuple[Any, ...]:
+    """Return settings as the kernels see them: rules, tiers, instruments, groups."""
+    groups = _groups(settings, instruments)
+    n_groups = int(groups.max(initial=-1)) + 1
+    return (
+        rule_records(settings, instruments, n_groups),
+        tier_records(settings.costs),
+        instrument_records(instruments, settings.costs),
+        groups,
+    )
+
+
+def _groups(settings: RunSettings, instruments: Sequence[Instrument]) -> IntArray:
+    group = settings.limits.group
+    if group is None:
+        return np.full(len(instruments), -1, np.int64)
+    codes = group_codes(instruments, group)
+    return np.where(np.isnan(codes), -1, codes).astype(np.int64)
+
+
+def _opened(cash: FloatArray) -> Any:
+    """Return accounts before the first row."""
+    accounts: Any = np.zeros(cash.size, ACCOUNT)
+    for name in ("cash", "equity", "peak", "day_equity"):
+        accounts[name] = cash
+    for name in ("day", "flat_day", "time"):
+        accounts[name] = NEVER
+    return accounts
+
+
+def _flat(n_columns: int, n_assets: int) -> Any:
+    """Return positions before the first row."""
+    positions: Any = np.zeros((n_columns, n_assets), POSITION)
+    positions["period"] = NEVER
+    for name in ("mark", "entry_price", "basis", "target"):
+        positions[name] = np.nan
+    for name in ("entry_row", "traded_row"):
+        positions[name] = -1
+    positions["rate"] = 1.0
+    positions["room"] = np.inf
+    return positions

@@ -1,0 +1,226 @@
+"""What a worker process is sent of some columns: expressions, settings, and the code of users.
+
+No strategy's class travels: its expressions are data. Its `decide`, and the operators and Python
+functions that the expressions name, are pickled by value unless they come from an installed
+package, with the functions and constants that they name. So a worker needs alphalab and what it
+stands on, and sees neither the strategy's file nor its folder.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from types import ModuleType, new_class
+from typing import Any, NamedTuple
+
+from alphalab.artifact.loading import PREFIX
+from alphalab.core.columns import Column
+from alphalab.core.strategy import Strategy
+from alphalab.errors import StateError, StrategyError
+from alphalab.expr.custom import PYTHON_FUNCTIONS, python_function
+from alphalab.expr.nodes import Expr
+from alphalab.expr.registry import REGISTRY, Operator, operator, register
+from alphalab.kernels._jit import CACHE_DIR
+from alphalab.kernels.identity import identity, installed
+
+#: Of kernels and layouts: what every process of a sweep has to agree in.
+VERSION = CACHE_DIR.name
+
+
+class Parcel(NamedTuple):
+    """Columns as bytes."""
+
+    version: str
+    code: bytes  # of users; equal for equal code, so that a worker reads it once
+    columns: bytes
+
+
+class Code(NamedTuple):
+    """The code of users that some columns need."""
+
+    operators: tuple[Operator, ...]
+    functions: tuple[tuple[tuple[str, str], Callable[..., Any]], ...]
+    decides: tuple[Callable[..., Any] | None, ...]
+
+
+class Sender:
+    """Packs columns for worker processes; code that they share is pickled once."""
+
+    def __init__(self) -> None:
+        self._pickled: dict[Code, bytes] = {}
+
+    def pack(self, columns: Sequence[Column]) -> Parcel:
+        """Return columns as bytes.
+
+        Raises
+        ------
+        StrategyError
+            Code that names what cannot be sent, such as an open file.
+        """
+        nodes: dict[bytes, Expr] = {}
+        decides: dict[Callable[..., Any] | None, int] = {}
+        rows = []
+        for strategy, settings, expressions in columns:
+            for expr in expressions.values():
+                for node in expr.walk():
+                    nodes.setdefault(node.key, node)
+            cls = type(strategy)
+            kind = (cls.__name__, decides.setdefault(cls.decide, len(decides)))
+            outputs = {name: expr.key for name, expr in expressions.items()}
+            rows.append((*kind, cls.memory_rows, cls.max_orders, repr(strategy), outputs, settings))
+        table = [(n.key, n.op, [arg.key for arg in n.args], n.params) for n in nodes.values()]
+        code = _code(nodes.values(), tuple(decides))
+        if code not in self._pickled:
+            self._pickled[code] = _by_value(code)
+        return Parcel(VERSION, self._pickled[code], pickle.dumps((table, rows)))
+
+
+@contextmanager
+def unpacked(parcel: Parcel) -> Iterator[list[Column]]:
+    """Give the columns back, with what they need registered in this process.
+
+    Raises
+    ------
+    StateError
+        This process runs another release of alphalab than the one that packed them.
+    """
+    if parcel.version != VERSION:
+        raise StateError(
+            f"a worker has kernels {VERSION}, the sweep {parcel.version}",
+            rule="all processes of a sweep run one release of alphalab.",
+            fix="Install the same one on the workers.",
+        )
+    with _turn(parcel.code):
+        code = _read(parcel.code)
+        for record in code.operators:
+            if not _known(record):
+                register(record)
+        for key, function in code.functions:
+            PYTHON_FUNCTIONS.setdefault(key, function)
+        yield list(_columns(parcel.columns, code))
+
+
+class _Ready(Strategy, frozen=True):
+    """Stands for a strategy that was asked for its expressions in another process."""
+
+    shown: str
+
+    def __post_init__(self) -> None:
+        """Accept it: settings remember every class that they check."""
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
+def _columns(data: bytes, code: Code) -> Iterator[Column]:
+    table, rows = pickle.loads(data)
+    nodes: dict[bytes, Expr] = {}
+    for key, op, args, params in table:
+        nodes[key] = Expr(op, tuple(nodes[arg] for arg in args), params)
+    classes: dict[Any, Any] = {}
+    for *kind, shown, outputs, settings in rows:
+        name, decide, memory_rows, max_orders = kind
+        if tuple(kind) not in classes:
+            function = code.decides[decide]
+            body = {
+                "__module__": __name__,
+                "decide": function and staticmethod(function),
+                "memory_rows": memory_rows,
+                "max_orders": max_orders,
+            }
+            classes[tuple(kind)] = new_class(name, (_Ready,), {}, partial(dict.update, **body))
+        strategy = classes[tuple(kind)](shown=shown)
+        yield Column(strategy, settings, {name: nodes[key] for name, key in outputs.items()})
+
+
+def _code(nodes: Iterator[Expr] | Any, decides: tuple[Any, ...]) -> Code:
+    operators: dict[str, Operator] = {}
+    functions: dict[tuple[str, str], Callable[..., Any]] = {}
+    for node in nodes:
+        record = operator(node.op)
+        if callable(record.update):
+            operators[node.op] = record
+        elif node.op == "python_op":
+            name, _, code = node.params
+            functions[name, code] = python_function(name, code)
+    return Code(
+        tuple(operators[name] for name in sorted(operators)),
+        tuple((key, functions[key]) for key in sorted(functions)),
+        decides,
+    )
+
+
+def _by_value(code: Code) -> bytes:
+    """Pickle code with all that it names; what cannot travel that way goes by its module's name."""
+    import cloudpickle
+
+    if code == Code((), (), (None,)):
+        return b""
+    registered = cloudpickle.list_registry_pickle_by_value()
+    modules = [m for name, m in list(sys.modules.items()) if _travels(name, m)]
+    modules = [m for m in modules if m.__name__ not in registered]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(tuple(code)))
+    except Exception as error:
+        names = [record.name for record in code.operators] + [key[0] for key, _ in code.functions]
+        names += [decide.__qualname__ for decide in code.decides if decide is not None]
+        raise StrategyError(
+            f"{', '.join(names)}: {type(error).__name__}: {error}",
+            rule="what runs in other processes is sent to them with all that it names.",
+            fix="Name numbers, arrays and functions only, or run in threads "
+            "(without joblib.parallel_config).",
+        ) from error
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _travels(name: str, module: ModuleType) -> bool:
+    """Whether a worker cannot be expected to have this module."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or getattr(module, "__name__", None) != name:
+        return False
+    return name != "__main__" and (name.startswith(PREFIX) or not installed(file))
+
+
+@lru_cache(maxsize=16)
+def _read(code: bytes) -> Code:
+    return Code(*pickle.loads(code)) if code else Code((), (), (None,))
+
+
+def _known(record: Operator) -> bool:
+    known = REGISTRY.get(record.name)
+    return (
+        known is not None
+        and callable(known.update)
+        and callable(record.update)
+        and identity(known.update) == identity(record.update)
+    )
+
+
+_CHANGED = threading.Condition()
+_RUNNING: list[bytes] = []
+
+
+@contextmanager
+def _turn(code: bytes) -> Iterator[None]:
+    """Wait until no task of this process runs with other code.
+
+    An operator is known by its name, and two sweeps that share a process, as threads of one Dask
+    worker, may have given one name to two functions.
+    """
+    with _CHANGED:
+        _CHANGED.wait_for(lambda: not code or all(c in (b"", code) for c in _RUNNING))
+        _RUNNING.append(code)
+    try:
+        yield
+    finally:
+        with _CHANGED:
+            _RUNNING.remove(code)
+            _CHANGED.notify_all()

@@ -1,0 +1,230 @@
+"""The results of a sweep on disk: finished columns are saved at once and found again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+import numpy as np
+
+import alphalab
+from alphalab.core.columns import COLUMN
+from alphalab.errors import InputError, StateError
+from alphalab.types import FloatArray, Records
+
+_APPLICATION = 0x616C7068  # "alph", in the header of every file of ours
+_MAGIC = b"SQLite format 3\0"
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+PRAGMA application_id = {_APPLICATION};
+CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE columns (
+    key BLOB PRIMARY KEY,   -- identity of strategy, parameters and settings
+    params TEXT NOT NULL,   -- JSON
+    metrics TEXT NOT NULL,  -- JSON, for people; null: unknown
+    tally BLOB NOT NULL     -- what the metrics are computed of, exactly
+);
+"""
+_SECONDS = 30.0  # to wait for another process that reads or writes
+
+
+class SaveError(StateError):
+    """Columns that were finished could not be saved; those saved before are kept."""
+
+
+class ResultsFile:
+    """Finished columns of sweeps over the same data, in one SQLite file.
+
+    It is written by transactions that are on the disk when `save` returns: what was saved outlives
+    a killed process and a full disk. It can be read with SQL meanwhile.
+
+    Parameters
+    ----------
+    path : str or Path
+        Made when it does not exist; its folder has to.
+    header : mapping of str to str
+        What all its columns share, such as the identity of the bars.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be opened or written, that is damaged, that is no results file, or that
+        has another header. It is left as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with ResultsFile(Path(folder) / "sma.db", {"bars": "4f2a"}) as file:
+    ...         file.save([b"key"], [{"fast": 5}], np.zeros(1, COLUMN), {"sharpe": np.ones(1)})
+    ...     with ResultsFile(Path(folder) / "sma.db", {"bars": "4f2a"}) as file:
+    ...         sorted(file.finished([b"key", b"another"]))
+    [b'key']
+    """
+
+    def __init__(self, path: str | Path, header: Mapping[str, str]) -> None:
+        self.path = Path(path).expanduser()
+        self._look()
+        try:
+            self._file = sqlite3.connect(self.path, timeout=_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+        try:
+            self._file.execute("SELECT count(*) FROM sqlite_schema")  # undoes what was cut short
+            if self._file.execute("PRAGMA page_count").fetchone() == (0,):
+                self._create(header)
+            self._check(header)
+        except sqlite3.Error as error:
+            self.close()
+            raise self._unusable(error) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> ResultsFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was saved is in this one file."""
+        self._file.close()
+
+    def finished(self, keys: Iterable[bytes]) -> dict[bytes, np.void]:
+        """Return the tallies of those columns that are saved.
+
+        Returns
+        -------
+        dict of bytes to record of `alphalab.core.columns.COLUMN`
+        """
+        wanted = set(keys)
+        try:
+            rows = self._file.execute("SELECT key, tally FROM columns").fetchall()
+            return {key: np.frombuffer(tally, COLUMN)[0] for key, tally in rows if key in wanted}
+        except (sqlite3.Error, ValueError, IndexError) as error:
+            raise self._unusable(error) from None
+
+    def save(
+        self,
+        keys: Sequence[bytes],
+        params: Sequence[Mapping[str, Any]],
+        tallies: Records,
+        metrics: Mapping[str, FloatArray],
+    ) -> None:
+        """Save finished columns, all or none.
+
+        Parameters
+        ----------
+        keys : sequence of bytes
+            Identities of C columns; one that is saved already is replaced.
+        params : sequence of mapping
+            Their swept parameters.
+        tallies : records of shape (C,)
+            `alphalab.core.columns.COLUMN`.
+        metrics : mapping of str to ndarray of shape (C,)
+            Figures by name. Only people read them.
+
+        Raises
+        ------
+        SaveError
+            A full disk, or a file that another program keeps locked or has taken away.
+        """
+        figures = {name: np.asarray(values).tolist() for name, values in metrics.items()}
+        rows = [
+            (
+                key,
+                _json(params[i]),
+                _json({name: values[i] for name, values in figures.items()}),
+                tallies[i].tobytes(),
+            )
+            for i, key in enumerate(keys)
+        ]
+        try:
+            with self._transaction():
+                self._file.executemany("INSERT OR REPLACE INTO columns VALUES (?, ?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise SaveError(
+                f"results file {self.path}: {error}",
+                rule="what was saved before is kept.",
+                fix="Make room or give another file; with the same one the sweep goes on.",
+            ) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._file.execute("COMMIT")
+        except BaseException:
+            if self._file.in_transaction:  # SQLite ends it by itself when the disk is full
+                self._file.execute("ROLLBACK")
+            raise
+
+    def _look(self) -> None:
+        """Refuse what is no SQLite file, before SQLite opens it."""
+        if not self.path.parent.is_dir():
+            raise self._refused(f"there is no folder {self.path.parent}", "Make it.")
+        if self.path.is_dir():
+            raise self._refused("it is a folder", "Give the name of a file in it.")
+        try:
+            with self.path.open("rb") as file:
+                start = file.read(len(_MAGIC))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._refused(str(error.strerror), "Give another file.") from None
+        if start not in (b"", _MAGIC):
+            raise self._refused("it is no results file", "Give another file.")
+
+    def _create(self, header: Mapping[str, str]) -> None:
+        self._file.executescript(_SCHEMA)
+        rows = [*header.items(), ("alphalab", alphalab.__version__)]
+        self._file.executemany("INSERT INTO header VALUES (?, ?)", rows)
+        self._file.execute("COMMIT")
+
+    def _check(self, header: Mapping[str, str]) -> None:
+        """Refuse a file of something else, a damaged one, and one that cannot be written."""
+        if self._file.execute("PRAGMA application_id").fetchone() != (_APPLICATION,):
+            raise self._refused("it is an SQLite file of another program", "Give another file.")
+        if (said := self._file.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
+            raise self._refused(f"it is damaged: {said[0]}", "Give another file.")
+        there = dict(self._file.execute("SELECT name, value FROM header").fetchall())
+        for name, value in header.items():
+            if there.get(name) != value:
+                raise self._refused(
+                    f"it holds results for {name} {there.get(name)}, these are for {value}",
+                    "Give another file, or delete this one.",
+                )
+        self._file.execute("BEGIN IMMEDIATE")  # can it be written, its folder too?
+        self._file.execute("UPDATE header SET value = value")
+        self._file.execute("ROLLBACK")
+
+    def _refused(self, reason: str, fix: str) -> InputError:
+        return InputError(
+            f"results file {self.path}: {reason}",
+            rule="a results file can be written, and is of the same data and release.",
+            fix=fix,
+        )
+
+    def _unusable(self, error: Exception) -> InputError:
+        return self._refused(str(error), "Give another file.")
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    """Return values as JSON; NaN as null, what JSON does not know as text."""
+    return msgspec.json.encode(dict(values), enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
