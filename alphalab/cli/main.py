@@ -18,6 +18,7 @@ from alphalab.cli.doctor import doctor
 from alphalab.cli.new import new
 from alphalab.cli.ops import ops
 from alphalab.cli.output import Output
+from alphalab.cli.sweep import sweep
 from alphalab.errors import AlphalabError
 
 INTERRUPTED = 130
@@ -29,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (backtest, ops, new, doctor):
+for command in (backtest, sweep, ops, new, doctor):
     app.command()(command)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 from alphalab.config import RunSettings
 from alphalab.data.bars import Bars
 from alphalab.data.rules import changed_instruments
 from alphalab.errors import AlphalabError, InputError, ParameterError, UnknownNameError
-from alphalab.settings import Settings
+from alphalab.research.setting_names import checked, settings_in
 
 
 class RunFile(NamedTuple):
@@ -97,11 +97,10 @@ def run_keywords(file: RunFile, flags: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        A value that a setting does not take.
+        A value that a setting does not take. Whether they go together is not asked here.
     """
     keywords = {}
     given = {name: value for name, value in flags.items() if value is not None}
-    hints = get_type_hints(RunSettings, include_extras=True)
     for field in dict.fromkeys((*file.run, *(name.partition(".")[0] for name in given))):
         mine = {name: given[name] for name in given if name.partition(".")[0] == field}
         value = file.run.get(field, {})
@@ -112,12 +111,11 @@ def run_keywords(file: RunFile, flags: Mapping[str, Any]) -> dict[str, Any]:
             elif isinstance(value, dict):
                 value = {**value, key: flag}
         try:
-            keywords[field] = _checked(field, value, hints[field])
+            keywords[field] = checked(field, value)
         except InputError as error:
             if field not in file.run:
                 raise
             raise _in_file(f"{file.name} and flags" if mine else file.name, error) from None
-    RunSettings(**keywords)  # do they go together?
     return keywords
 
 
@@ -146,7 +144,7 @@ def margin_flags(leverage: float | None, maintenance: float | None) -> dict[str,
 
 def _check_names(given: Any, hint: Any, kind: str, also: Iterable[str] = ()) -> None:
     """Refuse keys that the settings, of which a hint tells the kind, do not have."""
-    cls = next(_settings_in(hint), None)
+    cls = settings_in(hint)
     if cls is None:
         return
     for table in given if isinstance(given, list) else [given]:
@@ -155,29 +153,6 @@ def _check_names(given: Any, hint: Any, kind: str, also: Iterable[str] = ()) -> 
                 raise UnknownNameError(kind, key, (*cls.__struct_fields__, *also))
             inner = get_type_hints(cls, include_extras=True)[key]
             _check_names(value, inner, f"setting of {key}")
-
-
-def _settings_in(hint: Any) -> Iterator[type[Settings]]:
-    """Yield the settings that a type hint allows: itself, in a union, or in a tuple."""
-    if isinstance(hint, type) and issubclass(hint, Settings):
-        yield hint
-    for part in get_args(hint):
-        yield from _settings_in(part)
-
-
-def _checked(field: str, value: Any, hint: Any) -> Any:
-    """Return the value of a field of `RunSettings`, checked by itself."""
-    cls = next(_settings_in(hint), None)
-    if cls is None:
-        return getattr(RunSettings(**{field: value}), field)
-    if not isinstance(value, dict):
-        raise ParameterError(f"{field}={value!r}", rule=f"{field} is a table, [{field}].")
-    try:
-        return cls(**value)
-    except TypeError as error:  # a field without a default
-        raise ParameterError(
-            f"[{field}]: {error}", rule="fields without a default are given."
-        ) from None
 
 
 def _in_file(file: str, error: AlphalabError) -> AlphalabError:

@@ -95,17 +95,15 @@ class Accounts:
         n, n_assets = len(columns), len(instruments)
         self.shape = shape
         self.decide = compiled_decide(columns[0][0])
-        known: dict[int, tuple[Any, ...]] = {}  # most columns share their settings
-        records = []
-        for _, settings in columns:
-            if id(settings) not in known:
-                known[id(settings)] = _records_of(settings, instruments)
-            records.append(known[id(settings)])
+        different = {id(settings): settings for _, settings in columns}  # most share theirs
+        place = {key: i for i, key in enumerate(different)}
+        which = np.array([place[id(settings)] for _, settings in columns])
+        records = [_records_of(settings, instruments) for settings in different.values()]
         rules, tiers, assets, groups = zip(*records, strict=True)
-        self.rules: Any = np.concatenate(rules)
-        self.tiers: Any = np.array(tiers)
-        self.instruments: Any = np.array(assets)
-        self.groups = np.array(groups)
+        self.rules: Any = np.concatenate(rules)[which]
+        self.tiers: Any = np.array(tiers)[which]
+        self.instruments: Any = np.array(assets)[which]
+        self.groups = np.array(groups)[which]
         cash = np.array([settings.cash for _, settings in columns])
         self.accounts = _opened(cash)
         self.positions = _flat(n, n_assets)
@@ -121,9 +119,14 @@ class Accounts:
         self.equity[:, 0] = cash
 
     @property
-    def state(self) -> tuple[Any, ...]:
+    def books(self) -> tuple[Any, ...]:
         """What an account remembers of its rows, besides its tally."""
-        return self.accounts, self.positions, self.orders, self.traded, self.memory
+        return self.accounts, self.positions, self.orders, self.traded
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """The books, and what a `decide` remembers."""
+        return *self.books, self.memory
 
     def tallied(self) -> tuple[Records, Any]:
         """Return figures and digest words, with the rows that wait folded in."""

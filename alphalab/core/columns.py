@@ -237,20 +237,22 @@ class Columns:
                 *(market.time, market.periods(shape.period, n), market.bars, targets),
                 *(False, self._ledger[:n_columns], self._qty[:n_columns], 0, n),
             )
+            last_row = int(batch.accounts.accounts["row"][batch.places][0]) + n
             try:
                 with silent():
                     run(*batch.arguments, *table, *more)
             except Exception as error:
-                raise self._blamed(batch, error) from error
+                raise self._blamed(batch, last_row, error) from error
         for _ in outputs:  # the plan has to come to its end
             pass
 
-    def _blamed(self, batch: _Batch, error: Exception) -> StrategyError:
+    def _blamed(self, batch: _Batch, last_row: int, error: Exception) -> StrategyError:
         """Return the error of a `decide`, with the column and the row that it stopped in."""
         rows = batch.accounts.accounts["row"]
         first = next(i for i, x in enumerate(self._accounts) if x is batch.accounts)
         before = sum(x.accounts.size for x in self._accounts[:first])
-        place = int(np.argmin(rows[batch.places])) + batch.places.start
+        unfinished = rows[batch.places] < last_row
+        place = int(np.argmax(unfinished)) + batch.places.start
         strategy = self._columns[before + place].strategy
         return StrategyError(
             f"{strategy!r}: decide failed in row {rows[place]}: {type(error).__name__}: {error}",
@@ -281,10 +283,11 @@ class Columns:
                 tallies[name][places] = figures[name]
             tallies["words"][places] = words
             first += figures.size
-        finite = np.isfinite(tallies["equity"]) & ~np.isinf(tallies["peak"])
+        finite = np.isfinite(tallies["equity_sum"]) & np.isfinite(tallies["least"])
         if not finite.all():
+            strategy = self._columns[int(np.argsort(self._order)[np.argmin(finite)])].strategy
             raise DataError(
-                f"equity is {tallies['equity'][int(np.argmin(finite))]} after the last row",
+                f"{strategy!r}: equity is beyond what can be counted",
                 rule="prices and positions stay within what a float can hold.",
                 fix="Look for a broken price.",
             )

@@ -185,6 +185,42 @@ class Engine:
         )
         return Block(block.ledger, block.qty, block.targets, *whole)
 
+    def warm(self, columns: Mapping[str, FloatArray]) -> None:
+        """Let the expressions see rows that come before the first push; nothing trades in them.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray of shape (R, N)
+            At least the names in `self.plan.columns`, oldest row first.
+        """
+        n_rows = len(next(iter(columns.values())))
+        for i in range(0, n_rows, self.capacity):
+            rows = slice(i, min(i + self.capacity, n_rows))
+            block = {name: columns[name][rows] for name in self.plan.columns}
+            for _ in self.plan.each(block, rows.stop - rows.start):
+                pass
+
+    def take_over(self, other: Engine) -> None:
+        """Go on with the account, the positions and the waiting orders of another engine.
+
+        The memory of a `decide` stays its own: zeros at the start.
+
+        Raises
+        ------
+        StateError
+            An engine with other settings, other assets, or another number of orders.
+        """
+        if (other.settings, other.instruments) != (self.settings, self.instruments) or (
+            other._accounts.shape.places != self._accounts.shape.places
+        ):
+            raise StateError(
+                f"{type(self.strategy).__name__} cannot go on with the account of "
+                f"{type(other.strategy).__name__}",
+                rule="settings, assets and the number of orders that may wait are the same.",
+            )
+        for mine, theirs in zip(self._accounts.books, other._accounts.books, strict=True):
+            mine[...] = theirs
+
     def _check_whole(self) -> None:
         if self._within_push:
             raise StateError(

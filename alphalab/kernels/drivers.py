@@ -99,11 +99,22 @@ def _run_weights(
         )  # fmt: skip
         on = switches(books)
         most = fullest(books, 0)
+        cells = targets[c].reshape(targets[c].size)
         t = first
         while t < last:
             if on.rests:
                 t = rest(
-                    books, bars, time, targets[c], t, last, recording, ledger[c], qty[c], tally
+                    books,
+                    bars,
+                    time,
+                    targets[c],
+                    cells,
+                    t,
+                    last,
+                    recording,
+                    ledger[c],
+                    qty[c],
+                    tally,
                 )
                 if t == last:
                     break

@@ -10,7 +10,9 @@ from alphalab.kernels._jit import jit
 from alphalab.kernels.books import CLOSE_COLUMN, ROUNDING
 from alphalab.kernels.money import SPOT, profit_of, unit_of
 from alphalab.kernels.step import day_of, write
-from alphalab.kernels.tally import CHUNK, fold_kept
+from alphalab.kernels.tally import CHUNK, extremes, fold_kept
+
+LANES = 64
 
 
 @jit
@@ -36,12 +38,28 @@ def wants_nothing(books, targets):
 
 
 @jit
-def same(a, b):
-    """Tell whether two rows hold the same numbers, unknown ones in the same places."""
-    different = False
-    for j in range(a.size):
-        different |= a[j] != b[j] and (a[j] == a[j] or b[j] == b[j])
-    return not different
+def differ(a, b):
+    """Tell whether two numbers differ, bit by bit: no branch, and NaN is the same as NaN."""
+    return (a != b) & ((a == a) | (b == b))
+
+
+@jit
+def rows_alike(cells, n_assets, t, most):
+    """Return how many rows, t and those after it, hold the same numbers in the same places."""
+    first, end = t * n_assets, (t + most) * n_assets
+    here, before = cells[first + n_assets : end], cells[first : end - n_assets]
+    i = 0
+    while i < here.size and not differ(here[i], before[i]):
+        i += 1
+        if i % LANES == 0:  # a long stretch, it seems: the processor can look at many at once
+            while i + LANES <= here.size:
+                different = False
+                for k in range(LANES):
+                    different |= differ(here[i + k], before[i + k])
+                if different:
+                    break
+                i += LANES
+    return 1 + i // n_assets
 
 
 @jit
@@ -51,14 +69,22 @@ def value_rows(books, bars, j, t, n, value):
     kind, multiplier = books.instruments[j]["kind"], books.instruments[j]["multiplier"]
     qty, basis, rate = position["qty"], position["basis"], position["rate"]
     mark = position["mark"]
-    if kind == SPOT:
+    closes = bars[CLOSE_COLUMN, t:]
+    gaps = False
+    for k in range(n):
+        close = closes[k, j]
+        gaps |= close != close
+    if kind == SPOT and not gaps:
         for k in range(n):
-            close = bars[CLOSE_COLUMN, t + k, j]
+            value[k] += qty * unit_of(SPOT, multiplier, closes[k, j], rate)
+    elif kind == SPOT:
+        for k in range(n):
+            close = closes[k, j]
             mark = close if close == close else mark
             value[k] += qty * unit_of(SPOT, multiplier, mark, rate)
     else:
         for k in range(n):
-            close = bars[CLOSE_COLUMN, t + k, j]
+            close = closes[k, j]
             mark = close if close == close else mark
             value[k] += profit_of(kind, multiplier, rate, basis, qty, mark)
 
@@ -70,11 +96,25 @@ def describe_rows(books, bars, j, t, n, gross, gain):
     kind, multiplier = books.instruments[j]["kind"], books.instruments[j]["multiplier"]
     qty, basis, rate = position["qty"], position["basis"], position["rate"]
     mark = position["mark"]
+    closes = bars[CLOSE_COLUMN, t:]
     for k in range(n):
-        close = bars[CLOSE_COLUMN, t + k, j]
+        close = closes[k, j]
         mark = close if close == close else mark
         gross[k] += abs(qty * unit_of(kind, multiplier, mark, rate))
         gain[k] += profit_of(kind, multiplier, rate, basis, qty, mark)
+
+
+@jit
+def rows_above_zero(equity, value, cash, n):
+    """Add up the equity of n rows; return how many come before one at zero or below."""
+    for k in range(n):
+        equity[k + 1] = cash + value[k]
+    if extremes(equity[1:], n)[0] > 0.0:
+        return n
+    above = 0
+    while above < n and equity[above + 1] > 0.0:
+        above += 1
+    return above
 
 
 @jit
@@ -89,19 +129,29 @@ def take_marks(books, bars, t, n):
 
 
 @jit
-def pass_rows(account, time, t, n, equity, peak):
+def rows_before_day(time, day):
+    """Return how many of some rows come before a day."""
+    low, high = 0, time.size
+    while low < high:
+        middle = (low + high) // 2
+        if day_of(time[middle]) < day:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@jit
+def pass_rows(account, time, t, n, equity):
     """Move the account over n rows; `equity` holds the one before them, then theirs."""
     last = day_of(time[t + n - 1])
     if last != account["day"]:
-        k = n - 1
-        while k > 0 and day_of(time[t + k - 1]) == last:
-            k -= 1
         account["day"] = last
-        account["day_equity"] = equity[k]
+        account["day_equity"] = equity[rows_before_day(time[t : t + n], last)]
     account["time"] = time[t + n - 1]
     account["row"] += n
     account["equity"] = equity[n]
-    account["peak"] = peak
+    account["peak"] = max(account["peak"], extremes(equity[1:], n)[1])
 
 
 @jit
@@ -122,7 +172,7 @@ def write_rows(books, bars, t, n, tally, ledger, qty):
 
 
 @jit
-def rest(books, bars, time, targets, t, last, recording, ledger, qty, tally):
+def rest(books, bars, time, targets, cells, t, last, recording, ledger, qty, tally):
     """Push the rows from t on in which nothing can happen; return the row to go on from."""
     account = books.account
     if account["waiting"] > 0 or account["lock"] != 0:
@@ -136,31 +186,23 @@ def rest(books, bars, time, targets, t, last, recording, ledger, qty, tally):
         equity[0] = account["equity"]
         if not wants_nothing(books, targets[t]):
             return t
-        value[0] = 0.0
-        wanted = 1
-        while wanted < most and same(targets[t], targets[t + wanted]):
-            value[wanted] = 0.0
-            wanted += 1
+        wanted = rows_alike(cells, targets.shape[1], t, most)
+        for k in range(wanted):
+            value[k] = 0.0
         held = False
         for j in range(targets.shape[1]):
             if books.positions[j]["qty"] != 0.0:
                 held = True
                 value_rows(books, bars, j, t, wanted, value)
-        cash = account["cash"]
-        peak = account["peak"]
-        n = 0
-        while n < wanted and cash + value[n] > 0.0:  # else the gate has to see it
-            equity[n + 1] = cash + value[n]
-            peak = max(peak, equity[n + 1])
-            n += 1
+        n = rows_above_zero(equity, value, account["cash"], wanted)
         if n == 0:
-            return t
+            return t  # the gate has to see it
         if recording:
             write_rows(books, bars, t, n, tally, ledger, qty)
         else:
             figures["invested"] += n if held else 0
             figures["kept"] += n
-        pass_rows(account, time, t, n, equity, peak)
+        pass_rows(account, time, t, n, equity)
         take_marks(books, bars, t, n)
         if figures["kept"] == CHUNK:
             fold_kept(tally)

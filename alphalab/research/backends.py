@@ -112,7 +112,8 @@ class Backend:
             return_as="generator_unordered" if lazy else "list",
             **({"initializer": _deaf} if self._name == "LokyBackend" else {}),
         )
-        results = parallel(delayed(function)(*args) for args in calls)
+        # All at once: an error on the way to a call would be lost in joblib's own thread.
+        results = parallel([delayed(function)(*args) for args in calls])
         try:
             for result in results:  # noqa: UP028  (what is left is closed below, in silence)
                 yield result

@@ -35,7 +35,7 @@ _SECONDS = 0.1  # of a slice, at least
 class Failure(NamedTuple):
     """The first column of a part that raised."""
 
-    place: int  # in the part
+    place: int | None  # in the part; None: the whole part could not be read
     error: Exception
 
 
@@ -96,7 +96,7 @@ def run_columns(
         try:
             for part, outcome in results:
                 if isinstance(outcome, Failure):
-                    raise _named(outcome.error, columns, part[outcome.place])
+                    raise _named(outcome, columns, part)
                 done(part, outcome)
                 left.remove(part)
                 if not backend.threads:
@@ -116,7 +116,7 @@ def _parts(n_columns: int, cells: int, n_workers: int) -> list[range]:
     """Cut the columns into runs of neighbours, as few for each worker as they are not too large."""
     most = max(1, min(_MOST_COLUMNS, _MOST_CELLS // cells))
     n_parts = min(n_workers * -(-n_columns // (n_workers * most)), n_columns)
-    cuts = [i * n_columns // n_parts for i in range(n_parts + 1)]
+    cuts = [i * n_columns // max(n_parts, 1) for i in range(n_parts + 1)]
     return [range(*cut) for cut in pairwise(cuts)]
 
 
@@ -176,7 +176,7 @@ def _work_there(
             stamps = np.require(time, requirements=("C", "A"))
             outcome = _outcome(columns, instruments, stamps, table, lambda fraction: None)
     except Exception as error:
-        outcome = Failure(0, error)
+        outcome = Failure(None, error)
     if isinstance(outcome, Failure):
         outcome = Failure(outcome.place, _sendable(outcome.error))
     return part, outcome
@@ -201,7 +201,7 @@ def _outcome(
     for first, some in ((0, columns[:middle]), (middle, columns[middle:])):
         outcome = _outcome(some, instruments, time, table, between)
         if isinstance(outcome, Failure):
-            return Failure(first + outcome.place, outcome.error)
+            return Failure(first + (outcome.place or 0), outcome.error)
         parts.append(outcome)
     return np.concatenate(parts)  # too large for the memory, as a whole
 
@@ -245,9 +245,11 @@ def _given_up(columns: Sequence[Column], left: Sequence[int], lost: WorkersLost)
     )
 
 
-def _named(error: Exception, columns: Sequence[Column], index: int) -> Exception:
-    error.add_note(f"column {index}: {columns[index].strategy!r}")
-    return error
+def _named(failure: Failure, columns: Sequence[Column], part: range) -> Exception:
+    if failure.place is not None:
+        index = part[failure.place]
+        failure.error.add_note(f"column {index}: {columns[index].strategy!r}")
+    return failure.error
 
 
 def _sendable(error: Exception) -> Exception:

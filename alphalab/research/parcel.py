@@ -8,13 +8,14 @@ stands on, and sees neither the strategy's file nor its folder.
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from types import ModuleType, new_class
+from types import FunctionType, ModuleType, new_class
 from typing import Any, NamedTuple
 
 from alphalab.artifact.loading import PREFIX
@@ -24,8 +25,8 @@ from alphalab.errors import StateError, StrategyError
 from alphalab.expr.custom import PYTHON_FUNCTIONS, python_function
 from alphalab.expr.nodes import Expr
 from alphalab.expr.registry import REGISTRY, Operator, operator, register
-from alphalab.kernels._jit import CACHE_DIR
-from alphalab.kernels.identity import identity, installed
+from alphalab.kernels._jit import CACHE_DIR, compiled
+from alphalab.kernels.identity import adopt, identity, installed
 
 #: Of kernels and layouts: what every process of a sweep has to agree in.
 VERSION = CACHE_DIR.name
@@ -45,6 +46,14 @@ class Code(NamedTuple):
     operators: tuple[Operator, ...]
     functions: tuple[tuple[tuple[str, str], Callable[..., Any]], ...]
     decides: tuple[Callable[..., Any] | None, ...]
+
+    def identities(self) -> list[tuple[Any, str]]:
+        """Return what is compiled, each with its identity: workers cache it under the same."""
+        compiled = [*(record.update for record in self.operators), *self.decides]
+        return [(function, identity(function)) for function in compiled if callable(function)]
+
+
+_NO_CODE = Code((), (), (None,))
 
 
 class Sender:
@@ -158,7 +167,7 @@ def _by_value(code: Code) -> bytes:
     """Pickle code with all that it names; what cannot travel that way goes by its module's name."""
     import cloudpickle
 
-    if code == Code((), (), (None,)):
+    if code == _NO_CODE:
         return b""
     registered = cloudpickle.list_registry_pickle_by_value()
     modules = [m for name, m in list(sys.modules.items()) if _travels(name, m)]
@@ -166,7 +175,7 @@ def _by_value(code: Code) -> bytes:
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return bytes(cloudpickle.dumps(tuple(code)))
+        return _dumped((tuple(code), code.identities()))
     except Exception as error:
         names = [record.name for record in code.operators] + [key[0] for key, _ in code.functions]
         names += [decide.__qualname__ for decide in code.decides if decide is not None]
@@ -181,6 +190,37 @@ def _by_value(code: Code) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
+def _dumped(value: Any) -> bytes:
+    """Pickle functions so that no worker looks for their module, which may hold other code there.
+
+    Numba imports the module of what it compiles, and a module of operators registers them.
+    """
+    import cloudpickle
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, obj: Any) -> Any:
+            if compiled(obj):
+                return _reduced(obj)
+            reduced = super().reducer_override(obj)
+            if isinstance(obj, FunctionType) and reduced is not NotImplemented:
+                _, slots = reduced[2]
+                slots["__module__"] = __name__
+            return reduced
+
+    file = io.BytesIO()
+    Pickler(file).dump(value)
+    return file.getvalue()
+
+
+def _reduced(dispatcher: Any) -> tuple[Any, ...]:
+    """Return how to make a compiled function again; numba's own way has its own pickler."""
+    plain = dispatcher.py_func
+    home = sys.modules.get(plain.__module__)
+    if getattr(home, plain.__name__, None) is dispatcher and installed(plain.__code__.co_filename):
+        return getattr, (home, plain.__name__)
+    return type(dispatcher), (plain, dispatcher.locals, dispatcher.targetoptions)
+
+
 def _travels(name: str, module: ModuleType) -> bool:
     """Whether a worker cannot be expected to have this module."""
     file = getattr(module, "__file__", None)
@@ -191,7 +231,12 @@ def _travels(name: str, module: ModuleType) -> bool:
 
 @lru_cache(maxsize=16)
 def _read(code: bytes) -> Code:
-    return Code(*pickle.loads(code)) if code else Code((), (), (None,))
+    if not code:
+        return _NO_CODE
+    parts, identities = pickle.loads(code)
+    for function, known in identities:
+        adopt(function, known)
+    return Code(*parts)
 
 
 def _known(record: Operator) -> bool:

@@ -343,10 +343,7 @@ class Result:
     @property
     def periods_per_year(self) -> float:
         """Rows a year holds, as the bars say; NaN when there are too few rows to say."""
-        try:
-            return self.bars.periods_per_year
-        except DataError:
-            return float("nan")
+        return series.periods_per_year(self.bars)
 
     @cached_property
     def metrics(self) -> dict[str, float | int]:
@@ -407,7 +404,7 @@ class Result:
         parts = (self.ledger["equity"], self.qty, self.fills.view(np.float64))
         equity, qty, fills = (np.ascontiguousarray(part).view(np.uint64) for part in parts)
         with silent():
-            fold_run()(words, equity, qty, fills.reshape(-1, len(FILL)))
+            fold_run()(words, equity, qty, fills.reshape(self.fills.size, -1 if self.fills.size else 0))
         return digest_of(words)
 
     @property

@@ -206,8 +206,8 @@ class ResultsFile:
                     f"it holds results for {name} {there.get(name)}, these are for {value}",
                     "Give another file, or delete this one.",
                 )
-        self._file.execute("BEGIN IMMEDIATE")  # can it be written, its folder too?
-        self._file.execute("UPDATE header SET value = value")
+        self._file.execute("BEGIN IMMEDIATE")  # can it be written, and a journal beside it?
+        self._file.execute("INSERT INTO header VALUES ('', '')")
         self._file.execute("ROLLBACK")
 
     def _refused(self, reason: str, fix: str) -> InputError:

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alphalab.data.bars import Bars
+from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
 
 
@@ -60,6 +62,14 @@ def equal_weight_returns(close: FloatArray) -> FloatArray:
         total[1:] += np.divide(price[1:], before, out=np.ones(before.size), where=counts) - 1
         count[1:] += counts
     return total / np.maximum(count, 1)
+
+
+def periods_per_year(bars: Bars) -> float:
+    """Return the rows a year holds, as the bars say; NaN when there are too few rows to say."""
+    try:
+        return bars.periods_per_year
+    except DataError:
+        return float("nan")
 
 
 def period_ends(

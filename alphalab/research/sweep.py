@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -24,8 +25,9 @@ from alphalab.research.jobs import run_columns
 from alphalab.research.options import RunOptions
 from alphalab.research.results_file import ResultsFile, SaveError
 from alphalab.research.search import Search, batches
+from alphalab.research.series import periods_per_year
 from alphalab.research.sweeps import Sweep
-from alphalab.research.tally import METRICS, SMALLER_IS_BETTER
+from alphalab.research.tally import METRICS, SMALLER_IS_BETTER, figures
 from alphalab.types import Records
 
 
@@ -102,7 +104,7 @@ def sweep(
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     with ExitStack() as stack:
-        file = results and stack.enter_context(ResultsFile(results, {"bars": bars.id}))
+        file = results and stack.enter_context(ResultsFile(Path(results), {"bars": bars.id}))
         work = _Work(bars, n_jobs, file or None)
         if isinstance(space, Search):
             family = Family(_one(strategy), tuple(space.space), options, bars.instruments)
@@ -162,7 +164,8 @@ class _Work:
             self.tallies[some], self.ran[some] = tallies, True
             if self.file is not None:
                 params = [self.variants[i].params for i in some]
-                self.file.save([keys[i] for i in some], params, tallies)
+                known = figures(tallies, periods_per_year(self.bars))
+                self.file.save([keys[i] for i in some], params, tallies, known)
 
         if left:
             columns = [self._column(i) for i in left]

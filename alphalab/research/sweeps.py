@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alphalab.data.bars import Bars
-from alphalab.errors import DataError, ParameterError, StateError, UnknownNameError
+from alphalab.errors import ParameterError, StateError, UnknownNameError
 from alphalab.research.backtest import run
 from alphalab.research.grid import Variant
 from alphalab.research.result import Result
+from alphalab.research.series import periods_per_year
 from alphalab.research.tally import METRICS, SMALLER_IS_BETTER, digests, figures
 from alphalab.types import FloatArray, Records
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-_SCHEMA = 1
+_SCHEMA = "alphalab.sweep/1"
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,7 +81,7 @@ class Sweep:
     @cached_property
     def figures(self) -> dict[str, FloatArray]:
         """Every figure by name, one float64 for each column, (n,); NaN where it was not run."""
-        found = figures(self.tallies, self._periods_per_year)
+        found = figures(self.tallies, periods_per_year(self.bars))
         return {name: np.where(self.ran, x, np.nan) for name, x in found.items()}
 
     @cached_property
@@ -240,13 +241,6 @@ class Sweep:
             params = " ".join(f"{k}={v}" for k, v in self.variants[best].params.items())
             text += f", best by {self.metric} #{best} {params}: {values[best]:.3f}"
         return text + ">"
-
-    @property
-    def _periods_per_year(self) -> float:
-        try:
-            return self.bars.periods_per_year
-        except DataError:
-            return float("nan")
 
     def _values(self, metric: str) -> FloatArray:
         if metric not in METRICS:

@@ -1,0 +1,182 @@
+"""Grids as text: ``fast=5:50``, ``costs.fee_bps=0,5,10``, ``fill=next_open,same_close``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import NoneType
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+
+from alphalab.artifact.loading import converted
+from alphalab.core.strategy import Strategy
+from alphalab.errors import InputError, ParameterError
+from alphalab.research.combinations import too_many
+from alphalab.research.grid import check_name, swept_fields
+from alphalab.research.setting_names import setting_types
+
+RULE = (
+    "values read a,b,c, or first:last, or first:last:step; both ends belong to it, and without a"
+    " step it counts in ones."
+)
+
+
+class Span(NamedTuple):
+    """``first:last:step``: numbers at equal distances, of which the last is not beyond `last`."""
+
+    first: Decimal
+    last: Decimal
+    step: Decimal | None
+
+    def __len__(self) -> int:
+        step = self.step or Decimal(1)
+        return int((self.last - self.first) / step) + 1
+
+    def numbers(self) -> Iterator[Decimal]:
+        """Yield its numbers in order."""
+        step = self.step or Decimal(1)
+        return (self.first + i * step for i in range(len(self)))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can be counted in ones."""
+        return self.first % 1 == 0 and self.last % 1 == 0
+
+
+def grid_values(
+    texts: Mapping[str, str], cls: type[Strategy], max_columns: int
+) -> dict[str, list[Any]]:
+    """Return a grid for `alphalab.sweep`: each text converted to the type of what it is for.
+
+    Raises
+    ------
+    UnknownNameError
+        A name that is neither a parameter nor a setting.
+    ParameterError
+        A text that is no value for it.
+
+    Examples
+    --------
+    >>> from alphalab.artifact.loading import load_strategy
+    >>> grid_values({"fast": "5:20:5", "costs.fee_bps": "0,2.5"}, load_strategy("sma_cross"), 100)
+    {'fast': [5, 10, 15, 20], 'costs.fee_bps': [0.0, 2.5]}
+    """
+    return {name: _values(name, text, cls, max_columns) for name, text in texts.items()}
+
+
+def search_space(texts: Mapping[str, str], cls: type[Strategy], max_columns: int) -> dict[str, Any]:
+    """Return a space for `alphalab.Search`: ranges of numbers stay ranges.
+
+    Examples
+    --------
+    >>> from alphalab.artifact.loading import load_strategy
+    >>> texts = {"fast": "5:50", "costs.fee_bps": "0.5:7.5", "fill": "next_open,next_close"}
+    >>> search_space(texts, load_strategy("sma_cross"), 100)
+    {'fast': range(5, 51), 'costs.fee_bps': (0.5, 7.5), 'fill': ['next_open', 'next_close']}
+    """
+    return {name: _place(name, text, cls, max_columns) for name, text in texts.items()}
+
+
+def fixed_values(texts: Mapping[str, str], cls: type[Strategy]) -> dict[str, list[Any]]:
+    """Return parameters that do not vary, as the only values of a grid.
+
+    Examples
+    --------
+    >>> from alphalab.artifact.loading import load_strategy
+    >>> fixed_values({"slow": "60"}, load_strategy("sma_cross"))
+    {'slow': [60]}
+    """
+    return {
+        name: [_value(f"--param {name}", name, text, _kind(name, cls))]
+        for name, text in texts.items()
+    }
+
+
+def expressions_of(path: Path) -> list[str]:
+    """Return the expressions of a file, one a line; empty lines and those with ``#`` are none."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise InputError(
+            f"--expressions {path}: {reason}",
+            rule="expressions are in a text file, one a line.",
+        ) from None
+    found = [line.strip() for line in lines]
+    found = [line for line in found if line and not line.startswith("#")]
+    if not found:
+        raise InputError(
+            f"--expressions {path}: no expressions", rule="expressions are one a line."
+        )
+    return found
+
+
+def _values(name: str, text: str, cls: type[Strategy], max_columns: int) -> list[Any]:
+    flag = f"--grid {name}={text}"
+    kind, span = _kind(name, cls), _span(flag, text)
+    if span is None:
+        return [_value(flag, name, part.strip(), kind) for part in text.split(",")]
+    if span.step is None and not span.is_whole:
+        raise ParameterError(
+            flag,
+            rule="fractions are counted with a step.",
+            fix=f"Write {name}={text}:0.1, say.",
+        )
+    if len(span) > max_columns:
+        raise too_many(f"{flag}, {len(span):,} values", max_columns)
+    return [_value(flag, name, f"{number:f}", kind) for number in span.numbers()]
+
+
+def _place(name: str, text: str, cls: type[Strategy], max_columns: int) -> Any:
+    """Return where to search for one name."""
+    flag = f"--grid {name}={text}"
+    kind, span = _kind(name, cls), _span(flag, text)
+    if span is None or span.first == span.last:
+        return _values(name, text, cls, max_columns)
+    ends = [span.first, span.last]
+    if span.step is not None:
+        ends[1] = span.first + (len(span) - 1) * span.step
+    low, high = sorted(_value(flag, name, f"{end:f}", kind) for end in ends)
+    step = abs(span.step or Decimal(1))
+    if isinstance(low, int) and isinstance(high, int):
+        step = _value(flag, name, f"{step:f}", kind)
+        return range(low, high + 1, step)
+    if span.step is None:
+        return low, high
+    from optuna.distributions import FloatDistribution
+
+    return FloatDistribution(low, high, step=float(step))
+
+
+def _span(flag: str, text: str) -> Span | None:
+    """Return the range that a text says, or None where it lists values."""
+    try:
+        numbers = [Decimal(part.strip()) for part in text.split(":")]
+    except InvalidOperation:  # a symbol such as BTC:USDT, say
+        return None
+    if len(numbers) == 1 or not all(number.is_finite() for number in numbers):
+        return None
+    span = Span(numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else None)
+    step = Decimal(1) if span.step is None else span.step
+    if len(numbers) > 3 or step == 0 or (span.last - span.first) / step < 0:
+        raise ParameterError(flag, rule=RULE)
+    return span
+
+
+def _kind(name: str, cls: type[Strategy]) -> Any:
+    """Return the type of a parameter or setting; an unknown one gives the error of a sweep."""
+    check_name(name, cls)
+    types = {field.name: field.type for field in msgspec.structs.fields(cls)}
+    return types[field] if (field := swept_fields(cls).get(name)) else setting_types()[name]
+
+
+def _value(flag: str, name: str, text: str, kind: Any) -> Any:
+    if text.lower() == "none" and NoneType in get_args(kind):
+        return None
+    try:
+        return converted(flag, name, text, kind)
+    except ParameterError as error:
+        error.fix = f"In --grid, {RULE}" if flag.startswith("--grid") else ""
+        raise

@@ -1,0 +1,237 @@
+"""``alphalab sweep``: many variants of a strategy on one data set, the best of them first."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
+from alphalab.cli.running import (
+    STRATEGY_HELP,
+    RunFlags,
+    announce_compilation,
+    check_report,
+    named_texts,
+    with_run_flags,
+)
+from alphalab.errors import ParameterError
+
+if TYPE_CHECKING:
+    from alphalab.core.strategy import Strategy
+    from alphalab.research.search import Search
+    from alphalab.research.sweeps import Sweep
+
+_SHOWN = ("total_return", "annual_return", "sharpe", "max_drawdown", "exposure", "n_round_trips")
+
+
+@with_run_flags
+def sweep(
+    strategy: Annotated[
+        str | None,
+        typer.Argument(metavar="STRATEGY", help=STRATEGY_HELP, show_default=False),
+    ] = None,
+    *,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            "-g",
+            metavar="NAME=VALUES",
+            help="Values of a parameter, or of a setting such as costs.fee_bps or fill: a,b,c, or"
+            " first:last, or first:last:step. Both ends belong to it; without a step it counts in"
+            " ones. As often as needed: every combination is run.",
+        ),
+    ] = None,
+    expressions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Expressions, one a line, each an alpha: in place of STRATEGY."
+        ),
+    ] = None,
+    run: RunFlags,
+    by: Annotated[
+        str, typer.Option(metavar="METRIC", help="What the best is best by; a wrong name lists all")
+    ] = "sharpe",
+    top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
+    search: Annotated[
+        Literal["tpe", "cmaes", "random"] | None,
+        typer.Option(help="Search the grid with Optuna in place of running all of it."),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Combinations to try.", show_default="200")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Trials chosen at a time.", show_default="50")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the search.", show_default="0")] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keep what is done here, and do not do again what is there."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Columns are shared among them.", show_default="all cores")
+    ] = None,
+    max_columns: Annotated[
+        int | None,
+        typer.Option(min=1, help="Refuse to run more combinations.", show_default="100,000"),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Run however many combinations there are.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
+    ] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Run many variants of a strategy and print the best.
+
+    Exits with 1 if it was stopped before all had run; what is done is printed, and kept in the
+    file of --results.
+    """
+    from alphalab.research.combinations import MAX_COLUMNS
+
+    out = Output(json=json, quiet=quiet)
+    check_report(report)
+    most = sys.maxsize if yes else max_columns or MAX_COLUMNS
+    with out.user_code():
+        chosen, cls = _strategies(strategy, expressions)
+    space = _space(cls, grid or [], run.parameters(), most, search, (trials, batch, seed))
+    file = run.file()
+    keywords = run.keywords(file)
+    bars = run.bars(file)
+
+    from alphalab.artifact.loading import blame
+    from alphalab.research.sweep import sweep
+
+    announce_compilation(out)
+    with out.user_code(), blame(cls), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default", UserWarning)
+        done = sweep(
+            chosen,
+            bars,
+            space,
+            metric=by,
+            results=results,
+            max_columns=most,
+            n_jobs=jobs,
+            progress=out.shows_progress,
+            **keywords,
+        )
+    if report is not None:
+        done.to_html(report)
+    for note in () if json else bars.notes:  # they are part of the object
+        out.note(f"data: {note}")
+    for text in dict.fromkeys((*done.warnings, *(str(warning.message) for warning in caught))):
+        out.warn(text)
+    if json:
+        written = {"report": report and str(report), "results": results and str(results)}
+        out.object("sweep", {**done.to_dict(top), **written})
+    else:
+        _show(out, done, top, report)
+    if done.stopped:
+        raise typer.Exit(1)
+
+
+def _strategies(
+    strategy: str | None, expressions: Path | None
+) -> tuple[type[Strategy] | list[str], type[Strategy]]:
+    """Return what is swept, and the class whose parameters a grid can name."""
+    from alphalab.artifact.loading import load_strategy
+    from alphalab.cli.grids import expressions_of
+    from alphalab.core.expression import Expression
+
+    if (strategy is None) == (expressions is None):
+        raise ParameterError(
+            "neither STRATEGY nor --expressions"
+            if strategy is None
+            else "both STRATEGY and --expressions",
+            rule="a sweep is of one strategy, or of the expressions in a file.",
+        )
+    if expressions is not None:
+        return expressions_of(expressions), Expression
+    cls = load_strategy(str(strategy))
+    return cls, cls
+
+
+def _space(
+    cls: type[Strategy],
+    grid: list[str],
+    parameters: dict[str, str],
+    most: int,
+    sampler: str | None,
+    flags: tuple[int | None, int | None, int | None],
+) -> dict[str, Any] | Search | None:
+    """Return the grid or the search that the flags ask for; None: nothing is swept."""
+    from alphalab.cli.grids import RULE, fixed_values, grid_values, search_space
+    from alphalab.core.expression import Expression
+
+    texts = named_texts("--grid", grid, f"a grid reads name=values; {RULE}")
+    if twice := texts.keys() & parameters.keys():
+        raise ParameterError(
+            f"--grid and --param for {', '.join(sorted(twice))}",
+            rule="a parameter is either swept or given.",
+        )
+    settings = dict(zip(("n_trials", "batch", "seed"), flags, strict=True))
+    chosen: dict[str, Any] = {name: x for name, x in settings.items() if x is not None}
+    fixed = fixed_values(parameters, cls)
+    if not texts and cls is not Expression:
+        raise ParameterError(
+            "a sweep without --grid",
+            rule="it runs the combinations of the values that --grid gives.",
+            fix="Add --grid NAME=VALUES, such as --grid fast=5:50.",
+        )
+    if sampler is None:
+        if chosen:
+            raise ParameterError(
+                "--trials, --batch or --seed without --search",
+                rule="they belong to a search.",
+                fix="Add --search tpe.",
+            )
+        return {**fixed, **grid_values(texts, cls, most)} or None
+    if cls is Expression:
+        raise ParameterError(
+            "--search with --expressions", rule="a search is among the values of --grid."
+        )
+    from alphalab.research.search import Search
+
+    return Search({**fixed, **search_space(texts, cls, most)}, sampler=sampler, **chosen)
+
+
+def _show(out: Output, done: Sweep, top: int, report: Path | None) -> None:
+    from alphalab.research.combinations import shown
+    from alphalab.research.display import FIGURES
+    from alphalab.research.sweep_parts import value_text
+
+    varying = [name for name in done.names if done.table[name].map(value_text).nunique() > 1]
+    names = varying or done.names
+    metrics = [*_SHOWN, *([] if done.metric in _SHOWN else [done.metric])]
+    best = done.top(top)
+    best = best[best["status"] == "ok"]
+    rows = [
+        [str(column)]
+        + [value_text(row[name]) for name in names]
+        + [FIGURES[name].text(row[name]) for name in metrics]
+        for column, row in zip(best.index, best.to_dict("records"), strict=True)
+    ]
+    bars, label = done.bars, FIGURES[done.metric].label
+    span = f"{bars.start[:10]} to {bars.end[:10]}, {bars.n_rows:,} rows"
+    title = f"{done.strategy} on {bars.source or 'given bars'}, {span}; best by {label}"
+    if rows:
+        out.table(rows, ["column", *names, *(FIGURES[name].label for name in metrics)], title)
+    parts = [f"{count:,} {status}" for status, count in done.counts.items() if count]
+    out.text(f"{len(done.variants):,} combinations: {', '.join(parts)}")
+    invalid = next((variant for variant in done.variants if variant.column is None), None)
+    if invalid is not None:
+        out.text(f"Invalid, for one: {shown(invalid.params)}: {invalid.reason}")
+    if done.stopped:
+        out.text(f"Stopped: {done.stopped}")
+    if report is not None:
+        out.text(f"Report: {report}")
