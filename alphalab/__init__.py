@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from alphalab.research.search import Search as Search
     from alphalab.research.sweep import sweep as sweep
     from alphalab.research.sweeps import Sweep as Sweep
+    from alphalab.research.walk_forward import WalkForward as WalkForward
+    from alphalab.research.walk_forward import walk_forward as walk_forward
     from alphalab.types import Instrument as Instrument
 
 __version__ = "0.1.0"
@@ -102,6 +104,7 @@ _PUBLIC = {
     "research.search": "Search",
     "research.sweep": "sweep",
     "research.sweeps": "Sweep",
+    "research.walk_forward": "WalkForward walk_forward",
     "types": "Instrument",
 }
 _MODULES = {"orders": "alphalab.kernels.orders"}

@@ -148,8 +148,8 @@ def parse_duration(text: str) -> int:
     number, unit = text[:-1], text[-1:]
     if not (number.isascii() and number.isdigit()) or unit not in _UNITS or int(number) == 0:
         raise DataError(
-            f"{text!r} is not a bar length",
-            rule="a bar length is a whole number and s, m, h or d, such as 1m, 4h or 1d.",
+            f"{text!r} is not a length of time",
+            rule="a length of time is a whole number and s, m, h or d, such as 1m, 4h or 1d.",
         )
     return int(number) * _UNITS[unit]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -164,11 +164,32 @@ def run(
     started = clock.perf_counter()
     engine = Engine(strategy, bars.instruments, settings, capacity=capacity)
     block = _push(engine, bars, progress)
+    return result_of(
+        engine,
+        bars,
+        block,
+        seconds=clock.perf_counter() - started,
+        benchmark=benchmark,
+        again=partial(run, strategy, capacity=capacity),
+    )
+
+
+def result_of(
+    engine: Engine,
+    bars: Bars,
+    block: Block,
+    *,
+    seconds: float,
+    benchmark: FloatArray | None,
+    again: Callable[..., Result],
+) -> Result:
+    """Return what an engine gave as a result; `again` runs it with other settings."""
+    strategy = engine.strategy
     return Result(
         strategy=type(strategy).__name__,
         params=msgspec.structs.asdict(strategy),
         expressions={name: str(expr) for name, expr in engine.expressions.items()},
-        settings=settings,
+        settings=engine.settings,
         bars=bars,
         ledger=block.ledger,
         qty=block.qty,
@@ -179,10 +200,15 @@ def run(
         posted=block.postings,
         ambiguous=block.ambiguities,
         warnings=tuple(warnings_of(engine, bars, block)),
-        seconds=clock.perf_counter() - started,
+        seconds=seconds,
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
-        _run=partial(run, strategy, capacity=capacity),
+        _run=again,
     )
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Return consecutive blocks as one."""
+    return Block(*(np.concatenate(field) for field in zip(*blocks, strict=True)))
 
 
 def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
@@ -198,7 +224,7 @@ def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
                 engine.push(bars.time[rows], {name: x[rows] for name, x in bars.columns.items()})
             )
             advance(parts[-1].ledger.size)
-    return Block(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+    return joined(parts)
 
 
 @contextmanager

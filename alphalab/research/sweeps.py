@@ -60,10 +60,10 @@ class Sweep:
     >>> grid = {"fast": range(5, 15), "slow": range(20, 70, 5)}
     >>> sweep = al.sweep(load_strategy("sma_cross"), al.load("sp500"), grid)
     >>> sweep
-    <Sweep SmaCross: 100 columns, best by sharpe #3 fast=5 slow=35: 0.396>
+    <Sweep SmaCross: 100 columns, best by sharpe #79 fast=12 slow=65: 0.419>
     >>> sweep.top(2)[["fast", "slow", "sharpe", "max_drawdown"]].round(3).to_numpy().tolist()
-    [[5.0, 35.0, 0.396, 0.367], [5.0, 40.0, 0.384, 0.345]]
-    >>> sweep.result(3).digest == sweep.table.digest[3]
+    [[12.0, 65.0, 0.419, 0.319], [13.0, 65.0, 0.415, 0.305]]
+    >>> sweep.result(79).digest == sweep.table.digest[79]
     True
     """
 
