@@ -152,9 +152,12 @@ class Accounts:
 
 
 class Room:
-    """Memory that the step works in, made once: logs, copies to go back to."""
+    """Memory that the step works in, made once: logs, copies to go back to.
 
-    def __init__(self, n_assets: int, shape: Shape) -> None:
+    Without `events` no stages of orders are logged: a tally has no use for them.
+    """
+
+    def __init__(self, n_assets: int, shape: Shape, *, events: bool) -> None:
         self.scratch = np.empty((3, CHUNK))
         self.seen = np.empty(n_assets, POSITION)
         self.seen_orders: Any = np.zeros((n_assets, shape.places), ORDER)
@@ -165,6 +168,8 @@ class Room:
             np.empty(max(usual, 2 * size), log)
             for log, usual, size in zip(LOGS, _USUAL, most, strict=True)
         ]
+        if not events:
+            self.logs[LOGS.index(EVENT)] = np.empty(0, EVENT)
         self.fill_bits = _bits(self.logs[0])
         self.counts = np.zeros(len(LOGS), np.int64)
         self.saved = (

@@ -175,7 +175,7 @@ class Columns:
     def _cut(self, accounts: Accounts, n_columns: int) -> Iterator[_Batch]:
         """Yield columns of one shape in batches that stay in the cache."""
         shape, n_assets = accounts.shape, len(self.instruments)
-        room = Room(n_assets, shape)
+        room = Room(n_assets, shape, events=False)
         cells = self.capacity * n_assets * (1 + (shape.n_signals if shape.decide else 0))
         size = max(_BATCH_CELLS // cells, 1)
         for first in range(0, n_columns, size):

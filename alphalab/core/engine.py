@@ -133,7 +133,7 @@ class Engine:
         n_signals = len(self.expressions)
         shape = shape_of(strategy, settings, n_signals, n_assets)
         self._accounts = Accounts([(strategy, settings)], self.instruments, shape)
-        self._room = Room(n_assets, shape)
+        self._room = Room(n_assets, shape, events=True)
         self._books = self._accounts.arguments(slice(0, 1), self._room)
         self._signals = np.empty((1, self.capacity, n_signals, n_assets))
         self._within_push = False

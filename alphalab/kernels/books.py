@@ -27,8 +27,8 @@ N_FILLS, N_REFUSALS, N_EVENTS, N_POSTINGS, N_AMBIGUITIES = range(5)  # places in
 #: `instruments`, `groups` and `positions` hold one entry per asset, `orders` a row of places per
 #: asset (0 is its target's, 1 to 3 its exits', the others are for those of a `decide`), `tiers` the
 #: fees, `traded` the value traded today and on each of the 30 days before. Of the logs the first
-#: `counts` entries are in use. `saved_account` and `saved_position`, of one record each, and
-#: `saved_orders` are for going back.
+#: `counts` entries are in use; that of events may have no room at all, then they are not logged.
+#: `saved_account` and `saved_position`, of one record each, and `saved_orders` are for going back.
 Books = namedtuple(
     "Books",
     "rules tiers instruments groups accounts account positions orders traded"
@@ -95,7 +95,7 @@ def fullest(books, n_requests):
     return (
         books.fills.size - most[N_FILLS],
         books.refusals.size - most[N_REFUSALS],
-        books.events.size - most[N_EVENTS],
+        books.events.size - most[N_EVENTS] if books.events.size > 0 else 0,
         books.postings.size - most[N_POSTINGS],
         books.ambiguities.size - most[N_AMBIGUITIES],
     )
@@ -165,6 +165,8 @@ def write_event(events, counts, j, o, status, reason, row, time):
 @jit_apart
 def tell_held_back(events, counts, j, o):
     o["logged"] = 1
+    if events.size == 0:
+        return
     write_event(events, counts, j, o, WAS_SUBMITTED, NO_REASON, o["row"], o["time"])
     if o["active_row"] >= 0:
         row, time = o["active_row"], o["active_time"]
@@ -181,7 +183,8 @@ def tell_stage(events, counts, account, j, o, status, reason):
 @jit
 def tell(books, j, o, status, reason):
     """Log a stage of an order's life; those before it first, if they have been held back."""
-    tell_stage(books.events, books.counts, books.account, j, o, status, reason)
+    if books.events.size > 0:
+        tell_stage(books.events, books.counts, books.account, j, o, status, reason)
 
 
 @jit

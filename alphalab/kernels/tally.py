@@ -216,7 +216,7 @@ def fold_fill(f, trip, fill):
         trip["entry_row"] = fill["row"]
     trip["realised"] += fill["realised"]
     trip["fees"] += fill["fee"]
-    if after == 0.0 and before != 0.0:
+    if after == 0.0:
         close_trip(f, trip, fill["row"], 0.0)
 
 

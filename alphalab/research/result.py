@@ -404,7 +404,7 @@ class Result:
         parts = (self.ledger["equity"], self.qty, self.fills.view(np.float64))
         equity, qty, fills = (np.ascontiguousarray(part).view(np.uint64) for part in parts)
         with silent():
-            fold_run()(words, equity, qty, fills.reshape(self.fills.size, -1 if self.fills.size else 0))
+            fold_run()(words, equity, qty, fills.reshape(-1, len(FILL.names or ())))
         return digest_of(words)
 
     @property

@@ -123,10 +123,13 @@ def round_trips(
     trips["entry_price"] = entry_value / entered
     trips["exit_price"] = exit_value / entered
     invested = np.add.reduceat(np.where(enters, worth, 0.0), starts)
-    gain[~is_open & (np.abs(gain) <= DUST * invested)] = 0.0  # all has been realised
+    rounding = (np.abs(gain) <= DUST * invested) | (invested == 0)
+    gain[~is_open & rounding] = 0.0  # all has been realised
     trips["fees"] = np.add.reduceat(piece["fee"], starts)
     trips["pnl"] = np.add.reduceat(piece["realised"], starts) + gain - trips["fees"]
-    trips["return"] = trips["pnl"] / invested
+    trips["return"] = np.divide(
+        trips["pnl"], invested, out=np.full(invested.size, np.nan), where=invested > 0
+    )
     return trips[np.lexsort((second[starts], entry["fill"]))]
 
 
