@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr import operators as _operators  # noqa: F401  (fills the registry)
-from alphalab.expr.registry import REGISTRY, operator
+from alphalab.expr.registry import REGISTRY, Operator, operator
 
 Number: TypeAlias = int | float
 
@@ -46,18 +46,15 @@ class Expr:
 
     def __init__(self, op: str, args: tuple[Expr, ...], params: tuple[Any, ...]) -> None:
         record = operator(op)
-        digest = hashlib.blake2b(repr((op, params)).encode(), digest_size=16)
-        for arg in args:
-            digest.update(arg.key)
+        said = b"".join([repr((op, params)).encode(), *[arg.key for arg in args]])
         rows = params[1] if op == "python_op" else record.rows.at(record.n(params))
-        for name, value in (
-            ("op", op),
-            ("args", args),
-            ("params", params),
-            ("key", digest.digest()),
-            ("warmup", rows - 1 + max((arg.warmup for arg in args), default=0)),
-        ):
-            object.__setattr__(self, name, value)
+        warmup = max([arg.warmup for arg in args], default=0)
+        put = object.__setattr__
+        put(self, "op", op)
+        put(self, "args", args)
+        put(self, "params", params)
+        put(self, "key", hashlib.blake2b(said, digest_size=16).digest())
+        put(self, "warmup", rows - 1 + warmup)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -114,9 +111,12 @@ class Expr:
             raise ExprError(f"of({symbol!r})", rule="of takes the symbol of one asset.")
         return Expr("of", (self,), (symbol,))
 
-    def walk(self) -> Iterator[Expr]:
-        """Yield every distinct node below and including this one, inputs first."""
-        seen: set[bytes] = set()
+    def walk(self, seen: set[bytes] | None = None) -> Iterator[Expr]:
+        """Yield every distinct node below and including this one, inputs first.
+
+        Those whose keys are in `seen` are left out, with all below them; the others join it.
+        """
+        seen = set() if seen is None else seen
         stack: list[tuple[Expr, bool]] = [(self, False)]
         while stack:
             node, ready = stack.pop()
@@ -245,26 +245,12 @@ def apply(name: str, *args: Any, **kwargs: Any) -> Expr:
       Rule: n is an integer of at least 1.
     """
     record = operator(name)
-    names = [*record.inputs, *(p.name for p in record.params)]
-    values: dict[str, Any] = {p.name: p.default for p in record.params if p.default is not None}
-    if len(args) > len(names):
-        raise ExprError(
-            f"{name}: {len(args)} arguments", rule=f"it is called as {record.signature}."
-        )
-    given = dict(zip(names, args, strict=False))
-    for key, value in kwargs.items():
-        if key not in names or key in given:
-            raise ExprError(
-                f"{name}: argument {key!r}", rule=f"it is called as {record.signature}."
-            )
-        given[key] = value
-    values.update(given)
-    if missing := [n for n in names if n not in values]:
-        raise ExprError(
-            f"{name}: {', '.join(missing)} missing", rule=f"it is called as {record.signature}."
-        )
-    inputs = tuple(as_expr(values[key], name) for key in record.inputs)
-    params = tuple(p.check(name, values[p.name]) for p in record.params)
+    n_inputs = len(record.inputs)
+    if kwargs or len(args) != n_inputs + len(record.params):
+        args = _bound(record, args, kwargs)
+    inputs = tuple([as_expr(x, name) for x in args[:n_inputs]])
+    numbers = zip(record.params, args[n_inputs:], strict=True)
+    params = tuple([param.check(name, x) for param, x in numbers])
     if name == "clip" and params[0] > params[1]:
         raise ExprError(f"clip: low={params[0]:g}, high={params[1]:g}", rule="low is at most high.")
     if name == "neg" and inputs[0].op == "constant":
@@ -274,3 +260,27 @@ def apply(name: str, *args: Any, **kwargs: Any) -> Expr:
             f"cs_neutralize: group={inputs[1]}", rule="its second input is group('label')."
         )
     return Expr(name, inputs, params)
+
+
+def _bound(record: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the arguments of an operator in its order, defaults filled in."""
+    names = [*record.inputs, *(p.name for p in record.params)]
+    values: dict[str, Any] = {p.name: p.default for p in record.params if p.default is not None}
+    if len(args) > len(names):
+        raise ExprError(
+            f"{record.name}: {len(args)} arguments", rule=f"it is called as {record.signature}."
+        )
+    given = dict(zip(names, args, strict=False))
+    for key, value in kwargs.items():
+        if key not in names or key in given:
+            raise ExprError(
+                f"{record.name}: argument {key!r}", rule=f"it is called as {record.signature}."
+            )
+        given[key] = value
+    values.update(given)
+    if missing := [name for name in names if name not in values]:
+        raise ExprError(
+            f"{record.name}: {', '.join(missing)} missing",
+            rule=f"it is called as {record.signature}.",
+        )
+    return tuple(values[name] for name in names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -93,10 +93,10 @@ class Plan:
         self.outputs = dict(outputs)
         self.instruments = tuple(instruments)
         self.capacity = capacity
-        self.nodes = _merged(self.outputs.values())
+        self._order = list(_in_order(self.outputs))
+        self.nodes = [item for item in self._order if isinstance(item, Expr)]
         self.columns = tuple(node.params[0] for node in self.nodes if node.op == "column")
         self.warmup = max((expr.warmup for expr in self.outputs.values()), default=0)
-        self._order = list(_in_order(self.outputs))
         self._buffers = _shared_buffers(self._order, (capacity, len(self.instruments)))
         self._state = {node.key: np.zeros(self._state_shape(node)) for node in self.nodes}
         self._calls: dict[int, list[Call]] = {}
@@ -231,23 +231,11 @@ _CONSTANT = ("constant", "group")
 Item = Expr | tuple[str, Expr]
 
 
-def _merged(roots: Iterable[Expr]) -> list[Expr]:
-    """Return every distinct node below the roots, inputs first."""
-    nodes: dict[bytes, Expr] = {}
-    for root in roots:
-        for node in root.walk():
-            nodes.setdefault(node.key, node)
-    return list(nodes.values())
-
-
 def _in_order(outputs: Mapping[str, Expr]) -> Iterator[Item]:
     """Yield every distinct node, inputs first, and each output as soon as it is known."""
-    done: set[bytes] = set()
+    seen: set[bytes] = set()
     for name, root in outputs.items():
-        for node in root.walk():
-            if node.key not in done:
-                done.add(node.key)
-                yield node
+        yield from root.walk(seen)
         yield name, root
 
 

@@ -52,7 +52,7 @@ def overview(result: Result) -> go.Figure:
     figure = make_subplots(
         rows=3, shared_xaxes=True, row_heights=[0.56, 0.2, 0.24], vertical_spacing=0.05
     )
-    figure.update_layout(_layout(640), showlegend=True)
+    figure.update_layout(layout(640), showlegend=True)
     path = result.equity_path
     bench = result.settings.cash * np.cumprod(np.append(1.0, 1 + result.benchmark_returns))
     lines = (
@@ -80,7 +80,7 @@ def overview(result: Result) -> go.Figure:
             name="Drawdown" if ours else "Drawdown of the benchmark",
             line={"color": RED if ours else GREY, "width": 1},
             fill="tozeroy" if ours else None,
-            fillcolor=_faint(RED),
+            fillcolor=faint(RED),
             showlegend=False,
             zorder=front,
             row=2,
@@ -180,7 +180,7 @@ def rolling(result: Result) -> go.Figure:
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08)
-    figure.update_layout(_layout(330), showlegend=False, margin_t=8)
+    figure.update_layout(layout(330), showlegend=False, margin_t=8)
     table = result.rolling(rolling_window(result))
     for row, (name, title, scale) in enumerate(
         (("sharpe", "Sharpe", 1), ("volatility", "Volatility (%)", 100)), start=1
@@ -263,7 +263,7 @@ def _add_exposure(figure: go.Figure, result: Result) -> None:
             name=name,
             line={"color": colour, "width": 1, "shape": "vh"},
             fill=None if name == "Net" else "tozeroy",
-            fillcolor=_faint(colour),
+            fillcolor=faint(colour),
             row=3,
             col=1,
         )
@@ -362,16 +362,17 @@ def _segments(result: Result, trips: Records) -> tuple[list[Any], list[Any]]:
     return x, [point for pair in prices for point in (*pair, None)]
 
 
-def _figure(height: int, y_title: str, **layout: Any) -> go.Figure:
+def _figure(height: int, y_title: str, **more: Any) -> go.Figure:
     import plotly.graph_objects as go
 
-    figure = go.Figure(layout=_layout(height) | layout)
+    figure = go.Figure(layout=layout(height) | more)
     figure.update_xaxes(title_text="Time (UTC)", type="date")
     figure.update_yaxes(title_text=y_title)
     return figure
 
 
-def _layout(height: int) -> dict[str, Any]:
+def layout(height: int) -> dict[str, Any]:
+    """Return the layout that all figures share."""
     axis = {
         "linecolor": GRID,
         "zerolinecolor": GREY,
@@ -433,6 +434,7 @@ def _menu(right: float) -> dict[str, Any]:
     }
 
 
-def _faint(colour: str) -> str:
+def faint(colour: str) -> str:
+    """Return a colour, ``#rrggbb``, that lets most of what is behind it through."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.16)"

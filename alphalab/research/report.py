@@ -1,27 +1,19 @@
-"""The report: one HTML page that needs nothing else, neither files nor a network.
-
-The page's Content-Security-Policy forbids every load, and all text that came from outside (names of
-strategies, symbols, sources, warnings) is escaped.
-"""
+"""The report of a result: one HTML page that needs nothing else, see `alphalab.research.page`."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import string
 from collections.abc import Iterator
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alphalab.codes import REASONS, Reason
-from alphalab.errors import InputError
-from alphalab.research import display, orders, plots, report_orders, tables
-from alphalab.research.page import chart, quiet, section, sign, signed, table, when
+from alphalab.research import display, orders, page, plots, report_orders, tables
+from alphalab.research.page import chart, quiet, section, sign, signed, table, tile, when
 from alphalab.types import Records
 
 if TYPE_CHECKING:
@@ -52,66 +44,33 @@ def write(result: Result, path: str | os.PathLike[str]) -> Path:
     InputError
         A path that cannot be written; nothing is left behind.
     """
-    page = render(result)
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise InputError(
-            f"cannot write the report {path}: {error.strerror}",
-            rule="a report is a file in a folder that can be written.",
-        ) from None
-    return path
+    return page.write(render(result), path)
 
 
 def render(result: Result) -> str:
     """Return the report of a result as HTML."""
-    from plotly.offline import get_plotlyjs
-
     bars = result.bars
-    template = resources.files("alphalab.research").joinpath("report.html").read_text("utf-8")
-    params = ", ".join(f"{name} = {value!r}" for name, value in result.params.items())
-    symbols = bars.symbols[0] if bars.n_symbols == 1 else f"{bars.n_symbols} symbols"
-    about = (bars.source, symbols, f"{bars.start[:10]} to {bars.end[:10]}", f"{bars.n_rows:,} rows")
-    return string.Template(template).substitute(
-        title=escape(f"{display.strategy_text(result)} · alphalab"),
-        font=plots.FONT,
-        plotly=get_plotlyjs(),
-        strategy=escape(result.strategy),
-        params=escape(params),
-        subtitle=escape(" · ".join(filter(None, about))),
-        warnings=_warnings(result),
-        tiles="\n".join(_tiles(result)),
-        sections="\n".join(_sections(result)),
-        assumptions="\n".join(
-            f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>"
-            for label, text in result.assumptions.items()
-        ),
-        digest=result.digest,
-    )
-
-
-def _warnings(result: Result) -> str:
     remarks = list(result.warnings)
     if result.settings.fill == "same_close":
         remarks.insert(0, display.SEEN_PRICE)
-    items = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
-    return f'<div class="warning"><b>Read first</b><ul>{items}</ul></div>' if items else ""
+    return page.Page(
+        title=display.strategy_text(result),
+        heading=result.strategy,
+        detail=", ".join(f"{name} = {value!r}" for name, value in result.params.items()),
+        about=page.about(bars),
+        remarks=remarks,
+        tiles=_tiles(result),
+        sections=_sections(result),
+        assumptions=result.assumptions,
+        footer=f"alphalab · digest {result.digest}",
+    ).html()
 
 
 def _tiles(result: Result) -> Iterator[str]:
     text = display.figure_texts(result)
     for name in display.HEADLINE:
         colour = sign(result.metrics[name]) if name in _SIGNED else ""
-        yield (
-            f'<div class="tile"><span>{display.FIGURES[name].label}</span>'
-            f'<b class="{colour}">{text[name]}</b></div>'
-        )
+        yield tile(display.FIGURES[name].label, text[name], colour)
 
 
 def _sections(result: Result) -> Iterator[str]:

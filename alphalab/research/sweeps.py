@@ -181,19 +181,25 @@ class Sweep:
         """Return a figure of a metric over two varied names; over one, a line."""
         from alphalab.research.sweep_heatmap import heatmap
 
-        return heatmap(self, x, y, metric or self.metric)
+        return heatmap(self, x, y, metric)
 
     def parallel_coordinates(self, metric: str | None = None) -> go.Figure:
         """Return a figure with a line for every column through its parameters and figures."""
         from alphalab.research.sweep_plots import parallel_coordinates
 
-        return parallel_coordinates(self, metric or self.metric)
+        return parallel_coordinates(self, metric)
 
     def robustness(self, metric: str | None = None) -> go.Figure:
         """Return a figure of how the neighbours of the best column do."""
         from alphalab.research.sweep_plots import robustness
 
-        return robustness(self, metric or self.metric)
+        return robustness(self, metric)
+
+    def histogram(self, metric: str | None = None) -> go.Figure:
+        """Return a figure of how a metric is distributed over the columns, with the best marked."""
+        from alphalab.research.sweep_plots import histogram
+
+        return histogram(self, metric)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the report: one page that needs nothing else, neither files nor a network."""
