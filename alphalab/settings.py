@@ -68,17 +68,21 @@ def _checked(owner: Settings, name: str, value: Any, hint: Any) -> Any:
     try:
         value = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
-        choices = next((get_args(x) for x in (hint, *get_args(hint)) if _is_choice(x)), ())
-        allowed = f" Choose from {', '.join(map(str, choices))}." if choices else ""
         raise ParameterError(
-            f"{type(owner).__name__}: {name}={value!r}",
-            rule=f"{error}.{allowed}".replace("`", ""),
+            f"{type(owner).__name__}: {name}={value!r}", rule=broken_rule(error, hint)
         ) from None
     if isinstance(value, float) and not np.isfinite(value):
         raise ParameterError(
             f"{type(owner).__name__}: {name}={value!r}", rule=f"{name} is a finite number."
         )
     return value
+
+
+def broken_rule(error: msgspec.ValidationError, hint: Any) -> str:
+    """Return what a value of a type has to be, after msgspec refused one."""
+    choices = next((get_args(x) for x in (hint, *get_args(hint)) if _is_choice(x)), ())
+    allowed = f" Choose from {', '.join(map(str, choices))}." if choices else ""
+    return f"{error}.{allowed}".replace("`", "")
 
 
 def _is_choice(hint: Any) -> bool:

@@ -5,48 +5,52 @@ python benchmarks/one_million_bars.py [--json]
 
 from __future__ import annotations
 
+import argparse
 import json
-import resource
-import sys
-import time
 from pathlib import Path
+
+import measure
 
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 
 STRATEGY = Path(__file__).parents[1] / "strategies" / "sma_cross.py"
+ROWS = 1_000_000
 
 
-def seconds(function, *args, **kwargs):
-    start = time.perf_counter()
-    value = function(*args, **kwargs)
-    return time.perf_counter() - start, value
-
-
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
     strategy = load_strategy(str(STRATEGY))()
-    made, bars = seconds(al.load, "synthetic:rows=1000000,symbols=1,seed=1,bar=1m")
+    make, _, bars = measure.timed(lambda: al.load(f"synthetic:rows={ROWS},symbols=1,seed=1,bar=1m"))
+    costs = al.Costs(fee_bps=1)
     al.backtest(strategy, bars.rows(0, 1000))  # compile, or load what is compiled
     runs = []
     for _ in range(5):
         result = None  # one result at a time: its memory is part of what is measured
-        spent, result = seconds(al.backtest, strategy, bars, costs=al.Costs(fee_bps=1))
-        runs.append(spent)
+        spent, cpu, result = measure.timed(lambda: al.backtest(strategy, bars, costs=costs))
+        runs.append((spent, cpu))
+    times = measure.summary(runs)
     figures = {
         "rows": bars.n_rows,
         "fills": len(result.fills),
-        "make_bars_s": made,
-        "backtest_best_of_5_s": min(runs),
-        "backtest_worst_of_5_s": max(runs),
-        "metrics_s": seconds(lambda: result.metrics)[0],
-        "digest_s": seconds(lambda: result.digest)[0],
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "make_bars_s": make,
+        "backtest_best_of_5_s": times.best,
+        "backtest_median_s": times.median,
+        "backtest_worst_of_5_s": times.worst,
+        "backtest_cpu_s": times.cpu,
+        "metrics_s": measure.timed(lambda: result.metrics)[0],
+        "digest_s": measure.timed(lambda: result.digest)[0],
+        "peak_mib": measure.peak_mib(),
     }
-    if "--json" in sys.argv[1:]:
+    if given.json:
         print(json.dumps(figures))
     else:
-        for name, value in figures.items():
-            print(f"{name:22} {value:12,.3f}")
+        measure.show(
+            "One column, one process, one result at a time",
+            [{"": name, "measured": value} for name, value in figures.items()],
+        )
 
 
 if __name__ == "__main__":

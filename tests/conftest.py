@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Run
+
+from alphalab.cli.main import main
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +16,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real market data is not there: no folder {folder}")
     return folder
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    def run(*arguments: object) -> Run:
+        code = main([str(a) for a in arguments])
+        return Run(code, *capsys.readouterr())
+
+    return run

@@ -41,7 +41,10 @@ def sample(seed: int, n: int = 700) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return m.row_returns(equity), benchmark, equity
 
 
-SAMPLES = [pytest.param(*sample(seed), id=f"seed{seed}") for seed in range(5)]
+SAMPLES = [
+    *(pytest.param(*sample(seed), id=f"seed{seed}") for seed in range(5)),
+    pytest.param(*sample(5, 40_000), id="long"),
+]
 each_sample = pytest.mark.parametrize(("returns", "benchmark", "equity"), SAMPLES)
 
 
@@ -85,6 +88,31 @@ def test_against_scipy_and_pandas(returns, benchmark, equity) -> None:
     fit = scipy.stats.linregress(benchmark, returns)
     assert math.isclose(m.beta(returns, benchmark), fit.slope, rel_tol=1e-10)
     assert math.isclose(m.alpha(returns, benchmark, YEAR), fit.intercept * YEAR, rel_tol=1e-10)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 20, 21, 22, 9_999, 10_001, 50_000])
+@pytest.mark.parametrize("kind", ["any", "ties", "every hundredth is low", "it is high", "rising"])
+def test_the_worst_returns_against_numpy(n: int, kind: str) -> None:
+    returns = np.random.default_rng(n).normal(0.0, 0.01, n)
+    if kind == "ties":
+        returns = returns.round(2)
+    elif kind == "rising":
+        returns.sort()
+    elif kind != "any":
+        returns[::100] = -1.0 if "low" in kind else 1.0
+    worst = np.sort(returns)[: int(0.05 * (n - 1)) + 1]
+    assert close(m.value_at_risk(returns), -np.quantile(returns, 0.05))
+    assert close(m.cvar(returns), -worst.mean())
+
+
+@each_sample
+def test_what_is_known_already_changes_nothing(returns, benchmark, equity) -> None:
+    falls, slope = m.drawdowns(equity), m.beta(returns, benchmark)
+    for figure in (m.max_drawdown, m.max_drawdown_span, m.longest_drawdown_span):
+        assert figure(equity, falls) == figure(equity)
+    assert m.calmar(equity, YEAR, falls) == m.calmar(equity, YEAR)
+    assert m.alpha(returns, benchmark, YEAR, slope) == m.alpha(returns, benchmark, YEAR)
+    assert m.tail(returns) == (m.value_at_risk(returns), m.cvar(returns))
 
 
 def test_hand_values() -> None:

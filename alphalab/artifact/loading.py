@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from alphalab.errors import AlphalabError, ParameterError, StrategyError, UnknownNameError
+from alphalab.settings import broken_rule
 
 if TYPE_CHECKING:
     from alphalab.core.strategy import Strategy
 
-_PREFIX = "alphalab.artifact.file_"
+#: How the names of the modules of strategy files start.
+PREFIX = "alphalab.artifact.file_"
 
 
 def reference_strategies() -> dict[str, Path]:
@@ -98,7 +100,7 @@ def make_strategy(cls: type[Strategy], params: Mapping[str, str]) -> Strategy:
     for name, text in params.items():
         if name not in fields:
             raise UnknownNameError(f"parameter of {cls.__name__}", name, fields)
-        values[name] = _converted(cls.__name__, name, text, fields[name].type)
+        values[name] = converted(cls.__name__, name, text, fields[name].type)
     missing = [name for name, field in fields.items() if field.required and name not in values]
     if missing:
         raise ParameterError(
@@ -149,7 +151,7 @@ def _located(source: str) -> tuple[Path, str]:
 
 def _run(path: Path) -> ModuleType:
     """Run a file as a module, unless it is loaded already and has not changed since."""
-    name = _PREFIX + str(path).encode().hex()
+    name = PREFIX + str(path).encode().hex()
     linecache.checkcache(str(path))
     try:
         source = path.read_bytes()
@@ -218,15 +220,22 @@ def _chosen(path: Path, class_name: str, found: Mapping[str, type[Strategy]]) ->
     )
 
 
-def _converted(owner: str, name: str, text: str, kind: Any) -> Any:
+def converted(owner: str, name: str, text: str, kind: Any) -> Any:
+    """Return a text as a value of a type; a `ParameterError` says whose name was given it.
+
+    Examples
+    --------
+    >>> converted("SmaCross", "fast", "5", int)
+    5
+    """
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
-        reason = str(error).replace("`", "")
+        rule = broken_rule(error, kind)
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.MsgspecError:
-        raise ParameterError(f"{owner}: {name}={text!r}", rule=f"{reason}.") from None
+        raise ParameterError(f"{owner}: {name}={text!r}", rule=rule) from None
 
 
 def _place(error: BaseException, path: Path) -> tuple[str, bool]:
@@ -285,9 +294,9 @@ class _Finder:
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not name.startswith(_PREFIX):
+        if not name.startswith(PREFIX):
             return None
-        return _spec(name, Path(bytes.fromhex(name.removeprefix(_PREFIX)).decode()))
+        return _spec(name, Path(bytes.fromhex(name.removeprefix(PREFIX)).decode()))
 
 
 if _Finder not in sys.meta_path:

@@ -75,7 +75,7 @@ class Output(NamedTuple):
 
         table = Table(box=SIMPLE_HEAD)
         for name, is_right in zip(header, right, strict=True):
-            table.add_column(name, justify="right" if is_right else "left")
+            table.add_column(name, justify="right" if is_right else "left", overflow="fold")
         for row in rows:
             table.add_row(*map(Text, row))
         Console().print(table)

@@ -210,14 +210,16 @@ def _show(out: Output, done: Sweep, top: int, report: Path | None) -> None:
     from alphalab.research.display import FIGURES
     from alphalab.research.sweep_parts import value_text
 
-    varying = [name for name in done.names if done.table[name].map(value_text).nunique() > 1]
+    varying = [
+        name for name in done.names if done.table[done.label(name)].map(value_text).nunique() > 1
+    ]
     names = varying or done.names
     metrics = [*_SHOWN, *([] if done.metric in _SHOWN else [done.metric])]
     best = done.top(top)
     best = best[best["status"] == "ok"]
     rows = [
         [str(column)]
-        + [value_text(row[name]) for name in names]
+        + [value_text(row[done.label(name)]) for name in names]
         + [FIGURES[name].text(row[name]) for name in metrics]
         for column, row in zip(best.index, best.to_dict("records"), strict=True)
     ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from alphalab.config import RunSettings
 from alphalab.core.rules import foreign, quote_currency
-from alphalab.errors import ParameterError
+from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
+from alphalab.expr.plan import group_codes
 from alphalab.kernels.books import ROUNDING
 from alphalab.types import Instrument
 
@@ -68,6 +69,22 @@ def check_weights(
             rule=f"the gross limit is {gross_limit:g}.",
             fix="Lower the weights; al.cs_scale shares the limit out among the assets.",
         )
+
+
+def check_names(
+    expressions: Mapping[str, Expr], instruments: Sequence[Instrument], columns: Collection[str]
+) -> None:
+    """Refuse expressions that name a column, a symbol or a group that is not there."""
+    symbols = [instrument.symbol for instrument in instruments]
+    for node in (node for expr in expressions.values() for node in expr.walk()):
+        if node.op == "column" and node.params[0] not in columns:
+            raise UnknownNameError("column", node.params[0], columns)
+        if node.op in ("of", "per_symbol"):
+            for symbol in node.params:
+                if symbol not in symbols:
+                    raise UnknownNameError("symbol", symbol, symbols)
+        if node.op == "group":
+            group_codes(instruments, node.params[0])
 
 
 def _written(expr: Expr) -> list[float]:

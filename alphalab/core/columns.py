@@ -26,7 +26,7 @@ from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import Plan
 from alphalab.expr.registry import operator
 from alphalab.kernels import drivers
-from alphalab.kernels._jit import silent, source_hash
+from alphalab.kernels._jit import CACHE_DIR, silent
 from alphalab.kernels.digest import N_WORDS
 from alphalab.kernels.identity import identity
 from alphalab.types import LEDGER, TALLY, FloatArray, Instrument, IntArray, Records
@@ -64,7 +64,7 @@ class Column(NamedTuple):
     def key(self) -> bytes:
         """Identity of all that decides its results, except the rows and the assets: 16 bytes."""
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(source_hash().encode())
+        digest.update(CACHE_DIR.name.encode())  # the kernels
         for name, expr in self.expressions.items():
             digest.update(name.encode() + b"\0" + expr.key)
             for node in expr.walk():

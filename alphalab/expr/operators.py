@@ -60,7 +60,7 @@ def _cell(name: str, inputs: str, doc: str, *params: Param, **more: Any) -> None
 def _window(
     name: str, inputs: str, doc: str, *params: Param, kernel: str = "window", **more: Any
 ) -> None:
-    rule = {"rows": "n", "state": "n + 11", "unknown": WINDOW}
+    rule = {"rows": "n", "state": "n + 9", "unknown": WINDOW}
     _add(name, inputs, doc, params or (N,), "series", kernel, **{**rule, **more})
 
 
@@ -152,40 +152,56 @@ _window("delta", "x", "x minus x of n rows ago.", LAG, rows="n + 1", unknown=CEL
 _window("returns", "x", "x over x of n rows ago, minus 1.", LAG, rows="n + 1", unknown=CELL)
 
 # Windows of the last n rows, this row included.
-_window("ts_sum", "x", "Sum.")
-_window("ts_mean", "x", "Arithmetic mean.")
-_window("ts_std", "x", "Standard deviation, divisor n - 1; exactly 0 for a constant window.")
-_window("ts_var", "x", "Variance, divisor n - 1.")
+_window("ts_sum", "x", "Sum.", state="2*n + 10")
+_window("ts_mean", "x", "Arithmetic mean.", state="2*n + 10")
+_window(
+    "ts_std",
+    "x",
+    "Standard deviation, divisor n - 1; exactly 0 for a constant window.",
+    state="2*n + 10",
+)
+_window("ts_var", "x", "Variance, divisor n - 1.", state="2*n + 10")
 _window(
     "ts_zscore",
     "x",
     "This row's distance from the mean in standard deviations; unknown for a constant window.",
+    state="2*n + 10",
 )
-_window("ts_skew", "x", "Skewness, corrected for bias (G1).", Param("n", integer=True, low=3))
 _window(
-    "ts_kurt", "x", "Excess kurtosis, corrected for bias (G2).", Param("n", integer=True, low=4)
+    "ts_skew",
+    "x",
+    "Skewness, corrected for bias (G1).",
+    Param("n", integer=True, low=3),
+    state="3*n + 11",
+)
+_window(
+    "ts_kurt",
+    "x",
+    "Excess kurtosis, corrected for bias (G2).",
+    Param("n", integer=True, low=4),
+    state="3*n + 11",
 )
 _window("ts_product", "x", "Product.")
 _window("ts_decay_linear", "x", "Mean weighted n (this row) down to 1 (oldest).")
 _window("ts_count", "x", "Number of rows where x holds.")
 _window("ts_rank", "x", "Rank of this row among the n, ties averaged, over n: in (0, 1].")
-_window("ts_min", "x", "Smallest value.", kernel="order", state="2*n + 4")
-_window("ts_max", "x", "Largest value.", kernel="order", state="2*n + 4")
+_window("ts_min", "x", "Smallest value.", kernel="order", state="n + 9")
+_window("ts_max", "x", "Largest value.", kernel="order", state="n + 9")
 _window(
     "ts_argmin",
     "x",
     "Rows since the smallest value, the latest of equals; 0 is this row.",
     kernel="order",
-    state="2*n + 4",
+    state="2*n + 10",
 )
 _window(
     "ts_argmax",
     "x",
     "Rows since the largest value, the latest of equals; 0 is this row.",
     kernel="order",
-    state="2*n + 4",
+    state="2*n + 10",
 )
-_window("ts_median", "x", "Median.", kernel="order", state="2*n + 11")
+_window("ts_median", "x", "Median.", kernel="order", state="2*n + 10")
 _window(
     "ts_quantile",
     "x",
@@ -193,23 +209,23 @@ _window(
     N,
     Param("q", low=0.0, high=1.0),
     kernel="order",
-    state="2*n + 11",
+    state="2*n + 10",
 )
-_window("ts_cov", "x y", "Covariance, divisor n - 1.", kernel="pair", state="2*n + 17")
+_window("ts_cov", "x y", "Covariance, divisor n - 1.", kernel="pair", state="5*n + 21")
 _window(
     "ts_corr",
     "x y",
     "Correlation; unknown when either is constant.",
     kernel="pair",
-    state="2*n + 17",
+    state="5*n + 21",
 )
-_window("ts_beta", "y x", "Slope of the regression of y on x.", kernel="pair", state="2*n + 17")
+_window("ts_beta", "y x", "Slope of the regression of y on x.", kernel="pair", state="5*n + 21")
 _window(
     "ts_residual",
     "y x",
     "This row's residual of the regression of y on x.",
     kernel="pair",
-    state="2*n + 17",
+    state="5*n + 21",
 )
 
 # Recursion.
@@ -235,7 +251,7 @@ _recursive(
     "Wilder's relative strength index, 0 to 100; unknown when nothing has moved.",
     N,
     rows="n + 1",
-    state="6",
+    state="5",
 )
 _recursive("atr", "high low close", "Wilder's average true range.", N, rows="n + 1", state="4")
 _recursive(

@@ -40,7 +40,7 @@ def kernel_of(name: str) -> Callable[..., None]:
             module, _, function = update.partition(":")
             update = getattr(import_module(f"alphalab.kernels.{module}"), function)
         try:
-            _KERNELS[key] = block_kernel(update, record.family, len(record.inputs))
+            _KERNELS[key] = block_kernel(update, record.loop, len(record.inputs))
         except Exception as error:
             raise ExprError(
                 f"operator {name!r} cannot be compiled: {type(error).__name__}: {error}",
@@ -176,7 +176,11 @@ class Plan:
             # One row: the number of rows seen, then the last rows of every input.
             return 1, 1 + node.params[1] * len(node.args) * len(self.instruments)
         record = operator(node.op)
-        return len(self.instruments), record.state.at(record.n(node.params))
+        size = record.state.at(record.n(node.params))
+        if record.loop != "rows":
+            return len(self.instruments), size
+        # Fields whose distance is a multiple of 2 kB would share few places of the cache.
+        return size, len(self.instruments) + (8 if len(self.instruments) % 256 == 0 else 0)
 
     def _fill_sources(self) -> None:
         """Write constants and group codes, which no row changes, into their buffers."""

@@ -148,6 +148,12 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         return "this row" if self.rows == Linear(1) else f"{self.rows} rows"
 
     @property
+    def loop(self) -> str:
+        """How its update is called: a built-in series is told whole rows of assets."""
+        built_in = isinstance(self.update, str)
+        return "rows" if self.family == "series" and built_in else self.family
+
+    @property
     def counts_rows(self) -> bool:
         """Whether it has an n that `rows` and `state` depend on: its first number."""
         return bool(self.params) and self.params[0].integer

@@ -1,5 +1,9 @@
 """From an operator's update to a kernel over a block of rows: one loop per family.
 
+An update of one cell (`elementwise`, and `series` of users) is called for each cell. One of a whole
+row of assets (`rows`, as built-in series are, and `cross`) is called row by row: its own loops over
+the assets become vector instructions, and vanish where there is one asset.
+
 Numba never finds a closure over another compiled function in its cache. So each operator gets a
 copy of its family's loop that names the update as a global: found again in the next process,
 without generated source.
@@ -66,6 +70,36 @@ def _series3(state, params, x, y, z, out):
             out[t, j] = update(memory, params, x[t, j], y[t, j], z[t, j])
 
 
+# Both branches say the same: in the first the compiler knows how long an update's loops are.
+
+
+def _rows1(state, params, x, out):
+    if state.shape[1] == 1 and x.shape[1] == 1 and out.shape[1] == 1:
+        for t in range(out.shape[0]):
+            update(state, params, x[t], out[t])
+    else:
+        for t in range(out.shape[0]):
+            update(state, params, x[t], out[t])
+
+
+def _rows2(state, params, x, y, out):
+    if state.shape[1] == 1 and x.shape[1] == 1 and out.shape[1] == 1:
+        for t in range(out.shape[0]):
+            update(state, params, x[t], y[t], out[t])
+    else:
+        for t in range(out.shape[0]):
+            update(state, params, x[t], y[t], out[t])
+
+
+def _rows3(state, params, x, y, z, out):
+    if state.shape[1] == 1 and x.shape[1] == 1 and out.shape[1] == 1:
+        for t in range(out.shape[0]):
+            update(state, params, x[t], y[t], z[t], out[t])
+    else:
+        for t in range(out.shape[0]):
+            update(state, params, x[t], y[t], z[t], out[t])
+
+
 def _cross1(state, params, x, out):
     for t in range(out.shape[0]):
         update(params, x[t], out[t])
@@ -83,6 +117,9 @@ LOOPS: dict[tuple[str, int], Callable[..., None]] = {
     ("series", 1): _series1,
     ("series", 2): _series2,
     ("series", 3): _series3,
+    ("rows", 1): _rows1,
+    ("rows", 2): _rows2,
+    ("rows", 3): _rows3,
     ("cross", 1): _cross1,
     ("cross", 2): _cross2,
 }
@@ -99,14 +136,15 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
     update : callable
         The operator's update, compiled or plain. A user's kernel is cached under the identity of
         its update, so an edit is never answered from the cache.
-    family : {"elementwise", "series", "cross"}
+    family : {"elementwise", "series", "rows", "cross"}
     n_inputs : int
 
     Returns
     -------
     callable
-        Takes `state` (N, S), `params` (P,), each input and `out` (R, N), all float64 and
-        C-contiguous, and fills `out`. An update that writes `params` does not compile.
+        Takes `state`, `params` (P,), each input and `out` (R, N), all float64 and C-contiguous,
+        and fills `out`. The state of a `series` is (N, S), of `rows` (S, N). An update
+        that writes `params` does not compile.
     """
     source = getattr(update, "py_func", update)
     own = source.__module__.startswith("alphalab.kernels.")

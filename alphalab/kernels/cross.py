@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.kernels._jit import jit, jit_allocating
-from alphalab.kernels.order import interpolated
+from alphalab.kernels.sorting import ascending
 
 
 @jit_allocating
@@ -24,11 +24,16 @@ def masked(x, value):
 
 @jit_allocating
 def cs_rank(params, x, out):
-    ordered = np.sort(known_values(x))
-    for j in range(x.size):
-        below = np.searchsorted(ordered, x[j], side="left")
-        upto = np.searchsorted(ordered, x[j], side="right")
-        out[j] = masked(x[j], (below + upto + 1) / 2.0 / max(ordered.size, 1))
+    order = ascending(x)
+    out[:] = np.nan
+    start = 0
+    while start < order.size:
+        end = start + 1
+        while end < order.size and x[order[end]] == x[order[start]]:
+            end += 1
+        for i in range(start, end):
+            out[order[i]] = (start + end + 1) / 2.0 / order.size
+        start = end
 
 
 @jit
@@ -74,14 +79,23 @@ def cs_scale(params, x, out):
         out[j] = masked(x[j], x[j] / gross * params[0] if gross > 0.0 else 0.0)
 
 
+@jit
+def interpolated(x, order, q):
+    """Return the quantile q of values in order (Hyndman & Fan 1996, type 7: linear)."""
+    place = q * (order.size - 1)
+    low = int(place)
+    value = x[order[low]]
+    return value if place == low else value + (place - low) * (x[order[low + 1]] - value)
+
+
 @jit_allocating
 def cs_winsorize(params, x, out):
-    ordered = np.sort(known_values(x))
-    if ordered.size == 0:
+    order = ascending(x)
+    if order.size == 0:
         out[:] = np.nan
         return
-    low = interpolated(ordered, params[0])
-    high = interpolated(ordered, 1.0 - params[0])
+    low = interpolated(x, order, params[0])
+    high = interpolated(x, order, 1.0 - params[0])
     for j in range(x.size):
         out[j] = masked(x[j], min(max(x[j], low), high))
 
@@ -108,10 +122,10 @@ def cs_neutralize(params, x, group, out):
 
 @jit_allocating
 def cs_top(params, x, out):
-    order = np.argsort(np.where(np.isfinite(x), -x, np.inf), kind="mergesort")
-    for place in range(x.size):
-        j = order[place]
-        out[j] = masked(x[j], 1.0 if place < params[0] else 0.0)
+    order = ascending(-x)
+    out[:] = np.nan
+    for i in range(order.size):
+        out[order[i]] = 1.0 if i < params[0] else 0.0
 
 
 @jit_allocating

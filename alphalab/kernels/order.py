@@ -1,6 +1,7 @@
-"""Order statistics of a window: extremes by a monotonic queue, quantiles by a sorted copy.
+"""Order statistics of a window: extremes by rounds, quantiles by a sorted copy.
 
-Same contract as `alphalab.kernels.window`.
+Same contract as `alphalab.kernels.window`. An unknown value stands here as one beyond all others,
+and a window that holds such is unknown.
 """
 
 from __future__ import annotations
@@ -8,118 +9,154 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.kernels._jit import jit
-from alphalab.kernels.window import BAD, HEAD, ROWS, known, push
-
-# State of a monotonic queue: its values at QUEUE, the rows they came from at QUEUE + n.
-FIRST, SIZE, QUEUE = 2, 3, 4
+from alphalab.kernels.window import HEAD, ROWS, A, B, fill, tick
 
 
 @jit
-def extreme(state, n, x, sign):
-    """Advance the queue of successive maxima of sign * x; its first slot, -1 when unknown."""
-    state[ROWS] += 1
-    row = state[ROWS]
-    if not np.isfinite(x):
-        state[BAD] = row
-        state[SIZE] = 0
-        return -1
-    first = int(state[FIRST])
-    size = int(state[SIZE])
-    if size > 0 and state[QUEUE + n + first] <= row - n:
-        first = first + 1 if first + 1 < n else 0
-        size -= 1
-    while size > 0:
-        last = first + size - 1
-        if last >= n:
-            last -= n
-        if sign * state[QUEUE + last] > sign * x:
-            break
-        size -= 1
-    slot = first + size
-    if slot >= n:
-        slot -= n
-    state[QUEUE + slot] = x
-    state[QUEUE + n + slot] = row
-    state[FIRST] = first
-    state[SIZE] = size + 1
-    return first if row - state[BAD] >= n else -1
+def beyond(x):
+    """Return x, or what is larger than all values when it is unknown."""
+    return x if np.isfinite(x) else np.inf
 
 
 @jit
-def ts_max(state, params, x):
-    slot = extreme(state, int(params[0]), x, 1.0)
-    return state[QUEUE + slot] if slot >= 0 else np.nan
+def either(condition, x, y):
+    """Return x where the condition holds, else y.
+
+    The sum keeps the compiler from choosing between two addresses instead, which no vector can.
+    """
+    return x if condition else y + 0.0
 
 
 @jit
-def ts_min(state, params, x):
-    slot = extreme(state, int(params[0]), x, -1.0)
-    return state[QUEUE + slot] if slot >= 0 else np.nan
+def extreme(state, n, x, sign, out):
+    """Advance the window: the largest sign * x, inf when one is unknown. Head at A."""
+    full, slot = tick(state, n)
+    ring, head = state[HEAD:], state[A]
+    if slot == 0:
+        fill(head, -np.inf)
+        fill(ring[n], -np.inf)
+    values, tail = ring[slot], ring[slot + 1]
+    for j in range(x.size):
+        value, largest, last = beyond(sign * x[j]), head[j], tail[j]
+        values[j] = value
+        largest = value if value >= largest else largest
+        head[j] = largest
+        largest = largest if largest >= last else last
+        out[j] = sign * largest if full & (largest < np.inf) else np.nan
+    if slot + 1 == n:
+        for i in range(n - 1, -1, -1):
+            values, after = ring[i], ring[i + 1]
+            for j in range(x.size):
+                value, last = values[j], after[j]
+                values[j] = last if last >= value else value
 
 
 @jit
-def ts_argmax(state, params, x):
-    n = int(params[0])
-    slot = extreme(state, n, x, 1.0)
-    return state[ROWS] - state[QUEUE + n + slot] if slot >= 0 else np.nan
+def ts_max(state, params, x, out):
+    extreme(state, int(params[0]), x, 1.0, out)
 
 
 @jit
-def ts_argmin(state, params, x):
-    n = int(params[0])
-    slot = extreme(state, n, x, -1.0)
-    return state[ROWS] - state[QUEUE + n + slot] if slot >= 0 else np.nan
+def ts_min(state, params, x, out):
+    extreme(state, int(params[0]), x, -1.0, out)
 
 
 @jit
-def insert(ordered, i, x):
-    """Put x into the free place i, moving larger values before it up."""
-    while i > 0 and ordered[i - 1] > x:
-        ordered[i] = ordered[i - 1]
-        i -= 1
-    ordered[i] = x
+def since_extreme(state, n, x, sign, out):
+    """Advance the window: rows since the largest sign * x, the latest of equals.
+
+    Head at A, its row at B; the rows of the tails in a second ring.
+    """
+    full, slot = tick(state, n)
+    row = state[ROWS, 0]
+    ring, rows = state[HEAD:], state[HEAD + n + 1 :]
+    head, head_row = state[A], state[B]
+    if slot == 0:
+        fill(head, -np.inf)
+        fill(ring[n], -np.inf)
+    values, whens, tail, tail_row = ring[slot], rows[slot], ring[slot + 1], rows[slot + 1]
+    for j in range(x.size):
+        value, largest, when = beyond(sign * x[j]), head[j], head_row[j]
+        last, last_row = tail[j], tail_row[j]
+        values[j] = value
+        whens[j] = row
+        newer = value >= largest
+        largest = either(newer, value, largest)
+        when = either(newer, row, when)
+        head[j] = largest
+        head_row[j] = when
+        newer = largest >= last
+        largest = either(newer, largest, last)
+        when = either(newer, when, last_row)
+        out[j] = row - when if full & (largest < np.inf) else np.nan
+    if slot + 1 == n:
+        for i in range(n - 1, -1, -1):
+            values, after, whens, later = ring[i], ring[i + 1], rows[i], rows[i + 1]
+            for j in range(x.size):
+                value, last, when, last_row = values[j], after[j], whens[j], later[j]
+                newer = last >= value
+                values[j] = either(newer, last, value)
+                whens[j] = either(newer, last_row, when)
+
+
+@jit
+def ts_argmax(state, params, x, out):
+    since_extreme(state, int(params[0]), x, 1.0, out)
+
+
+@jit
+def ts_argmin(state, params, x, out):
+    since_extreme(state, int(params[0]), x, -1.0, out)
 
 
 @jit
 def sorted_window(state, n, x):
-    """Advance the window and its sorted copy at HEAD + n; False when unknown."""
-    old = push(state, n, x)
-    if not known(state, n):
-        return False
-    ordered = state[HEAD + n : HEAD + 2 * n]
-    if state[ROWS] - state[BAD] == n:
-        for i in range(n):
-            insert(ordered, i, state[HEAD + i])
-        return True
-    i = np.searchsorted(ordered, old)
-    while i + 1 < n and ordered[i + 1] < x:
-        ordered[i] = ordered[i + 1]
-        i += 1
-    insert(ordered, i, x)
-    return True
+    """Advance the window and its sorted copy in a second ring; tell whether it is full.
+
+    Every place of the copy follows from itself and its neighbours: without the value that leaves,
+    `old`, the places from it on move down; then x goes between the two neighbours it lies between.
+    """
+    full, slot = tick(state, n)
+    values, ordered = state[HEAD + slot], state[HEAD + n + 1 :]
+    old, new, below = state[A], state[B], state[HEAD + n]
+    fill(ordered[n], np.inf)
+    fill(below, -np.inf)
+    for j in range(x.size):
+        old[j] = values[j]
+        new[j] = beyond(x[j]) + 0.0  # no -0.0, which equals 0.0 and might be taken for it
+        values[j] = new[j]
+    for i in range(n):
+        places, above = ordered[i], ordered[i + 1]
+        for j in range(x.size):
+            here, later, value, low = places[j], above[j], new[j], below[j]
+            here = here if here < old[j] else later
+            value = value if value > low else low
+            places[j] = value if value < here else here
+            below[j] = here
+    return full
 
 
 @jit
-def interpolated(ordered, q):
-    """Return the quantile q of sorted values (Hyndman & Fan 1996, type 7: linear)."""
-    place = q * (ordered.size - 1)
+def quantiles(state, n, q, x, out):
+    """Quantile q of the window (Hyndman & Fan 1996, type 7: linear)."""
+    full = sorted_window(state, n, x)
+    ordered = state[HEAD + n + 1 :]
+    place = q * (n - 1)
     low = int(place)
-    if place == low:
-        return ordered[low]
-    return ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
+    part = place - low
+    below, above, largest = ordered[low], ordered[low if place == low else low + 1], ordered[n - 1]
+    for j in range(x.size):
+        value, next_value = below[j], above[j]
+        between = value + part * (next_value - value)
+        between = value if part == 0.0 else between
+        out[j] = between if full & (largest[j] < np.inf) else np.nan
 
 
 @jit
-def ts_quantile(state, params, x):
-    n = int(params[0])
-    if not sorted_window(state, n, x):
-        return np.nan
-    return interpolated(state[HEAD + n : HEAD + 2 * n], params[1])
+def ts_quantile(state, params, x, out):
+    quantiles(state, int(params[0]), params[1], x, out)
 
 
 @jit
-def ts_median(state, params, x):
-    n = int(params[0])
-    if not sorted_window(state, n, x):
-        return np.nan
-    return interpolated(state[HEAD + n : HEAD + 2 * n], 0.5)
+def ts_median(state, params, x, out):
+    quantiles(state, int(params[0]), 0.5, x, out)

@@ -1,12 +1,24 @@
-"""Windows of one asset's last n rows, in O(1) a row where that is exact.
+"""Windows of the last n rows, all assets at once, in O(1) a row.
 
-Every function is an operator's `update(state, params, x, ...) -> y`. `state` is one float64 vector
-per asset, all zeros before the first row; `params[0]` is n. A value that is not finite is unknown:
-a window that holds one gives NaN and recovers when it has left.
+Every function is an operator's `update(state, params, x, ..., out)` for one row: `x` and `out` are
+that row's values (N,), `state` is (S, N) and all zeros before the first row; `params[0]` is n. A
+value that is not finite is unknown: a window that holds one gives NaN and recovers when it has
+left.
 
-Running sums are re-anchored: they are computed again from the window itself every n rows, and
-whenever cancellation has cost more than three digits of a sum of squares, or more than ten of a
-compensated sum. So nothing drifts, and a result depends on at most the last 2n rows.
+The rows go round a ring of n slots, and a window is always the tail of the last round and the head
+of this one::
+
+    slots       0   1   2   3   4      n = 5; this row is in slot 1
+    this round  x   x                  head: grows by one value a row
+    last round          x   x   x      tail: kept for every slot when a round ends
+
+So sums over windows only ever add, nothing is subtracted that has been added before: they cannot
+drift, forget at once what has left, and NaN spreads as it should without being looked for. Where
+cancellation could cost digits, deviations are taken from a value of the window itself: the first
+of the head, the last of the tail.
+
+The loops over assets are what the compiler makes vectors of. For that they read what they need
+first, and choose between values instead of branching.
 """
 
 from __future__ import annotations
@@ -15,243 +27,380 @@ import numpy as np
 
 from alphalab.kernels._jit import jit
 
-# The head of every window's state; the ring of n values starts at HEAD.
-ROWS = 0  # rows seen
-BAD = 1  # row (counted from 1) of the last unknown value; 0 stands for "before the data"
-POS = 2  # next slot of the ring
-RUN = 3  # equal values in a row, ending here
-A, B, C, D, E, F, G = 4, 5, 6, 7, 8, 9, 10  # accumulators, named where they are used
-HEAD = 11
-
-CANCELLED = 1e-3  # share of a sum of squares below which it is computed again
-LOST = 1e-10  # the same of a compensated sum
+# Fields of the state, one value per asset; the clock is that of all assets, kept with the first.
+ROWS, SLOT = 0, 1  # rows seen, slot of the next row
+A, B, C, D, E, F = 2, 3, 4, 5, 6, 7  # named where they are used
+HEAD = 8  # the first ring; each has n slots and one more, for the tail of a round that is over
 
 
 @jit
-def push(state, n, x):
-    """Put x into the ring, and return what fell out."""
-    state[ROWS] += 1
-    pos = int(state[POS])
-    old = state[HEAD + pos]
-    last = state[HEAD + (pos - 1 if pos > 0 else n - 1)]
-    state[RUN] = state[RUN] + 1 if x == last and state[ROWS] > 1 else 1.0
-    state[HEAD + pos] = x
-    state[POS] = pos + 1 if pos + 1 < n else 0
-    if not np.isfinite(x):
-        state[BAD] = state[ROWS]
-    return old
+def tick(state, n):
+    """Advance the clock: whether the window is full, and this row's slot."""
+    row = state[ROWS, 0] + 1.0
+    slot = state[SLOT, 0]
+    state[ROWS, 0] = row
+    state[SLOT, 0] = slot + 1.0 if slot + 1.0 < n else 0.0
+    return row >= n, int(slot)
 
 
 @jit
-def known(state, n):
-    """Tell whether the window is full and holds no unknown value."""
-    return state[ROWS] - state[BAD] >= n
+def known(x):
+    """Return x, or NaN when it is unknown."""
+    return x if np.isfinite(x) else np.nan
 
 
 @jit
-def fresh(state, n):
-    """Tell whether this is the first row of a known window, or the ring has come round."""
-    return state[ROWS] - state[BAD] == n or state[POS] == 0
+def fill(row, value):
+    for j in range(row.size):
+        row[j] = value
+
+
+# Sums.
 
 
 @jit
-def add(state, x):
-    """Add x to the sum at A with Neumaier's compensation at B; C is the largest A so far."""
-    total = state[A] + x
-    if abs(state[A]) >= abs(x):
-        state[B] += (state[A] - total) + x
-    else:
-        state[B] += (x - total) + state[A]
-    state[A] = total
-    state[C] = max(state[C], abs(total))
+def add(total, rest, x):
+    """Return total + x, and what Neumaier's compensation knows to be missing from it."""
+    new = total + x
+    large, small = (total, x) if abs(total) >= abs(x) else (x, total)
+    lost = (large - new) + small
+    return new, rest + lost
 
 
 @jit
-def running_sum(state, n, x):
-    """Advance the window and return its sum, NaN when unknown."""
-    old = push(state, n, x)
-    if not known(state, n):
-        return np.nan
-    if not fresh(state, n) and np.isfinite(state[A]):
-        add(state, x)
-        add(state, -old)
-        total = state[A] + state[B]
-        if np.isfinite(total) and abs(total) >= LOST * state[C]:
-            return total
-    state[A] = 0.0
-    state[B] = 0.0
-    for i in range(HEAD, HEAD + n):
-        add(state, state[i])
-    state[C] = abs(state[A])
-    return state[A] + state[B]
+def window_sum(state, n, x, out):
+    """Advance the window; its compensated sum. Head at A and B, tails and their rests in rings."""
+    full, slot = tick(state, n)
+    ring, rests = state[HEAD:], state[HEAD + n + 1 :]
+    values, tail, tail_rest = ring[slot], ring[slot + 1], rests[slot + 1]
+    head, head_rest = state[A], state[B]
+    for j in range(x.size):
+        value, last, last_rest = known(x[j]), tail[j], tail_rest[j]
+        values[j] = value
+        total, rest = add(head[j], head_rest[j], value)
+        head[j] = total
+        head_rest[j] = rest
+        total, rest = add(last, last_rest + rest, total)
+        out[j] = total + rest if full else np.nan
+    if slot + 1 == n:
+        fill(head, 0.0)
+        fill(head_rest, 0.0)
+        end_sums(n, ring, rests)
 
 
 @jit
-def ts_sum(state, params, x):
-    return running_sum(state, int(params[0]), x)
+def end_sums(n, ring, rests):
+    """Turn the values of the round that ends into the sums of its tails."""
+    if ring.shape[1] == 1:  # in registers
+        total, rest = 0.0, 0.0
+        for i in range(n - 1, -1, -1):
+            total, rest = add(total, rest, ring[i, 0])
+            ring[i, 0] = total
+            rests[i, 0] = rest
+        return
+    for i in range(n - 1, -1, -1):
+        totals, after, lost, lost_after = ring[i], ring[i + 1], rests[i], rests[i + 1]
+        for j in range(totals.size):
+            totals[j], lost[j] = add(after[j], lost_after[j], totals[j])
 
 
 @jit
-def ts_mean(state, params, x):
+def ts_sum(state, params, x, out):
+    window_sum(state, int(params[0]), x, out)
+
+
+@jit
+def ts_mean(state, params, x, out):
+    """Return the mean; of equal values exactly this value. C: the last value, D: equal ones."""
     n = int(params[0])
-    total = running_sum(state, n, x)
-    return x if state[RUN] >= n and known(state, n) else total / n
+    window_sum(state, n, x, out)
+    last, run = state[C], state[D]
+    for j in range(x.size):
+        value, before, length = known(x[j]), last[j], run[j]
+        length = (length if value == before else 0.0) + 1.0
+        last[j] = value
+        run[j] = length
+        mean = out[j] / n
+        out[j] = value if length >= n else mean
 
 
 @jit
-def ts_count(state, params, x):
-    held = x
-    if not np.isnan(x):
-        held = 1.0 if x != 0.0 else 0.0
-    return running_sum(state, int(params[0]), held)
+def ts_count(state, params, x, out):
+    n = int(params[0])
+    full, slot = tick(state, n)
+    ring = state[HEAD:]
+    values, tail, head = ring[slot], ring[slot + 1], state[A]
+    for j in range(x.size):
+        value, last, total = x[j], tail[j], head[j]
+        held = np.nan if np.isnan(value) else (1.0 if value != 0.0 else 0.0)
+        values[j] = held
+        head[j] = total + held
+        out[j] = last + (total + held) if full else np.nan
+    if slot + 1 == n:
+        fill(head, 0.0)
+        for i in range(n - 1, -1, -1):
+            values, after = ring[i], ring[i + 1]
+            for j in range(x.size):
+                values[j] += after[j]
+
+
+@jit
+def ts_product(state, params, x, out):
+    n = int(params[0])
+    full, slot = tick(state, n)
+    ring, head = state[HEAD:], state[A]
+    if slot == 0:
+        fill(head, 1.0)
+        fill(ring[n], 1.0)
+    values, tail = ring[slot], ring[slot + 1]
+    for j in range(x.size):
+        value, last = known(x[j]), tail[j]
+        values[j] = value
+        product = head[j] * value
+        head[j] = product
+        out[j] = last * product if full else np.nan
+    if slot + 1 == n:
+        for i in range(n - 1, -1, -1):
+            values, after = ring[i], ring[i + 1]
+            for j in range(x.size):
+                values[j] *= after[j]
+
+
+@jit
+def ts_decay_linear(state, params, x, out):
+    """Head at A (sum) and B (weighted by slots); a tail is the sum of the sums of all its ends."""
+    n = int(params[0])
+    full, slot = tick(state, n)
+    ring, head, weighted = state[HEAD:], state[A], state[B]
+    values, tail = ring[slot], ring[slot + 1]
+    weights = n * (n + 1.0) / 2.0
+    for j in range(x.size):
+        value, last = known(x[j]), tail[j]
+        values[j] = value
+        total = head[j] + value
+        by_slot = weighted[j] + slot * value
+        head[j] = total
+        weighted[j] = by_slot
+        out[j] = (last + ((n - slot) * total + by_slot)) / weights if full else np.nan
+    if slot + 1 == n:
+        fill(head, 0.0)
+        fill(weighted, 0.0)
+        for i in range(n - 1, -1, -1):
+            values, after = ring[i], ring[i + 1]
+            for j in range(x.size):
+                end = head[j] + values[j]
+                head[j] = end
+                values[j] = after[j] + end
+        fill(head, 0.0)
+
+
+# Moments.
 
 
 @jit
 def moments(state, n, x):
-    """Advance the window; mean at A + B / n and sum of squared deviations at D. False when unknown.
+    """Advance the window: whether it is full, and this row's slot.
 
-    A: anchor, B: sum of x - A, C: sum of (x - A)^2, D: the same about the mean, E: largest C since
-    anchoring.
+    A: first value of the head, B: sum of deviations from it, C: their squares; D: last value of
+    the tail. Of the window then, E: mean less A, F: sum of squared deviations from the mean.
     """
-    old = push(state, n, x)
-    if not known(state, n):
-        return False
-    if state[RUN] >= n:
-        state[A], state[B], state[C], state[D], state[E] = x, 0.0, 0.0, 0.0, 0.0
-        return True
-    if not fresh(state, n):
-        into = x - state[A]
-        out = old - state[A]
-        state[B] += into - out
-        state[C] += into * into - out * out
-        state[D] = state[C] - state[B] * state[B] / n
-        state[E] = max(state[E], state[C])
-        if state[D] > CANCELLED * state[E]:
-            return True
-    anchor = 0.0
-    for i in range(HEAD, HEAD + n):
-        anchor += state[i] / n
-    first = 0.0
-    second = 0.0
-    for i in range(HEAD, HEAD + n):
-        d = state[i] - anchor
-        first += d
-        second += d * d
-    state[A], state[B], state[C], state[E] = anchor, first, second, second
-    state[D] = max(second - first * first / n, 0.0)
-    return True
+    full, slot = tick(state, n)
+    ring, squares = state[HEAD:], state[HEAD + n + 1 :]
+    first, total, square, end = state[A], state[B], state[C], state[D]
+    if slot == 0:
+        for j in range(x.size):
+            first[j] = known(x[j])
+        fill(total, 0.0)
+        fill(square, 0.0)
+    values, tail, tail_square = ring[slot], ring[slot + 1], squares[slot + 1]
+    deviation, variation = state[E], state[F]
+    n_tail, share = n - slot - 1.0, 1.0 / n
+    if n_tail == 0.0:
+        for j in range(x.size):
+            end[j] = first[j]
+    for j in range(x.size):
+        value, point, last, last_square = x[j], first[j], tail[j], tail_square[j]
+        values[j] = value
+        s, ss = deviate(total[j], square[j], value - point)
+        total[j] = s
+        square[j] = ss
+        apart = end[j] - point
+        s += last + n_tail * apart
+        ss += last_square + apart * (2.0 * last + n_tail * apart)
+        mean = s * share
+        about_mean = ss - s * mean
+        deviation[j] = mean
+        variation[j] = 0.0 if about_mean < 0.0 else about_mean
+    if slot + 1 == n:
+        for j in range(x.size):
+            end[j] = x[j]
+        end_moments(n, ring, squares, end)
+    return full, slot
 
 
 @jit
-def ts_var(state, params, x):
+def deviate(total, square, d):
+    """Return the sums of deviations and of their squares with one more deviation."""
+    return total + d, square + d * d
+
+
+@jit
+def end_moments(n, ring, squares, end):
+    """Turn the values of the round that ends into the sums of its tails, about its last."""
+    if ring.shape[1] == 1:  # in registers
+        total, square = 0.0, 0.0
+        for i in range(n - 1, -1, -1):
+            total, square = deviate(total, square, ring[i, 0] - end[0])
+            ring[i, 0] = total
+            squares[i, 0] = square
+        return
+    for i in range(n - 1, -1, -1):
+        totals, after, square, square_after = ring[i], ring[i + 1], squares[i], squares[i + 1]
+        for j in range(totals.size):
+            totals[j], square[j] = deviate(after[j], square_after[j], totals[j] - end[j])
+
+
+@jit
+def ts_var(state, params, x, out):
     n = int(params[0])
-    return state[D] / (n - 1) if moments(state, n, x) else np.nan
+    full, _ = moments(state, n, x)
+    variation = state[F]
+    for j in range(x.size):
+        out[j] = variation[j] / (n - 1) if full else np.nan
 
 
 @jit
-def ts_std(state, params, x):
-    return np.sqrt(ts_var(state, params, x))
+def ts_std(state, params, x, out):
+    ts_var(state, params, x, out)
+    for j in range(x.size):
+        out[j] = np.sqrt(out[j])
 
 
 @jit
-def spread(state):
-    """Tell whether the window has a deviation to divide by: not constant, not beyond float64."""
-    return 0.0 < state[D] < np.inf
+def varies(variation):
+    """Tell whether one can divide by it: not constant, not beyond float64."""
+    return (variation > 0.0) & (variation < np.inf)
 
 
 @jit
-def ts_zscore(state, params, x):
+def ts_zscore(state, params, x, out):
     n = int(params[0])
-    if not moments(state, n, x) or not spread(state):
-        return np.nan
-    return ((x - state[A]) - state[B] / n) / np.sqrt(state[D] / (n - 1))
+    full, _ = moments(state, n, x)
+    first, deviation, variation = state[A], state[E], state[F]
+    for j in range(x.size):
+        square = variation[j]
+        z = ((x[j] - first[j]) - deviation[j]) / np.sqrt(square / (n - 1))
+        out[j] = z if varies(square) & full else np.nan
+
+
+# A ring of the values themselves.
 
 
 @jit
-def standardised(state, n, power):
-    """Return the mean of ((x - mean) / deviation)^power over a window `moments` has advanced."""
-    mean = state[B] / n
-    scale = 1.0 / np.sqrt(state[D] / n)
-    total = 0.0
-    for i in range(HEAD, HEAD + n):
-        total += (((state[i] - state[A]) - mean) * scale) ** power
-    return total / n
+def powered(value, first, mean, scale, power):
+    """Return the third or fourth power of a value less first and mean, times scale."""
+    z = ((value - first) - mean) * scale
+    return z * z * (z if power == 3 else z * z)
 
 
 @jit
-def ts_skew(state, params, x):
+def standardised(state, n, power, x, out):
+    """Advance the window: the mean of ((x - mean) / deviation)^power. Its values in a third ring.
+
+    O(n): third and fourth powers of deviations in other units than these leave float64 early.
+    """
+    full, slot = moments(state, n, x)
+    first, deviation, variation = state[A], state[E], state[F]
+    window = state[HEAD + 2 * (n + 1) :]
+    values, scale = window[slot], window[n]
+    for j in range(x.size):
+        values[j] = x[j]
+        scale[j] = 1.0 / np.sqrt(variation[j] / n)
+        out[j] = 0.0
+    if window.shape[1] == 1:  # in a register
+        total = 0.0
+        for i in range(n):
+            total += powered(window[i, 0], first[0], deviation[0], scale[0], power)
+        out[0] = total
+    else:
+        for i in range(n):
+            values = window[i]
+            for j in range(x.size):
+                out[j] += powered(values[j], first[j], deviation[j], scale[j], power)
+    for j in range(x.size):
+        total, square = out[j], variation[j]
+        out[j] = total / n if varies(square) & full else np.nan
+
+
+@jit
+def ts_skew(state, params, x, out):
     n = int(params[0])
-    if not moments(state, n, x) or not spread(state):
-        return np.nan
-    return standardised(state, n, 3) * np.sqrt(n * (n - 1.0)) / (n - 2.0)
+    standardised(state, n, 3, x, out)
+    for j in range(x.size):
+        out[j] = out[j] * np.sqrt(n * (n - 1.0)) / (n - 2.0)
 
 
 @jit
-def ts_kurt(state, params, x):
+def ts_kurt(state, params, x, out):
     n = int(params[0])
-    if not moments(state, n, x) or not spread(state):
-        return np.nan
-    raw = standardised(state, n, 4)
-    return (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * raw - 3.0 * (n - 1.0))
+    standardised(state, n, 4, x, out)
+    for j in range(x.size):
+        raw = out[j]
+        out[j] = (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * raw - 3.0 * (n - 1.0))
 
 
 @jit
-def ts_product(state, params, x):
+def half_places(value, x):
+    """Return what a value of the window adds to the rank of x: 2 if less, 1 if equal, else 0."""
+    return int(value < x) + int(value <= x)
+
+
+@jit
+def ts_rank(state, params, x, out):
+    """Count lesser values. A: row of the last unknown one, from 1; 0 is "before the data"."""
     n = int(params[0])
-    push(state, n, x)
-    if not known(state, n):
-        return np.nan
-    product = 1.0
-    pos = int(state[POS])
-    for i in range(n):
-        product *= state[HEAD + (pos + i if pos + i < n else pos + i - n)]
-    return product
+    _, slot = tick(state, n)
+    row, bad, ring = state[ROWS, 0], state[A], state[HEAD:]
+    values = ring[slot]
+    for j in range(x.size):
+        value, before = x[j], bad[j]
+        values[j] = value
+        bad[j] = before if np.isfinite(value) else row
+        out[j] = 1.0
+    if ring.shape[1] == 1:  # in a register
+        places = 1
+        for i in range(n):
+            places += half_places(ring[i, 0], x[0])
+        out[0] = places
+    else:
+        for i in range(n):
+            values = ring[i]
+            for j in range(x.size):
+                out[j] += half_places(values[j], x[j])
+    for j in range(x.size):
+        out[j] = out[j] / 2.0 / n if row - bad[j] >= n else np.nan
 
 
 @jit
-def ts_decay_linear(state, params, x):
+def delay(state, params, x, out):
     n = int(params[0])
-    push(state, n, x)
-    if not known(state, n):
-        return np.nan
-    total = 0.0
-    pos = int(state[POS])
-    for i in range(n):
-        total += (i + 1.0) * state[HEAD + (pos + i if pos + i < n else pos + i - n)]
-    return total / (n * (n + 1.0) / 2.0)
+    _, slot = tick(state, n)
+    values, full = state[HEAD + slot], state[ROWS, 0] > n
+    for j in range(x.size):
+        before, value = values[j], x[j]
+        values[j] = value
+        out[j] = before if full else np.nan
 
 
 @jit
-def ts_rank(state, params, x):
-    n = int(params[0])
-    push(state, n, x)
-    if not known(state, n):
-        return np.nan
-    less = 0
-    equal = 0
-    for i in range(HEAD, HEAD + n):
-        less += state[i] < x
-        equal += state[i] == x
-    return (less + (equal + 1) / 2.0) / n
+def delta(state, params, x, out):
+    delay(state, params, x, out)
+    for j in range(x.size):
+        out[j] = x[j] - out[j]
 
 
 @jit
-def delayed(state, n, x):
-    """Advance the ring and return the value n rows ago, NaN before there is one."""
-    old = push(state, n, x)
-    return old if state[ROWS] > n else np.nan
-
-
-@jit
-def delay(state, params, x):
-    return delayed(state, int(params[0]), x)
-
-
-@jit
-def delta(state, params, x):
-    return x - delayed(state, int(params[0]), x)
-
-
-@jit
-def returns(state, params, x):
-    return x / delayed(state, int(params[0]), x) - 1.0
+def returns(state, params, x, out):
+    delay(state, params, x, out)
+    for j in range(x.size):
+        out[j] = x[j] / out[j] - 1.0

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from alphalab.errors import ParameterError
+from alphalab.errors import ParameterError, StateError
 
 Calls = Iterable[tuple[Any, ...]]
 Results = Generator[Any, None, None]
@@ -46,6 +46,8 @@ class Backend:
     ------
     ParameterError
         A number of jobs that is no integer, or 0.
+    StateError
+        A Dask cluster without a worker.
     """
 
     def __init__(self, n_jobs: int | None = None) -> None:
@@ -81,8 +83,14 @@ class Backend:
 
     def _count(self) -> int:
         if self._name == "DaskDistributedBackend":
-            # A cluster that grows on demand has no worker before it has a task.
-            self._backend.client.submit(int, pure=False).result()
+            try:
+                self._await_worker()
+            except TimeoutError:
+                raise StateError(
+                    f"no Dask worker within {self._backend.wait_for_workers_timeout} seconds",
+                    rule="a sweep starts when there is a worker.",
+                    fix='Wait longer: parallel_config(backend="dask", wait_for_workers_timeout=..)',
+                ) from None
             return sum(self._backend.client.ncores().values())
         if self._name == "RayBackend":
             import ray
@@ -133,7 +141,7 @@ class Backend:
         share = _Shared(lambda array: client.scatter(array, broadcast=True, hash=False))
         futures: list[Any] = []
         try:
-            client.submit(int, pure=False).result()  # a worker to scatter to, again after a loss
+            self._await_worker()  # to scatter to, also after all were lost
             for args in calls:
                 futures.append(client.submit(function, *share(args), pure=False, **options))
             for future in distributed.as_completed(futures):
@@ -142,6 +150,11 @@ class Backend:
             raise WorkersLost(str(error)) from error  # or what was scattered to them
         finally:
             client.cancel(futures)
+
+    def _await_worker(self) -> None:
+        """Run a task: a cluster that grows on demand has no worker before it has one."""
+        timeout = self._backend.wait_for_workers_timeout
+        self._backend.client.submit(int, pure=False).result(timeout or None)
 
     def _ray(self, function: Callable[..., Any], calls: Calls) -> Results:
         import ray

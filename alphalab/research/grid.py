@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from typing import Any, NamedTuple
 
 import msgspec
 
 from alphalab.config import RunSettings
-from alphalab.core.checks import check_assets
+from alphalab.core.checks import check_assets, check_names
 from alphalab.core.columns import Column
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
@@ -63,6 +63,8 @@ class Family:
         What is not swept.
     instruments : sequence of Instrument
         The assets it runs on.
+    columns : collection of str, optional
+        The columns of the bars: expressions may name no others. Not given: not looked at.
 
     Raises
     ------
@@ -89,11 +91,13 @@ class Family:
         names: Sequence[str],
         options: RunOptions,
         instruments: Sequence[Instrument],
+        columns: Collection[str] | None = None,
     ) -> None:
         self._cls = _strategy_class(strategy)
         self._base = msgspec.structs.asdict(strategy) if isinstance(strategy, Strategy) else {}
         self._options = options
         self._instruments = instruments
+        self._columns = columns
         self._fields = swept_fields(self._cls)
         for name in names:
             check_name(name, self._cls)
@@ -130,6 +134,8 @@ class Family:
         try:
             strategy = self._cls(**{**self._base, **values})
             column = Column.of(strategy, self._settings_of(strategy, params), self._instruments)
+            if self._columns is not None:
+                check_names(column.expressions, self._instruments, self._columns)
         except AlphalabError as error:
             return Variant(params, None, _one_line(error))
         except Exception as error:
@@ -155,6 +161,7 @@ def variants(
     options: RunOptions,
     instruments: Sequence[Instrument],
     *,
+    columns: Collection[str] | None = None,
     max_columns: int = MAX_COLUMNS,
 ) -> tuple[tuple[str, ...], tuple[Variant, ...]]:
     """Return the swept names, and a variant for each combination in order.
@@ -171,6 +178,8 @@ def variants(
         How all of them are run.
     instruments : sequence of Instrument
         The assets they run on.
+    columns : collection of str, optional
+        The columns of the bars: expressions may name no others. Not given: not looked at.
     max_columns : int
         More combinations are refused.
 
@@ -208,7 +217,7 @@ def variants(
             rule="a strategy is swept over a grid, a list of parameters, or by al.Search(...).",
         )
     names, rows = combinations(space, max_columns)
-    family = Family(strategy, names, options, instruments)
+    family = Family(strategy, names, options, instruments, columns)
     made = tuple(family.variant(dict(zip(names, row, strict=True))) for row in rows)
     if all(variant.column is None for variant in made):
         raise ParameterError(

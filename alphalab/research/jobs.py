@@ -66,7 +66,7 @@ def run_columns(
         Workers, as in joblib. Not given: as `joblib.parallel_config` says, else one for each core.
     done : callable
         ``done(indices, tallies)`` is called in this thread as soon as a part is finished, in any
-        order: places in `columns` and their records of `alphalab.types.TALLY`.
+        order: places in `columns` and their records of `alphalab.core.columns.COLUMN`.
     advance : callable
         ``advance(x)`` after x more columns, also parts of one; from any thread.
 
@@ -79,6 +79,17 @@ def run_columns(
         Workers died again and again while nothing was finished.
     KeyboardInterrupt
         As it came: what was finished has been handed to `done`, and nothing runs on.
+
+    Examples
+    --------
+    >>> import alphalab as al
+    >>> bars, settings = al.load("sp500"), al.RunSettings(cash=100.0)
+    >>> texts = [f"where(close > ts_mean(close, {n}), 1, 0)" for n in (50, 200)]
+    >>> columns = [Column.of(al.Expression(text=x), settings, bars.instruments) for x in texts]
+    >>> fills = {}
+    >>> run_columns(columns, bars, done=lambda i, x: fills.update(zip(i, x["n_fills"].tolist())))
+    >>> sorted(fills.items())
+    [(0, 364), (1, 148)]
     """
     backend = Backend(n_jobs)
     calls = any(n.op == "python_op" for n in _nodes(columns)) if PYTHON_FUNCTIONS else False

@@ -10,6 +10,8 @@ Arguments, the same everywhere:
     no risk-free rate is subtracted anywhere.
 ``periods_per_year``
     Rows a year holds; it annualises and comes from the bars.
+``falls``
+    What `drawdowns` gives for the equity, where it is there already: it is not computed again then.
 
 The NaN rule for every figure: NaN when an input holds a NaN, when there are too few rows for the
 formula, when it would divide by zero (a spread or a fall of 1e-14 or less is rounding and counts as
@@ -20,6 +22,7 @@ Nothing warns and nothing raises.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -30,6 +33,8 @@ ROUNDING = 1e-14
 
 _NAN = float("nan")
 _LARGEST_LOG = 700.0
+_MANY = 10_000
+_PART = 16_384
 
 
 def row_returns(equity: FloatArray) -> FloatArray:
@@ -48,9 +53,13 @@ def row_returns(equity: FloatArray) -> FloatArray:
     array([-1.05,   nan])
     """
     before = np.asarray(equity[:-1], np.float64)
-    growth = np.full(before.shape, np.nan)
-    np.divide(equity[1:], before, out=growth, where=np.minimum.accumulate(before) > 0)
-    return growth - 1
+    if before.size and before.min() > 0:
+        growth = equity[1:] / before
+    else:
+        growth = np.full(before.shape, np.nan)
+        np.divide(equity[1:], before, out=growth, where=np.minimum.accumulate(before) > 0)
+    growth -= 1
+    return growth
 
 
 def total_return(equity: FloatArray) -> float:
@@ -74,7 +83,7 @@ def annual_return(equity: FloatArray, periods_per_year: float) -> float:
     >>> round(annual_return(np.array([100.0, 110.0, 121.0]), periods_per_year=1), 12)
     0.1
     """
-    if not _known(equity, 2) or equity.min() <= 0:
+    if not _never_ruined(equity):
         return _NAN
     log_growth = math.log(equity[-1] / equity[0]) * periods_per_year / (equity.size - 1)
     return math.expm1(log_growth) if log_growth < _LARGEST_LOG else _NAN
@@ -90,7 +99,7 @@ def volatility(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 2):
         return _NAN
-    return float(np.std(returns, ddof=1)) * math.sqrt(periods_per_year)
+    return _deviation(returns) * math.sqrt(periods_per_year)
 
 
 def sharpe(returns: FloatArray, periods_per_year: float) -> float:
@@ -105,7 +114,7 @@ def sharpe(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 2):
         return _NAN
-    return _ratio(returns.mean(), float(np.std(returns, ddof=1))) * math.sqrt(periods_per_year)
+    return _ratio(returns.mean(), _deviation(returns)) * math.sqrt(periods_per_year)
 
 
 def sortino(returns: FloatArray, periods_per_year: float) -> float:
@@ -121,7 +130,7 @@ def sortino(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 1):
         return _NAN
-    downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
+    downside = math.sqrt(_mean(lambda r: np.minimum(r, 0.0) ** 2, returns))
     return _ratio(returns.mean(), downside) * math.sqrt(periods_per_year)
 
 
@@ -137,7 +146,8 @@ def omega(returns: FloatArray) -> float:
     """
     if not _known(returns, 1):
         return _NAN
-    return _ratio(np.maximum(returns, 0.0).sum(), np.maximum(-returns, 0.0).sum())
+    gained = _sum(lambda r: np.maximum(r, 0.0), returns)
+    return _ratio(gained, _sum(lambda r: np.maximum(-r, 0.0), returns))
 
 
 def drawdowns(equity: FloatArray) -> FloatArray:
@@ -154,10 +164,12 @@ def drawdowns(equity: FloatArray) -> FloatArray:
     >>> drawdowns(np.array([100.0, 120.0, 90.0, 120.0]))
     array([0.  , 0.  , 0.25, 0.  ])
     """
-    return 1 - equity / np.maximum.accumulate(equity)
+    falls = np.maximum.accumulate(equity, dtype=np.float64)
+    np.divide(equity, falls, out=falls)
+    return np.subtract(1, falls, out=falls)
 
 
-def max_drawdown(equity: FloatArray) -> float:
+def max_drawdown(equity: FloatArray, falls: FloatArray | None = None) -> float:
     """Largest fall from a running peak, the starting cash included, as a fraction of that peak.
 
     Examples
@@ -165,10 +177,12 @@ def max_drawdown(equity: FloatArray) -> float:
     >>> max_drawdown(np.array([100.0, 120.0, 90.0, 110.0]))
     0.25
     """
-    return float(drawdowns(equity).max()) if _known(equity, 1) and equity[0] > 0 else _NAN
+    if not _known(equity, 1) or equity[0] <= 0:
+        return _NAN
+    return float((drawdowns(equity) if falls is None else falls).max())
 
 
-def max_drawdown_span(equity: FloatArray) -> tuple[int, int]:
+def max_drawdown_span(equity: FloatArray, falls: FloatArray | None = None) -> tuple[int, int]:
     """Where the deepest drawdown begins and ends.
 
     Returns
@@ -182,14 +196,15 @@ def max_drawdown_span(equity: FloatArray) -> tuple[int, int]:
     >>> max_drawdown_span(np.array([100.0, 120.0, 90.0, 110.0, 120.0]))
     (1, 4)
     """
-    starts, ends = _drawdown_spans(equity)
+    falls = drawdowns(equity) if falls is None else falls
+    starts, ends = _drawdown_spans(falls)
     if not starts.size:
         return 0, 0
-    deepest = int(np.searchsorted(starts, drawdowns(equity).argmax())) - 1
+    deepest = int(np.searchsorted(starts, falls.argmax())) - 1
     return int(starts[deepest]), int(ends[deepest])
 
 
-def longest_drawdown_span(equity: FloatArray) -> tuple[int, int]:
+def longest_drawdown_span(equity: FloatArray, falls: FloatArray | None = None) -> tuple[int, int]:
     """Where the longest time below a peak begins and ends, as points of `equity`.
 
     Examples
@@ -197,14 +212,14 @@ def longest_drawdown_span(equity: FloatArray) -> tuple[int, int]:
     >>> longest_drawdown_span(np.array([100.0, 50.0, 100.0, 99.0, 98.0, 99.0]))
     (2, 5)
     """
-    starts, ends = _drawdown_spans(equity)
+    starts, ends = _drawdown_spans(drawdowns(equity) if falls is None else falls)
     if not starts.size:
         return 0, 0
     longest = int((ends - starts).argmax())
     return int(starts[longest]), int(ends[longest])
 
 
-def calmar(equity: FloatArray, periods_per_year: float) -> float:
+def calmar(equity: FloatArray, periods_per_year: float, falls: FloatArray | None = None) -> float:
     """Annual return over the largest drawdown of the whole run (Young 1991, who took three years).
 
     Examples
@@ -212,7 +227,7 @@ def calmar(equity: FloatArray, periods_per_year: float) -> float:
     >>> round(calmar(np.array([100.0, 80.0, 121.0]), periods_per_year=1), 12)
     0.5
     """
-    return _ratio(annual_return(equity, periods_per_year), max_drawdown(equity))
+    return _ratio(annual_return(equity, periods_per_year), max_drawdown(equity, falls))
 
 
 def value_at_risk(returns: FloatArray) -> float:
@@ -226,7 +241,7 @@ def value_at_risk(returns: FloatArray) -> float:
     >>> round(value_at_risk(np.linspace(-0.10, 0.10, 21)), 12)
     0.09
     """
-    return 0.0 - float(np.quantile(returns, 0.05)) if _known(returns, 1) else _NAN
+    return tail(returns)[0]
 
 
 def cvar(returns: FloatArray) -> float:
@@ -240,10 +255,25 @@ def cvar(returns: FloatArray) -> float:
     >>> round(cvar(np.linspace(-0.10, 0.10, 21)), 12)
     0.095
     """
+    return tail(returns)[1]
+
+
+def tail(returns: FloatArray) -> tuple[float, float]:
+    """`value_at_risk` and `cvar`, which look at the same rows.
+
+    Examples
+    --------
+    >>> [round(x, 12) for x in tail(np.linspace(-0.10, 0.10, 21))]
+    [0.09, 0.095]
+    """
     if not _known(returns, 1):
-        return _NAN
-    last = int(0.05 * (returns.size - 1))
-    return 0.0 - float(np.partition(returns, last)[: last + 1].mean())
+        return _NAN, _NAN
+    place = 0.05 * (returns.size - 1)
+    last = int(place)
+    worst = _smallest(returns, last + 2)
+    low, high = worst[last], worst[-1]  # of one return the same
+    quantile = low + (place - last) * (high - low)
+    return 0.0 - float(quantile), 0.0 - float(worst[: last + 1].mean())
 
 
 def skew(returns: FloatArray) -> float:
@@ -254,7 +284,7 @@ def skew(returns: FloatArray) -> float:
     >>> round(skew(np.array([0.0, 0.0, 0.0, 0.04])), 12)
     1.154700538379
     """
-    return _standardised_moment(returns, 3)
+    return _standardised_moment(returns, lambda z: z * z * z)
 
 
 def kurtosis(returns: FloatArray) -> float:
@@ -267,7 +297,7 @@ def kurtosis(returns: FloatArray) -> float:
     >>> round(kurtosis(np.array([-0.01, 0.01, -0.01, 0.01])), 12)
     -2.0
     """
-    return _standardised_moment(returns, 4) - 3
+    return _standardised_moment(returns, lambda z: (z * z) * (z * z)) - 3
 
 
 def exposure(gross: FloatArray) -> float:
@@ -278,7 +308,7 @@ def exposure(gross: FloatArray) -> float:
     >>> exposure(np.array([0.0, 50.0, 50.0, 0.0]))
     0.5
     """
-    return float(np.mean(gross > 0)) if _known(gross, 1) else _NAN
+    return float(np.count_nonzero(gross > 0) / gross.size) if _known(gross, 1) else _NAN
 
 
 def mean_gross_exposure(gross: FloatArray, equity: FloatArray) -> float:
@@ -295,9 +325,9 @@ def mean_gross_exposure(gross: FloatArray, equity: FloatArray) -> float:
     >>> mean_gross_exposure(np.array([0.0, 50.0]), np.array([100.0, 100.0, 100.0]))
     0.25
     """
-    if not _known(gross, 1) or not _known(equity, 2) or equity.min() <= 0:
+    if not _known(gross, 1) or not _never_ruined(equity):
         return _NAN
-    return float(np.mean(gross / equity[1:]))
+    return _mean(lambda g, e: g / e, gross, equity[1:])
 
 
 def max_gross_exposure(gross: FloatArray, equity: FloatArray) -> float:
@@ -308,9 +338,9 @@ def max_gross_exposure(gross: FloatArray, equity: FloatArray) -> float:
     >>> max_gross_exposure(np.array([0.0, 50.0]), np.array([100.0, 100.0, 100.0]))
     0.5
     """
-    if not _known(gross, 1) or not _known(equity, 2) or equity.min() <= 0:
+    if not _known(gross, 1) or not _never_ruined(equity):
         return _NAN
-    return float(np.max(gross / equity[1:]))
+    return max(float((g / e).max()) for g, e in _parts(gross, equity[1:]))
 
 
 def turnover(traded: float, equity: FloatArray, periods_per_year: float) -> float:
@@ -324,7 +354,7 @@ def turnover(traded: float, equity: FloatArray, periods_per_year: float) -> floa
     >>> turnover(200.0, np.array([100.0, 100.0, 100.0]), periods_per_year=2)
     2.0
     """
-    if not _known(equity, 2) or equity.min() <= 0:
+    if not _never_ruined(equity):
         return _NAN
     return float(traded / equity[1:].mean() * periods_per_year / (equity.size - 1))
 
@@ -339,15 +369,22 @@ def beta(returns: FloatArray, benchmark: FloatArray) -> float:
     """
     if not _known(returns, 2) or not _known(benchmark, 2):
         return _NAN
-    centred = benchmark - benchmark.mean()
-    variance = float(np.mean(centred**2))
-    return float(np.mean(centred * returns)) / variance if variance > ROUNDING**2 else _NAN
+    mean = benchmark.mean()
+    variance = _mean(lambda b: (b - mean) ** 2, benchmark)
+    covariance = _mean(lambda b, r: (b - mean) * r, benchmark, returns)
+    return covariance / variance if variance > ROUNDING**2 else _NAN
 
 
-def alpha(returns: FloatArray, benchmark: FloatArray, periods_per_year: float) -> float:
+def alpha(
+    returns: FloatArray,
+    benchmark: FloatArray,
+    periods_per_year: float,
+    slope: float | None = None,
+) -> float:
     """Return per year that beta does not explain: (mean(r) - beta * mean(b)) * periods_per_year.
 
-    Jensen (1968) with a risk-free rate of zero; arithmetic, not compounded.
+    Jensen (1968) with a risk-free rate of zero; arithmetic, not compounded. `slope` is `beta`,
+    where it is there already.
 
     Examples
     --------
@@ -357,7 +394,8 @@ def alpha(returns: FloatArray, benchmark: FloatArray, periods_per_year: float) -
     """
     if not _known(returns, 2) or not _known(benchmark, 2):
         return _NAN
-    unexplained = returns.mean() - beta(returns, benchmark) * benchmark.mean()
+    slope = beta(returns, benchmark) if slope is None else slope
+    unexplained = returns.mean() - slope * benchmark.mean()
     return float(unexplained) * periods_per_year
 
 
@@ -379,24 +417,65 @@ def information_ratio(returns: FloatArray, benchmark: FloatArray, periods_per_ye
 
 
 def _known(values: FloatArray, least: int) -> bool:
-    return values.size >= least and bool(np.isfinite(values).all())
+    """Tell whether there are enough values, all of them finite: NaN is in every minimum."""
+    return values.size >= least and bool(-np.inf < values.min() and values.max() < np.inf)
+
+
+def _never_ruined(equity: FloatArray) -> bool:
+    """Tell whether there is a row, and the account stood above zero all the time."""
+    return equity.size >= 2 and bool(equity.min() > 0 and equity.max() < np.inf)
 
 
 def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator > ROUNDING else _NAN
 
 
-def _drawdown_spans(equity: FloatArray) -> tuple[IntArray, IntArray]:
+def _drawdown_spans(falls: FloatArray) -> tuple[IntArray, IntArray]:
     """First peak and first recovery (or last point) of every time below a peak, in order."""
-    below = drawdowns(equity) > 0
-    starts = np.flatnonzero(~below[:-1] & below[1:])
-    ends = np.flatnonzero(below[:-1] & ~below[1:]) + 1
-    return starts, np.append(ends, equity.size - 1) if ends.size < starts.size else ends
+    below = falls > 0
+    turns = np.flatnonzero(below[1:] != below[:-1])  # down and up again: the first point is a peak
+    starts, ends = turns[::2], turns[1::2] + 1
+    return starts, np.append(ends, falls.size - 1) if ends.size < starts.size else ends
 
 
-def _standardised_moment(returns: FloatArray, order: int) -> float:
+def _smallest(values: FloatArray, n: int) -> FloatArray:
+    """Return the n smallest values, or all if there are fewer, the two largest of them in order."""
+    few = values
+    if values.size > _MANY:  # a sample tells which are too large: the others are fewer to order
+        few = values[values <= np.quantile(values[::100], min(1.0, 1.2 * n / values.size))]
+    if few.size < n:
+        few = values
+    n = min(n, few.size)
+    return np.partition(few, (max(n - 2, 0), n - 1))[:n]
+
+
+def _standardised_moment(returns: FloatArray, power: Callable[[FloatArray], FloatArray]) -> float:
+    """Mean of a power of the standard scores; powers as products: numpy's own take far longer."""
     if not _known(returns, 2):
         return _NAN
-    centred = returns - returns.mean()
-    spread = math.sqrt(float(np.mean(centred**2)))
-    return float(np.mean((centred / spread) ** order)) if spread > ROUNDING else _NAN
+    mean = returns.mean()
+    spread = math.sqrt(_mean(lambda r: (r - mean) ** 2, returns))
+    if not spread > ROUNDING:
+        return _NAN
+    return _mean(lambda r: power((r - mean) / spread), returns)
+
+
+def _deviation(returns: FloatArray) -> float:
+    """Return the standard deviation, ddof 1."""
+    mean = returns.mean()
+    return math.sqrt(_sum(lambda r: (r - mean) ** 2, returns) / (returns.size - 1))
+
+
+def _mean(term: Callable[..., FloatArray], *series: FloatArray) -> float:
+    return _sum(term, *series) / series[0].size
+
+
+def _sum(term: Callable[..., FloatArray], *series: FloatArray) -> float:
+    """Add up what a formula gives for each row."""
+    return sum(float(term(*part).sum()) for part in _parts(*series))
+
+
+def _parts(*series: FloatArray) -> Iterator[tuple[FloatArray, ...]]:
+    """Yield series in stretches of rows that stay in the cache, whatever is computed of them."""
+    for i in range(0, series[0].size, _PART):
+        yield tuple(values[i : i + _PART] for values in series)

@@ -31,6 +31,10 @@ from alphalab.kernels.identity import adopt, identity, installed
 #: Of kernels and layouts: what every process of a sweep has to agree in.
 VERSION = CACHE_DIR.name
 
+#: Ends the identity of what came from another process. Numba finds what it has compiled by file and
+#: line, and what it has compiled there wants the module there.
+_SENT = "_sent"
+
 
 class Parcel(NamedTuple):
     """Columns as bytes."""
@@ -48,9 +52,9 @@ class Code(NamedTuple):
     decides: tuple[Callable[..., Any] | None, ...]
 
     def identities(self) -> list[tuple[Any, str]]:
-        """Return what is compiled, each with its identity: workers cache it under the same."""
-        compiled = [*(record.update for record in self.operators), *self.decides]
-        return [(function, identity(function)) for function in compiled if callable(function)]
+        """Return what workers compile, each with the name under which they cache it."""
+        named = [*(record.update for record in self.operators), *self.decides]
+        return [(x, identity(x).removesuffix(_SENT) + _SENT) for x in named if callable(x)]
 
 
 _NO_CODE = Code((), (), (None,))
@@ -103,13 +107,7 @@ def unpacked(parcel: Parcel) -> Iterator[list[Column]]:
             rule="all processes of a sweep run one release of alphalab.",
             fix="Install the same one on the workers.",
         )
-    with _turn(parcel.code):
-        code = _read(parcel.code)
-        for record in code.operators:
-            if not _known(record):
-                register(record)
-        for key, function in code.functions:
-            PYTHON_FUNCTIONS.setdefault(key, function)
+    with _registered(parcel.code) as code:
         yield list(_columns(parcel.columns, code))
 
 
@@ -245,27 +243,41 @@ def _known(record: Operator) -> bool:
         known is not None
         and callable(known.update)
         and callable(record.update)
-        and identity(known.update) == identity(record.update)
+        and identity(record.update).startswith(identity(known.update))
     )
 
 
 _CHANGED = threading.Condition()
-_RUNNING: list[bytes] = []
+_RUNNING: list[bytes] = []  # the code of every task of this process
+_BEFORE: dict[str, Operator | None] = {}  # what stood in the registry
 
 
 @contextmanager
-def _turn(code: bytes) -> Iterator[None]:
-    """Wait until no task of this process runs with other code.
+def _registered(code: bytes) -> Iterator[Code]:
+    """Register the operators of a task while it runs, once no task runs with other code.
 
     An operator is known by its name, and two sweeps that share a process, as threads of one Dask
     worker, may have given one name to two functions.
     """
     with _CHANGED:
-        _CHANGED.wait_for(lambda: not code or all(c in (b"", code) for c in _RUNNING))
+        _CHANGED.wait_for(lambda: not code or {code, b""}.issuperset(_RUNNING))
+        read = _read(code)
+        new = () if code in _RUNNING else [x for x in read.operators if not _known(x)]
+        _BEFORE.update({record.name: REGISTRY.get(record.name) for record in new})
+        for record in new:
+            register(record)
+        for key, function in read.functions:
+            PYTHON_FUNCTIONS.setdefault(key, function)
         _RUNNING.append(code)
     try:
-        yield
+        yield read
     finally:
         with _CHANGED:
             _RUNNING.remove(code)
+            if code and code not in _RUNNING:
+                for name, before in _BEFORE.items():
+                    del REGISTRY[name]
+                    if before is not None:
+                        register(before)
+                _BEFORE.clear()
             _CHANGED.notify_all()

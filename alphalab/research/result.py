@@ -352,9 +352,13 @@ class Result:
         NaN where a figure is not defined.
         """
         equity, returns, year = self.equity_path, self.row_returns, self.periods_per_year
-        gross, bench, trip = self.ledger["gross"], self.benchmark_returns, self.round_trips
-        deepest = metrics.max_drawdown_span(equity)
-        longest = metrics.longest_drawdown_span(equity)
+        bench, trip = self.benchmark_returns, self.round_trips
+        gross = np.ascontiguousarray(self.ledger["gross"])
+        falls = metrics.drawdowns(equity)
+        deepest = metrics.max_drawdown_span(equity, falls)
+        longest = metrics.longest_drawdown_span(equity, falls)
+        value_at_risk, cvar = metrics.tail(returns)
+        beta = metrics.beta(returns, bench)
         holding_rows, holding_days = trips.average_holding(trip)
         return {
             "final_equity": float(equity[-1]),
@@ -363,7 +367,7 @@ class Result:
             "volatility": metrics.volatility(returns, year),
             "sharpe": metrics.sharpe(returns, year),
             "sortino": metrics.sortino(returns, year),
-            "max_drawdown": metrics.max_drawdown(equity),
+            "max_drawdown": metrics.max_drawdown(equity, falls),
             "n_fills": int(self.fills.size),
             "n_round_trips": int(trip["closed"].sum()),
             "fees": float(self.ledger["fees"][-1]),
@@ -371,16 +375,16 @@ class Result:
             "exposure": metrics.exposure(gross),
             "mean_gross_exposure": metrics.mean_gross_exposure(gross, equity),
             "max_gross_exposure": metrics.max_gross_exposure(gross, equity),
-            "n_orders": int(self.lives.size),
+            "n_orders": int(np.count_nonzero(np.bincount(self.events["order"]))),
             "carry": float(self.ledger["carry"][-1]),
-            "calmar": metrics.calmar(equity, year),
+            "calmar": metrics.calmar(equity, year, falls),
             "omega": metrics.omega(returns),
             "max_drawdown_length": deepest[1] - deepest[0],
             "max_drawdown_days": self._days(deepest),
             "longest_drawdown": longest[1] - longest[0],
             "longest_drawdown_days": self._days(longest),
-            "value_at_risk": metrics.value_at_risk(returns),
-            "cvar": metrics.cvar(returns),
+            "value_at_risk": value_at_risk,
+            "cvar": cvar,
             "skew": metrics.skew(returns),
             "kurtosis": metrics.kurtosis(returns),
             "win_rate": trips.win_rate(trip),
@@ -388,8 +392,8 @@ class Result:
             "average_holding": holding_rows,
             "average_holding_days": holding_days,
             "benchmark_return": float(np.prod(1 + bench) - 1),
-            "alpha": metrics.alpha(returns, bench, year),
-            "beta": metrics.beta(returns, bench),
+            "alpha": metrics.alpha(returns, bench, year, beta),
+            "beta": beta,
             "information_ratio": metrics.information_ratio(returns, bench, year),
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-import alphalab
 from alphalab.core.columns import COLUMN
 from alphalab.errors import InputError, StateError
 from alphalab.types import FloatArray, Records
@@ -30,6 +30,7 @@ CREATE TABLE columns (
     tally BLOB NOT NULL     -- what the metrics are computed of, exactly
 );
 """
+_LAYOUT = hashlib.blake2b(repr(COLUMN.descr).encode(), digest_size=8).hexdigest()
 _SECONDS = 30.0  # to wait for another process that reads or writes
 
 
@@ -48,7 +49,8 @@ class ResultsFile:
     path : str or Path
         Made when it does not exist; its folder has to.
     header : mapping of str to str
-        What all its columns share, such as the identity of the bars.
+        What all its columns share, such as the identity of the bars. The layout of a tally is
+        added to it.
 
     Raises
     ------
@@ -69,6 +71,7 @@ class ResultsFile:
 
     def __init__(self, path: str | Path, header: Mapping[str, str]) -> None:
         self.path = Path(path).expanduser()
+        header = {**header, "layout": _LAYOUT}
         self._look()
         try:
             self._file = sqlite3.connect(self.path, timeout=_SECONDS, isolation_level=None)
@@ -188,8 +191,10 @@ class ResultsFile:
             raise self._refused("it is no results file", "Give another file.")
 
     def _create(self, header: Mapping[str, str]) -> None:
+        from importlib import metadata
+
         self._file.executescript(_SCHEMA)
-        rows = [*header.items(), ("alphalab", alphalab.__version__)]
+        rows = [*header.items(), ("alphalab", metadata.version("alphalab"))]
         self._file.executemany("INSERT INTO header VALUES (?, ?)", rows)
         self._file.execute("COMMIT")
 

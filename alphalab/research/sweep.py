@@ -109,13 +109,20 @@ def sweep(
         file = results and stack.enter_context(ResultsFile(Path(results), {"bars": bars.id}))
         work = _Work(bars, n_jobs, file or None)
         if isinstance(space, Search):
-            family = Family(_one(strategy), tuple(space.space), options, bars.instruments)
+            family = Family(
+                _one(strategy), tuple(space.space), options, bars.instruments, tuple(bars.columns)
+            )
             name, names = family.name, tuple(space.space)
             total = space.n_trials
             steps = _searching(work, family, space, metric)
         else:
             names, found = variants(
-                strategy, space, options, bars.instruments, max_columns=max_columns
+                strategy,
+                space,
+                options,
+                bars.instruments,
+                columns=tuple(bars.columns),
+                max_columns=max_columns,
             )
             name, total = _name_of(strategy), len(found)
             steps = iter([found])

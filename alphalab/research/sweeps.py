@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from alphalab.data.bars import Bars
@@ -22,6 +23,9 @@ from alphalab.types import FloatArray, Records
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+#: Columns of the table that are no varied names.
+_TAKEN = frozenset({"column", "status", "digest", "reason", *METRICS})
 
 _SCHEMA = "alphalab.sweep/1"
 
@@ -95,7 +99,8 @@ class Sweep:
 
         status = [self._status(i) for i in range(len(self.variants))]
         table: dict[str, Any] = {
-            name: [variant.params[name] for variant in self.variants] for name in self.names
+            self.label(name): [variant.params[name] for variant in self.variants]
+            for name in self.names
         }
         table["status"] = status
         for name, values in self.figures.items():
@@ -106,6 +111,13 @@ class Sweep:
         table["reason"] = [variant.reason for variant in self.variants]
         index = pd.RangeIndex(len(self.variants), name="column")
         return pd.DataFrame(table, index=index)
+
+    def label(self, name: str) -> str:
+        """Return the column of the table that has a varied name.
+
+        That is the name itself, or ``params.NAME`` where a figure has it already.
+        """
+        return f"params.{name}" if name in _TAKEN else name
 
     @property
     def counts(self) -> dict[str, int]:
@@ -139,6 +151,8 @@ class Sweep:
 
     def top(self, n: int = 20, by: str | None = None) -> pd.DataFrame:
         """Return the n best rows of the table, the best first; columns without a figure last."""
+        if not isinstance(n, int | np.integer) or n < 0:
+            raise ParameterError(f"top({n!r})", rule="n is a number of rows, at least 0.")
         name = by or self.metric
         values = self._values(name)
         keys = values if name in SMALLER_IS_BETTER else -values
@@ -155,9 +169,11 @@ class Sweep:
         StateError
             It gave another digest than in the sweep: something that it reads has changed.
         """
-        if not 0 <= column < len(self.variants):
+        whole = isinstance(column, int | np.integer) and not isinstance(column, bool)
+        if not whole or not 0 <= column < len(self.variants):
             raise ParameterError(
-                f"result({column})", rule=f"columns are counted from 0 to {len(self.variants) - 1}."
+                f"result({column!r})",
+                rule=f"columns are counted from 0 to {len(self.variants) - 1}.",
             )
         found = self.variants[column].column
         if found is None:
@@ -213,7 +229,8 @@ class Sweep:
         A figure that is not defined is None.
         """
         bars = self.bars
-        rows = self.top(top).reset_index().to_dict("records")
+        order = self.top(top).index
+        known = np.isfinite(self._values(self.metric)).any()
         return {
             "schema": _SCHEMA,
             "strategy": self.strategy,
@@ -229,10 +246,32 @@ class Sweep:
                 "notes": list(bars.notes),
             },
             "columns": self.counts,
-            "top": [{name: _plain(value) for name, value in row.items()} for row in rows],
+            "best": self._described(self.best) if known else None,
+            "top": [self._row(int(i)) for i in order],
             "stopped": self.stopped,
             "warnings": list(self.warnings),
             "seconds": self.seconds,
+        }
+
+    def _row(self, i: int) -> dict[str, Any]:
+        """Return a column of the sweep as plain data."""
+        row = self.table.loc[i]
+        return {
+            "column": i,
+            "params": {k: _plain(x) for k, x in self.variants[i].params.items()},
+            "metrics": {name: _plain(row[name]) for name in METRICS},
+            **{name: row[name] for name in ("status", "digest", "reason")},
+        }
+
+    def _described(self, i: int) -> dict[str, Any]:
+        """Return a column with all that it was run with."""
+        column = self.variants[i].column
+        assert column is not None  # it was run
+        params, settings = msgspec.structs.asdict(column.strategy), column.settings
+        return {
+            **self._row(i),
+            "strategy": msgspec.to_builtins(params),
+            "settings": msgspec.to_builtins(settings),
         }
 
     def __repr__(self) -> str:

@@ -123,7 +123,7 @@ def round_trips(
     trips["entry_price"] = entry_value / entered
     trips["exit_price"] = exit_value / entered
     invested = np.add.reduceat(np.where(enters, worth, 0.0), starts)
-    rounding = (np.abs(gain) <= DUST * invested) | (invested == 0)
+    rounding = (np.abs(gain) <= DUST * invested) | (starts == ends)
     gain[~is_open & rounding] = 0.0  # all has been realised
     trips["fees"] = np.add.reduceat(piece["fee"], starts)
     trips["pnl"] = np.add.reduceat(piece["realised"], starts) + gain - trips["fees"]

@@ -1,0 +1,85 @@
+"""The order of one row's values, in linear time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.kernels._jit import jit, jit_allocating
+
+DIGIT = 10  # bits that one pass sorts by
+QUICK = 2 * DIGIT  # leading bits that leave few values out of order, unless they are clumped
+PATIENCE = 16  # moves for each value before all bits are sorted by
+
+
+@jit_allocating
+def sort_by_bits(keys, places, first, last):
+    """Sort keys and their places by the bits from first to last of the keys; return both."""
+    other_keys, other_places = np.empty_like(keys), np.empty_like(places)
+    mask = np.uint64((1 << DIGIT) - 1)
+    for shift in range(first, last, DIGIT):
+        counts = np.zeros(1 << DIGIT, np.int64)
+        bits = np.uint64(shift)
+        for key in keys:
+            counts[np.int64((key >> bits) & mask)] += 1
+        start = 0
+        for i in range(counts.size):
+            count = counts[i]
+            counts[i] = start
+            start += count
+        for i in range(keys.size):
+            digit = np.int64((keys[i] >> bits) & mask)
+            other_keys[counts[digit]] = keys[i]
+            other_places[counts[digit]] = places[i]
+            counts[digit] += 1
+        keys, other_keys = other_keys, keys
+        places, other_places = other_places, places
+    return keys, places
+
+
+@jit
+def insertion_sort(keys, places, patience):
+    """Sort what is nearly sorted; False when that takes more moves than there is patience for."""
+    for i in range(1, keys.size):
+        key, place, free = keys[i], places[i], i
+        while free > 0 and keys[free - 1] > key:
+            keys[free] = keys[free - 1]
+            places[free] = places[free - 1]
+            free -= 1
+        keys[free] = key
+        places[free] = place
+        patience -= i - free
+        if patience < 0:
+            return False
+    return True
+
+
+@jit_allocating
+def ascending(x):
+    """Return the places of a row's finite values from the smallest up, equals as they stand.
+
+    Values are compared by their bits as integers, less the least of them.
+    """
+    sign = np.uint64(1 << 63)
+    bits = (x + 0.0).view(np.uint64)  # no -0.0, which equals 0.0
+    keys, places = np.empty(x.size, np.uint64), np.empty(x.size, np.int64)
+    n = 0
+    for j in range(x.size):
+        if np.isfinite(x[j]):
+            keys[n] = ~bits[j] if bits[j] & sign else bits[j] | sign
+            places[n] = j
+            n += 1
+    keys, places = keys[:n], places[:n]
+    if n < 2:
+        return places
+    least, largest = keys[0], keys[0]
+    for key in keys:
+        least, largest = min(least, key), max(largest, key)
+    length = 0
+    while length < 64 and (largest - least) >> np.uint64(length) != np.uint64(0):
+        length += 1
+    for i in range(n):
+        keys[i] -= least
+    keys, places = sort_by_bits(keys, places, max(length - QUICK, 0), length)
+    if not insertion_sort(keys, places, PATIENCE * n):
+        places = sort_by_bits(keys, places, 0, length)[1]
+    return places
