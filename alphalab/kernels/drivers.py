@@ -103,19 +103,8 @@ def _run_weights(
         t = first
         while t < last:
             if on.rests:
-                t = rest(
-                    books,
-                    bars,
-                    time,
-                    targets[c],
-                    cells,
-                    t,
-                    last,
-                    recording,
-                    ledger[c],
-                    qty[c],
-                    tally,
-                )
+                kept = recording, ledger[c], qty[c], tally
+                t = rest(books, bars, time, targets[c], cells, t, last, *kept)
                 if t == last:
                     break
             if not logs_have_room(counts, most):

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import msgspec
+import numpy as np
 
 from alphalab.config import RunSettings
 from alphalab.core.engine import Engine
+from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
 from alphalab.data.times import iso, parse_duration
-from alphalab.errors import ParameterError, StateError
+from alphalab.errors import DataError, ParameterError, StateError
+from alphalab.expr.nodes import Expr
 from alphalab.research import metrics
 from alphalab.research.backtest import joined, result_of
+from alphalab.research.combinations import MAX_COLUMNS, combinations
+from alphalab.research.grid import Family, swept_fields
 from alphalab.research.options import RunOptions, run_settings
 from alphalab.research.result import Result
 from alphalab.research.search import Search
 from alphalab.research.sweep import sweep
 from alphalab.research.sweeps import Sweep
-from alphalab.types import FloatArray
+from alphalab.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+_FIGURES = ("total_return", "sharpe", "max_drawdown")
+_LAST = int(np.iinfo(np.int64).max)
 
 
 class Fold(NamedTuple):
@@ -37,7 +47,7 @@ class Fold(NamedTuple):
     test: tuple[int, int]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WalkForward:
     """What a walk-forward gave.
 
@@ -49,23 +59,29 @@ class WalkForward:
     sweeps : tuple of Sweep
         What each choice was made from: its `best` was traded.
     result : Result
-        All rows out of sample, as one run of one account.
+        All rows out of sample, as one run of one account. A parameter that was not the same in all
+        folds is a list there, with one value for each.
+    stopped : str
+        Why it ends before the bars do; empty when it does not.
     """
 
     bars: Bars
     folds: tuple[Fold, ...]
     sweeps: tuple[Sweep, ...]
     result: Result
+    stopped: str = ""
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each fold: its times, what was chosen, and figures in and out of sample.
 
         ``train_`` and ``test_`` are total return, annualised Sharpe ratio and largest drawdown;
-        out of sample, of the fold's rows of the one account.
+        out of sample, of the fold's rows of the one account. In sample there is also the figure
+        that was chosen by.
         """
         import pandas as pd
 
+        names = dict.fromkeys((*_FIGURES, self.sweeps[0].metric))
         return pd.DataFrame(
             [
                 {
@@ -74,7 +90,7 @@ class WalkForward:
                     "test_start": self._time(fold.test[0]),
                     "test_end": self._time(fold.test[1] - 1),
                     **found.variants[found.best].params,
-                    **{f"train_{name}": found.figures[name][found.best] for name in _FIGURES},
+                    **{f"train_{name}": found.figures[name][found.best] for name in names},
                     **{f"test_{name}": x for name, x in self._out_of_sample(fold).items()},
                 }
                 for fold, found in zip(self.folds, self.sweeps, strict=True)
@@ -91,25 +107,25 @@ class WalkForward:
         """
         chosen = [found.figures["annual_return"][found.best] for found in self.sweeps]
         mean = sum(chosen) / len(chosen)
-        return self.result.metrics["annual_return"] / mean if mean > 0 else float("nan")
+        return float(self.result.metrics["annual_return"] / mean) if mean > 0 else float("nan")
 
     def plot(self) -> go.Figure:
-        """Return the figure of the result, with a line where each fold begins."""
+        """Return the figure of the result, with a line where each choice takes over."""
         figure = self.result.plot()
         for fold in self.folds[1:]:
-            figure.add_vline(
-                x=iso(int(self.bars.time[fold.test[0]])), line_width=1, line_dash="dot"
-            )
+            at = iso(int(self.bars.time[fold.test[0]]))
+            figure.add_vline(x=at, line_width=1, line_dash="dot", layer="below")
         return figure
 
     def __repr__(self) -> str:
         """Return the headline on one line."""
         result = self.result
-        return (
+        text = (
             f"<WalkForward {result.strategy}: {len(self.folds)} folds, out of sample "
             f"{result.bars.start[:10]} to {result.bars.end[:10]}, sharpe "
-            f"{result.metrics['sharpe']:.3f}, efficiency {self.efficiency:.2f}>"
+            f"{result.metrics['sharpe']:.3f}, efficiency {self.efficiency:.2f}"
         )
+        return f"{text}, {self.stopped}>" if self.stopped else f"{text}>"
 
     def _time(self, row: int) -> pd.Timestamp:
         import pandas as pd
@@ -127,19 +143,17 @@ class WalkForward:
         }
 
 
-_FIGURES = ("total_return", "sharpe", "max_drawdown")
-
-
 def walk_forward(
-    strategy: type[Strategy] | Strategy,
+    strategy: type[Strategy] | Strategy | Sequence[Expr | str],
     bars: Bars,
-    space: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Search,
+    space: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Search | None = None,
     *,
     train: int | str,
     test: int | str,
     anchored: bool = False,
     gap: int = 0,
     metric: str = "sharpe",
+    max_columns: int = MAX_COLUMNS,
     n_jobs: int | None = None,
     progress: bool = False,
     **options: Unpack[RunOptions],
@@ -153,26 +167,32 @@ def walk_forward(
 
     Parameters
     ----------
-    strategy : Strategy class or Strategy
+    strategy : Strategy class, Strategy, or sequence of Expr and str
+        As in `alphalab.sweep`; of expressions, one is chosen.
     bars : Bars
-    space : mapping, sequence of mappings, or Search
-        What to choose from, as in `alphalab.sweep`; parameters of the strategy only.
+    space : mapping, sequence of mappings, Search, or None
+        What to choose from, as in `alphalab.sweep`; parameters of the strategy only. A search
+        begins anew in every fold.
     train, test : int or str
-        Length of a choice and of its use: rows, or a time such as ``"365d"`` or ``"12h"``.
+        Length of a choice and of its use: rows, or a time such as ``"365d"`` or ``"12h"``. The
+        last use ends with the bars, and may be shorter.
     anchored : bool
         Whether every choice sees all rows from the first on; else only the last `train`.
     gap : int
         Rows between a choice and its use that are neither.
     metric : str
         The figure to choose by.
-    n_jobs, progress
+    max_columns, n_jobs
         As in `alphalab.sweep`.
+    progress : bool
+        Show a progress bar on stderr: folds.
     **options : RunOptions
         How all are run: the keywords of `alphalab.backtest`.
 
     Returns
     -------
     WalkForward
+        After Ctrl-C with the folds that are finished, if there are any, and a warning.
 
     Raises
     ------
@@ -180,6 +200,8 @@ def walk_forward(
         Lengths that leave no fold, or a space that varies settings.
     StateError
         Rows to choose on in which no column has the metric.
+    AlphalabError
+        What `alphalab.sweep` refuses.
 
     Examples
     --------
@@ -194,100 +216,202 @@ def walk_forward(
     >>> walk.table[["test_start", "fast", "slow"]].iloc[0].astype(str).tolist()
     ['2003-02-12 21:00:00+00:00', '5', '30']
     """
-    started = clock.perf_counter()
-    folds = tuple(_folds(bars, train, test, anchored, gap))
-    sweeps, strategies = [], []
-    for i, fold in enumerate(folds):
-        rows = bars.rows(*fold.train)
-        found = sweep(
-            strategy, rows, space, metric=metric, n_jobs=n_jobs, progress=progress, **options
+    if not isinstance(bars, Bars):
+        raise ParameterError(
+            f"walk_forward(..., {type(bars).__name__})",
+            rule="it takes bars.",
+            fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
-        if found.stopped == "interrupted":
-            raise KeyboardInterrupt
-        if settings := [name for name in found.names if name not in _parameters(strategy)]:
-            raise ParameterError(
-                f"walk_forward over {', '.join(settings)}",
-                rule="one account has one set of settings: choices are between parameters.",
-                fix="Make it a parameter of the strategy, or walk once for each value.",
+    folds = tuple(_folds(bars, train, test, anchored, gap))
+    strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
+    sweeps: list[Sweep] = []
+    chosen: list[Strategy] = []
+    stopped = ""
+    for fold in _shown(folds) if progress else folds:
+        rows = bars.rows(*fold.train)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "interrupted: ")  # it is told once, below
+            found = sweep(
+                *(strategy, rows, space),
+                metric=metric,
+                max_columns=max_columns,
+                n_jobs=n_jobs,
+                **options,
             )
-        try:
-            chosen = found.variants[found.best].strategy
-        except StateError as error:
-            error.add_note(f"in fold {i + 1} of {len(folds)}, {rows.start} to {rows.end}")
-            raise
-        assert chosen is not None  # the best one was run
+        if found.stopped:
+            stopped = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
+            break
+        chosen.append(_chosen(found, f"fold {len(sweeps) + 1} of {len(folds)}"))
+        if sweeps and not isinstance(space, Search):
+            found = replace(found, variants=sweeps[0].variants)  # the same ones: kept once
         sweeps.append(found)
-        strategies.append(chosen)
-    trade = partial(_trade, strategies, bars, folds, started)
+    if not sweeps:
+        raise KeyboardInterrupt
+    if stopped:
+        warnings.warn(stopped, stacklevel=2)
+        folds = folds[: len(sweeps)]
     outside = bars.rows(folds[0].test[0], folds[-1].test[1])
-    return WalkForward(bars, folds, tuple(sweeps), trade(outside, run_settings(strategy, options)))
+    result = _trade(chosen, bars, folds, outside, settings)
+    return WalkForward(bars, folds, tuple(sweeps), result, stopped)
 
 
-def _parameters(strategy: type[Strategy] | Strategy) -> tuple[str, ...]:
-    return tuple(field.encode_name for field in msgspec.structs.fields(strategy))
+def _prepared(
+    strategy: Any, bars: Bars, space: Any, options: RunOptions, max_columns: int
+) -> tuple[Any, Any, RunSettings]:
+    """Return strategy and space so that every fold can read them, and the account's settings."""
+    names: tuple[str, ...] = ()
+    if isinstance(space, Search):
+        names = tuple(space.space)
+        if space.study is not None:
+            raise ParameterError(
+                "walk_forward with a study",
+                rule="every fold is searched anew, and a study knows the trials of other rows.",
+                fix="Give al.Search a sampler in place of the study.",
+            )
+    elif space is not None:
+        names, rows = combinations(space, max_columns)
+        space = [dict(zip(names, row, strict=True)) for row in rows]
+    if isinstance(strategy, Iterable) and not isinstance(strategy, str | Mapping):
+        strategy, cls = list(strategy), cast("type[Strategy]", Expression)
+    else:
+        Family(strategy, names, options, bars.instruments)  # refuses what is none, and its names
+        cls = strategy if isinstance(strategy, type) else type(strategy)
+    if other := [name for name in names if name not in swept_fields(cls)]:
+        raise ParameterError(
+            f"walk_forward over {', '.join(other)}",
+            rule="one account has one set of settings: choices are between parameters.",
+            fix="Make it a parameter of the strategy, or walk once for each value.",
+        )
+    return strategy, space, run_settings(cls, options)
+
+
+def _chosen(found: Sweep, where: str) -> Strategy:
+    """Return the strategy that a sweep says is the best."""
+    try:
+        strategy = found.variants[found.best].strategy
+    except StateError as error:
+        bars = found.bars
+        raise StateError(
+            f"{where}, chosen on {bars.start} to {bars.end}: {error.what}",
+            rule=error.rule,
+            fix="Choose on more rows, or by a metric that is always there: total_return.",
+        ) from None
+    assert strategy is not None  # it was run
+    return strategy
 
 
 def _trade(
     strategies: Sequence[Strategy],
     bars: Bars,
     folds: Sequence[Fold],
-    started: float,
     outside: Bars,
     settings: RunSettings,
     *,
     benchmark: FloatArray | None = None,
 ) -> Result:
     """Trade each strategy on its rows, all with one account."""
+    started = clock.perf_counter()
     blocks = []
     before: Engine | None = None
     for strategy, fold in zip(strategies, folds, strict=True):
         engine = Engine(strategy, bars.instruments, settings)
-        engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
+        if engine.plan.columns:
+            engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
         if before is not None:
             engine.take_over(before)
         rows = slice(*fold.test)
         blocks.append(engine.push(bars.time[rows], {k: x[rows] for k, x in bars.columns.items()}))
         before = engine
     assert before is not None  # there is a fold
-    return result_of(
+    result = result_of(
         before,
         outside,
         joined(blocks),
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
-        again=partial(_trade, strategies, bars, folds, clock.perf_counter()),
+        again=partial(_trade, strategies, bars, folds),
     )
+    begins = [iso(int(bars.time[fold.test[0]])) for fold in folds]
+    return replace(result, params=_params(strategies), expressions=_expressions(strategies, begins))
 
 
-def _folds(
-    bars: Bars, train: int | str, test: int | str, anchored: bool, gap: int
-) -> Iterator[Fold]:
+def _params(strategies: Sequence[Strategy]) -> dict[str, Any]:
+    """Return the parameters: of one that was not always the same, a list."""
+    values = [msgspec.structs.asdict(strategy) for strategy in strategies]
+    return {
+        name: first if all(x[name] == first for x in values) else [x[name] for x in values]
+        for name, first in values[0].items()
+    }
+
+
+def _expressions(strategies: Sequence[Strategy], begins: Sequence[str]) -> dict[str, str]:
+    """Return the texts of all expressions: the first ones by name, others also by their time."""
+    texts = {name: str(expr) for name, expr in strategies[0].expressions().items()}
+    for (before, strategy), begin in zip(pairwise(strategies), begins[1:], strict=True):
+        if strategy != before:
+            for name, expr in strategy.expressions().items():
+                texts[f"{name} from {begin}"] = str(expr)
+    return texts
+
+
+def _folds(bars: Bars, train: Any, test: Any, anchored: bool, gap: Any) -> Iterator[Fold]:
     """Yield folds whose test rows follow each other to the end of the bars."""
-    if not isinstance(gap, int) or gap < 0:
+    if not _is_whole(gap) or gap < 0:
         raise ParameterError(f"gap={gap!r}", rule="gap is a number of rows, at least 0.")
-    first = 0
-    trained = _after(bars, first, train, "train")
-    if trained + gap >= bars.n_rows:
+    seen, used = _Length.of(train, "train"), _Length.of(test, "test")
+    start = seen.after(bars.time, 0) + int(gap)
+    if start >= bars.n_rows:
         raise ParameterError(
             f"walk_forward(train={train!r}, gap={gap}) on {bars.n_rows:,} rows",
             rule="there are rows after the first choice.",
             fix="Choose on fewer rows, or take more data.",
         )
-    while trained + gap < bars.n_rows:
-        start = trained + gap
-        end = min(_after(bars, start, test, "test"), bars.n_rows)
-        yield Fold((0 if anchored else first, trained), (start, end))
-        first, trained = first + end - start, trained + end - start
+    while start < bars.n_rows:
+        trained, end = start - int(gap), min(used.after(bars.time, start), bars.n_rows)
+        yield Fold((0 if anchored else seen.before(bars.time, trained), trained), (start, end))
+        start = end
 
 
-def _after(bars: Bars, row: int, length: int | str, name: str) -> int:
-    """Return the first row that lies a length after a row."""
-    if isinstance(length, str):
-        until = int(bars.time[row]) + parse_duration(length)
-        return int(bars.time.searchsorted(until))
-    if not isinstance(length, int) or isinstance(length, bool) or length < 1:
+class _Length(NamedTuple):
+    """A number of rows, or a time in nanoseconds: the other one is 0."""
+
+    rows: int
+    ns: int
+
+    @classmethod
+    def of(cls, given: Any, name: str) -> _Length:
+        try:
+            if isinstance(given, str):
+                return cls(0, parse_duration(given))
+            if _is_whole(given) and given >= 1:
+                return cls(int(given), 0)
+        except DataError:
+            pass
         raise ParameterError(
-            f"{name}={length!r}",
-            rule=f"{name} is a number of rows, at least 1, or a time such as '365d'.",
+            f"{name}={given!r}",
+            rule=f"{name} is a number of rows, at least 1, or a time such as '365d' or '12h'.",
         )
-    return row + length
+
+    def after(self, time: IntArray, row: int) -> int:
+        """Return the first row that lies this long after a row."""
+        if self.rows:
+            return row + self.rows
+        return int(time.searchsorted(min(int(time[row]) + self.ns, _LAST)))
+
+    def before(self, time: IntArray, row: int) -> int:
+        """Return the first of the rows before a row that are within this length."""
+        if self.rows:
+            return row - self.rows
+        return int(time.searchsorted(max(int(time[row - 1]) - self.ns, -_LAST), side="right"))
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
+def _shown(folds: Sequence[Fold]) -> Iterable[Fold]:
+    """Yield folds, and show on stderr how many are done and what time is left."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(folds, "walk_forward", console=Console(stderr=True), transient=True)
