@@ -1,5 +1,6 @@
 # make backtest   a strategy on real market data, with a report to look at
 # make test       every check: style, types, layers, tests
+# make test-slow  the tests that take long: more random markets, more rows, workers killed
 #
 # Both build .venv once from constraints.txt. PYTHON=python3.12 chooses another interpreter.
 
@@ -36,8 +37,12 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -m nojit
+	$(BIN)/pytest -n 2 -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n 2 -m nojit
+
+.PHONY: test-slow
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -n 2 -m slow
 
 # A stamp is written only after its installation succeeded, and is renewed when the pins change.
 # The extra `dev` holds `data`, so its stamp is good for both.

@@ -4,47 +4,40 @@ from __future__ import annotations
 
 import time as clock
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
-import numpy as np
 
 from alphalab.config import RunSettings
 from alphalab.core.engine import Engine
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
-from alphalab.data.times import iso, parse_duration
-from alphalab.errors import DataError, ParameterError, StateError
+from alphalab.data.times import iso
+from alphalab.errors import ParameterError, StateError
 from alphalab.expr.nodes import Expr
 from alphalab.research import metrics
 from alphalab.research.backtest import joined, result_of
 from alphalab.research.combinations import MAX_COLUMNS, combinations
+from alphalab.research.folds import Fold, make_folds
 from alphalab.research.grid import Family, swept_fields
 from alphalab.research.options import RunOptions, run_settings
 from alphalab.research.result import Result
 from alphalab.research.search import Search
 from alphalab.research.sweep import sweep
 from alphalab.research.sweeps import Sweep
-from alphalab.types import FloatArray, IntArray
+from alphalab.types import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
 _FIGURES = ("total_return", "sharpe", "max_drawdown")
-_LAST = int(np.iinfo(np.int64).max)
-
-
-class Fold(NamedTuple):
-    """Rows that parameters are chosen on, and rows that they trade: first, and one after last."""
-
-    train: tuple[int, int]
-    test: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,10 +104,13 @@ class WalkForward:
 
     def plot(self) -> go.Figure:
         """Return the figure of the result, with a line where each choice takes over."""
+        from alphalab.research.plots import MUTED
+
         figure = self.result.plot()
+        line = {"color": MUTED, "width": 1, "dash": "dot"}
         for fold in self.folds[1:]:
             at = iso(int(self.bars.time[fold.test[0]]))
-            figure.add_vline(x=at, line_width=1, line_dash="dot", layer="below")
+            figure.add_vline(x=at, line=line, layer="below")
         return figure
 
     def __repr__(self) -> str:
@@ -212,7 +208,7 @@ def walk_forward(
     ...     load_strategy("sma_cross"), al.load("sp500"), grid, train="1500d", test="500d"
     ... )
     >>> walk
-    <WalkForward SmaCross: 12 folds, out of sample 2003-02-12 to 2018-12-31, sharpe 0.265, ...>
+    <WalkForward SmaCross: 12 folds, out of sample 2003-02-12 to 2018-12-31, sharpe 0.242, ...>
     >>> walk.table[["test_start", "fast", "slow"]].iloc[0].astype(str).tolist()
     ['2003-02-12 21:00:00+00:00', '5', '30']
     """
@@ -222,17 +218,18 @@ def walk_forward(
             rule="it takes bars.",
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
-    folds = tuple(_folds(bars, train, test, anchored, gap))
+    folds = tuple(make_folds(bars, train, test, anchored, gap))
     strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
     sweeps: list[Sweep] = []
     chosen: list[Strategy] = []
     stopped = ""
     for fold in _shown(folds) if progress else folds:
         rows = bars.rows(*fold.train)
+        varied = deepcopy(space) if isinstance(space, Search) else space  # a sampler remembers
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "interrupted: ")  # it is told once, below
             found = sweep(
-                *(strategy, rows, space),
+                *(strategy, rows, varied),
                 metric=metric,
                 max_columns=max_columns,
                 n_jobs=n_jobs,
@@ -241,10 +238,10 @@ def walk_forward(
         if found.stopped:
             stopped = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
             break
-        chosen.append(_chosen(found, f"fold {len(sweeps) + 1} of {len(folds)}"))
         if sweeps and not isinstance(space, Search):
             found = replace(found, variants=sweeps[0].variants)  # the same ones: kept once
         sweeps.append(found)
+        chosen.append(_chosen(found, f"fold {len(sweeps)} of {len(folds)}"))
     if not sweeps:
         raise KeyboardInterrupt
     if stopped:
@@ -271,8 +268,9 @@ def _prepared(
     elif space is not None:
         names, rows = combinations(space, max_columns)
         space = [dict(zip(names, row, strict=True)) for row in rows]
+    cls: type[Strategy] = Expression
     if isinstance(strategy, Iterable) and not isinstance(strategy, str | Mapping):
-        strategy, cls = list(strategy), cast("type[Strategy]", Expression)
+        strategy = list(strategy)
     else:
         Family(strategy, names, options, bars.instruments)  # refuses what is none, and its names
         cls = strategy if isinstance(strategy, type) else type(strategy)
@@ -352,61 +350,6 @@ def _expressions(strategies: Sequence[Strategy], begins: Sequence[str]) -> dict[
             for name, expr in strategy.expressions().items():
                 texts[f"{name} from {begin}"] = str(expr)
     return texts
-
-
-def _folds(bars: Bars, train: Any, test: Any, anchored: bool, gap: Any) -> Iterator[Fold]:
-    """Yield folds whose test rows follow each other to the end of the bars."""
-    if not _is_whole(gap) or gap < 0:
-        raise ParameterError(f"gap={gap!r}", rule="gap is a number of rows, at least 0.")
-    seen, used = _Length.of(train, "train"), _Length.of(test, "test")
-    start = seen.after(bars.time, 0) + int(gap)
-    if start >= bars.n_rows:
-        raise ParameterError(
-            f"walk_forward(train={train!r}, gap={gap}) on {bars.n_rows:,} rows",
-            rule="there are rows after the first choice.",
-            fix="Choose on fewer rows, or take more data.",
-        )
-    while start < bars.n_rows:
-        trained, end = start - int(gap), min(used.after(bars.time, start), bars.n_rows)
-        yield Fold((0 if anchored else seen.before(bars.time, trained), trained), (start, end))
-        start = end
-
-
-class _Length(NamedTuple):
-    """A number of rows, or a time in nanoseconds: the other one is 0."""
-
-    rows: int
-    ns: int
-
-    @classmethod
-    def of(cls, given: Any, name: str) -> _Length:
-        try:
-            if isinstance(given, str):
-                return cls(0, parse_duration(given))
-            if _is_whole(given) and given >= 1:
-                return cls(int(given), 0)
-        except DataError:
-            pass
-        raise ParameterError(
-            f"{name}={given!r}",
-            rule=f"{name} is a number of rows, at least 1, or a time such as '365d' or '12h'.",
-        )
-
-    def after(self, time: IntArray, row: int) -> int:
-        """Return the first row that lies this long after a row."""
-        if self.rows:
-            return row + self.rows
-        return int(time.searchsorted(min(int(time[row]) + self.ns, _LAST)))
-
-    def before(self, time: IntArray, row: int) -> int:
-        """Return the first of the rows before a row that are within this length."""
-        if self.rows:
-            return row - self.rows
-        return int(time.searchsorted(max(int(time[row - 1]) - self.ns, -_LAST), side="right"))
-
-
-def _is_whole(number: Any) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _shown(folds: Sequence[Fold]) -> Iterable[Fold]:
