@@ -34,6 +34,7 @@ from markets import DAY, HOUR, MONDAY, Given, Market, random_market
 from alphalab.codes import Reason
 from alphalab.config import Costs, Limits, RunSettings, every_row
 from alphalab.core.engine import Block, Engine, Snapshot
+from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.errors import (
     DataError,
@@ -44,7 +45,7 @@ from alphalab.errors import (
     UnknownNameError,
 )
 from alphalab.expr.custom import python_op
-from alphalab.expr.functions import close, constant, per_symbol
+from alphalab.expr.functions import close, constant, per_symbol, where
 from alphalab.expr.nodes import Expr
 from alphalab.kernels._jit import DISABLED
 from alphalab.research.backtest import backtest
@@ -618,3 +619,27 @@ def test_an_engine_has_assets_and_blocks_have_rows(instruments, capacity):
 def test_an_instrument_with_an_impossible_number_is_refused(field, value):
     with pytest.raises(ParameterError, match=f"Instrument 'A': {field}="):
         Instrument(symbol="A", **{field: value})
+
+
+def test_rows_before_the_first_fill_windows_and_trade_nothing() -> None:
+    class Above(Strategy):
+        def weights(self):
+            return where(close > close.ts_mean(5), 1.0, 0.0)
+
+    closes = np.linspace(10.0, 20.0, 12)[:, np.newaxis]
+    time = np.arange(1, 13)
+    engine = Engine(Above(), [Instrument(symbol="A")], RunSettings())
+    assert engine.warmup == 4
+    engine.warm({"close": closes[:3]})
+    assert engine.warmup == 1
+    engine.warm({"close": closes[3:6]})
+    assert engine.warmup == 0
+    block = engine.push(time[6:], {"open": closes[6:], "close": closes[6:]})
+    assert block.fills["row"].tolist() == [1]  # decided on the first row that was pushed
+    assert (block.ledger["equity"][:1] == 100_000.0).all()
+
+
+def test_an_engine_that_reads_no_column_has_nothing_to_see_before() -> None:
+    engine = Engine(Expression(text="0.5"), [Instrument(symbol="A")], RunSettings())
+    engine.warm({})
+    assert engine.warmup == 0

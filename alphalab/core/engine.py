@@ -191,9 +191,11 @@ class Engine:
         Parameters
         ----------
         columns : mapping of str to ndarray of shape (R, N)
-            At least the names in `self.plan.columns`, oldest row first.
+            At least the names in `self.plan.columns`, oldest row first. None of them: nothing to
+            see.
         """
-        n_rows = len(next(iter(columns.values())))
+        n_rows = len(next(iter(columns.values()), ()))
+        self.warmup = max(self.warmup - n_rows, 0)
         for i in range(0, n_rows, self.capacity):
             rows = slice(i, min(i + self.capacity, n_rows))
             block = {name: columns[name][rows] for name in self.plan.columns}

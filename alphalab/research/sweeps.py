@@ -30,7 +30,7 @@ _TAKEN = frozenset({"column", "status", "digest", "reason", *METRICS})
 _SCHEMA = "alphalab.sweep/1"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Sweep:
     """What a sweep gave: a column for every variant.
 

@@ -313,8 +313,7 @@ def _trade(
     before: Engine | None = None
     for strategy, fold in zip(strategies, folds, strict=True):
         engine = Engine(strategy, bars.instruments, settings)
-        if engine.plan.columns:
-            engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
+        engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
         if before is not None:
             engine.take_over(before)
         rows = slice(*fold.test)
