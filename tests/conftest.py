@@ -7,6 +7,14 @@ import pytest
 from commands import Run
 
 from alphalab.cli.main import main
+from alphalab.kernels import drivers
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the drivers before several processes of tests do it at one time."""
+    if not hasattr(session.config, "workerinput"):
+        drivers.run_weights()
+        drivers.run_decide()
 
 
 @pytest.fixture(scope="session")

@@ -294,6 +294,15 @@ class Columns:
         return tallies  # type: ignore[no-any-return]
 
 
+def compile_for(columns: Sequence[Column]) -> None:
+    """Compile the drivers that columns need, or load them: before threads do it at one time."""
+    decides = [type(column.strategy).decide is not None for column in columns]
+    if not all(decides):
+        drivers.run_weights()
+    if any(decides):
+        drivers.run_decide()
+
+
 def columns_read(columns: Sequence[Column], instruments: Sequence[Instrument]) -> tuple[str, ...]:
     """Return the bar columns that columns of a sweep read."""
     pairs = [(x.strategy, x.settings) for x in columns]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alphalab.core.columns import Column, Columns, columns_read
+from alphalab.core.columns import Column, Columns, columns_read, compile_for
 from alphalab.data.bars import Bars
 from alphalab.errors import AlphalabError, StateError
 from alphalab.expr.custom import PYTHON_FUNCTIONS
@@ -92,6 +92,7 @@ def run_columns(
     [(0, 364), (1, 148)]
     """
     backend = Backend(n_jobs)
+    compile_for(columns)
     calls = any(n.op == "python_op" for n in _nodes(columns)) if PYTHON_FUNCTIONS else False
     cells = bars.n_rows * max(bars.n_symbols, _CALL_CELLS * calls)
     parts = _parts(len(columns), cells, backend.n_workers * (1 if backend.threads else _PARTS))
