@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from alphalab.kernels import drivers
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Compile the drivers before several processes of tests do it at one time."""
+    """Make every run alike: Ctrl-C interrupts, and the drivers are compiled.
+
+    A shell starts what runs in its background deaf to Ctrl-C, which all processes below inherit.
+    And several processes of tests would compile the drivers at one time.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(session.config, "workerinput"):
         drivers.run_weights()
         drivers.run_decide()

