@@ -137,9 +137,8 @@ class Columns:
     ) -> None:
         self.instruments = tuple(instruments)
         n_assets = len(self.instruments)
-        kinds = _kinds(columns)
-        for settings in kinds:
-            check_assets(self.instruments, settings, capacity)
+        self._settings = _common_settings(columns)
+        check_assets(self.instruments, self._settings, capacity)
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         shapes = [shape_of(x.strategy, x.settings, len(x.expressions), n_assets) for x in columns]
         groups: dict[Shape, list[int]] = {}
@@ -156,7 +155,6 @@ class Columns:
         pairs = [(x.strategy, x.settings) for x in self._columns]
         self._market = Market(pairs, self.instruments, self.capacity)
         self.columns = tuple(dict.fromkeys((*self._market.columns, *self.plan.columns)))
-        self._checked = kinds
         self._accounts: list[Accounts] = []
         self._batches: list[_Batch] = []
         first = 0
@@ -201,9 +199,7 @@ class Columns:
         """
         first = self._accounts[0]
         last, marks = int(first.accounts["time"][0]), first.positions["mark"][0]
-        for settings in self._checked:
-            names = (*self._market.columns, *self.plan.columns)
-            check_rows(settings, self.instruments, names, last, marks, time, columns)
+        check_rows(self._settings, self.instruments, self.columns, last, marks, time, columns)
         for i in range(0, time.size, self.capacity):
             self._step(slice(i, min(i + self.capacity, time.size)), time, columns)
 
@@ -311,10 +307,10 @@ def columns_read(columns: Sequence[Column], instruments: Sequence[Instrument]) -
     return tuple(dict.fromkeys((*Market(pairs, instruments, 1).columns, *read)))
 
 
-def _kinds(columns: Sequence[Column]) -> list[RunSettings]:
-    """Return the settings that differ in what they need of the rows; refuse accounts that differ.
+def _common_settings(columns: Sequence[Column]) -> RunSettings:
+    """Return settings that stand for all in what concerns the rows; refuse such that cannot.
 
-    Columns are pushed in one market: it has one currency.
+    Columns are pushed in one market: it has one currency, and splits either happen or do not.
     """
     if not columns:
         raise ParameterError("Columns([])", rule="there is at least one column.")
@@ -329,8 +325,4 @@ def _kinds(columns: Sequence[Column]) -> list[RunSettings]:
                     rule=f"{name} is the same in all columns of a sweep.",
                     fix="Run one sweep for each.",
                 )
-    kinds = {
-        (settings.execution.participation is None, settings.margin is None): settings
-        for settings in different
-    }
-    return list(kinds.values())
+    return first

@@ -106,8 +106,10 @@ def sweep(
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     with ExitStack() as stack:
-        file = results and stack.enter_context(ResultsFile(Path(results), {"bars": bars.id}))
-        work = _Work(bars, n_jobs, file or None)
+        file = None
+        if results is not None:
+            file = stack.enter_context(ResultsFile(Path(results), {"bars": bars.id}))
+        work = _Work(bars, n_jobs, file)
         if isinstance(space, Search):
             family = Family(
                 _one(strategy), tuple(space.space), options, bars.instruments, tuple(bars.columns)
