@@ -674,3 +674,20 @@ def test_interrupted_in_this_process(bars: al.Bars, tmp_path: Path) -> None:
     assert sweep.best == 0 and "1 not run" in repr(sweep)
     assert rows_in(file) == 1
     assert sweep.to_dict()["stopped"] == "interrupted"
+
+
+def test_a_price_that_has_been_seen_is_said_wherever_a_sweep_is_shown() -> None:
+    cross, bars = load_strategy("sma_cross"), al.load("sp500").rows(0, 300)
+    for space, options, said in (
+        ({"fast": [5, 9]}, {"fill": "same_close"}, "Trades at a price the decision has seen"),
+        (
+            {"fill": ["next_open", "same_close"]},
+            {},
+            "1 column with fill same_close: Trades at a price the decision has seen",
+        ),
+    ):
+        sweep = al.sweep(cross, bars, space, **options)
+        assert sweep.warnings == (said,)
+        assert sweep.to_dict()["warnings"] == [said]
+        assert "Trades at a price the decision has seen." in repr(sweep)
+    assert al.sweep(cross, bars, {"fast": [5, 9]}).warnings == ()

@@ -20,6 +20,7 @@ from alphalab.data.bars import Bars
 from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.research.combinations import MAX_COLUMNS
+from alphalab.research.display import SEEN_PRICE
 from alphalab.research.grid import Family, Variant, variants
 from alphalab.research.jobs import run_columns
 from alphalab.research.options import RunOptions
@@ -202,6 +203,11 @@ class _Work:
         undefined = self.ran & ~np.isfinite(made.figures[metric])
         if undefined.any():
             notes.append(f"{int(undefined.sum()):,} columns have no {metric}: it is not defined")
+        columns = [variant.column for variant in self.variants if variant.column is not None]
+        seen = sum(column.settings.fill == "same_close" for column in columns)
+        if seen:
+            which = f"{seen:,} column{'s' if seen > 1 else ''} with fill same_close: "
+            notes.append(f"{which if seen < len(columns) else ''}{SEEN_PRICE.rstrip('.')}")
         return replace(made, warnings=tuple(notes))
 
     def _column(self, i: int) -> Column:

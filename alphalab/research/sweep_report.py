@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from alphalab.errors import StateError
-from alphalab.research import display, page, plots, sweep_plots
+from alphalab.research import page, plots, sweep_plots
 from alphalab.research.neighbours import Ring, Robustness, robustness_of, space_of, values_of
 from alphalab.research.page import quiet, section, signed, table, tile
 from alphalab.research.space import axis_of
@@ -118,12 +118,6 @@ def _combinations(sweep: Sweep) -> str:
 
 
 def _remarks(sweep: Sweep, found: Found | None) -> Iterator[str]:
-    columns = [variant.column for variant in sweep.variants if variant.column is not None]
-    seen = sum(column.settings.fill == "same_close" for column in columns)
-    if seen and seen == len(columns):
-        yield display.SEEN_PRICE
-    elif seen:
-        yield f"{_plural(seen, 'column')} with fill same_close: {display.SEEN_PRICE}"
     if found is None:
         yield _nothing(sweep)
     yield from (f"{warning[0].upper()}{warning[1:]}." for warning in sweep.warnings)

@@ -14,6 +14,7 @@ import numpy as np
 from alphalab.data.bars import Bars
 from alphalab.errors import ParameterError, StateError, UnknownNameError
 from alphalab.research.backtest import run
+from alphalab.research.display import SEEN_PRICE
 from alphalab.research.grid import Variant
 from alphalab.research.result import Result
 from alphalab.research.series import periods_per_year
@@ -285,6 +286,8 @@ class Sweep:
             best = self.best
             params = " ".join(f"{k}={v}" for k, v in self.variants[best].params.items())
             text += f", best by {self.metric} #{best} {params}: {values[best]:.3f}"
+        if any(SEEN_PRICE.rstrip(".") in warning for warning in self.warnings):
+            text += f". {SEEN_PRICE}"
         return text + ">"
 
     def _values(self, metric: str) -> FloatArray:
