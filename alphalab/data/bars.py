@@ -40,10 +40,12 @@ class Bars:
         Where the data came from; leads the error messages.
     notes : sequence of str
         Statements that every report on this data has to show.
+    version : str
+        What to ask a store for to get the same data again; empty for what no store holds.
 
     Attributes
     ----------
-    time, symbols, columns, instruments, source
+    time, symbols, columns, instruments, source, version
         As above; arrays are read-only.
 
     Raises
@@ -70,13 +72,17 @@ class Bars:
       Rule: high is not below open, close or low. Correct the row at its source, or leave it out.
     """
 
-    __slots__ = ("_annual", "_id", "_notes", "columns", "instruments", "source", "symbols", "time")
+    __slots__ = (
+        *("_annual", "_id", "_notes"),
+        *("columns", "instruments", "source", "symbols", "time", "version"),
+    )
 
     time: IntArray
     symbols: tuple[str, ...]
     columns: Mapping[str, FloatArray]
     instruments: tuple[Instrument, ...]
     source: str
+    version: str
 
     def __init__(
         self,
@@ -88,8 +94,10 @@ class Bars:
         periods_per_year: float | None = None,
         source: str = "",
         notes: Sequence[str] = (),
+        version: str = "",
     ) -> None:
         self.source = source
+        self.version = version
         self.symbols = rules.checked_symbols(symbols)
         self.time = rules.checked_time(time, source)
         self.columns = MappingProxyType(

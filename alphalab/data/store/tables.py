@@ -1,0 +1,146 @@
+"""The tables of a store: their columns, what identifies a row, and how files are partitioned.
+
+Times are timestamps in UTC with microseconds, the finest that Delta Lake keeps. ``known`` is when a
+row could first be known: a read as of a date leaves out what became known after it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from alphalab.errors import UnknownNameError
+
+_TIME = pa.timestamp("us", tz="UTC")
+_TEXT, _NUMBER = pa.string(), pa.float64()
+
+
+class Table(NamedTuple):
+    """One kind of table.
+
+    Attributes
+    ----------
+    name : str
+    columns : dict of str to pyarrow.DataType
+        In the order of the table.
+    key : tuple of str
+        The columns that identify a row: a second row of the same key revises the first.
+    partition : tuple of str
+        The columns whose values name the folders of the files; the first columns of the key.
+    optional : tuple of str
+        The columns that may be null.
+    extra : bool
+        Whether further columns of numbers are allowed.
+    """
+
+    name: str
+    columns: dict[str, pa.DataType]
+    key: tuple[str, ...]
+    partition: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    extra: bool = False
+
+
+_TABLES = (
+    # time: the close.
+    Table(
+        "bars",
+        {
+            **dict.fromkeys(("venue", "interval", "symbol"), _TEXT),
+            "time": _TIME,
+            **dict.fromkeys(("open", "high", "low", "close", "volume"), _NUMBER),
+        },
+        key=("venue", "interval", "symbol", "time"),
+        partition=("venue", "interval", "symbol"),
+        optional=("volume",),
+        extra=True,
+    ),
+    # side: "buy" or "sell", of the one who took; id: as the venue writes it.
+    Table(
+        "trades",
+        {
+            **dict.fromkeys(("venue", "symbol"), _TEXT),
+            "time": _TIME,
+            **dict.fromkeys(("id", "side"), _TEXT),
+            **dict.fromkeys(("price", "amount"), _NUMBER),
+        },
+        key=("venue", "symbol", "time", "id"),
+        partition=("venue", "symbol"),
+        optional=("side",),
+    ),
+    # rate: a fraction, 0.0001 is one basis point paid by those who are long.
+    Table(
+        "funding",
+        {**dict.fromkeys(("venue", "symbol"), _TEXT), "time": _TIME, "rate": _NUMBER},
+        key=("venue", "symbol", "time"),
+        partition=("venue", "symbol"),
+    ),
+    # time: the ex-date. split: new units for an old one. dividend: cash per unit after the split.
+    Table(
+        "actions",
+        {
+            **dict.fromkeys(("venue", "symbol"), _TEXT),
+            **dict.fromkeys(("time", "known"), _TIME),
+            **dict.fromkeys(("split", "dividend"), _NUMBER),
+        },
+        key=("venue", "symbol", "time"),
+        partition=("venue",),
+        optional=("split", "dividend"),
+    ),
+    # What a venue says about a symbol from `start` on, until the next row of the symbol. The fields
+    # of alphalab.types.Instrument; groups: a JSON object of texts.
+    Table(
+        "instruments",
+        {
+            **dict.fromkeys(("venue", "symbol"), _TEXT),
+            "start": _TIME,
+            "kind": _TEXT,
+            **dict.fromkeys(
+                ("tick", "lot", "min_value", "maker_bps", "taker_bps", "multiplier"), _NUMBER
+            ),
+            "currency": _TEXT,
+            "funding_hours": _NUMBER,
+            **dict.fromkeys(("groups", "calendar"), _TEXT),
+        },
+        key=("venue", "symbol", "start"),
+        partition=("venue",),
+    ),
+    # time: what the value is about (the end of a quarter); symbol: empty where it is about all.
+    Table(
+        "observations",
+        {
+            **dict.fromkeys(("name", "symbol"), _TEXT),
+            **dict.fromkeys(("time", "known"), _TIME),
+            "value": _NUMBER,
+        },
+        key=("name", "symbol", "time", "known"),
+        partition=("name",),
+    ),
+    # A symbol is a member from `start` to `end` (not included; null: still).
+    Table(
+        "universe",
+        {
+            **dict.fromkeys(("name", "symbol"), _TEXT),
+            **dict.fromkeys(("start", "end", "known"), _TIME),
+        },
+        key=("name", "symbol", "start"),
+        partition=("name",),
+        optional=("end",),
+    ),
+)
+
+TABLES = {table.name: table for table in _TABLES}
+
+
+def table_named(name: str) -> Table:
+    """Return the table of a name.
+
+    Raises
+    ------
+    UnknownNameError
+        No such table; near names are suggested.
+    """
+    if name not in TABLES:
+        raise UnknownNameError("table", name, TABLES)
+    return TABLES[name]
