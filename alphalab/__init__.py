@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from alphalab.core.strategy import Strategy as Strategy
     from alphalab.data.bars import Bars as Bars
     from alphalab.data.load import load as load
+    from alphalab.data.store.store import Store as Store
     from alphalab.errors import AlphalabError as AlphalabError
     from alphalab.errors import DataError as DataError
     from alphalab.errors import ExprError as ExprError
@@ -90,6 +91,7 @@ _PUBLIC = {
     "core.strategy": "Strategy",
     "data.bars": "Bars",
     "data.load": "load",
+    "data.store.store": "Store",
     "errors": (
         "AlphalabError DataError ExprError InputError MissingExtraError ParameterError"
         " RefusedError StateError StrategyError UnknownNameError"

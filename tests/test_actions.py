@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alphalab.data.actions import actions_from_factors, adjusted
+from alphalab.data.actions import actions_from_factors
 from alphalab.data.bars import Bars
 from alphalab.data.load import load
 from alphalab.errors import DataError, UnknownNameError
@@ -105,17 +105,66 @@ def test_adjusted_prices_have_the_returns_of_a_holder() -> None:
         paid = {2: 0.5, 3: 0.25}.get(row, 0.0)
         units += units * paid / (before - paid)
         worth.append(units * price)
-    series = adjusted(bars, events)[:, 0]
+    bars = bars.with_actions(events)
+    series = bars.adjusted().close[:, 0]
     np.testing.assert_allclose(series / series[0], np.array(worth) / worth[0], rtol=1e-14)
     assert series[-1] == close[-1]
-    only_splits = adjusted(bars, events, dividends=False)[:, 0]
+    only_splits = bars.adjusted(dividends=False).close[:, 0]
     np.testing.assert_array_equal(only_splits, [5.0, 5.5, 5.0, 5.5, 5.0])
 
 
-def test_a_dividend_that_is_no_part_of_the_price_is_refused() -> None:
+def test_all_prices_and_volumes_are_adjusted() -> None:
+    index = pd.MultiIndex.from_product([["open", "high", "low", "close", "volume"], ["A", "B"]])
+    values = np.array([[9, 9, 12, 12, 8, 8, 10, 10, 6, 6], [3, 9, 4, 12, 2, 8, 4, 10, 30, 6.0]])
+    bars = Bars.from_frame(pd.DataFrame(values, DAYS[:2], index))
+    raw = bars.with_actions(pd.DataFrame({"date": DAYS[[1]], "split": [3.0], "symbol": ["A"]}))
+    adjusted = raw.adjusted()
+    assert list(adjusted.columns) == ["open", "high", "low", "close", "volume"]
+    for name, before in {"open": 3, "high": 4, "low": 8 / 3, "close": 10 / 3, "volume": 18}.items():
+        np.testing.assert_allclose(adjusted[name][0, 0], before, rtol=1e-15)
+        np.testing.assert_array_equal(adjusted[name][1], bars[name][1])
+        np.testing.assert_array_equal(adjusted[name][:, 1], bars[name][:, 1])
+    assert "adjusted for splits and dividends as of 2024-01-03" in " ".join(adjusted.notes)
+    assert adjusted.id != bars.id
+
+
+def test_what_comes_after_the_date_changes_nothing() -> None:
+    raw = Bars.from_closes(closes(10, 11, 5, 5.5, 5)).with_actions(
+        pd.DataFrame({"date": DAYS[[2, 3]], "split": [2, np.nan], "dividend": [0.5, 0.25]})
+    )
+    for row in range(5):
+        before = raw.rows(0, row + 1).adjusted()
+        as_of = raw.adjusted(as_of=raw.rows(row, row + 1).end)
+        assert as_of == before
+        assert as_of.n_rows == row + 1
+        assert as_of.close[-1, 0] == raw.close[row, 0]
+    assert raw.adjusted(as_of="2024-01-03").close.ravel().tolist() == [10, 11]
+    with pytest.raises(DataError, match="no rows between"):
+        raw.adjusted(as_of="2024-01-01")
+
+
+def test_an_event_before_the_next_bar_is_behind_the_last_one() -> None:
+    raw = Bars.from_closes(closes(10, 11, 5, 5.5, 5)).with_actions(
+        pd.DataFrame({"date": DAYS[[2, 3]], "split": [2, np.nan], "dividend": [0.5, 0.25]})
+    )
+    for row, event in ((2, (2.0, 0.5)), (3, (np.nan, 0.25))):
+        ahead = tuple(np.array([x]) for x in event)
+        morning = raw.rows(0, row).adjusted(ahead=ahead).close[:, 0]
+        evening = raw.rows(0, row + 1).adjusted().close[:-1, 0]
+        np.testing.assert_allclose(morning, evening, rtol=1e-15)
+        assert morning[-1] != raw.close[row - 1, 0]
+
+
+def test_adjusting_that_is_refused() -> None:
     bars = Bars.from_closes(closes(10, 10, 10, 10, 10))
+    with pytest.raises(DataError, match="no column split or dividend"):
+        bars.adjusted()
+    paid = bars.with_actions(pd.DataFrame({"date": DAYS[[2]], "dividend": [10.0]}))
     with pytest.raises(DataError, match="'A': a dividend of 10 in row 2"):
-        adjusted(bars, pd.DataFrame({"date": DAYS[[2]], "dividend": [10.0]}))
+        paid.adjusted()
+    assert paid.adjusted(dividends=False).close.ravel().tolist() == [10.0] * 5
+    with pytest.raises(DataError, match="no column split or dividend"):
+        paid.adjusted(dividends=False).adjusted()
 
 
 def test_real_factors_there_and_back(shared_data: Path) -> None:
@@ -138,7 +187,8 @@ def test_real_factors_there_and_back(shared_data: Path) -> None:
     assert apple["2020-08-07":"2021-02-05"].round(3).tolist() == [0.82, 0.205, 0.205]
     for label in ("open", "close"):
         bars = load(shared_data / "us_equity_daily_raw.parquet", bar_label=label)
-        series = pd.DataFrame(adjusted(bars, events), columns=list(bars.symbols))
+        adjusted = bars.with_actions(events).adjusted()
+        series = pd.DataFrame(adjusted.close, columns=list(bars.symbols))
         for symbol, rows in given.groupby("symbol"):
             # The file rounds 1/28 to 0.0357143.
             held = rows.assign(factor=rows["price_factor"] / (1 / rows["split_factor"]).round())

@@ -226,7 +226,7 @@ def test_events_are_read_from_files(tmp_path: Path, suffix: str) -> None:
 def test_files_of_events_that_are_refused(tmp_path: Path) -> None:
     call = perpetual().with_funding
     refused(call, tmp_path / "none.csv", "none.csv: no such file")
-    refused(call, tmp_path, "no such file")
+    refused(call, tmp_path, "is not a file")
     (tmp_path / "rates.txt").write_text("time,rate\n")
     refused(call, tmp_path / "rates.txt", "unknown kind", ".csv, .csv.gz, .parquet")
     (tmp_path / "rates.parquet").write_text("no such thing")

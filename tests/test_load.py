@@ -353,7 +353,7 @@ def test_missing_files(tmp_path: Path) -> None:
     [
         ("", ["is empty"]),
         (HEADER, ["no rows"]),
-        (HEADER + ROWS + "2024-01-04,1\n", ["line 4: Expected 6 columns, got 2"]),
+        (HEADER + ROWS + "2024-01-04,1\n", ["line 4 has 2 cells, the first line 6: '2024-01-04,1'"]),
         (HEADER + ROWS.replace("12,9", "abc,9"), ["row 0, column 'high': 'abc' is not a number"]),
         (HEADER + ROWS.replace("200", "many"), ["row 1, column 'volume': 'many' is not a number"]),
         (HEADER + ROWS.replace("13,10", ",10"), ["row 1 (2024-01-03T21:00:00Z): high is NaN"]),
@@ -378,9 +378,12 @@ def test_missing_files(tmp_path: Path) -> None:
         (HEADER + "9999-01-01,10,12,9,11,1\n", ["between the years 1678 and 2261"]),
         (HEADER.replace(",", "|") + ROWS.replace(",", "|"), ["no time column", "time|open|high"]),
         (b"PAR1\x00\xff\xfe\x01", ["cannot be read as .csv"]),
-        ("time;öffnung\n1;2\n".encode("latin-1"), ["cannot be read as .csv"]),
-        ((HEADER + ROWS.replace("100", "ö")).encode("latin-1"), ["row 0, column 'volume': b'"]),
-        ((HEADER + ROWS).encode("utf-16"), ["cannot be read as .csv"]),
+        ("time;öffnung\n1;2\n".encode("latin-1"), ["line 1 is no UTF-8 text", "b'\\xf6'"]),
+        (
+            (HEADER + ROWS.replace("100", "ö")).encode("latin-1"),
+            ["line 2 is no UTF-8 text: it holds the byte b'\\xf6'", "encoding='latin-1'"],
+        ),
+        ((HEADER + ROWS).encode("utf-16"), ["is UTF-16", "Give encoding='utf-16'"]),
     ],
 )
 def test_bad_csv(tmp_path: Path, text: str | bytes, parts: list[str]) -> None:

@@ -600,7 +600,11 @@ def test_to_dict_is_strict_json(real: Result) -> None:
         *("refusals", "warnings", "digest", "seconds"),
     ]
     assert data["schema"] == "alphalab.backtest/1"
-    assert list(data["data"]) == ["id", "source", "rows", "symbols", "start", "end", "notes"]
+    assert list(data["data"]) == [
+        *("id", "content", "source", "rows", "symbols", "start", "end", "notes", "quality")
+    ]
+    assert data["data"]["id"] == data["data"]["content"] == real.bars.id
+    assert data["data"]["quality"]["status"] in ("ok", "warnings")
     assert list(data["metrics"])[:12] == [
         *("final_equity", "total_return", "annual_return", "volatility", "sharpe", "sortino"),
         *("max_drawdown", "n_fills", "n_round_trips", "fees", "turnover", "exposure"),

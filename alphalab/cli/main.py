@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from alphalab.cli.backtest import backtest
+from alphalab.cli.data.app import app as data
 from alphalab.cli.doctor import doctor
 from alphalab.cli.new import new
 from alphalab.cli.ops import ops
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for command in (backtest, sweep, ops, new, doctor):
     app.command()(command)
+app.add_typer(data, name="data")
 
 
 def _print_version(asked: bool) -> None:
@@ -92,7 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fix = "" if "--debug" in given else "Run it again with --debug to see where."
         out.error("UNEXPECTED", f"{type(error).__name__}: {error}", fix=fix)
     if code == INTERRUPTED:
-        out.error("INTERRUPTED", "interrupted, nothing was written")
+        # What brings data in commits part after part; all else writes when it is done.
+        stays = given[:1] == ["data"]
+        done = "what is in the store stays" if stays else "nothing was written"
+        out.error("INTERRUPTED", f"interrupted, {done}")
     return int(code)
 
 

@@ -256,6 +256,13 @@ class Columns:
             fix="Run it alone with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
         )
 
+    @property
+    def equity(self) -> FloatArray:
+        """Account value after the last row, (C,), quote currency; in the order of the columns."""
+        values = np.concatenate([accounts.accounts["equity"] for accounts in self._accounts])
+        result: FloatArray = values[np.argsort(self._order)]
+        return result
+
     def tallies(self) -> Records:
         """Return the figures of every column so far.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alphalab.data.bars import Bars
+from alphalab.data.rules import PRICES
 from alphalab.data.times import iso
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray
@@ -86,55 +87,74 @@ def actions_from_factors(factors: pd.DataFrame, closes: pd.DataFrame) -> pd.Data
     return pd.concat(parts, ignore_index=True)
 
 
-def adjusted(bars: Bars, actions: Any, *, dividends: bool = True) -> FloatArray:
-    """Return the closes of unadjusted bars as if splits and dividends had always been behind them.
+def adjusted_columns(
+    bars: Bars, dividends: bool, ahead: tuple[FloatArray, FloatArray] | None
+) -> dict[str, FloatArray]:
+    """Return the columns of bars, (T, N) each, without splits and dividends: these are behind them.
 
-    Parameters
-    ----------
-    bars : Bars
-        Unadjusted prices.
-    actions : pandas.DataFrame or another table
-        As in `Bars.with_actions`.
-    dividends : bool
-        Whether prices are adjusted for dividends as well.
+    `Bars.adjusted` says what is adjusted, what is given and what is refused.
+    """
+    if not {"split", "dividend"} & bars.columns.keys():
+        raise DataError(
+            f"{bars.source or 'the bars'}: no column split or dividend",
+            rule="prices are adjusted for the splits and dividends that stand beside them.",
+            fix="Add them with bars.with_actions(...).",
+        )
+    split, paid = (_with_row_ahead(bars, name, ahead) for name in ("split", "dividend"))
+    split = np.where(np.isnan(split), 1.0, split)
+    paid = np.nan_to_num(paid) if dividends else np.zeros_like(paid)
+    share = paid * split / _close_before(bars.close)
+    share[np.isnan(share)] = 0.0  # paid before the first price
+    _check_share(bars, paid, share)
+    columns = {
+        name: values for name, values in bars.columns.items() if name not in ("split", "dividend")
+    }
+    to_price = _product_of_later((1 - share) / split)
+    for name in PRICES:
+        columns[name] = bars.columns[name] * to_price
+    columns["volume"] = bars.volume * _product_of_later(split)
+    return columns
 
-    Returns
-    -------
-    ndarray of shape (T, N)
-        Closes; the last one of each symbol is as it was. Returns are those of a position whose
-        dividends are put into the same asset at the close before the ex-date less the dividend.
 
-    Raises
-    ------
-    DataError
-        A dividend that is not below the price it is paid from.
+def statement(dividends: bool, as_of: str) -> str:
+    """Return what a report has to say about adjusted prices.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> days = pd.date_range("2024-01-02", periods=3, name="date")
-    >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [100.0, 50.0, 49.0]}, index=days))
-    >>> actions = pd.DataFrame({"date": days[1:], "split": [2, None], "dividend": [None, 1]})
-    >>> adjusted(bars, actions).ravel(), adjusted(bars, actions, dividends=False).ravel()
-    (array([49., 49., 49.]), array([50., 50., 49.]))
+    >>> statement(False, "2014-06-06")
+    'prices are adjusted for splits (dividends are left out) as of 2014-06-06: ...'
     """
-    placed = bars.with_actions(actions)
-    split = np.where(np.isnan(placed["split"]), 1.0, placed["split"])
-    paid = np.nan_to_num(placed["dividend"]) if dividends else np.zeros_like(split)
-    share = paid * split / _close_before(bars.close)
-    share[np.isnan(share)] = 0.0  # paid before the first price
+    what = "splits and dividends" if dividends else "splits (dividends are left out)"
+    return (
+        f"prices are adjusted for {what} as of {as_of}: earlier ones are not those that were paid"
+    )
+
+
+def _with_row_ahead(
+    bars: Bars, name: str, ahead: tuple[FloatArray, FloatArray] | None
+) -> FloatArray:
+    """Return a column with one more row, (T + 1, N), for what is due before the next bar."""
+    nothing = np.full((1, bars.n_symbols), np.nan)
+    given = bars.columns.get(name)
+    body = np.repeat(nothing, bars.n_rows, axis=0) if given is None else given
+    last = nothing if ahead is None else ahead[name == "dividend"][None]
+    return np.vstack((body, last))
+
+
+def _product_of_later(factor: FloatArray) -> FloatArray:
+    """Return for each of T rows the product of the factors in the rows after it, of T + 1."""
+    result: FloatArray = np.multiply.accumulate(factor[::-1])[::-1][1:]
+    return result
+
+
+def _check_share(bars: Bars, paid: FloatArray, share: FloatArray) -> None:
     if (share >= 1).any():
         row, asset = np.argwhere(share >= 1)[0]
+        when = iso(bars.time[row]) if row < bars.n_rows else "the next"
         raise DataError(
-            f"{bars.symbols[asset]!r}: a dividend of {paid[row, asset]:g} in row {row} "
-            f"({iso(bars.time[row])})",
+            f"{bars.symbols[asset]!r}: a dividend of {paid[row, asset]:g} in row {row} ({when})",
             rule="a dividend is below the price it is paid from.",
         )
-    factor = (1 - share) / split
-    from_here = np.cumprod(factor[::-1], axis=0)[::-1]
-    later = np.vstack((from_here[1:], np.ones((1, bars.n_symbols))))
-    result: FloatArray = bars.close * later
-    return result
 
 
 def _implied(symbol: str, rows: pd.DataFrame, closes: pd.Series) -> pd.DataFrame:
@@ -177,9 +197,9 @@ def _simple(ratio: float) -> float:
 
 
 def _close_before(close: FloatArray) -> FloatArray:
-    """Return the last known close before each row, NaN before the first."""
+    """Return the last known close before each row and after the last, (T + 1, N); NaN: none yet."""
     known = np.where(np.isnan(close), 0, np.arange(len(close))[:, None])
     last = np.maximum.accumulate(known, axis=0)
     filled = np.take_along_axis(close, last, axis=0)
-    result: FloatArray = np.vstack((np.full((1, close.shape[1]), np.nan), filled[:-1]))
+    result: FloatArray = np.vstack((np.full((1, close.shape[1]), np.nan), filled))
     return result

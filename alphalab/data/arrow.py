@@ -5,7 +5,7 @@ Arrow's own ``to_numpy`` imports pandas, which costs more than reading most file
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -50,8 +50,26 @@ def integers(column: pa.ChunkedArray) -> IntArray:
     return values
 
 
-def instants(column: pa.ChunkedArray, name: str, where: str) -> tuple[IntArray, tuple[str, ...]]:
-    """Return a time column, (R,), in ns UTC, and what a report has to say about how it was read.
+class Times(NamedTuple):
+    """Times as a column holds them.
+
+    Attributes
+    ----------
+    ns : ndarray of shape (R,)
+        Since 1970-01-01T00:00, ns.
+    zoned : bool
+        Whether they are instants in UTC; else they are clock readings of some zone.
+    notes : tuple of str
+        What a report has to say about how they were read.
+    """
+
+    ns: IntArray
+    zoned: bool
+    notes: tuple[str, ...] = ()
+
+
+def times(column: pa.ChunkedArray, name: str, where: str) -> Times:
+    """Return a time column, (R,).
 
     Parameters
     ----------
@@ -65,7 +83,7 @@ def instants(column: pa.ChunkedArray, name: str, where: str) -> tuple[IntArray, 
     DataError
         No time in a row, text that is not ISO, or a time outside the years 1678 to 2261.
     """
-    _require_all(column, name, where, "time")
+    require_all(column, name, where, "time")
     kind = column.type
     if pa.types.is_integer(kind):
         return _since_1970(integers(column), name, where)
@@ -83,14 +101,23 @@ def instants(column: pa.ChunkedArray, name: str, where: str) -> tuple[IntArray, 
         raise DataError(
             f"{where}column {name!r}: {error}", rule="times lie between the years 1678 and 2261."
         ) from None
-    return ns, zone_notes(ns, zone is not None)
+    return Times(ns, zone is not None)
+
+
+def instants(column: pa.ChunkedArray, name: str, where: str) -> tuple[IntArray, tuple[str, ...]]:
+    """Return a time column, (R,), in ns UTC, and what a report has to say about how it was read.
+
+    As `times`, and what carries no zone is taken as UTC.
+    """
+    read = times(column, name, where)
+    return read.ns, read.notes + zone_notes(read.ns, read.zoned)
 
 
 def symbol_codes(
     column: pa.ChunkedArray, name: str, where: str
 ) -> tuple[tuple[str, ...], IntArray]:
     """Return the symbols in order of appearance and, for each row, the place of its own."""
-    _require_all(column, name, where, "symbol")
+    require_all(column, name, where, "symbol")
     if not (is_text(column.type) or pa.types.is_integer(column.type)):
         raise DataError(f"{where}column {name!r} has type {column.type}", rule="symbols are text.")
     encoded: Any = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
@@ -118,7 +145,8 @@ def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.from_dlpack(column.is_null().cast(pa.uint8()).combine_chunks()).view(np.bool_)
 
 
-def _require_all(column: pa.ChunkedArray, name: str, where: str, what: str) -> None:
+def require_all(column: pa.ChunkedArray, name: str, where: str, what: str) -> None:
+    """Refuse a column in which a row has no value."""
     if column.null_count:
         row = int(np.argmax(_nulls(column)))
         raise DataError(
@@ -126,11 +154,12 @@ def _require_all(column: pa.ChunkedArray, name: str, where: str, what: str) -> N
         )
 
 
-def _since_1970(values: IntArray, name: str, where: str) -> tuple[IntArray, tuple[str, ...]]:
+def _since_1970(values: IntArray, name: str, where: str) -> Times:
     low, high = int(values.min()), int(values.max())
     for unit, factor in _EPOCHS:
         if low * factor >= _EARLIEST and high * factor <= np.iinfo(np.int64).max:
-            return values * factor, (f"times are integers: taken as {unit} since 1970-01-01 UTC",)
+            said = f"times are integers: taken as {unit} since 1970-01-01 UTC"
+            return Times(values * factor, True, (said,))
     raise DataError(
         f"{where}column {name!r} holds integers from {low} to {high}",
         rule="integer times are seconds, ms, us or ns since 1970, all of one unit, "

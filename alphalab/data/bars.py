@@ -18,6 +18,8 @@ from alphalab.types import FloatArray, Instrument, IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
+    from alphalab.data.quality.findings import Verdict
+
 
 class Bars:
     """A panel of bars: T rows of N symbols.
@@ -73,7 +75,7 @@ class Bars:
     """
 
     __slots__ = (
-        *("_annual", "_id", "_notes"),
+        *("_annual", "_id", "_notes", "_quality"),
         *("columns", "instruments", "source", "symbols", "time", "version"),
     )
 
@@ -107,6 +109,7 @@ class Bars:
         self._notes = tuple(notes)
         self._annual: tuple[float, str] | None = None
         self._id: str | None = None
+        self._quality: dict[str, Verdict] | None = None
         if periods_per_year is not None:
             if not (np.isfinite(periods_per_year) and periods_per_year > 0):
                 raise DataError(
@@ -316,6 +319,13 @@ class Bars:
                 )
             self._id = digest.hexdigest()
         return self._id
+
+    @property
+    def quality(self) -> Verdict:
+        """Verdict of the quick check of this data, made once: see `alphalab.data.quality`."""
+        from alphalab.data.quality.of_bars import quality_of
+
+        return quality_of(self)
 
     def __getitem__(self, name: str) -> FloatArray:
         """Return a column, (T, N)."""
@@ -549,11 +559,210 @@ class Bars:
         columns, said = action_columns(self, given)
         return self.with_columns(columns)._with(_notes=self._notes + said)
 
+    def with_observations(
+        self, given: Any, names: Sequence[str] | None = None, *, max_age: str | None = None
+    ) -> Bars:
+        """Return bars with a column for each name of observations, joined as they became known.
+
+        In each row stands, of what was known at its time or before, the value about the latest
+        time, in its last revision; NaN before the first. What is about a future time (a forecast)
+        counts from when it is known, like all else.
+
+        Parameters
+        ----------
+        given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
+            A table, or a CSV, Parquet or Feather file of one: ``time`` (what a value is about, such
+            as the end of a quarter), ``known`` (since when it could be used), ``value``, ``name``,
+            and ``symbol``, empty where a value is about all. Without a column for names there is
+            one name; without one for symbols all is about all. Or `Store.read("observations")`.
+        names : sequence of str, optional
+            The names to join. Not given: all.
+        max_age : str, optional
+            How long a value counts after it became known, such as ``"7d"``; later the column is
+            NaN. Not given: until the next.
+
+        Raises
+        ------
+        DataError
+            A column that is missing, a value that is no finite number, two that became known
+            together, or a name that a column has already.
+        UnknownNameError
+            A name that the table does not have.
+
+        Notes
+        -----
+        Of two about the same time that became known together, one about the symbol goes before one
+        about all. `notes` says which symbols are not among the bars.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> days = pd.date_range("2024-01-02", periods=4)
+        >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [10.0, 11.0, 12.0, 13.0]}, index=days))
+        >>> earnings = pd.DataFrame({
+        ...     "name": "earnings",
+        ...     "time": pd.to_datetime(["2023-12-31", "2023-12-31"]),
+        ...     "known": pd.to_datetime(["2024-01-03", "2024-01-05"]),
+        ...     "value": [1.20, 1.15],  # the second revises the first
+        ... })
+        >>> bars.with_observations(earnings)["earnings"].ravel()
+        array([ nan, 1.2 , 1.2 , 1.15])
+        """
+        from alphalab.data.observations import observation_columns
+
+        columns, said = observation_columns(self, given, names, max_age)
+        return self.with_columns(columns)._with(_notes=self._notes + said)
+
+    def adjusted(
+        self,
+        *,
+        as_of: Instant | None = None,
+        dividends: bool = True,
+        ahead: tuple[FloatArray, FloatArray] | None = None,
+    ) -> Bars:
+        """Return bars as if splits and dividends had always been behind them.
+
+        Prices before a split are divided by it and volume is multiplied by it; prices before a
+        dividend are multiplied by 1 less its share of the last close. The last bar of each symbol
+        stays as it was. Neither column is left, so nothing is booked twice; other columns stay.
+
+        Parameters
+        ----------
+        as_of : str, date, datetime or datetime64, optional
+            The view of this moment: rows after it are left out, and so is what happened in them. A
+            bare date includes its whole day.
+        dividends : bool
+            Whether prices are adjusted for dividends as well. Returns are then those of a position
+            whose dividends are put into the same asset, at the close before less the dividend.
+        ahead : pair of ndarray of shape (N,), optional
+            Splits and dividends that are due before the next bar; NaN where there is none.
+
+        Raises
+        ------
+        DataError
+            Bars without the columns split and dividend (`with_actions`), a dividend that is not
+            below the price it is paid from, or no row up to `as_of`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> days = pd.date_range("2024-01-02", periods=4, name="date")
+        >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [100.0, 102.0, 51.0, 50.0]}, index=days))
+        >>> actions = pd.DataFrame({"ex_date": days[2:], "split": [2, None], "dividend": [None, 1]})
+        >>> bars = bars.with_actions(actions)
+        >>> bars.adjusted(dividends=False).close.ravel()
+        array([50., 51., 51., 50.])
+        >>> bars.adjusted(as_of="2024-01-03").close.ravel()
+        array([100., 102.])
+        """
+        from alphalab.data.actions import adjusted_columns, statement
+
+        past = self if as_of is None else self.between(end=as_of)
+        columns = adjusted_columns(past, dividends, ahead)
+        said = statement(dividends, past.end if as_of is None else str(as_of))
+        return past._with(columns=columns, _notes=(*past._notes, said))
+
+    def resample(
+        self, interval: str, *, calendar: str | None = None, offset: str | None = None
+    ) -> Bars:
+        """Return coarser bars, labelled by their close.
+
+        A bar holds the rows that became known after the end of the window before it, up to its own.
+        It is there when a row at that end or later is: the last, unfinished one is left out, which
+        a note says. A window without rows makes no bar.
+
+        Parameters
+        ----------
+        interval : str
+            Such as ``"1h"`` or ``"1d"``: a multiple of the spacing of the rows. Windows are
+            multiples of it since 1970, UTC.
+        calendar : str, optional
+            A code such as ``"XNYS"``: windows end where sessions or their parts before a break end,
+            and those of whole days hold the sessions whose dates are in them. ``"24/7"``: nothing
+            is cut. Not given: that of all instruments, ``"24/7"`` where they have no common one.
+        offset : str, optional
+            By how much windows begin later: ``"4d"`` makes weeks of ``"7d"`` begin on Mondays.
+
+        Returns
+        -------
+        Bars
+            Open: the first; high, low: of all; close: the last; volume (and ``buy_volume``,
+            ``traded_value``, ``n_trades``), funding: the sum, NaN where a part is unknown; split:
+            the product; dividend: cash per unit after all; other columns: the last value that is
+            known. Prices and volume before a split inside a bar are those of units after it.
+
+        Raises
+        ------
+        DataError
+            An interval that is no multiple of the spacing, a row that lies in two windows or
+            outside sessions, or no window that has closed.
+        UnknownNameError
+            No such calendar.
+
+        Examples
+        --------
+        >>> from alphalab.data.datasets import sp500
+        >>> weeks = sp500().between("2018-12-01").resample("7d", offset="4d")
+        >>> weeks.end, weeks.notes[-2]
+        ('2018-12-28T21:00:00Z', 'the 7d window to 2019-01-04T21:00:00Z has not closed: ...')
+        """
+        from alphalab.data.resample import resampled
+
+        time, columns, said = resampled(self, interval, calendar, offset)
+        return Bars(
+            time,
+            self.symbols,
+            columns,
+            instruments=self.instruments,
+            source=self.source,
+            notes=self._notes + said,
+            version=self.version,
+        )
+
+    def with_timeframe(
+        self,
+        interval: str,
+        columns: Sequence[str] | None = ("close",),
+        *,
+        calendar: str | None = None,
+        offset: str | None = None,
+    ) -> Bars:
+        """Return bars with columns of a coarser interval, such as ``close_1h``.
+
+        A row has the value of the last coarser bar that had closed when the row became known: its
+        own hour's when it ends that hour, else that of the hour before. NaN before the first.
+
+        Parameters
+        ----------
+        interval, calendar, offset : str
+            As in `resample`.
+        columns : sequence of str, optional
+            What to add. None: a column for each that is there.
+
+        Raises
+        ------
+        DataError
+            As in `resample`, or a column that is there already.
+        UnknownNameError
+            No such column or calendar.
+
+        Examples
+        --------
+        >>> from alphalab.data.synthetic import synthetic
+        >>> bars = synthetic(6, 1, bar="30m", gap_frac=0.0).with_timeframe("1h")
+        >>> (bars["close_1h"].ravel() == bars.close.ravel()).tolist()
+        [False, True, False, True, False, True]
+        """
+        from alphalab.data.resample import timeframe_columns
+
+        names = tuple(self.columns if columns is None else columns)
+        return self.with_columns(timeframe_columns(self, interval, names, calendar, offset))
+
     def _with(self, **changes: Any) -> Bars:
         state = {name: getattr(self, name) for name in self.__slots__}
         # What the whole says about its market holds for a part that is too short to tell.
         state["_annual"] = self._derived_annual()
-        return _assemble(state | {"_id": None} | changes)
+        return _assemble(state | {"_id": None, "_quality": None} | changes)
 
 
 def _assemble(state: dict[str, Any]) -> Bars:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from alphalab.data import arrow
-from alphalab.data.files import READERS, read_table
-from alphalab.data.frames import table_of
-from alphalab.data.table import SYMBOL_NAMES, TIME_NAMES
+from alphalab.data.files import read_table
+from alphalab.data.frames import as_table
+from alphalab.data.rules import repeats
+from alphalab.data.sources.columns import SYMBOL_NAMES, TIME_NAMES
 from alphalab.data.times import NS_DAY, NS_SECOND, bar_spacing, iso
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
@@ -78,7 +78,7 @@ def funding_column(bars: Bars, given: Any) -> tuple[FloatArray, tuple[str, ...]]
         "Correct the stamp, or funding_hours by bars.with_instruments(...).",
     )
     events.refuse(
-        _repeats(events.asset, number), "a second rate", "there is one rate for each funding."
+        repeats(events.asset, number), "a second rate", "there is one rate for each funding."
     )
     column, outside = _kept(bars, "funding", events.asset), 0
     for asset in np.unique(events.asset):
@@ -111,7 +111,7 @@ def action_columns(bars: Bars, given: Any) -> tuple[dict[str, FloatArray], tuple
         known = ~np.isnan(values)
         empty = np.where(known, 0, 1 + np.arange(len(values)))  # which repeats nothing
         events.refuse(
-            known & _repeats(events.asset, events.time, empty),
+            known & repeats(events.asset, events.time, empty),
             f"a second {name}",
             f"an asset has one {name} at a time.",
         )
@@ -134,15 +134,15 @@ def action_columns(bars: Bars, given: Any) -> tuple[dict[str, FloatArray], tuple
 
 def _events(bars: Bars, given: Any, roles: Mapping[str, tuple[str, ...]], owners: Any) -> _Events:
     """Read a table of events; `owners` are the assets one of which it means if it names none."""
-    table, where = _table(given)
-    found = {role: _name(table, names, where) for role, names in roles.items()}
+    table, where = given_table(given)
+    found = {role: column_named(table, names, where) for role, names in roles.items()}
     if not any(found.values()):
         raise _no_column(table, sum(roles.values(), ()), where)
     if table.num_rows == 0:
         none = np.zeros(0)
         ints = none.astype(np.int64)
         return _Events(where, bars.symbols, ints, ints, dict.fromkeys(roles, none))
-    time = _name(table, _TIMES, where)
+    time = column_named(table, _TIMES, where)
     if time is None:
         raise _no_column(table, _TIMES, where)
     values = {}
@@ -157,34 +157,27 @@ def _events(bars: Bars, given: Any, roles: Mapping[str, tuple[str, ...]], owners
     return _Events(where, bars.symbols, times, _assets(bars, table, owners, where), values)
 
 
-def _table(given: Any) -> tuple[pa.Table, str]:
-    """Return a table and what leads the messages about it."""
-    pd = sys.modules.get("pandas")
+def given_table(given: Any) -> tuple[pa.Table, str]:
+    """Return a table, given as a frame or as the path of a file, and what leads messages about it.
+
+    Raises
+    ------
+    DataError
+        No table, or a file that cannot be read.
+    """
     if isinstance(given, str | Path):
-        return _read(Path(given).expanduser()), f"{given}: "
-    if pd is not None and isinstance(given, pd.DataFrame):
-        return table_of(given), ""
-    if hasattr(given, "__arrow_c_stream__"):
-        return pa.table(given), ""
-    raise DataError(
-        f"a {type(given).__name__} is not a table",
-        rule="events are a pandas frame, a pyarrow Table, a frame that exports itself to Arrow "
-        "(polars), or the path of a file.",
-    )
+        return read_table(Path(given).expanduser()), f"{given}: "
+    return as_table(given), ""
 
 
-def _read(path: Path) -> pa.Table:
-    suffix = next((ending for ending in READERS if path.name.lower().endswith(ending)), None)
-    if suffix is None or not path.is_file():
-        raise DataError(
-            f"{path}: {'a file of an unknown kind' if path.is_file() else 'no such file'}",
-            rule=f"a file of events is named {', '.join(READERS)}.",
-        )
-    return read_table(path, suffix)
+def column_named(table: pa.Table, names: tuple[str, ...], where: str) -> str | None:
+    """Return what the table calls the column that has one of the names, in any letter case.
 
-
-def _name(table: pa.Table, names: tuple[str, ...], where: str) -> str | None:
-    """Return what the table calls the column that has one of the names, in any letter case."""
+    Raises
+    ------
+    DataError
+        Several columns have.
+    """
     there: list[str] = [name for name in table.column_names if name.strip().lower() in names]
     if len(there) > 1:
         raise DataError(
@@ -203,7 +196,7 @@ def _no_column(table: pa.Table, names: tuple[str, ...], where: str) -> DataError
 
 
 def _assets(bars: Bars, table: pa.Table, owners: Any, where: str) -> IntArray:
-    column = _name(table, SYMBOL_NAMES, where)
+    column = column_named(table, SYMBOL_NAMES, where)
     if column is None:
         if len(owners) != 1:
             raise DataError(
@@ -236,17 +229,6 @@ def _kept(bars: Bars, name: str, assets: IntArray) -> FloatArray:
 def _outside(events: _Events, count: int, what: str) -> tuple[str, ...]:
     said = f"{events.where}{count:,} of {len(events.time):,} {what} lie outside the bars: left out"
     return (said,) if count else ()
-
-
-def _repeats(*keys: IntArray) -> Any:
-    """Return whether the same keys were there in an earlier place, (E,)."""
-    order = np.lexsort(keys)  # stable: equal ones stay in their order
-    same = np.ones(max(len(order) - 1, 0), np.bool_)
-    for key in keys:
-        same &= key[order][1:] == key[order][:-1]
-    found = np.zeros(len(order), np.bool_)
-    found[order[1:]] = same
-    return found
 
 
 def _start(bars: Bars) -> int:

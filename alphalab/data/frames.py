@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from alphalab.data.bars import Bars
+from alphalab.data.rows import Rows
 from alphalab.data.rules import CLOSES_ONLY, NO_VOLUME, PRICES, check_increasing
-from alphalab.data.times import closing_times, datetimes_to_ns, zone_notes
+from alphalab.data.sources.labels import closes
+from alphalab.data.sources.mapping import Mapping
+from alphalab.data.times import datetimes_to_ns, zone_notes
 from alphalab.errors import DataError
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 def from_frame(
@@ -28,32 +32,45 @@ def from_frame(
     source: str,
 ) -> Bars:
     """Return the bars of a pandas frame, or of anything that exports itself to Arrow."""
-    import pyarrow as pa
+    mapping = Mapping().labelled(bar_label)
+    if _is_wide(frame):
+        return _from_wide(frame, mapping, instruments, periods_per_year, source)
+    rows = frame_rows(frame, mapping, symbol=symbol, source=source)
+    return rows.to_bars(instruments=instruments, periods_per_year=periods_per_year)
 
-    from alphalab.data.table import from_table
+
+def frame_rows(
+    frame: Any, mapping: Mapping | None = None, *, symbol: str = "asset", source: str = ""
+) -> Rows:
+    """Return the rows of a frame: as `Bars.from_frame`, without any rule of bars asked of them."""
+    from alphalab.data.table import rows_of
+
+    if _is_wide(frame):
+        return Rows.of(_from_wide(frame, mapping or Mapping(), None, None, source))
+    return rows_of(as_table(frame), mapping, symbol=symbol, source=source)
+
+
+def as_table(frame: Any) -> pa.Table:
+    """Return a pandas frame, or anything that exports itself to Arrow, as an Arrow table.
+
+    Raises
+    ------
+    DataError
+        Something else.
+    """
+    import pyarrow as pa
 
     pd = sys.modules.get("pandas")
     if pd is not None and isinstance(frame, pd.DataFrame):
-        if frame.columns.nlevels > 1:
-            return _from_wide(frame, bar_label, instruments, periods_per_year, source)
-        table = table_of(frame)
-    elif isinstance(frame, pa.Table):
-        table = frame
-    elif hasattr(frame, "__arrow_c_stream__"):
-        table = pa.table(frame)
-    else:
-        raise DataError(
-            f"a {type(frame).__name__} is not a table",
-            rule="bars are made of a pandas frame, a pyarrow Table, "
-            "or a frame that exports itself to Arrow (polars).",
-        )
-    return from_table(
-        table,
-        symbol=symbol,
-        bar_label=bar_label,
-        instruments=instruments,
-        periods_per_year=periods_per_year,
-        source=source,
+        return table_of(frame)
+    if isinstance(frame, pa.Table):
+        return frame
+    if hasattr(frame, "__arrow_c_stream__"):
+        return pa.table(frame)
+    raise DataError(
+        f"a {type(frame).__name__} is not a table",
+        rule="tables are a pandas frame, a pyarrow Table, a frame that exports itself to Arrow "
+        "(polars), or the path of a file.",
     )
 
 
@@ -72,7 +89,7 @@ def from_closes(
             f"a {type(frame).__name__} is not a pandas frame",
             rule="closing prices come as a pandas frame, one column for each symbol.",
         )
-    time, said = _index_times(frame, bar_label)
+    time, said = _index_times(frame, Mapping().labelled(bar_label))
     close = np.empty(frame.shape)
     for column in range(frame.shape[1]):
         close[:, column] = _numbers(frame, column)
@@ -113,7 +130,7 @@ def table_of(frame: pd.DataFrame) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    from alphalab.data.table import TIME_NAMES
+    from alphalab.data.sources.columns import TIME_NAMES
 
     index = frame.index
     timed = str(index.name).lower() in TIME_NAMES
@@ -130,9 +147,14 @@ def table_of(frame: pd.DataFrame) -> Any:
         ) from None
 
 
+def _is_wide(frame: Any) -> bool:
+    pd = sys.modules.get("pandas")
+    return pd is not None and isinstance(frame, pd.DataFrame) and frame.columns.nlevels > 1
+
+
 def _from_wide(
     frame: pd.DataFrame,
-    bar_label: str,
+    mapping: Mapping,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
@@ -140,7 +162,7 @@ def _from_wide(
     pairs = _fields_and_symbols(frame)
     symbols = list(dict.fromkeys(owner for _, owner in pairs))
     places = {name: place for place, name in enumerate(symbols)}
-    time, said = _index_times(frame, bar_label)
+    time, said = _index_times(frame, mapping)
     columns: dict[str, FloatArray] = {
         name: np.full((len(time), len(symbols)), np.nan) for name, _ in pairs
     }
@@ -186,7 +208,7 @@ def _field_name(written: str) -> str:
     return written.lower() if written.lower() in BAR_COLUMNS else written
 
 
-def _index_times(frame: pd.DataFrame, bar_label: str) -> tuple[IntArray, tuple[str, ...]]:
+def _index_times(frame: pd.DataFrame, mapping: Mapping) -> tuple[IntArray, tuple[str, ...]]:
     import pandas as pd
 
     index = frame.index
@@ -199,8 +221,8 @@ def _index_times(frame: pd.DataFrame, bar_label: str) -> tuple[IntArray, tuple[s
     naive = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
     time = datetimes_to_ns(naive.to_numpy())
     check_increasing(time, np.arange(len(time)), "")
-    closes, said = closing_times(time, bar_label)
-    return closes, zone_notes(time, index.tz is not None) + said
+    closing, said = closes(time, mapping)
+    return closing, zone_notes(time, index.tz is not None) + said
 
 
 def _numbers(frame: pd.DataFrame, column: int) -> FloatArray:

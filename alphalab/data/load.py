@@ -1,15 +1,21 @@
-"""`load`: bars by the name of a data set or the path of a file."""
+"""`load`: bars by the name of a data set, the path of a file, or an address in a store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from alphalab.data.bars import Bars
 from alphalab.data.datasets import nasdaq, sp500, sp500_stocks
 from alphalab.data.synthetic import synthetic
 from alphalab.data.times import Instant
 from alphalab.errors import DataError, ParameterError, UnknownNameError
+
+if TYPE_CHECKING:
+    from alphalab.data.sources.mapping import Mapping
+
+_ADDRESS = "store:"
 
 #: Built-in data sets: name -> (one-line description, loader).
 DATASETS: dict[str, tuple[str, Callable[..., Bars]]] = {
@@ -42,21 +48,39 @@ def load(
     symbols: Sequence[str] | None = None,
     start: Instant | None = None,
     end: Instant | None = None,
+    mapping: Mapping | dict[str, Any] | str | Path | None = None,
+    adjust: Literal["splits", "all"] | None = None,
+    as_of: Instant | None = None,
+    universe: str | None = None,
+    observations: Sequence[str] = (),
+    store: str | Path | None = None,
 ) -> Bars:
     """Load bars.
 
     Parameters
     ----------
     name : str or Path
-        A data set (``sp500``, ``nasdaq``, ``sp500_stocks``, ``synthetic``), or the path of a CSV,
-        Parquet or Feather file. The made-up market takes options:
+        A data set (``sp500``, ``nasdaq``, ``sp500_stocks``, ``synthetic``), the path of a CSV,
+        Parquet or Feather file, or an address in a store: ``"store:binance/1h/BTC/USDT"``,
+        ``"store:lean/1d"`` for all symbols, ``"store:lean/1d@17"`` for a version, or the `version`
+        of other bars. The made-up market takes options:
         ``"synthetic:rows=1000000,symbols=1,seed=3,bar=1m,gaps=0.01"``.
     bar_label : {"close", "open"}
-        What the times of a file name; data sets are labelled by the close.
+        What the times of a file name; data sets and stores are labelled by the close.
     symbols : sequence of str, optional
         Keep these, in this order.
     start, end : str, date, datetime or datetime64, optional
         Keep the rows between them, see `Bars.between`.
+    mapping : Mapping, dict, str or Path, optional
+        How a file writes what it holds, see `alphalab.Mapping`; a path is that of a TOML file.
+    adjust : {"splits", "all"}, optional
+        Prices adjusted for splits, or for dividends as well; see `Bars.adjusted`.
+    as_of : str, date, datetime or datetime64, optional
+        The view of this moment: no later row, and adjusted for no later event. Of a store: nothing
+        that became known after it.
+    universe, observations, store
+        Of an address: see `Store.bars`, and the address of the store itself. Not given: the
+        environment variable ``ALPHALAB_STORE``, else the folder ``data``.
 
     Returns
     -------
@@ -82,7 +106,29 @@ def load(
       Rule: known names are nasdaq, sp500, sp500_stocks, synthetic. The path of a CSV, Parquet or
       Feather file works too.
     """
-    bars = _load(name, bar_label)
+    if isinstance(name, str) and name.startswith(_ADDRESS):
+        _only_for_files(name, bar_label, mapping)
+        asked: dict[str, Any] = {"symbols": symbols, "start": start, "end": end, "adjust": adjust}
+        more = {"as_of": as_of, "universe": universe, "observations": tuple(observations)}
+        return _from_store(name, store, asked | more)
+    for option, value in (
+        ("universe", universe),
+        ("observations", observations),
+        ("store", store),
+    ):
+        if value:
+            raise DataError(
+                f"{str(name)!r} with {option}={value!r}",
+                rule=f"{option} is for addresses in a store, such as store:binance/1h.",
+            )
+    bars = _load(name, bar_label, mapping)
+    if adjust is not None:
+        from alphalab.data.store.view import check_adjust
+
+        check_adjust(adjust)
+        bars = bars.adjusted(as_of=as_of, dividends=adjust == "all")
+    elif as_of is not None:
+        bars = bars.between(end=as_of)
     if symbols is not None:
         bars = bars.select(symbols)
     if start is not None or end is not None:
@@ -90,21 +136,35 @@ def load(
     return bars
 
 
-def _load(name: str | Path, bar_label: str) -> Bars:
+def _from_store(name: str, store: str | Path | None, asked: dict[str, Any]) -> Bars:
+    from alphalab.data.store.panel import read_view
+    from alphalab.data.store.store import Store
+    from alphalab.data.store.view import View
+
+    return read_view(Store(store), View.parse(name, **asked))
+
+
+def _only_for_files(name: str, bar_label: str, mapping: Any) -> None:
+    if bar_label != "close" or mapping is not None:
+        given = "a mapping" if mapping is not None else f"bar_label={bar_label!r}"
+        raise DataError(
+            f"{name!r} with {given}",
+            rule="data sets and stores are labelled by the close; bar_label and mapping are for "
+            "files.",
+        )
+
+
+def _load(name: str | Path, bar_label: str, mapping: Any) -> Bars:
     plain, _, options = str(name).partition(":")
     if isinstance(name, Path) or plain not in DATASETS:
-        return _file(name, bar_label)
-    if bar_label != "close":
-        raise DataError(
-            f"data set {plain!r} with bar_label={bar_label!r}",
-            rule="data sets are labelled by the close; bar_label is for files.",
-        )
+        return _file(name, bar_label, mapping)
+    _only_for_files(str(name), bar_label, mapping)
     if options and plain != "synthetic":
         raise DataError(f"data set {str(name)!r}", rule=f"{plain} takes no options.")
     return DATASETS[plain][1](**_arguments(options))
 
 
-def _file(name: str | Path, bar_label: str) -> Bars:
+def _file(name: str | Path, bar_label: str, mapping: Any) -> Bars:
     path = Path(name).expanduser()
     plain = str(name).partition(":")[0]
     named_as_path = isinstance(name, Path) or len(path.parts) > 1 or Path(plain).suffix
@@ -113,8 +173,9 @@ def _file(name: str | Path, bar_label: str) -> Bars:
             "data set", plain, DATASETS, fix="The path of a CSV, Parquet or Feather file works too."
         )
     from alphalab.data.files import read_file
+    from alphalab.data.sources.mapping import Mapping
 
-    return read_file(path, bar_label=bar_label, also=DATASETS)
+    return read_file(path, bar_label=bar_label, mapping=Mapping.of(mapping), also=DATASETS)
 
 
 def _arguments(options: str) -> dict[str, int | float | str]:

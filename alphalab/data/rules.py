@@ -5,7 +5,7 @@ Nothing is repaired: a row that breaks a rule is refused, and the message names 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -146,43 +146,65 @@ def check_cells(
 
     A cell whose four prices are all NaN was not listed or did not trade, and passes.
     """
+    for bad, names, rule in broken_rules(columns):
+        if bad.any():
+            row, asset = np.unravel_index(int(np.argmax(bad)), bad.shape)
+            values = {name: columns[name][row, asset] for name in names}
+            raise broken_cell(source, int(row), int(time[row]), symbols[asset], values, rule)
+
+
+def broken_rules(
+    columns: Mapping[str, FloatArray],
+) -> Iterator[tuple[NDArray[np.bool_], tuple[str, ...], str]]:
+    """Yield for each rule of a bar: where it is broken, the columns it is about, and its words.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray
+        The five columns of bars, all of one shape, which is that of the answers.
+    """
     open_, high, low, close, volume = (columns[name] for name in BAR_COLUMNS)
-
-    def refuse(bad: NDArray[np.bool_], names: tuple[str, ...], rule: str) -> None:
-        if not bad.any():
-            return
-        row, asset = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        values = ", ".join(f"{name}={columns[name][row, asset]:.14g}" for name in names)
-        raise DataError(
-            f"{_prefix(source)}row {row} ({iso(time[row])}), symbol {symbols[asset]!r}: {values}",
-            rule=rule,
-            fix=_FIX,
-        )
-
     unknown = np.isnan(open_)
     mixed = np.zeros(unknown.shape, np.bool_)
     for price in (high, low, close):
         mixed |= np.isnan(price) != unknown
-    refuse(
-        mixed,
-        PRICES,
-        "the four prices are known together: none is NaN, or all are.",
-    )
+    yield mixed, PRICES, "the four prices are known together: none is NaN, or all are."
     for name in PRICES:
         price = columns[name]
-        refuse((price <= 0) | np.isinf(price), (name,), "prices are finite and above 0.")
+        yield (price <= 0) | np.isinf(price), (name,), "prices are finite and above 0."
     top, bottom = high * (1 + ROUNDING), low * (1 - ROUNDING)
-    refuse(
-        (top < open_) | (top < close) | (top < low),
-        PRICES,
-        "high is not below open, close or low.",
+    highest = (top < open_) | (top < close) | (top < low)
+    yield highest, PRICES, "high is not below open, close or low."
+    yield (bottom > open_) | (bottom > close), PRICES, "low is not above open or close."
+    bad_volume = (volume < 0) | np.isinf(volume)
+    yield bad_volume, ("volume",), "volume is finite and at least 0, or NaN if unknown."
+
+
+def broken_cell(
+    source: str, row: int, time: int, symbol: str, values: Mapping[str, float], rule: str
+) -> DataError:
+    """Return the error about one cell of prices."""
+    said = ", ".join(f"{name}={value:.14g}" for name, value in values.items())
+    return DataError(
+        f"{_prefix(source)}row {row} ({iso(time)}), symbol {symbol!r}: {said}", rule=rule, fix=_FIX
     )
-    refuse((bottom > open_) | (bottom > close), PRICES, "low is not above open or close.")
-    refuse(
-        (volume < 0) | np.isinf(volume),
-        ("volume",),
-        "volume is finite and at least 0, or NaN if unknown.",
-    )
+
+
+def repeats(*keys: Any) -> NDArray[np.bool_]:
+    """Return whether the same keys were there in an earlier place, (R,).
+
+    Examples
+    --------
+    >>> repeats(np.array([3, 1, 3]), np.array([0, 0, 0]))
+    array([False, False,  True])
+    """
+    order = np.lexsort(keys)  # stable: equal ones stay in their order
+    same = np.ones(max(len(order) - 1, 0), np.bool_)
+    for key in keys:
+        same &= key[order][1:] == key[order][:-1]
+    found = np.zeros(len(order), np.bool_)
+    found[order[1:]] = same
+    return found
 
 
 def checked_instruments(

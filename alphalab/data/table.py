@@ -1,161 +1,178 @@
-"""Rows to panel: an Arrow table with one bar in each row becomes `Bars`.
+"""Tables to rows: an Arrow table with one bar in each row becomes `Rows`.
 
-Files and frames come through here.
+Files and frames come through here. Nothing is asked of prices, nor of the order of the rows: only
+what cannot be read is refused.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from alphalab.data import arrow
-from alphalab.data.bars import Bars
-from alphalab.data.rules import NO_VOLUME, PRICES, check_increasing
-from alphalab.data.times import closing_times, iso
+from alphalab.data.rows import Rows
+from alphalab.data.rules import NO_VOLUME, PRICES
+from alphalab.data.sources.columns import SYMBOL_NAMES, TIME_NAMES, UNNAMED, Columns, columns_of
+from alphalab.data.sources.labels import closes
+from alphalab.data.sources.mapping import Mapping
+from alphalab.data.sources.stamps import session_dates, stamps
+from alphalab.data.sources.zones import to_utc
+from alphalab.data.times import NS_DAY, zone_notes
 from alphalab.errors import DataError
-from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
-
-TIME_NAMES = ("time", "timestamp", "date", "datetime", "open_time", "close_time")
-SYMBOL_NAMES = ("symbol", "ticker")
-# What writers of tables call an index without a name: the time if no other column is, else nothing.
-_UNNAMED = ("__index_level_0__", "unnamed: 0", "")
+from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
 
 
-@dataclass(frozen=True)
-class _Roles:
-    """Which column of a table is what: names as the table writes them."""
-
-    time: str
-    symbol: str | None
-    values: dict[str, str]  # name in the bars -> name in the table
-
-
-def from_table(
-    table: pa.Table,
-    *,
-    symbol: str,
-    bar_label: str = "close",
-    instruments: Sequence[Instrument] | None = None,
-    periods_per_year: float | None = None,
-    source: str = "",
-) -> Bars:
-    """Return the bars of a table that holds one bar of one symbol in each row.
+def rows_of(
+    table: pa.Table, mapping: Mapping | None = None, *, symbol: str = "asset", source: str = ""
+) -> Rows:
+    """Return the rows of a table that holds one bar of one symbol in each row.
 
     Parameters
     ----------
     table : pyarrow.Table
         A time column (one of `TIME_NAMES`, or an unnamed index), open, high, low, close, and
-        optionally volume and symbol, in any letter case. Each symbol's rows are sorted by time.
-        Further numeric columns keep their name.
+        optionally volume and symbol, in any letter case. Further numeric columns keep their name.
+    mapping : Mapping, optional
+        What is called otherwise, and how times are written.
     symbol : str
-        The symbol where the table has no column for it.
-    bar_label, instruments, periods_per_year, source
-        As in `Bars.from_frame`.
+        The symbol where neither the table nor the mapping names one.
+    source : str
+        Leads the messages.
 
     Raises
     ------
     DataError
-        A missing or ambiguous column, a time or a price that cannot be read, a row without its
-        prices, or a broken rule of `Bars`. Rows are counted from 0 in the order of the table.
+        A missing or ambiguous column, or a cell that cannot be read. Rows are counted from 0 in the
+        order of the table.
+    UnknownNameError
+        A mapping to a column, or from a symbol, that is not there.
 
     Examples
     --------
-    >>> prices = {"Open": [1, 2], "High": [3, 3], "Low": [1, 1], "Close": [2, 3]}
+    >>> prices = {"Open": [1, 2], "High": [3, 3], "Low": [1, 1], "Last": [2, 3]}
     >>> table = pa.table({"time": [1577836800, 1577840400], **prices})
-    >>> bars = from_table(table, symbol="ACME")
-    >>> bars.start, bars.notes[0]
-    ('2020-01-01T00:00:00Z', 'times are integers: taken as seconds since 1970-01-01 UTC')
+    >>> rows = rows_of(table, Mapping(columns={"close": "Last"}), symbol="ACME")
+    >>> rows.columns["close"], rows.notes[0]
+    (array([2., 3.]), 'times are integers: taken as seconds since 1970-01-01 UTC')
     """
+    mapping = mapping or Mapping()
     where = f"{source}: " if source else ""
-    roles = _roles(table, bar_label, where)
+    columns = columns_of(table, mapping, where)
+    time = _time_columns(columns, mapping.label)
+    columns.require(
+        PRICES,
+        "Say which they are by a mapping: columns={'close': ...}. Bars.from_closes reads a frame "
+        "of closing prices, one column for each symbol.",
+    )
     if table.num_rows == 0:
         raise DataError(f"{where}no rows", rule="bars have at least one row.")
-    labels, about_times = arrow.instants(arrow.plain(table[roles.time]), roles.time, where)
-    values, about_values = _values(table, roles, where)
-    _require_prices(values, labels, where)
-    names: tuple[str, ...] = (symbol,)
-    codes = np.zeros(table.num_rows, np.int64)
-    if roles.symbol is not None:
-        names, codes = arrow.symbol_codes(arrow.plain(table[roles.symbol]), roles.symbol, where)
-    time, panel = _panel(labels, codes, names, values, where)
-    time, about_label = closing_times(time, bar_label)
-    return Bars(
-        time,
-        names,
-        panel,
-        instruments=instruments,
-        periods_per_year=periods_per_year,
+    named = columns.one_of(SYMBOL_NAMES, "symbol")
+    symbols, codes = symbols_of(table, named, mapping, symbol, where)
+    labels, about_times = _labels(table, time, codes, mapping, where)
+    values, about_values = _values(table, columns, {*time, named}, where)
+    closing, about_label = closes(labels, mapping, where)
+    rows = Rows(
+        time=closing,
+        symbols=symbols,
+        symbol=codes,
+        columns=values,
+        number=np.arange(table.num_rows),
         source=source,
         notes=about_times + about_values + about_label,
     )
+    return rows.renamed(mapping.rename)
 
 
-def _roles(table: pa.Table, bar_label: str, where: str) -> _Roles:
-    found = f"columns found: {', '.join(map(repr, table.column_names)) or 'none'}"
-    written: dict[str, str] = {}
-    for name in table.column_names:
-        key = name.strip().lower()
-        if key in written:
-            raise DataError(
-                f"{where}columns {written[key]!r} and {name!r} have one name",
-                rule="names of columns differ in more than letter case.",
-            )
-        written[key] = name
+def utc_times(
+    table: pa.Table, names: tuple[str, ...], codes: IntArray, mapping: Mapping, where: str
+) -> tuple[IntArray, tuple[str, ...]]:
+    """Return the instants of rows, (R,), ns, and what a report has to say about them.
 
-    def one_of(names: tuple[str, ...], what: str) -> str | None:
-        there = [name for name in names if name in written]
-        if len(there) > 1:
-            raise DataError(
-                f"{where}{' and '.join(map(repr, there))} could each be the {what}; {found}",
-                rule=f"exactly one column is the {what}.",
-                fix="Drop or rename the others.",
-            )
-        return there[0] if there else None
+    Parameters
+    ----------
+    table : pyarrow.Table
+    names : tuple of str
+        The column of the time, or those of the date and the time of day.
+    codes : ndarray of shape (R,)
+        Which series each row belongs to.
+    mapping : Mapping
+        Its zone, repeated_hour and time_format count.
+    where : str
+        What leads the messages.
 
-    if {"open_time", "close_time"} <= written.keys():
-        del written["close_time" if bar_label == "open" else "open_time"]  # bar_label chooses
-
-    time = one_of(TIME_NAMES, "time") or one_of(("index", *_UNNAMED), "time")
-    if time is None:
+    Raises
+    ------
+    DataError
+        A time that cannot be read, or that the zone does not have, or has twice.
+    """
+    read = stamps(table, names, mapping.time_format, where)
+    if not mapping.zone:
+        return read.ns, read.notes + zone_notes(read.ns, read.zoned)
+    if read.zoned:
         raise DataError(
-            f"{where}no time column; {found}",
-            rule=f"one column is named {', '.join(TIME_NAMES)} (any letter case).",
+            f"{where}column {' and '.join(map(repr, names))}: times carry a zone, and "
+            f"zone={mapping.zone!r} is given",
+            rule="zone is for times that carry none.",
+            fix="Leave zone out.",
         )
-    if time in ("open_time", "close_time") and not time.startswith(bar_label):
+    infer = mapping.repeated_hour == "infer"
+    return to_utc(read.ns, mapping.zone, codes, infer, where), read.notes
+
+
+def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:
+    if {"open_time", "close_time"} <= columns.others.keys() and label != "session":
+        del columns.others["close_time" if label == "open" else "open_time"]  # the label chooses
+    time = columns.time()
+    key = next((key for key, name in columns.others.items() if (name,) == time), "")
+    if key in ("open_time", "close_time") and not key.startswith(label):
         raise DataError(
-            f"{where}the time column is {written[time]!r} and bar_label={bar_label!r}",
+            f"{columns.where}the time column is {time[0]!r} and bar_label={label!r}",
             rule="bar_label says whether times are those of a bar's open or of its close.",
-            fix=f"Use bar_label={time.removesuffix('_time')!r}, or rename the column.",
+            fix=f"Use bar_label={key.removesuffix('_time')!r}, or rename the column.",
         )
-    missing = [name for name in PRICES if name not in written]
-    if missing:
+    return time
+
+
+def symbols_of(
+    table: pa.Table, named: str | None, mapping: Mapping, symbol: str, where: str
+) -> tuple[tuple[str, ...], IntArray]:
+    if named is None:
+        return (mapping.symbol or symbol,), np.zeros(table.num_rows, np.int64)
+    if mapping.symbol:
         raise DataError(
-            f"{where}no column {', '.join(missing)}; {found}",
-            rule="bars have open, high, low and close (any letter case); volume is optional.",
-            fix="Bars.from_closes reads a frame of closing prices, one column for each symbol.",
+            f"{where}symbol={mapping.symbol!r}, and column {named!r} names the symbols",
+            rule="symbol is for a source that names none.",
         )
-    symbol = one_of(SYMBOL_NAMES, "symbol")
-    values = {
-        key if key in BAR_COLUMNS else name: name
-        for key, name in written.items()
-        if key not in (time, symbol, *_UNNAMED)
-    }
-    return _Roles(written[time], None if symbol is None else written[symbol], values)
+    return arrow.symbol_codes(arrow.plain(table[named]), named, where)
+
+
+def _labels(
+    table: pa.Table, time: tuple[str, ...], codes: IntArray, mapping: Mapping, where: str
+) -> tuple[IntArray, tuple[str, ...]]:
+    if mapping.label == "session" and len(time) == 1 and not mapping.time_format:
+        return session_dates(table[time[0]], time[0], where) * NS_DAY, ()
+    return utc_times(table, time, codes, mapping, where)
 
 
 def _values(
-    table: pa.Table, roles: _Roles, where: str
+    table: pa.Table, columns: Columns, taken: set[str | None], where: str
 ) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
     """Return the numeric columns, (R,) each, volume among them, and what to say about the rest."""
-    values, said = {}, []
-    for name, written in roles.values.items():
+    values: dict[str, FloatArray] = {}
+    said = []
+    ours = {name: written for name, written in columns.mapped.items() if written not in taken}
+    for key, written in columns.others.items():
+        name = key if key in BAR_COLUMNS else written
+        if name in columns.mapped or (key in TIME_NAMES and "time" in columns.mapped):
+            role = name if name in columns.mapped else "time"
+            said.append(f"column {written!r} is not used: {role} is {columns.mapped[role]!r}")
+        elif written not in taken and key not in UNNAMED:
+            ours[name] = written
+    for name, written in ours.items():
         column = arrow.plain(table[written])
         if arrow.is_number(column.type):
             values[name] = arrow.floats(column)
-        elif name in BAR_COLUMNS:
+        elif name in BAR_COLUMNS or name in columns.mapped:
             raise arrow.not_a_number(column, written, where)
         else:
             said.append(f"column {written!r} is not numeric ({column.type}): left out")
@@ -163,41 +180,3 @@ def _values(
         values["volume"] = np.full(table.num_rows, np.nan)
         said.append(NO_VOLUME)
     return values, tuple(said)
-
-
-def _require_prices(values: dict[str, FloatArray], labels: IntArray, where: str) -> None:
-    for name in PRICES:
-        unknown = np.isnan(values[name])
-        if unknown.any():
-            row = int(np.argmax(unknown))
-            raise DataError(
-                f"{where}row {row} ({iso(labels[row])}): {name} is NaN",
-                rule="a row that is given has its four prices.",
-                fix="Leave the row out where nothing was traded.",
-            )
-
-
-def _panel(
-    labels: IntArray,
-    codes: IntArray,
-    symbols: tuple[str, ...],
-    values: dict[str, FloatArray],
-    where: str,
-) -> tuple[IntArray, dict[str, FloatArray]]:
-    """Spread rows over (T, N); cells without a row are NaN."""
-    if len(symbols) == 1:
-        check_increasing(labels, np.arange(len(labels)), where)
-        return labels, {name: column.reshape(-1, 1) for name, column in values.items()}
-    by_symbol = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[by_symbol], np.arange(len(symbols) + 1))
-    for place, name in enumerate(symbols):
-        rows = by_symbol[ends[place] : ends[place + 1]]
-        check_increasing(labels[rows], rows, f"{where}symbol {name!r}: ")
-    time, row_of = np.unique(labels, return_inverse=True)
-    panel = {}
-    for name, column in values.items():
-        cells = np.full((len(time), len(symbols)), np.nan)
-        cells[row_of, codes] = column
-        cells.setflags(write=False)
-        panel[name] = cells
-    return time, panel

@@ -213,24 +213,32 @@ def closing_times(time: IntArray, bar_label: str) -> tuple[IntArray, tuple[str, 
 def rows_per_year(time: IntArray, calendars: Collection[str] = ()) -> tuple[float, str]:
     """Return how many rows a year holds, and the sentence that says how that was found.
 
-    Weekly, monthly, quarterly and yearly rows have 52, 12, 4 and 1. Daily and shorter rows: where
-    the market trades on weekends, 365 days of as many bars as fit into a day; elsewhere 252
-    sessions of the median number of rows in a UTC day. Other spacings: 365.25 days over the average
-    step.
+    Weekly, monthly, quarterly and yearly rows have 52, 12, 4 and 1. Other spacings above a day and
+    a half: 365.25 days over the average step. Daily and shorter rows:
+
+    - calendar ``24/7``: 365 days of as many bars as fit into a day;
+    - a calendar such as ``XNYS``: its sessions a year (`alphalab.data.calendars.sessions_per_year`)
+      of as many bars as fit into one, or of the median number of rows in a UTC day where that is
+      more (rows outside sessions);
+    - several of these: the days on which one of them at least has a session, of that median;
+    - unknown: where the market trades on weekends as ``24/7``, elsewhere 252 sessions of that
+      median.
 
     Parameters
     ----------
     time : ndarray of shape (T,)
         Closing times, ns UTC, strictly increasing.
     calendars : collection of str
-        Session calendars of the instruments. Where all are known they decide about weekends,
-        otherwise the rows do: a market trades on weekends when more than half of the Saturdays and
-        more than half of the Sundays in the data have rows.
+        Session calendars of the instruments; an empty one is unknown, and then all are. A market of
+        unknown calendar trades on weekends when more than half of the Saturdays and more than half
+        of the Sundays in the data have rows.
 
     Raises
     ------
     DataError
         Fewer than three rows.
+    UnknownNameError
+        No such calendar; near names are suggested.
 
     Examples
     --------
@@ -259,22 +267,33 @@ def rows_per_year(time: IntArray, calendars: Collection[str] = ()) -> tuple[floa
     day_of = (time - 1) // NS_DAY
     first = np.flatnonzero(np.diff(day_of, prepend=day_of[0] - 1))
     days, counts = day_of[first], np.diff(first, append=len(time))
-    weekends, why = _trades_on_weekends(days, calendars)
-    if weekends:
-        a_day = NS_DAY / step
-        return 365 * a_day, f"{365 * a_day:,.10g} periods a year: {why}, 365 days of {_bars(a_day)}"
-    a_day = float(np.median(counts))
-    return 252 * a_day, f"{252 * a_day:,.10g} periods a year: {why}, 252 sessions of {_bars(a_day)}"
+    known = frozenset(calendars)
+    if known and "" not in known:
+        n_days, a_day, why = _in_sessions(known, step, float(np.median(counts)))
+    else:
+        weekends, why = _trades_on_weekends(days)
+        n_days, a_day = (365.0, NS_DAY / step) if weekends else (252.0, float(np.median(counts)))
+    word = "days" if n_days == 365 else "sessions"
+    text = f"{n_days * a_day:,.10g} periods a year: {why}, {n_days:g} {word} of {_bars(a_day)}"
+    return n_days * a_day, text
 
 
 def _bars(number: float) -> str:
     return f"{number:,g} bar{'' if number == 1 else 's'}"
 
 
-def _trades_on_weekends(days: IntArray, calendars: Collection[str]) -> tuple[bool, str]:
-    known = set(calendars)
-    if known and "" not in known:
-        return "24/7" in known, f"calendar {', '.join(sorted(known))}"
+def _in_sessions(calendars: frozenset[str], step: int, median: float) -> tuple[float, float, str]:
+    """Return the days a year on which calendars have sessions, the bars of one, and the reason."""
+    from alphalab.data.calendars import ALWAYS, bars_per_session, session_days
+
+    why = f"calendar {', '.join(sorted(calendars))}"
+    if ALWAYS in calendars:
+        return 365.0, NS_DAY / step, why
+    bars = max(median, bars_per_session(*calendars, step)) if len(calendars) == 1 else median
+    return session_days(calendars), bars, why
+
+
+def _trades_on_weekends(days: IntArray) -> tuple[bool, str]:
     spanned = _weekend_days(np.arange(days[0], days[-1] + 1))
     if not spanned.any():
         return False, "no weekend in the data, weekday sessions assumed"

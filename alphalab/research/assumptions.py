@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from alphalab.config import Costs, Entry, Execution, Exits, Rebalance, RunSettings
 from alphalab.data.bars import Bars
 from alphalab.research.orders import meet_the_inside
+from alphalab.research.provenance import identity_text, quality_text
 
 if TYPE_CHECKING:
     from alphalab.research.result import Result
@@ -73,7 +74,8 @@ def assumptions(result: Result) -> dict[str, str]:
         "Funding": _funding(bars),
         "Splits and dividends": _ACTIONS[settings.actions],
         "Currencies": _currencies(result),
-        "Data": f"{bars.source or 'bars given by the caller'}; id {bars.id}",
+        "Data": identity_text(bars),
+        "Data quality": quality_text(result.quality),
         "Symbols": _symbols(bars.symbols),
         "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
         "Data notes": "; ".join(bars.notes) or "none",

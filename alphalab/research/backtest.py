@@ -25,8 +25,11 @@ from alphalab.config import (
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
+from alphalab.data.quality.findings import Verdict
+from alphalab.data.quality.settings import QualitySettings
 from alphalab.errors import ParameterError
 from alphalab.research.options import RunOptions, run_settings
+from alphalab.research.provenance import accepted, quality_warnings
 from alphalab.research.result import Result
 from alphalab.research.warn import warnings_of
 from alphalab.types import FloatArray
@@ -52,6 +55,7 @@ def backtest(
     block_rows: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
+    quality: str | QualitySettings = "refuse",
 ) -> Result:
     """Backtest a strategy.
 
@@ -86,6 +90,9 @@ def backtest(
         A close series to compare with. Not given: the assets, equally weighted.
     progress : bool
         Show a progress bar on stderr.
+    quality : {"refuse", "accept"} or QualitySettings
+        What becomes of data in which a quick check finds errors, such as a split that nobody
+        adjusted for. The result states the verdict in any case.
 
     Returns
     -------
@@ -93,6 +100,8 @@ def backtest(
 
     Raises
     ------
+    RefusedError
+        Data with errors that are not accepted.
     AlphalabError
         A strategy, a setting or data that break a rule.
 
@@ -148,7 +157,13 @@ def backtest(
         "conversions": conversions,
     }
     settings = run_settings(strategy, options)
-    return run(strategy, bars, settings, capacity=capacity, benchmark=benchmark, progress=progress)
+    return run(
+        *(strategy, bars, settings),
+        verdict=accepted(bars, quality),
+        capacity=capacity,
+        benchmark=benchmark,
+        progress=progress,
+    )
 
 
 def run(
@@ -156,11 +171,12 @@ def run(
     bars: Bars,
     settings: RunSettings,
     *,
+    verdict: Verdict | None = None,
     capacity: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
 ) -> Result:
-    """Backtest a strategy with settings that are made already."""
+    """Backtest a strategy with settings that are made already, on data that was accepted."""
     started = clock.perf_counter()
     engine = Engine(strategy, bars.instruments, settings, capacity=capacity)
     block = _push(engine, bars, progress)
@@ -170,7 +186,8 @@ def run(
         block,
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
-        again=partial(run, strategy, capacity=capacity),
+        verdict=verdict,
+        again=partial(run, strategy, verdict=verdict, capacity=capacity),
     )
 
 
@@ -181,6 +198,7 @@ def result_of(
     *,
     seconds: float,
     benchmark: FloatArray | None,
+    verdict: Verdict | None,
     again: Callable[..., Result],
 ) -> Result:
     """Return what an engine gave as a result; `again` runs it with other settings."""
@@ -199,9 +217,10 @@ def result_of(
         events=block.events,
         posted=block.postings,
         ambiguous=block.ambiguities,
-        warnings=tuple(warnings_of(engine, bars, block)),
+        warnings=(*quality_warnings(verdict), *warnings_of(engine, bars, block)),
         seconds=seconds,
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
+        quality=verdict,
         _run=again,
     )
 

@@ -134,6 +134,9 @@ PATH_NAMES = {"pessimistic": "pessimistic", "ohlc": "expected", "optimistic": "o
 #: What `fill="same_close"` means for a reader.
 SEEN_PRICE = "Trades at a price the decision has seen."
 
+#: What a headline says where errors of the data were accepted.
+BAD_DATA = "The data has errors."
+
 
 def figure_texts(result: Result) -> dict[str, str]:
     """Return every figure of a result as text, by name."""
@@ -159,6 +162,9 @@ def headline(result: Result) -> str:
     """Return a result in one line."""
     text = figure_texts(result)
     seen = f". {SEEN_PRICE}" if result.settings.fill == "same_close" else ""
+    verdict = getattr(result, "quality", None)
+    if verdict is not None and verdict.errors:
+        seen += f". {BAD_DATA}"
     known = "; ".join(f"{name} {value}" for name, value in known_interval(result))
     return (
         f"<Result: {strategy_text(result)}, return {text['total_return']}"

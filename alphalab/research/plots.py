@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from alphalab.research.result import Result
+    from alphalab.research.summary import Summary
 
 INK, MUTED, GRID = "#1b2733", "#66727f", "#e6eaef"
 BLUE, GREY, GREEN, RED, AMBER = "#2557a7", "#98a3af", "#1c8a5b", "#c23b32", "#c9781a"
@@ -94,6 +95,32 @@ def overview(result: Result) -> go.Figure:
     figure.update_xaxes(title_text="Time (UTC)", row=3, col=1)
     if path.min() > 0:
         _add_scale(figure, min(path.min(), bench.min()), max(path.max(), bench.max()))
+    return figure
+
+
+def sampled_equity(summary: Summary) -> go.Figure:
+    """Equity of a summary at the rows that it kept, and the drawdown between these."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06)
+    figure.update_layout(layout(480), showlegend=False)
+    time = summary.time.view("M8[ns]")
+    path = np.append(summary.settings.cash, summary.sampled)
+    line = {"color": BLUE, "width": 1.6}
+    figure.add_scatter(x=time, y=summary.sampled, name=summary.strategy, line=line, row=1, col=1)
+    figure.add_scatter(
+        x=time,
+        y=-100 * metrics.drawdowns(path)[1:],
+        name="Drawdown",
+        line={"color": RED, "width": 1},
+        fill="tozeroy",
+        fillcolor=faint(RED),
+        row=2,
+        col=1,
+    )
+    figure.update_yaxes(title_text=f"Equity at {time.size:,} rows", row=1, col=1, tickformat="~s")
+    figure.update_yaxes(title_text="Drawdown (%)", row=2, col=1, ticksuffix=" ")
+    figure.update_xaxes(title_text="Time (UTC)", row=2, col=1)
     return figure
 
 

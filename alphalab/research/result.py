@@ -16,11 +16,13 @@ from alphalab.codes import Reason
 from alphalab.config import RunSettings
 from alphalab.core.rules import quote_currency
 from alphalab.data.bars import Bars
+from alphalab.data.quality.findings import Verdict
 from alphalab.data.times import NS_DAY, iso
 from alphalab.errors import DataError
 from alphalab.kernels._jit import silent
 from alphalab.kernels.digest import N_WORDS, fold_run
 from alphalab.research import holdings, interval, metrics, orders, series, tables, trips
+from alphalab.research.provenance import data_of
 from alphalab.research.tally import digest_of
 from alphalab.types import FILL, FloatArray, Records
 
@@ -70,6 +72,8 @@ class Result:
         Closes of what to compare with. Not given: the assets themselves, equally weighted.
     benchmark_name : str
         What the benchmark is, in words.
+    quality : Verdict, optional
+        What the check of the data says. Not given: it was not checked.
 
     Raises
     ------
@@ -94,6 +98,7 @@ class Result:
     seconds: float
     benchmark: FloatArray | None = None
     benchmark_name: str = ""
+    quality: Verdict | None = None
     _run: Callable[..., Result] | None = None  # runs it again, on bars and with settings
 
     def __post_init__(self) -> None:
@@ -426,20 +431,11 @@ class Result:
         dict
             Only str, int, float, bool, None, list and dict; a figure that is not defined is None.
         """
-        bars = self.bars
         return {
             "schema": _SCHEMA,
             "strategy": self.strategy,
             "params": _plain(self.params),
-            "data": {
-                "id": bars.id,
-                "source": bars.source,
-                "rows": bars.n_rows,
-                "symbols": list(bars.symbols),
-                "start": bars.start,
-                "end": bars.end,
-                "notes": list(bars.notes),
-            },
+            "data": data_of(self.bars, self.quality),
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
             "settings": _plain(self.settings),
             "refusals": {

@@ -17,6 +17,8 @@ from alphalab.core.columns import COLUMN, Column
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
+from alphalab.data.quality.findings import Verdict
+from alphalab.data.quality.settings import QualitySettings
 from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.research.combinations import MAX_COLUMNS
@@ -24,6 +26,7 @@ from alphalab.research.display import SEEN_PRICE
 from alphalab.research.grid import Family, Variant, variants
 from alphalab.research.jobs import run_columns
 from alphalab.research.options import RunOptions
+from alphalab.research.provenance import accepted, quality_warnings
 from alphalab.research.results_file import ResultsFile, SaveError
 from alphalab.research.search import Search, batches
 from alphalab.research.series import periods_per_year
@@ -42,6 +45,7 @@ def sweep(
     max_columns: int = MAX_COLUMNS,
     n_jobs: int | None = None,
     progress: bool = False,
+    quality: str | QualitySettings | Verdict = "refuse",
     **options: Unpack[RunOptions],
 ) -> Sweep:
     """Run many variants of a strategy on the same bars.
@@ -72,6 +76,8 @@ def sweep(
         on all cores.
     progress : bool
         Show a progress bar on stderr.
+    quality : {"refuse", "accept"}, QualitySettings or Verdict
+        What becomes of data with errors, as in `alphalab.backtest`; or a verdict of before.
     **options : RunOptions
         How all variants are run: the keywords of `alphalab.backtest`.
 
@@ -106,11 +112,12 @@ def sweep(
         )
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
+    verdict = accepted(bars, quality)
     with ExitStack() as stack:
         file = None
         if results is not None:
             file = stack.enter_context(ResultsFile(Path(results), {"bars": bars.id}))
-        work = _Work(bars, n_jobs, file)
+        work = _Work(bars, n_jobs, file, verdict)
         if isinstance(space, Search):
             family = Family(
                 _one(strategy), tuple(space.space), options, bars.instruments, tuple(bars.columns)
@@ -139,15 +146,18 @@ def sweep(
             work.stopped = str(error)
     made = work.sweep(name, names, metric, clock.perf_counter() - started)
     if made.stopped:
-        warnings.warn(made.warnings[0], stacklevel=2)
+        warnings.warn(next(x for x in made.warnings if x.startswith(made.stopped)), stacklevel=2)
     return made
 
 
 class _Work:
     """The columns so far: variants, tallies, and which were run."""
 
-    def __init__(self, bars: Bars, n_jobs: int | None, file: ResultsFile | None) -> None:
+    def __init__(
+        self, bars: Bars, n_jobs: int | None, file: ResultsFile | None, verdict: Verdict
+    ) -> None:
         self.bars = bars
+        self.verdict = verdict
         self.n_jobs = n_jobs
         self.file = file
         self.variants: list[Variant] = []
@@ -195,8 +205,9 @@ class _Work:
             metric=metric,
             stopped=self.stopped,
             seconds=seconds,
+            quality=self.verdict,
         )
-        notes = []
+        notes = [text.rstrip(".") for text in quality_warnings(self.verdict)]
         if self.stopped:
             n, left = int(self.ran.sum()), made.counts["not run"]
             notes.append(f"{self.stopped}: {n:,} columns are finished, {left:,} are not")

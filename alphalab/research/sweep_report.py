@@ -16,6 +16,7 @@ from alphalab.errors import StateError
 from alphalab.research import page, plots, sweep_plots
 from alphalab.research.neighbours import Ring, Robustness, robustness_of, space_of, values_of
 from alphalab.research.page import quiet, section, signed, table, tile
+from alphalab.research.provenance import identity_text, quality_text
 from alphalab.research.space import axis_of
 from alphalab.research.sweep_heatmap import heatmap
 from alphalab.research.sweep_parts import (
@@ -332,7 +333,8 @@ def _assumptions(sweep: Sweep, found: Found | None) -> dict[str, str]:
     bars = sweep.bars
     if found is None:
         return said | {
-            "Data": f"{bars.source or 'bars given by the caller'}; id {bars.id}",
+            "Data": identity_text(bars),
+            "Data quality": quality_text(sweep.quality),
             "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
         }
     params = ", ".join(f"{name} = {value!r}" for name, value in found.result.params.items())

@@ -12,10 +12,12 @@ import msgspec
 import numpy as np
 
 from alphalab.data.bars import Bars
+from alphalab.data.quality.findings import Verdict
 from alphalab.errors import ParameterError, StateError, UnknownNameError
 from alphalab.research.backtest import run
 from alphalab.research.display import SEEN_PRICE
 from alphalab.research.grid import Variant
+from alphalab.research.provenance import data_of
 from alphalab.research.result import Result
 from alphalab.research.series import periods_per_year
 from alphalab.research.tally import METRICS, SMALLER_IS_BETTER, digests, figures
@@ -57,6 +59,8 @@ class Sweep:
         What to know before believing the figures.
     seconds : float
         Wall time of the run.
+    quality : Verdict or None
+        What the check of the data says; None: it was not checked.
 
     Examples
     --------
@@ -82,6 +86,7 @@ class Sweep:
     stopped: str = ""
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
+    quality: Verdict | None = None
 
     @cached_property
     def figures(self) -> dict[str, FloatArray]:
@@ -182,7 +187,7 @@ class Sweep:
                 f"result({column}): {self.variants[column].reason}",
                 rule="an invalid combination has no result.",
             )
-        result = run(found.strategy, self.bars, found.settings)
+        result = run(found.strategy, self.bars, found.settings, verdict=self.quality)
         expected = digests(self.tallies[column : column + 1])[0]
         if self.ran[column] and result.digest != expected:
             raise StateError(
@@ -229,7 +234,6 @@ class Sweep:
 
         A figure that is not defined is None.
         """
-        bars = self.bars
         order = self.top(top).index
         known = np.isfinite(self._values(self.metric)).any()
         return {
@@ -237,15 +241,7 @@ class Sweep:
             "strategy": self.strategy,
             "names": list(self.names),
             "metric": self.metric,
-            "data": {
-                "id": bars.id,
-                "source": bars.source,
-                "rows": bars.n_rows,
-                "symbols": list(bars.symbols),
-                "start": bars.start,
-                "end": bars.end,
-                "notes": list(bars.notes),
-            },
+            "data": data_of(self.bars, self.quality),
             "columns": self.counts,
             "best": self._described(self.best) if known else None,
             "top": [self._row(int(i)) for i in order],

@@ -18,6 +18,8 @@ from alphalab.core.engine import Engine
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
+from alphalab.data.quality.findings import Verdict
+from alphalab.data.quality.settings import QualitySettings
 from alphalab.data.times import iso
 from alphalab.errors import ParameterError, StateError
 from alphalab.expr.nodes import Expr
@@ -27,6 +29,7 @@ from alphalab.research.combinations import MAX_COLUMNS, combinations
 from alphalab.research.folds import Fold, make_folds
 from alphalab.research.grid import Family, swept_fields
 from alphalab.research.options import RunOptions, run_settings
+from alphalab.research.provenance import accepted
 from alphalab.research.result import Result
 from alphalab.research.search import Search
 from alphalab.research.sweep import sweep
@@ -152,6 +155,7 @@ def walk_forward(
     max_columns: int = MAX_COLUMNS,
     n_jobs: int | None = None,
     progress: bool = False,
+    quality: str | QualitySettings = "refuse",
     **options: Unpack[RunOptions],
 ) -> WalkForward:
     """Choose parameters on past rows by a sweep, trade them on the next rows, and so on.
@@ -182,6 +186,8 @@ def walk_forward(
         As in `alphalab.sweep`.
     progress : bool
         Show a progress bar on stderr: folds.
+    quality : {"refuse", "accept"} or QualitySettings
+        What becomes of data with errors, as in `alphalab.backtest`; all rows are checked at once.
     **options : RunOptions
         How all are run: the keywords of `alphalab.backtest`.
 
@@ -218,6 +224,7 @@ def walk_forward(
             rule="it takes bars.",
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
+    verdict = accepted(bars, quality)
     folds = tuple(make_folds(bars, train, test, anchored, gap))
     strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
     sweeps: list[Sweep] = []
@@ -233,6 +240,7 @@ def walk_forward(
                 metric=metric,
                 max_columns=max_columns,
                 n_jobs=n_jobs,
+                quality=verdict,
                 **options,
             )
         if found.stopped:
@@ -248,7 +256,7 @@ def walk_forward(
         warnings.warn(stopped, stacklevel=2)
         folds = folds[: len(sweeps)]
     outside = bars.rows(folds[0].test[0], folds[-1].test[1])
-    result = _trade(chosen, bars, folds, outside, settings)
+    result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
     return WalkForward(bars, folds, tuple(sweeps), result, stopped)
 
 
@@ -305,6 +313,7 @@ def _trade(
     outside: Bars,
     settings: RunSettings,
     *,
+    verdict: Verdict | None = None,
     benchmark: FloatArray | None = None,
 ) -> Result:
     """Trade each strategy on its rows, all with one account."""
@@ -326,7 +335,8 @@ def _trade(
         joined(blocks),
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
-        again=partial(_trade, strategies, bars, folds),
+        verdict=verdict,
+        again=partial(_trade, strategies, bars, folds, verdict=verdict),
     )
     begins = [iso(int(bars.time[fold.test[0]])) for fold in folds]
     return replace(result, params=_params(strategies), expressions=_expressions(strategies, begins))

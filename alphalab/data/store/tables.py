@@ -41,6 +41,11 @@ class Table(NamedTuple):
     optional: tuple[str, ...] = ()
     extra: bool = False
 
+    @property
+    def time(self) -> str:
+        """The column of the key that holds a time: what `start` and `end` of a read are about."""
+        return next(name for name in self.key if self.columns[name] == _TIME)
+
 
 _TABLES = (
     # time: the close.

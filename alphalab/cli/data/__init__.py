@@ -1,0 +1,1 @@
+"""What brings data into a store, checks it and shows it."""

@@ -1,0 +1,126 @@
+"""``alphalab data ingest``: files and data sets into a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from alphalab.cli.data.mapping_flags import MappingFlags, with_mapping_flags
+from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
+
+if TYPE_CHECKING:
+    from alphalab.data.sources.ingest import Ingested
+
+Kind = Literal[
+    "bars",
+    "trades",
+    "funding",
+    "actions",
+    "factors",
+    "instruments",
+    "observations",
+    "universe",
+]
+
+
+@with_mapping_flags
+def ingest(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="CSV, Parquet or Feather files, or data sets (sp500, synthetic:...).",
+            show_default=False,
+        ),
+    ],
+    source: MappingFlags,
+    venue: Annotated[str, typer.Option(help="Where it was traded, such as binance.")] = "",
+    interval: Annotated[str, typer.Option(help="Length of the bars, such as 1h.")] = "",
+    kind: Annotated[Kind, typer.Option(help="What the rows are.")] = "bars",
+    name: Annotated[str, typer.Option(help="Of observations, or of a universe.")] = "",
+    repair: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STEP",
+            help="A step on bars before they are checked, in order, as often as needed; a wrong"
+            " name lists them.",
+        ),
+    ] = None,
+    revise: Annotated[
+        bool, typer.Option("--revise", help="Rows with other values replace those that are there.")
+    ] = False,
+    store: StoreFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Bring files into a store: one commit a file, and a second run changes nothing."""
+    from alphalab.data.sources.ingest import ingest as bring
+    from alphalab.data.store.store import Store
+
+    out = Output(json=json, quiet=quiet)
+    keywords: dict[str, Any] = {
+        "venue": venue,
+        "interval": interval,
+        "kind": kind,
+        "name": name,
+        "mapping": source.read(),
+        "repairs": repair or (),
+        "revise": revise,
+        "store": Store(store),
+    }
+    done: list[Ingested] = []
+    try:
+        for file in _watched(out, files):
+            done.append(bring(file, **keywords))
+            for note in () if json else done[-1].notes:
+                out.note(f"{done[-1].source}: {note}")
+    except BaseException:
+        if done:
+            out.warn(f"{len(done)} of {len(files)} files are in the store: run it again to go on")
+        raise
+    if json:
+        out.object("ingest", {"store": keywords["store"].url, "files": [*map(_object, done)]})
+    else:
+        _show(out, done, keywords["store"].url)
+
+
+def _watched(out: Output, files: list[str]) -> Any:
+    """Return the files, with their progress where there are several and somebody watches."""
+    if len(files) < 2 or not out.shows_progress:
+        return files
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(files, "Ingesting", console=console, transient=True)
+
+
+def _object(one: Ingested) -> dict[str, Any]:
+    repairs = [{"step": r.step, "rows": r.n_rows, "said": r.said} for r in one.repairs]
+    return {
+        "source": one.source,
+        "rows": one.n_rows,
+        "symbols": one.symbols,
+        "written": [written._asdict() for written in one.written],
+        "repairs": repairs,
+        "notes": one.notes,
+    }
+
+
+def _show(out: Output, done: list[Ingested], url: str) -> None:
+    rows = [
+        (
+            one.source,
+            written.table,
+            f"{written.n_new:,}",
+            f"{written.n_revised:,}",
+            f"{written.n_same:,}",
+            str(written.version),
+        )
+        for one in done
+        for written in one.written
+    ]
+    out.table(rows, ("source", "table", "new", "revised", "same", "version"), f"Store {url}")

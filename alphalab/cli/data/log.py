@@ -1,0 +1,71 @@
+"""``alphalab data log``: the versions of a store's tables, and what made each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
+
+if TYPE_CHECKING:
+    from alphalab.data.store.store import Commit, Store
+
+
+def log(
+    table: Annotated[str, typer.Argument(help="This table only.", show_default="all")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Versions to print, the newest ones.")] = 20,
+    store: StoreFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """List the versions of tables, the newest first: when, what was written, and from where."""
+    from alphalab.data.store.store import Store
+    from alphalab.data.store.tables import table_named
+
+    out = Output(json=json, quiet=quiet)
+    where = Store(store)
+    names = [table_named(table).name] if table else list(where.tables())
+    commits = [commit for name in names for commit in _commits(where, name)]
+    commits.sort(key=lambda commit: commit["time"], reverse=True)
+    shown = commits[:limit]
+    if json:
+        out.object("data.log", {"store": where.url, "versions": shown, "n": len(commits)})
+    elif not commits:
+        out.text(f"{where.url} holds no {table or 'table'}")
+    else:
+        rows = [_cells(commit) for commit in shown]
+        out.table(rows, ("table", "version", "time", "new", "revised", "said"))
+        if len(shown) < len(commits):
+            out.note(f"{len(commits) - len(shown):,} older ones: --limit {len(commits)}")
+
+
+def _commits(store: Store, name: str) -> list[dict[str, Any]]:
+    return [_described(name, commit) for commit in store.history(name)]
+
+
+def _described(name: str, commit: Commit) -> dict[str, Any]:
+    from alphalab.data.times import iso
+
+    return {"table": name, **commit._asdict(), "time": iso(commit.time)}
+
+
+def _cells(commit: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        commit["table"],
+        str(commit["version"]),
+        commit["time"],
+        f"{commit['n_new']:,}",
+        f"{commit['n_revised']:,}",
+        _said(commit["record"], commit["operation"]),
+    )
+
+
+def _said(record: dict[str, Any], operation: str) -> str:
+    """Return what a writer said, on one line: where the rows came from, what was repaired."""
+    if not record:
+        return operation.lower()
+    repairs = [str(repair.get("said", repair)) for repair in record.get("repairs", ())]
+    return "; ".join([str(record.get("source", "")), *repairs]).strip("; ")

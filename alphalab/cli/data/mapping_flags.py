@@ -1,0 +1,133 @@
+"""The flags that say how a source is written, for the commands that read one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+from alphalab.cli.running import named_texts
+from alphalab.errors import ParameterError
+
+if TYPE_CHECKING:
+    from alphalab.data.sources.mapping import Mapping
+
+Returned = TypeVar("Returned")
+_PANEL = "How the source is written"
+
+
+def _option(*names: str, **words: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=_PANEL, **words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappingFlags:
+    """The flags that say how a source is written: each field is one."""
+
+    mapping: Annotated[
+        Path | None,
+        _option(metavar="FILE", help="A TOML file of the fields below; flags go before it."),
+    ] = None
+    column: Annotated[
+        list[str] | None,
+        _option(
+            "--column",
+            "-c",
+            metavar="OURS=THEIRS",
+            help="What the source calls a column, or its place from 0, as often as needed.",
+        ),
+    ] = None
+    label: Annotated[
+        Literal["close", "open", "session"] | None,
+        _option(
+            help="What a time names: the close or the open of a bar, or the date of its session.",
+            show_default="close",
+        ),
+    ] = None
+    calendar: Annotated[
+        str | None, _option(metavar="CODE", help="Whose sessions the dates name, such as XNYS.")
+    ] = None
+    zone: Annotated[
+        str | None,
+        _option(metavar="NAME", help="Zone of times that carry none.", show_default="UTC"),
+    ] = None
+    repeated_hour: Annotated[
+        Literal["refuse", "infer"] | None,
+        _option(help="Local times that come twice in autumn.", show_default="refuse"),
+    ] = None
+    time_format: Annotated[
+        str | None,
+        _option(metavar="FORMAT", help="Such as '%d.%m.%Y %H:%M'.", show_default="ISO 8601"),
+    ] = None
+    delimiter: Annotated[
+        str | None, _option(metavar="C", help="Of a CSV file.", show_default="seen in its header")
+    ] = None
+    decimal: Annotated[
+        str | None, _option(metavar="C", help="Of its numbers.", show_default="a point")
+    ] = None
+    encoding: Annotated[
+        str | None, _option(metavar="NAME", help="Of its text.", show_default="utf-8")
+    ] = None
+    no_header: Annotated[
+        bool, _option("--no-header", help="It begins with data: columns are named by place.")
+    ] = False
+    symbol: Annotated[
+        str | None, _option(metavar="NAME", help="Where it names none.", show_default="its name")
+    ] = None
+    rename: Annotated[
+        list[str] | None,
+        _option(
+            metavar="OLD=NEW", help="Rows of both symbols are one series, as often as needed."
+        ),
+    ] = None
+
+    def read(self) -> Mapping:
+        """Return the mapping that the file and the flags ask for."""
+        from alphalab.data.sources.mapping import Mapping
+
+        fields: dict[str, Any] = {} if self.mapping is None else Mapping.read(self.mapping).changes()
+        columns = named_texts("--column", self.column or [], "a column reads ours=theirs.")
+        renamed = named_texts("--rename", self.rename or [], "a new name reads old=new.")
+        header = False if self.no_header else fields.get("header", True)
+        plain = (
+            *("label", "calendar", "zone", "repeated_hour", "time_format"),
+            *("delimiter", "decimal", "encoding", "symbol"),
+        )
+        fields |= {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
+        fields["header"] = header
+        fields["columns"] = fields.get("columns", {}) | {
+            ours: theirs if header else _place(theirs) for ours, theirs in columns.items()
+        }
+        fields["rename"] = fields.get("rename", {}) | renamed
+        return Mapping.of(fields)
+
+
+def _place(text: str) -> int:
+    if not text.isdecimal():
+        raise ParameterError(
+            f"--column ...={text} with --no-header",
+            rule="columns of a file without a header are called by their place, from 0.",
+        )
+    return int(text)
+
+
+def with_mapping_flags(command: Callable[..., Returned]) -> Callable[..., Returned]:
+    """Give a command the flags of `MappingFlags` where it has a parameter ``source``."""
+    flags = inspect.signature(MappingFlags, eval_str=True).parameters
+    shown: list[inspect.Parameter] = []
+    for own in inspect.signature(command, eval_str=True).parameters.values():
+        shown += flags.values() if own.name == "source" else [own]
+
+    @wraps(command)
+    def with_flags(**given: Any) -> Returned:
+        source = MappingFlags(**{name: given.pop(name) for name in flags})
+        return command(source=source, **given)
+
+    keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shown]
+    with_flags.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+    return with_flags

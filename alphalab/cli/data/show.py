@@ -1,0 +1,152 @@
+"""``alphalab data show``: bars as they are read: last rows, instruments, version, notes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
+
+if TYPE_CHECKING:
+    from alphalab.data.bars import Bars
+
+_SHOWN_SYMBOLS = 8  # in text; with --json all of them
+
+
+def show(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="An address (store:VENUE/INTERVAL[/SYMBOL][@VERSION]), a data set, or a file.",
+            show_default=False,
+        ),
+    ],
+    rows: Annotated[int, typer.Option(min=1, help="Rows to print, the last ones.")] = 5,
+    symbols: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="First day or instant (ISO 8601, UTC).")] = None,
+    end: Annotated[str | None, typer.Option(help="Last day (whole) or instant.")] = None,
+    adjust: Annotated[
+        Literal["splits", "all"] | None,
+        typer.Option(help="Adjust prices for splits, or for dividends as well."),
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="The view of this day (whole) or instant.")
+    ] = None,
+    universe: Annotated[
+        str | None, typer.Option(help="All who were members of this universe of the store.")
+    ] = None,
+    observations: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Observations of the store to join.")
+    ] = None,
+    bar_label: Annotated[
+        Literal["open", "close"],
+        typer.Option(help="What the times in a file name: the opening or the close of a bar."),
+    ] = "close",
+    store: StoreFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Show the last rows of bars, raw or adjusted as of a date, and what belongs to them."""
+    from alphalab.data.load import load
+
+    bars = load(
+        data,
+        bar_label=bar_label,
+        symbols=_names(symbols),
+        start=start,
+        end=end,
+        adjust=adjust,
+        as_of=as_of,
+        universe=universe,
+        observations=_names(observations) or (),
+        store=store,
+    )
+    out = Output(json=json, quiet=quiet)
+    if json:
+        out.object("data.show", _content(bars, rows))
+    else:
+        _print(out, bars, rows)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def _content(bars: Bars, rows: int) -> dict[str, Any]:
+    return {
+        "data": {
+            "source": bars.source,
+            "version": bars.version,
+            "id": bars.id,
+            "start": bars.start,
+            "end": bars.end,
+            "n_rows": bars.n_rows,
+            "symbols": bars.symbols,
+            "columns": list(bars.columns),
+            "instruments": bars.instruments,
+            "notes": bars.notes,
+        },
+        "rows": [
+            {"time": time, "symbol": symbol, **values}
+            for time, symbol, values in _cells(bars, rows)
+        ],
+    }
+
+
+def _cells(bars: Bars, rows: int) -> Iterator[tuple[str, str, dict[str, float]]]:
+    """Yield the cells of the last rows: time, symbol, values by column."""
+    from alphalab.data.times import iso
+
+    for row in range(max(bars.n_rows - rows, 0), bars.n_rows):
+        for asset, symbol in enumerate(bars.symbols):
+            values = {name: float(x[row, asset]) for name, x in bars.columns.items()}
+            yield iso(bars.time[row]), symbol, values
+
+
+def _print(out: Output, bars: Bars, rows: int) -> None:
+    shown = bars.select(bars.symbols[:_SHOWN_SYMBOLS])
+    cells = [
+        (time, symbol, *map(_text, values.values())) for time, symbol, values in _cells(shown, rows)
+    ]
+    title = f"{bars.source or 'bars'}: {bars.n_rows:,} rows, {bars.start} to {bars.end}"
+    out.table(cells, ("time", "symbol", *bars.columns), title)
+    if bars.n_symbols > _SHOWN_SYMBOLS:
+        out.text(f"and {bars.n_symbols - _SHOWN_SYMBOLS:,} more symbols: see --symbols, or --json")
+    header, *instruments = _instruments(shown)
+    if len(header) > 1:
+        out.text()
+        out.table(instruments, header)
+    out.text()
+    out.text(f"Data id: {bars.version or bars.id}")
+    for note in bars.notes:
+        out.note(f"data: {note}")
+
+
+def _instruments(bars: Bars) -> Iterator[tuple[str, ...]]:
+    """Yield a header, and of each symbol the fields that are not the usual ones of all."""
+    import msgspec
+
+    from alphalab.types import Instrument
+
+    given = [msgspec.structs.asdict(instrument) for instrument in bars.instruments]
+    usual = msgspec.structs.asdict(Instrument(symbol="-"))
+    names = [name for name in usual if any(fields[name] != usual[name] for fields in given)]
+    yield tuple(names)
+    for fields in given:
+        yield tuple(_text(fields[name]) for name in names)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {label}" for name, label in value.items())
+    if isinstance(value, float):
+        return "n/a" if math.isnan(value) else f"{value:.10g}"
+    return str(value)

@@ -1,0 +1,1 @@
+"""Candles, trades, funding rates and instruments of exchanges, through their ccxt clients."""

@@ -1,0 +1,263 @@
+"""`Client`: one exchange, asked with patience; what it says is checked, its errors are ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from alphalab.errors import DataError, InputError, UnknownNameError, import_extra
+
+Answer = TypeVar("Answer")
+
+_ATTEMPTS = 8
+_LONGEST_WAIT = 60.0  # seconds between two attempts
+_PATIENCE = 300.0  # seconds that an exchange may tell us to wait
+_MOST_SHOWN = 300  # characters of an exchange's message: some answer with whole pages
+
+# What ccxt raises when an answer has the wrong shape.
+_UNREADABLE = (TypeError, KeyError, ValueError, IndexError, AttributeError)
+
+#: A candle that is still being made is not told from one that is: it counts as made this long after
+#: its close, ms.
+MARGIN = 2_000
+
+
+class Client:
+    """An exchange through its ccxt client.
+
+    Parameters
+    ----------
+    exchange : str or ccxt.Exchange
+        A name that ccxt knows, or a client of your own (behind a proxy, of a sandbox). No keys are
+        needed, and none are used.
+    url : str, optional
+        Where the exchange is: takes the place of scheme and host of all its addresses.
+    retry_wait : float
+        Seconds before a failed request is sent again; they double each time, up to 60.
+
+    Attributes
+    ----------
+    name : str
+        What ccxt calls the exchange: the venue of its rows.
+    ccxt : ccxt.Exchange
+        The client.
+    on_wait : callable
+        Told why, and for how many seconds, before each wait.
+
+    Raises
+    ------
+    UnknownNameError
+        No such exchange; near names are suggested.
+    MissingExtraError
+        The package ccxt is not installed.
+
+    Examples
+    --------
+    >>> Client("binance").name
+    'binance'
+    >>> Client("binanse")
+    Traceback (most recent call last):
+        ...
+    alphalab.errors.UnknownNameError: unknown exchange 'binanse': did you mean 'binance' or ...
+    """
+
+    def __init__(
+        self, exchange: str | Any, *, url: str | None = None, retry_wait: float = 1.0
+    ) -> None:
+        self._errors = import_extra("ccxt", "fetch")
+        self._own = isinstance(exchange, str)
+        if isinstance(exchange, str):
+            if exchange not in self._errors.exchanges:
+                raise UnknownNameError("exchange", exchange, self._errors.exchanges)
+            exchange = getattr(self._errors, exchange)()
+        elif not isinstance(exchange, self._errors.Exchange):
+            raise InputError(
+                f"{exchange!r} is not an exchange",
+                rule="an exchange is a name that ccxt knows, or one of its synchronous clients.",
+            )
+        if url is not None:
+            exchange.urls["api"] = _moved(exchange.urls["api"], _origin(url))
+        self.ccxt = exchange
+        self.name = str(exchange.id)
+        self.on_wait: Callable[[str, float], None] = lambda why, seconds: None
+        self._retry_wait = retry_wait
+        self._ahead: int | None = None  # ms that its clock is ahead of `time.monotonic`
+
+    @property
+    def source(self) -> str:
+        """Who says what it says: the exchange and the version of ccxt."""
+        return f"{self.name} through ccxt {self._errors.__version__}"
+
+    @property
+    def clock(self) -> str:
+        """Whose time `now` is: the exchange's, or where it tells none that of this machine."""
+        return "exchange" if self.can("fetchTime") else "this machine"
+
+    def can(self, ability: str) -> bool:
+        """Return whether the exchange itself offers it: what ccxt emulates does not count."""
+        return self.ccxt.has.get(ability) is True
+
+    def require(self, ability: str, what: str) -> None:
+        """Raise a DataError unless the exchange offers it."""
+        if not self.can(ability):
+            raise DataError(
+                f"{self.name} offers no {what}",
+                rule=f"ccxt says what an exchange offers: {ability} is not among it.",
+            )
+
+    def close(self) -> None:
+        """Close the connections, unless the client came from outside."""
+        if self._own:
+            self.ccxt.close()
+
+    def now(self) -> int:
+        """Return the time, ms since 1970; never later than the exchange's own, see `clock`."""
+        if self._ahead is None:
+            said = self.ask("fetch_time") if self.can("fetchTime") else time.time_ns() // 1_000_000
+            if not isinstance(said, int):
+                raise DataError(f"{self.name} says that the time is {said!r}")
+            self._ahead = said - _monotonic()
+        return self._ahead + _monotonic()
+
+    def market(self, symbol: str) -> dict[str, Any]:
+        """Return what ccxt knows about a symbol.
+
+        Raises
+        ------
+        UnknownNameError
+            The exchange has no such symbol; near ones are suggested.
+        """
+        markets = self.markets()
+        if symbol not in markets:
+            raise UnknownNameError(f"symbol of {self.name}", symbol, markets)
+        return markets[symbol]
+
+    def markets(self) -> dict[str, dict[str, Any]]:
+        """Return what ccxt knows about all symbols."""
+        if not self.ccxt.markets:
+            self.ask("load_markets")
+        return dict(self.ccxt.markets)
+
+    def interval(self, text: str) -> int:
+        """Return the length of the candles of an interval, ms.
+
+        Raises
+        ------
+        UnknownNameError
+            The exchange has no such candles.
+        DataError
+            Calendar months and years, whose length varies.
+        """
+        offered = self.ccxt.timeframes or {}
+        if text not in offered:
+            raise UnknownNameError(f"interval of {self.name}", text, offered)
+        if text[-1] in "My":
+            raise DataError(
+                f"interval {text!r}",
+                rule="candles are all of one length; months and years are not.",
+                fix="Fetch 1d and resample.",
+            )
+        return int(self.ccxt.parse_timeframe(text)) * 1_000
+
+    def ask(self, method: str, *arguments: Any, check: Callable[[Any], bool] | None = None) -> Any:
+        """Ask the exchange, again and again where that may help.
+
+        Parameters
+        ----------
+        method : str
+            Of the ccxt client.
+        *arguments
+            Its arguments.
+        check : callable, optional
+            Whether an answer can be used; one that cannot is a failure like any other.
+
+        Raises
+        ------
+        DataError
+            The exchange refuses, or has failed too often.
+        """
+        import tenacity
+
+        def attempt() -> Any:
+            try:
+                answer = getattr(self.ccxt, method)(*arguments)
+                usable = check is None or check(answer)
+            except _UNREADABLE as error:
+                raise self._errors.BadResponse(f"{method}: {type(error).__name__}") from error
+            if not usable:
+                raise self._errors.BadResponse(f"{method}: {answer!r}")
+            return answer
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(self._errors.OperationFailed),
+            stop=self._give_up,
+            wait=self._pause,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except self._errors.OperationFailed as error:
+            raise DataError(
+                f"{self.name} does not answer: {_shown(error)}",
+                rule=f"a request is sent up to {_ATTEMPTS} times, and what came before is kept.",
+                fix=self._told_to_wait() or "Run it again to go on from there.",
+            ) from None
+        except self._errors.BaseError as error:
+            raise DataError(
+                f"{self.name} refuses: {_shown(error)}",
+                rule="what it gave before is kept.",
+            ) from None
+
+    def _give_up(self, state: Any) -> bool:
+        return bool(state.attempt_number >= _ATTEMPTS or self._asked_for(state) > _PATIENCE)
+
+    def _pause(self, state: Any) -> float:
+        exponential = self._retry_wait * 2.0 ** int(state.attempt_number - 1)
+        return max(min(exponential, _LONGEST_WAIT), self._asked_for(state))
+
+    def _tell(self, state: Any) -> None:
+        self.on_wait(_shown(state.outcome.exception()), state.next_action.sleep)
+
+    def _asked_for(self, state: Any) -> float:
+        """Return how long the exchange tells us to wait, seconds; 0 where it does not say."""
+        error = state.outcome.exception()
+        limits = (self._errors.RateLimitExceeded, self._errors.DDoSProtection)
+        return self._retry_after() if isinstance(error, limits) else 0.0
+
+    def _retry_after(self) -> float:
+        text = str((self.ccxt.last_response_headers or {}).get("Retry-After", ""))
+        return float(text) if text.isascii() and text.isdigit() else 0.0
+
+    def _told_to_wait(self) -> str:
+        seconds = self._retry_after()
+        return f"It asks to wait for {seconds:g} s." if seconds > _PATIENCE else ""
+
+
+def _monotonic() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _shown(error: BaseException | None) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
+
+
+def _origin(url: str) -> tuple[str, str, str]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise InputError(
+            f"url {url!r}",
+            rule="an address reads http://HOST:PORT or https://HOST, and maybe /PATH.",
+        )
+    return parts.scheme, parts.netloc, parts.path.rstrip("/")
+
+
+def _moved(urls: Any, origin: tuple[str, str, str]) -> Any:
+    """Return the addresses of an exchange, which may be nested, at another scheme and host."""
+    if isinstance(urls, dict):
+        return {name: _moved(address, origin) for name, address in urls.items()}
+    scheme, host, prefix = origin
+    return urlunsplit((scheme, host, prefix + urlsplit(urls).path, "", ""))

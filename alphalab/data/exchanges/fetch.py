@@ -1,0 +1,125 @@
+"""`fetch`: what an exchange gives, into a store; what is there already is not asked for again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from alphalab.data.exchanges.client import MARGIN, Client
+from alphalab.data.exchanges.fill import Fetched, Order, Progress, fill
+from alphalab.data.exchanges.series import series
+from alphalab.data.store.store import Store
+from alphalab.data.times import Instant, iso, nanoseconds
+from alphalab.errors import DataError
+
+_NS = 1_000_000  # in a ms
+
+
+def fetch(
+    exchange: str | Any,
+    symbols: str | Sequence[str],
+    what: str,
+    *,
+    since: Instant | None = None,
+    until: Instant | None = None,
+    store: Store | str | Path | None = None,
+    url: str | None = None,
+    again: bool = False,
+    revise: bool = False,
+    retry_wait: float = 1.0,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[Fetched]:
+    """Fetch candles, trades, funding rates or instruments of an exchange into a store.
+
+    What is stored already is not asked for again: a second call goes on after the last stored row,
+    and before the first one where `since` is earlier. A stored series has no gap that the exchange
+    could fill: what lies between it and the asked span is fetched as well.
+
+    Parameters
+    ----------
+    exchange : str or ccxt.Exchange
+        A name that ccxt knows (``"binance"``), or a synchronous ccxt client of your own.
+    symbols : str or sequence of str
+        As ccxt writes them: ``"BTC/USDT"``, ``"BTC/USDT:USDT"`` for the perpetual contract. Only
+        for instruments: ``"all"``.
+    what : str
+        An interval of candles that the exchange has (``"1h"``), ``"trades"``, ``"funding"`` or
+        ``"instruments"``.
+    since, until : str, date, datetime or datetime64, optional
+        Candles open at `since` or later and have closed by `until`; trades and fundings are from
+        `since` (included) to `until` (not). A bare date as `until` means its end. Not given: on
+        from what is stored; until now.
+    store : Store, str or Path, optional
+        Where to; not given: the default one, see `Store`.
+    url : str, optional
+        Where the exchange is: takes the place of scheme and host of all its addresses.
+    again : bool
+        Whether to ask for the whole span again: fills gaps, and finds rows that have changed.
+    revise : bool
+        Whether rows that have changed at the exchange replace the stored ones; asks again.
+    retry_wait : float
+        Seconds before a failed request is sent again; they double each time.
+    progress : callable, optional
+        Told after each page how far it is.
+
+    Returns
+    -------
+    list of Fetched
+        One for each symbol.
+
+    Raises
+    ------
+    UnknownNameError
+        No such exchange, symbol or interval; near names are suggested.
+    DataError
+        The exchange does not offer it, refuses, or does not answer; or a stored row has other
+        values there now. What came before is stored.
+    MissingExtraError
+        The package ccxt is not installed.
+
+    Notes
+    -----
+    A candle is stored when it has closed by the clock of the exchange, two seconds ago or more.
+    Rows are stored in commits of some pages each, so an interruption loses little.
+
+    Examples
+    --------
+    >>> fetch("binance", "BTC/USDT", "1h", since="2021-01-01")  # doctest: +SKIP
+    [Fetched(table='bars', symbol='BTC/USDT', what='1h', n_new=...)]
+    """
+    client = Client(exchange, url=url, retry_wait=retry_wait)
+    names = [name.strip() for name in symbols.split(",")] if isinstance(symbols, str) else symbols
+    place = store if isinstance(store, Store) else Store(store)
+    try:
+        if what == "instruments":
+            from alphalab.data.exchanges.instruments import fetch_instruments
+
+            return fetch_instruments(client, names, place)
+        wanted = [series(client, name, what) for name in names]
+        start, end = _span(client, since, until)
+        order = Order(start, end, again=again or revise, revise=revise)
+        return [fill(one, place, order, progress or _unseen) for one in wanted]
+    finally:
+        client.close()
+
+
+def _unseen(progress: Progress) -> None:
+    """Show nothing."""
+
+
+def _span(client: Client, since: Instant | None, until: Instant | None) -> tuple[int | None, int]:
+    """Return from when to when, ms; the end is not included, and not in the future."""
+    now = client.now() - MARGIN
+    start = None if since is None else -(-nanoseconds(since) // _NS)
+    end = now
+    if until is not None:
+        ns = nanoseconds(until, end_of_day=True)
+        # A bare date ends with the day after it.
+        end = min(now, -(-ns // _NS))
+    if start is not None and start >= end:
+        raise DataError(
+            f"since {iso(start * _NS)} until {iso(end * _NS)}",
+            rule="it begins before it ends, and before now.",
+        )
+    return start, end

@@ -1,0 +1,123 @@
+"""Page after page of a series, from a time to a time: nothing twice, nothing left out unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from alphalab.data.exchanges.series import Row, Series
+from alphalab.data.times import iso
+from alphalab.errors import DataError
+
+#: A page of trades with nothing new in it may be cut off when it has this many rows.
+_FULL = 50
+
+
+class Page(NamedTuple):
+    """Rows in order of time, none of which an earlier page had, and what has been seen so far.
+
+    Attributes
+    ----------
+    rows : list of Row
+        May be empty.
+    reached : int
+        Nothing before this time (ms) comes any more.
+    """
+
+    rows: list[Row]
+    reached: int
+
+
+def walk(
+    series: Series,
+    start: int,
+    stop: int,
+    *,
+    after: Row | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Iterator[Page]:
+    """Ask for the rows of a series whose time is from `start` (included) to `stop` (not), ms.
+
+    Parameters
+    ----------
+    series : Series
+    start, stop : int
+        ms; of a candle it is the open that counts.
+    after : Row, optional
+        A row that is known already, from which on it goes: its time is `start`.
+    note : callable
+        Told what the reader has to know about what was given.
+
+    Raises
+    ------
+    DataError
+        The exchange refuses or does not answer, or what it gives cannot be paged.
+    """
+    if series.table == "trades":
+        yield from _walk_trades(series, start, stop, after, note)
+        return
+    while start < stop:
+        # An empty page may be a slip: only a second one is believed.
+        page = series.ask(start) or series.ask(start)
+        inside = [row for row in page if row.time < stop]
+        if len(inside) < len(page):
+            start = stop
+        elif page:
+            start = page[-1].time + series.unit
+        else:
+            start = series.hop_over(start, stop)
+        yield Page(inside, min(start, stop))
+
+
+def _walk_trades(
+    series: Series, start: int, stop: int, after: Row | None, note: Callable[[str], None]
+) -> Iterator[Page]:
+    """Walk with an overlap: each page has to have the last row of the one before it.
+
+    Many trades share a ms, and a page may end among them, so the next one begins with that ms. On
+    exchanges whose trades can be asked for by id it begins with that id.
+    """
+    last, known = after, {_name(after)} if after else set()
+    while start < stop:
+        page = _page_from(series, start, last)
+        fresh = [row for row in page if _name(row) not in known and row.time >= start]
+        if last and _name(last) not in map(_name, page):
+            if page and page[0].time <= last.time:
+                raise _cannot_be_paged(series, last)
+            note(
+                f"trades may be missing: what {series.client.name} gives after trade {last.id} "
+                "does not begin with that trade"
+            )
+        if fresh:
+            last = fresh[-1]
+            known = {_name(row) for row in page if row.time >= last.time - 1}
+            start = last.time
+            yield Page([row for row in fresh if row.time < stop], min(start, stop))
+        elif last and series.from_id:
+            return  # there are no later ids
+        elif last and len(page) >= _FULL:
+            raise _cannot_be_paged(series, last)
+        else:
+            last, start = None, series.hop_over(start, stop)
+            yield Page([], min(start, stop))
+
+
+def _page_from(series: Series, start: int, last: Row | None) -> list[Row]:
+    if last and series.from_id:
+        return series.from_id(last.id) or series.from_id(last.id)
+    # One ms before the last row: some exchanges leave out what has the very time.
+    since = last.time - 1 if last else start
+    return series.ask(since) or series.ask(since)
+
+
+def _name(row: Row) -> tuple[int, str]:
+    return row.time, row.id
+
+
+def _cannot_be_paged(series: Series, last: Row) -> DataError:
+    return DataError(
+        f"{series.client.name}: the trades of {series.symbol} around {iso(last.time * 1_000_000)} "
+        "do not fit a page, or have other ids each time",
+        rule="a page that begins with a trade has that trade, and later ones.",
+        fix="This exchange cannot be asked for those after it.",
+    )

@@ -1,0 +1,107 @@
+"""What venues said about their symbols, and since when: rows of a store as instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from alphalab.data import arrow
+from alphalab.data.times import Instant, iso, nanoseconds
+from alphalab.errors import DataError, ParameterError
+from alphalab.types import Instrument
+
+_FIELDS = Instrument.__struct_fields__
+
+
+class Dated(NamedTuple):
+    """An instrument and the instant, ns UTC, since when it is as it is."""
+
+    start: int
+    instrument: Instrument
+
+
+def dated_instruments(rows: pa.Table) -> dict[str, list[Dated]]:
+    """Return what rows of the table of instruments say, by symbol and in the order of time.
+
+    Raises
+    ------
+    DataError
+        A row that no instrument can be.
+    """
+    starts = arrow.integers(rows["start"].cast(pa.timestamp("us", tz="UTC"))) * 1_000
+    found: dict[str, list[Dated]] = {}
+    for start, fields in zip(starts.tolist(), rows.select(_FIELDS).to_pylist(), strict=True):
+        found.setdefault(fields["symbol"], []).append(Dated(start, _instrument(start, fields)))
+    for states in found.values():
+        states.sort()
+    return found
+
+
+def instruments_at(rows: pa.Table, at: Instant | None = None) -> tuple[Instrument, ...]:
+    """Return the last instrument of each symbol by an instant, sorted; not given: of all time."""
+    when = None if at is None else nanoseconds(at)
+    valid = (
+        [state for state in states if when is None or state.start <= when]
+        for _, states in sorted(dated_instruments(rows).items())
+    )
+    return tuple(states[-1].instrument for states in valid if states)
+
+
+def for_span(
+    states: Mapping[str, Sequence[Dated]], symbols: Sequence[str], first: int, last: int
+) -> tuple[tuple[Instrument, ...], tuple[str, ...]]:
+    """Return the instruments of bars, and what a report has to say about them.
+
+    Parameters
+    ----------
+    states : mapping of str to sequence of Dated
+        As `dated_instruments` returns them.
+    symbols : sequence of str
+    first, last : int
+        Times of the first and the last row, ns UTC.
+    """
+    chosen, said, later = [], [], []
+    for symbol in symbols:
+        own = states.get(symbol, ())
+        before = [state for state in own if state.start < first]
+        if own and not before:
+            later.append(symbol)
+        valid = before[-1] if before else own[0] if own else Dated(0, Instrument(symbol=symbol))
+        chosen.append(valid.instrument)
+        said += [
+            f"the instrument of {symbol} changes at {iso(state.start)} "
+            f"({_difference(valid.instrument, state.instrument)}): not applied, "
+            "the one of the first row is used throughout"
+            for state in own
+            if max(first, valid.start) <= state.start < last
+            and state.instrument != valid.instrument
+        ]
+    if later:
+        said.append(f"instruments of {some(later)} are known from later on: used before it, too")
+    if missing := [symbol for symbol in symbols if symbol not in states]:
+        said.append(f"the store has no instruments of {some(missing)}: no fees, ticks and lots")
+    return tuple(chosen), tuple(said)
+
+
+def _instrument(start: int, fields: dict[str, Any]) -> Instrument:
+    try:
+        groups = msgspec.json.decode(fields["groups"] or "{}", type=dict[str, str])
+        return msgspec.convert(fields | {"groups": groups}, Instrument)
+    except (msgspec.DecodeError, ParameterError) as error:
+        raise DataError(
+            f"the instrument {fields['symbol']!r} from {iso(start)}: {error}",
+            rule="fields are those of alphalab.Instrument; groups are a JSON object of texts.",
+        ) from None
+
+
+def _difference(before: Instrument, after: Instrument) -> str:
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in _FIELDS]
+    return ", ".join(f"{name} {old} to {new}" for name, old, new in pairs if old != new)
+
+
+def some(symbols: Sequence[str]) -> str:
+    """Return the first of many names, and how many more there are."""
+    return ", ".join(symbols[:5]) + (f" and {len(symbols) - 5} more" if len(symbols) > 5 else "")

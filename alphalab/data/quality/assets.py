@@ -1,0 +1,138 @@
+"""Rules about assets: funding of contracts, and names that one asset has after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from alphalab.data.quality.series import Hit, Series
+from alphalab.data.times import NS_DAY, NS_SECOND, iso
+from alphalab.types import FloatArray, IntArray
+
+_NS_HOUR = 3_600 * NS_SECOND
+#: How far the first price under the new name may be from the last under the old one.
+_SAME = 0.05
+
+
+def funding_of_bars(s: Series) -> Iterator[Hit]:
+    """Find rows of a contract in which funding is due, and no rate is known."""
+    if not s.funding_hours or s.n < 2:
+        return
+    step = round(s.funding_hours * _NS_HOUR)
+    due = np.concatenate(([False], np.diff(-(-s.time // step)) > 0))
+    rate = s.columns.get("funding")
+    if rate is None:
+        yield Hit(
+            "funding",
+            np.flatnonzero(due),
+            f"{int(due.sum()):,} fundings are due, one each {s.funding_hours:g} h, and no rates "
+            "are given",
+        )
+        return
+    rows = np.flatnonzero(due & ~np.isfinite(rate))
+    if rows.size:
+        at = int(rows[0])
+        yield Hit(
+            "funding",
+            rows,
+            f"{rows.size:,} of {int(due.sum()):,} rows in which funding is due have no rate, the "
+            f"first is row {s.number[at]} ({iso(s.time[at])})",
+        )
+
+
+def funding_of_rates(
+    s: Series, rate: FloatArray, hours: float = 0.0, span: tuple[int, int] | None = None
+) -> Iterator[Hit]:
+    """Find rates that are missing, doubled, no number, or stamped at odd times.
+
+    Parameters
+    ----------
+    s : Series
+        Its times are those of the rates, increasing.
+    rate : ndarray of shape (R,)
+    hours : float
+        Between two fundings; 0: as the rates are apart.
+    span : tuple of int, optional
+        First and last instant in which fundings are due, ns UTC. Not given: from the first rate
+        to the last.
+    """
+    bad = np.flatnonzero(~np.isfinite(rate))
+    if bad.size:
+        yield Hit("missing_values", bad, f"{bad.size:,} rates are no numbers{_first(s, bad)}")
+    step = round(hours * _NS_HOUR) or _usual_step(s.time)
+    if not step:
+        return
+    slot = (s.time + step // 2) // step
+    late = np.abs(s.time - slot * step)
+    odd = np.flatnonzero(late > s.settings.funding_late * NS_SECOND)
+    if odd.size:
+        yield Hit(
+            "off_grid",
+            odd,
+            f"{odd.size:,} of {s.n:,} stamps are more than {s.settings.funding_late:g} s from a "
+            f"multiple of {step / _NS_HOUR:g} h since midnight UTC{_first(s, odd)}",
+        )
+    twice = 1 + np.flatnonzero(np.diff(slot) == 0)
+    if twice.size:
+        yield Hit("funding", twice, f"{twice.size:,} fundings have two rates{_first(s, twice)}")
+    first, last = (slot[0], slot[-1]) if span is None else (-(-span[0] // step), span[1] // step)
+    due = np.arange(first, last + 1)
+    absent = due[~np.isin(due, slot)]
+    if absent.size:
+        after = np.searchsorted(slot, absent).clip(max=s.n - 1)
+        yield Hit(
+            "funding",
+            np.unique(after),
+            f"{absent.size:,} of {due.size:,} fundings have no rate, the first is that of "
+            f"{iso(int(absent[0]) * step)}, the last that of {iso(int(absent[-1]) * step)}",
+            int(absent.size),
+        )
+
+
+def renamed(series: Sequence[Series], start: int, end: int) -> Iterator[tuple[str, int, str]]:
+    """Yield symbols that go on where another ends: the new one, when, and what there is to say.
+
+    Parameters
+    ----------
+    series : sequence of Series
+        Of one table; those without rows are left out.
+    start, end : int
+        First and last time of all, ns UTC.
+    """
+    some = [s for s in series if s.n]
+    begins = [s for s in some if s.time[0] > start]
+    for old in some:
+        if old.time[-1] == end or old.n < 2:
+            continue
+        for new in begins:
+            wait = int(new.time[0]) - int(old.time[-1])
+            longest = (
+                max(4 * NS_DAY, 2 * old.interval)
+                if old.interval > NS_DAY // 2
+                else (3 * max(old.interval, 1))
+            )
+            if not 0 < wait <= longest:
+                continue
+            before, after = float(old.close[-1]), float(new.open[0])
+            if abs(after / before - 1) <= _SAME:
+                yield (
+                    new.symbol,
+                    int(new.time[0]),
+                    f"{old.symbol} ends at {iso(old.time[-1])} with {before:.10g}, and "
+                    f"{new.symbol} begins at {iso(new.time[0])} with {after:.10g}",
+                )
+
+
+def _usual_step(time: IntArray) -> int:
+    """Return how far apart the rates are, to whole minutes: stamps are some milliseconds late."""
+    if len(time) < 3:
+        return 0
+    minutes = np.round(np.diff(time) / (60 * NS_SECOND)).astype(np.int64)
+    values, counts = np.unique(minutes[minutes > 0], return_counts=True)
+    return int(values[np.argmax(counts)]) * 60 * NS_SECOND if values.size else 0
+
+
+def _first(s: Series, rows: IntArray) -> str:
+    at = int(rows[0])
+    return f", the first is row {s.number[at]} ({iso(s.time[at])})"

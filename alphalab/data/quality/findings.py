@@ -1,0 +1,179 @@
+"""What a check found: findings, and the verdict that they make together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from alphalab.data.quality.registry import RULES, SEVERITIES, Severity
+from alphalab.data.times import iso
+from alphalab.types import IntArray
+
+_SCHEMA = "alphalab.quality/1"
+
+
+def _no_times() -> IntArray:
+    return np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What one rule found in the rows of one symbol.
+
+    Attributes
+    ----------
+    rule : str
+    severity : {"error", "warning", "info"}
+    symbol : str
+        Empty: it is about several.
+    count : int
+        How often: rows, missing bars, pairs.
+    first, last : int or None
+        When, ns UTC.
+    rows : tuple of int
+        Where the source has the first ones, from 0.
+    message : str
+        What was found, with its numbers.
+    at : ndarray of shape (K,)
+        Times of the rows, ns UTC, for pictures; `to_dict` leaves them out.
+    """
+
+    rule: str
+    severity: Severity
+    symbol: str
+    count: int
+    first: int | None
+    last: int | None
+    rows: tuple[int, ...]
+    message: str
+    at: IntArray = field(default_factory=_no_times)
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return RULES[self.rule].fix
+
+    def __str__(self) -> str:
+        """Return rule, symbol and message on one line."""
+        return f"{self.rule}{f' ({self.symbol})' if self.symbol else ''}: {self.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data; times are ISO-8601 UTC."""
+        return {
+            "rule": self.rule,
+            "severity": self.severity,
+            "symbol": self.symbol,
+            "count": self.count,
+            "first": None if self.first is None else iso(self.first),
+            "last": None if self.last is None else iso(self.last),
+            "rows": list(self.rows),
+            "message": self.message,
+            "fix": self.fix,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a check says of data.
+
+    Attributes
+    ----------
+    source, kind : str
+        What was checked: ``bars``, ``trades``, ``funding`` or ``factors``.
+    n_rows : int
+    symbols : tuple of str
+    start, end : int or None
+        First and last time, ns UTC; None without rows.
+    findings : tuple of Finding
+        The gravest first, then by rule and symbol.
+    skipped : dict of str to str
+        What was not looked at, by rule, and why.
+    settings : str
+        The settings it was made with, as canonical JSON.
+
+    Examples
+    --------
+    >>> from alphalab.data.datasets import sp500
+    >>> from alphalab.data.quality.check import check
+    >>> verdict = check(sp500())
+    >>> verdict
+    <Verdict ok: bars of sp500, 5,031 rows, 1 symbol>
+    >>> verdict.status, verdict.findings
+    ('ok', ())
+    """
+
+    source: str
+    kind: str
+    n_rows: int
+    symbols: tuple[str, ...]
+    start: int | None
+    end: int | None
+    findings: tuple[Finding, ...]
+    skipped: dict[str, str]
+    settings: str
+
+    @property
+    def counts(self) -> dict[Severity, int]:
+        """How many findings are errors, warnings and infos."""
+        found = Counter(finding.severity for finding in self.findings)
+        return {severity: found[severity] for severity in SEVERITIES}
+
+    @property
+    def status(self) -> Literal["ok", "warnings", "errors"]:
+        """The verdict in one word: ``ok``, ``warnings`` or ``errors``."""
+        counts = self.counts
+        return "errors" if counts["error"] else "warnings" if counts["warning"] else "ok"
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that are errors."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict as plain data, the object that ``alphalab data check --json`` prints.
+
+        Equal data and settings give an equal object.
+        """
+        return {
+            "schema": _SCHEMA,
+            "status": self.status,
+            "source": self.source,
+            "kind": self.kind,
+            "rows": self.n_rows,
+            "symbols": list(self.symbols),
+            "start": None if self.start is None else iso(self.start),
+            "end": None if self.end is None else iso(self.end),
+            "counts": {f"{name}s": count for name, count in self.counts.items()},
+            "findings": [finding.to_dict() for finding in self.findings],
+            "skipped": self.skipped,
+            "settings": self.settings,
+        }
+
+    def summary(self) -> str:
+        """Return the verdict as a few words: ``ok``, or the number of findings by severity."""
+        said = [f"{_count(n, name)}" for name, n in self.counts.items() if n]
+        return ", ".join(said) or "ok"
+
+    def __repr__(self) -> str:
+        """Return verdict and size on one line."""
+        size = f"{_count(self.n_rows, 'row')}, {_count(len(self.symbols), 'symbol')}"
+        source = f" of {self.source}" if self.source else ""
+        return f"<Verdict {self.summary()}: {self.kind}{source}, {size}>"
+
+
+def ordered(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return findings, the gravest first, then in the order of the rules, as they came."""
+    rules = list(RULES)
+    key = {
+        id(finding): (SEVERITIES.index(finding.severity), rules.index(finding.rule))
+        for finding in findings
+    }
+    return tuple(sorted(findings, key=lambda finding: key[id(finding)]))
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun if noun == "info" or number == 1 else f"{noun}s"
+    return f"{number:,} {plural}"

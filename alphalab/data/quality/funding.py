@@ -1,0 +1,68 @@
+"""Bars of contracts together with a table of their funding rates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from alphalab.data.bars import Bars
+from alphalab.data.quality import assets, cells
+from alphalab.data.quality.findings import Verdict, ordered
+from alphalab.data.quality.reading import Events
+from alphalab.data.quality.report import Report
+from alphalab.data.quality.series import Hit
+from alphalab.data.quality.settings import QualitySettings
+from alphalab.data.rows import Rows
+from alphalab.data.times import iso
+
+
+def checked_with_funding(
+    verdict: Verdict, data: Bars | Rows, rates: Events, settings: QualitySettings
+) -> Verdict:
+    """Return the verdict of bars with what there is to say of their rates in the span of the bars.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Of the bars alone.
+    data : Bars or Rows
+    rates : Events
+        Of kind funding. Without a column symbol: of the one symbol of the bars.
+    settings : QualitySettings
+    """
+    report = Report(settings)
+    hours = {}
+    if isinstance(data, Bars):
+        hours = {i.symbol: i.funding_hours for i in data.instruments}
+    for s, _ in rates.series(settings):
+        symbol = s.symbol or data.symbols[0]
+        s = replace(s, symbol=symbol)
+        if symbol not in data.symbols:
+            told = Hit("funding", s.number[:0], "there are rates, and no bars", s.n)
+            report.add(s, [told])
+            continue
+        report.add(s, cells.order(s))
+        s, hits = cells.in_order(s)
+        report.add(s, hits)
+        s = s.take(cells.once(s))
+        span = _span(data, symbol)
+        found = assets.funding_of_rates(s, s.columns["rate"], hours.get(symbol, 0.0), span)
+        report.add(s, found)
+        outside = int(((s.time < span[0]) | (s.time > span[1])).sum())
+        if outside:
+            note = f"{outside:,} of {s.n:,} rates lie outside the bars, {iso(span[0])} to "
+            report.skip(("funding",), symbol, f"{note}{iso(span[1])}")
+    kept = [f for f in verdict.findings if f.rule != "funding"]  # the table says it better
+    return replace(
+        verdict,
+        findings=ordered([*kept, *report.findings]),
+        skipped=verdict.skipped | report.reasons(len(data.symbols)),
+    )
+
+
+def _span(data: Bars | Rows, symbol: str) -> tuple[int, int]:
+    """Return first and last time of a symbol's rows."""
+    place = data.symbols.index(symbol)
+    if isinstance(data, Bars):
+        return int(data.time[0]), int(data.time[-1])
+    time = data.time[data.symbol == place]
+    return int(time.min()), int(time.max())

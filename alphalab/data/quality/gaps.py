@@ -1,0 +1,205 @@
+"""Rules about which bars should be there, and how far apart they are.
+
+With the calendar of an exchange, bars are compared with its sessions. Without one they are compared
+with themselves: a market that trades on weekends never closes; elsewhere the usual breaks, and a
+few missing weekdays (holidays), are no gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alphalab.data.calendars import ALWAYS, expected_closes, session_bounds
+from alphalab.data.quality.series import Hit, Series
+from alphalab.data.times import NS_DAY, bar_spacing, duration_text, iso
+from alphalab.types import IntArray
+
+_HOUR = NS_DAY // 24
+#: A time of day that so few rows have is none of the usual ones.
+_RARE = 0.02
+#: Share of the expected bars that have to be there before the missing ones are called gaps.
+_FITS = 0.5
+#: Stretches of rows whose own spacing is looked at.
+_STRETCHES = 20
+
+
+def never_closes(time: IntArray) -> bool:
+    """Tell whether more than half of the Saturdays and of the Sundays of the span have rows.
+
+    Examples
+    --------
+    >>> hours = np.arange(24 * 14) * 3_600_000_000_000
+    >>> never_closes(hours), never_closes(hours[:24])
+    (True, False)
+    """
+    if not len(time):
+        return False
+    day = np.unique((time - 1) // NS_DAY)
+    spanned = (np.arange(day[0], day[-1] + 1) + 3) % 7
+    weekday = (day + 3) % 7  # 0 is Monday
+    counts = [(np.count_nonzero(weekday == x), np.count_nonzero(spanned == x)) for x in (5, 6)]
+    return all(all_ > 0 and there > all_ / 2 for there, all_ in counts)
+
+
+def missing(s: Series, *, exact: bool) -> Iterator[Hit]:
+    """Find bars that are not there, between the first row and the last.
+
+    With `exact`, a calendar's sessions are looked up.
+    """
+    if s.n < 3 or not s.interval:
+        return
+    if s.calendar == ALWAYS or (not s.calendar and never_closes(s.time)):
+        yield from _always(s)
+    elif exact and s.calendar:
+        yield from _against_sessions(s)
+    else:
+        yield from _against_itself(s)
+
+
+def spacing(s: Series) -> Iterator[Hit]:
+    """Find stretches of rows that are another distance apart than the bars are long."""
+    if not s.interval or s.n < s.settings.min_rows:
+        return
+    size = max(s.settings.min_rows // 2, s.n // _STRETCHES)
+    steps = np.diff(s.time)
+    starts = range(0, len(steps) - size + 1, size)
+    own = np.array([bar_spacing(s.time[i : i + size + 1]) for i in starts])
+    odd = np.flatnonzero(_differs(own, s.interval))
+    if odd.size:
+        at = int(odd[0])
+        first = at * size
+        rows = np.concatenate([np.arange(i * size, (i + 1) * size) for i in odd])
+        yield Hit(
+            "spacing",
+            rows,
+            f"bars are taken as {duration_text(s.interval)} long, and {rows.size:,} rows are "
+            f"another distance apart: from row {s.number[first]} ({iso(s.time[first])}) on "
+            f"{duration_text(int(own[at]))}",
+        )
+
+
+def off_grid(s: Series) -> Iterator[Hit]:
+    """Find times beside those that bars of this length usually have."""
+    if s.n < s.settings.min_rows or not 0 < s.interval < NS_DAY:
+        return
+    phase = s.time % s.interval
+    usual = phase == phase[0]
+    if usual.all():
+        return
+    values, place, counts = np.unique(phase, return_inverse=True, return_counts=True)
+    rare = counts < _RARE * s.n
+    if s.calendar and s.calendar != ALWAYS:
+        rare &= values % (_HOUR // 60) != 0  # the last bar of a session may be a short one
+    rows = np.flatnonzero(rare[place])
+    if rows.size:
+        at, main = int(rows[0]), int(values[np.argmax(counts)])
+        yield Hit(
+            "off_grid",
+            rows,
+            f"{rows.size:,} of {s.n:,} rows are off the grid of {duration_text(s.interval)} bars"
+            f"{f' (which is {duration_text(main)} behind its multiples)' if main else ''}: the "
+            f"first is row {s.number[at]} ({iso(s.time[at])})",
+        )
+
+
+def _differs(own: IntArray, interval: int) -> NDArray[np.bool_]:
+    # Months and years have no fixed length.
+    allowed = 0.15 * interval if interval >= 27 * NS_DAY else 0.0
+    differs: NDArray[np.bool_] = np.abs(own - interval) > allowed
+    return differs
+
+
+def _always(s: Series) -> Iterator[Hit]:
+    steps = np.diff(s.time)
+    absent = np.where(steps > 1.5 * s.interval, np.round(steps / s.interval) - 1, 0)
+    span = round((int(s.time[-1]) - int(s.time[0])) / s.interval) + 1
+    if s.interval >= 27 * NS_DAY:
+        absent = np.where(steps > 1.3 * s.interval, absent, 0)
+    yield from _told(s, absent.astype(np.int64), span, "")
+
+
+def _against_itself(s: Series) -> Iterator[Hit]:
+    steps = np.diff(s.time)
+    if s.interval > NS_DAY + _HOUR:
+        yield from _always(s)
+        return
+    days = _weekdays(s.time[1:] - 1) - _weekdays(s.time[:-1] - 1) - 1
+    absent = np.where(days > s.settings.holiday_days, days, 0)
+    if s.interval < NS_DAY - _HOUR:
+        inside = (steps > 1.5 * s.interval) & (steps < _usual_break(s, steps))
+        absent = np.where(inside, np.round(steps / s.interval) - 1, 0)
+    span = s.n + int(absent.sum())
+    yield from _told(s, absent.astype(np.int64), span, "")
+    if s.interval < NS_DAY - _HOUR:
+        long = np.where(days > s.settings.holiday_days, days, 0)
+        rows = 1 + np.flatnonzero(long)
+        if rows.size:
+            yield _gap_hit(s, rows, long[rows - 1], "weekdays", f"{int(long.sum()):,} weekdays")
+
+
+def _usual_break(s: Series, steps: IntArray) -> float:
+    """Return the shortest step that is a usual break of the market; infinite where it has none."""
+    n_days = len(np.unique(s.time // NS_DAY))
+    values, counts = np.unique(steps[steps > 1.5 * s.interval], return_counts=True)
+    usual = values[counts >= 0.1 * n_days]
+    # An hour less: clocks change.
+    return float(usual[0]) - _HOUR if usual.size else np.inf
+
+
+def _weekdays(time: IntArray) -> IntArray:
+    """Return how many weekdays there were from a Monday on to each time."""
+    day = time // NS_DAY + 3
+    return day // 7 * 5 + np.minimum(day % 7, 4)
+
+
+def _against_sessions(s: Series) -> Iterator[Hit]:
+    if s.interval >= 1.5 * NS_DAY:
+        yield from _always(s)
+        return
+    if s.interval > NS_DAY - _HOUR:
+        day, _, expected = session_bounds(s.calendar, s.time[0] // NS_DAY, s.time[-1] // NS_DAY)
+        there = np.isin(day, session_days(s, day))
+    else:
+        phase = int(np.bincount((s.time % s.interval) // 10**9).argmax()) * 10**9
+        first, last = int(s.time[0]), int(s.time[-1])
+        expected = expected_closes(s.calendar, s.interval, first, last, phase)
+        there = np.isin(expected, s.time)
+    if not there.size or there.mean() < _FITS:
+        return  # zone, label and off_session say why
+    row_after = np.searchsorted(s.time, expected[~there])
+    absent = np.bincount(np.minimum(row_after, s.n - 1), minlength=s.n)[1:]
+    yield from _told(s, absent, expected.size, f" of {s.calendar}")
+
+
+def session_days(s: Series, sessions: IntArray) -> IntArray:
+    """Return the date of the session that each daily row is of, days since 1970-01-01.
+
+    Stamps at midnight may be the date itself or the end of it: whichever more sessions have.
+    """
+    same, before = s.time // NS_DAY, (s.time - 1) // NS_DAY
+    fits = [np.isin(days, sessions).sum() for days in (same, before)]
+    return same if fits[0] >= fits[1] else before
+
+
+def _told(s: Series, absent: IntArray, expected: int, of: str) -> Iterator[Hit]:
+    rows = 1 + np.flatnonzero(absent)
+    if rows.size:
+        total = int(absent.sum())
+        many = f"{total:,} of {expected:,} bars{of}"
+        yield _gap_hit(s, rows, absent[rows - 1], "bars", many)
+
+
+def _gap_hit(s: Series, rows: IntArray, sizes: IntArray, unit: str, many: str) -> Hit:
+    longest = int(rows[np.argmax(sizes)])
+    gaps = "one gap" if rows.size == 1 else f"{rows.size:,} gaps"
+    most, total = int(sizes.max()), int(sizes.sum())
+    verb = "is" if total == 1 else "are"
+    lasts = f"{most:,} {unit if most > 1 else unit[:-1]}"
+    text = (
+        f"{many} {verb} missing in {gaps}; the longest has {lasts}, after "
+        f"{iso(s.time[longest - 1])} and before row {s.number[longest]} ({iso(s.time[longest])})"
+    )
+    return Hit("gaps", rows, text, total)

@@ -1,0 +1,175 @@
+"""Rules about prices, each measured by the scatter of its own series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from alphalab.data.quality.series import Hit, Series, runs
+from alphalab.data.times import NS_DAY, iso
+from alphalab.types import FloatArray, IntArray
+
+#: New units for an old one, as companies choose them; and all of them the other way round.
+_RATIOS = (Fraction(3, 2), Fraction(5, 2), *(Fraction(n) for n in (*range(2, 21), 25, 30, 40, 50)))
+_SPLITS = np.array(sorted({float(r) for r in _RATIOS} | {float(1 / r) for r in _RATIOS}))
+
+#: Rows before and after a jump whose medians are its levels.
+_LEVEL = 5
+#: How many times the usual value is traded on the first day after a split, at most. It is a crash
+#: that everybody trades, not a split.
+_CALM = 4.0
+#: How far from the jump the date of its split may be.
+_NEAR = 4 * NS_DAY
+
+
+def stale(s: Series) -> Iterator[Hit]:
+    """Find bars in a row that do not change: the same close, and no volume or one price."""
+    daily = s.interval >= NS_DAY - NS_DAY // 24
+    least = s.settings.stale_days if daily else s.settings.stale_rows
+    if not s.enough:
+        return
+    same = s.close[1:] == s.close[:-1]
+    if not same.any():
+        return
+    flat = same & (s.open[1:] == s.close[1:]) & (s.high[1:] == s.low[1:])
+    quiet = same & ~(s.volume[1:] > 0)
+    found = runs(np.concatenate(([False], flat | quiet)), least)
+    if not len(found):
+        return
+    first, length = found.T
+    total, longest = int(length.sum()), int(np.argmax(length))
+    start, rows = int(first[longest]), int(length[longest])
+    runs_text = "one run" if len(found) == 1 else f"{len(found):,} runs"
+    yield Hit(
+        "stale",
+        _spread(first, length),
+        f"{total:,} rows ({total / s.n:.2%}) in {runs_text} of {least} or more without a change; "
+        f"the longest has {rows:,} at {s.close[start]:.10g} from {iso(s.time[start])} to "
+        f"{iso(s.time[start + rows - 1])}",
+    )
+
+
+def outliers(s: Series) -> Iterator[Hit]:
+    """Find closes, highs and lows far from both neighbours: the price came back at once."""
+    if not s.enough:
+        return
+    least = np.maximum(s.settings.outlier_sigmas * s.scatter, s.settings.outlier_move)
+    came, left = s.returns[1:-1], s.returns[2:]
+    size = np.minimum(np.abs(came), np.abs(left))
+    spikes = (size > least[1:-1]) & (came * left < 0) & (np.abs(came + left) < 0.5 * size)
+    rows = 1 + np.flatnonzero(spikes)
+    if rows.size:
+        at = int(rows[np.argmax(size[rows - 1])])
+        yield Hit(
+            "outliers",
+            rows,
+            f"{_count(rows.size, 'close')} far from both neighbours; the farthest is "
+            f"{_priced(s, at, s.close)} between {s.close[at - 1]:.10g} and {s.close[at + 1]:.10g}",
+        )
+    if s.closes_only:
+        return
+    for values, sign, word in ((s.high, 1, "high"), (s.low, -1, "low")):
+        beyond = _beyond(s, values, sign)
+        rows = np.setdiff1d(np.flatnonzero(beyond > least), rows)
+        if rows.size:
+            at = int(rows[np.argmax(beyond[rows])])
+            yield Hit(
+                "outliers",
+                rows,
+                f"{_count(rows.size, word)} far from every price around; the farthest is "
+                f"{_priced(s, at, values)} in a bar from {s.open[at]:.10g} to {s.close[at]:.10g}",
+            )
+
+
+def shifts(s: Series) -> Iterator[Hit]:
+    """Find levels that shift at once and stay, without a split that is known."""
+    if not s.enough:
+        return
+    opened = s.close if s.closes_only else s.open
+    jump = np.log(opened[1:] / s.close[:-1])
+    around = s.scatter[1:]
+    least = np.maximum(s.settings.jump_sigmas * around, np.log1p(s.settings.jump_move))
+    at_once = np.diff(s.time) <= _NEAR + _LEVEL * s.interval
+    rows = 1 + np.flatnonzero((np.abs(jump) > least) & at_once)
+    split: list[int] = []
+    other: list[int] = []
+    for row in rows.tolist():
+        size = float(jump[row - 1])
+        if abs(_shift(s, row) - size) > 0.25 * abs(size) or _explained(s, row, size):
+            continue
+        (split if _is_split(s, row, size) else other).append(row)
+    for rule, found, words in (
+        ("splits", split, "as in a split, and no split is known"),
+        ("jumps", other, "at once, and stays"),
+    ):
+        if found:
+            told = "; ".join(_told(s, row, float(jump[row - 1])) for row in found[:3])
+            more = f"; and {len(found) - 3:,} more" if len(found) > 3 else ""
+            yield Hit(rule, np.array(found), f"the level shifts {words}: {told}{more}")
+
+
+def _shift(s: Series, row: int) -> float:
+    """Return the difference of the logarithm of the levels after and before a row."""
+    after = np.log(s.close[row : row + _LEVEL])
+    before = np.log(s.close[max(row - _LEVEL, 0) : row])
+    return float(np.median(after) - np.median(before))
+
+
+def _explained(s: Series, row: int, size: float) -> bool:
+    time, ratio = s.splits
+    from_, to = s.time[row - 1] - _NEAR, s.time[row] + _NEAR
+    near = (time >= from_) & (time <= to)
+    return bool((np.abs(np.log(ratio[near]) + size) <= 0.25 * abs(size)).any())
+
+
+def _is_split(s: Series, row: int, size: float) -> bool:
+    """Tell whether a jump is near a ratio of splits, on a day without excitement."""
+    off = float(np.abs(np.log(_SPLITS) + size).min())
+    usual = float(s.scatter[max(row - 1, 0)])
+    if off > max(s.settings.split_tolerance, usual):
+        return False
+    value = s.close * s.volume
+    before = value[max(row - 4 * _LEVEL, 0) : row]
+    if np.isnan(value[row]) or np.isnan(before).all() or not np.nanmedian(before) > 0:
+        # Nothing but the price tells: it has to be very near.
+        return off <= s.settings.split_tolerance and not s.closes_only
+    calm = float(np.log(s.high[row] / s.low[row])) <= 8 * usual
+    return calm and 1 / _CALM**2 < value[row] / np.nanmedian(before) < _CALM
+
+
+def _told(s: Series, row: int, size: float) -> str:
+    ratio = Fraction(float(np.exp(abs(size)))).limit_denominator(2)
+    near = f"{ratio.numerator}:{ratio.denominator}"
+    if size > 0:
+        near = f"{ratio.denominator}:{ratio.numerator}"
+    opened = s.close if s.closes_only else s.open
+    return (
+        f"row {s.number[row]} ({iso(s.time[row])}) from {s.close[row - 1]:.10g} to "
+        f"{opened[row]:.10g}, about {near}"
+    )
+
+
+def _beyond(s: Series, values: FloatArray, sign: int) -> FloatArray:
+    """Return how far an extreme is from every open and close around, as a logarithm, (R,)."""
+    pick = np.maximum if sign > 0 else np.minimum
+    near = pick(s.open, s.close)
+    near[1:] = pick(near[1:], s.close[:-1])
+    near[:-1] = pick(near[:-1], s.open[1:])
+    beyond: FloatArray = sign * np.log(values / near)
+    return beyond
+
+
+def _priced(s: Series, row: int, values: FloatArray) -> str:
+    return f"{values[row]:.10g} in row {s.number[row]} ({iso(s.time[row])})"
+
+
+def _spread(first: IntArray, length: IntArray) -> IntArray:
+    """Return the rows of runs."""
+    ends = np.cumsum(length)
+    return np.arange(ends[-1]) + np.repeat(first - ends + length, length)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun} is" if number == 1 else f"{number:,} {noun}s are"

@@ -1,0 +1,203 @@
+"""`Series`: the rows of one symbol as the rules see them, and the measures that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from alphalab.data.quality.settings import QualitySettings
+from alphalab.types import FloatArray, IntArray
+
+#: Upper quartile of the absolute value of a standard normal number.
+_QUARTILE = 1.1503494
+
+
+class Hit(NamedTuple):
+    """What a rule found.
+
+    Attributes
+    ----------
+    rule : str
+    places : ndarray of shape (K,)
+        Rows of the series.
+    message : str
+    n : int or None
+        How often, where that is not the number of places.
+    """
+
+    rule: str
+    places: IntArray
+    message: str
+    n: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """R rows of one symbol.
+
+    Attributes
+    ----------
+    symbol : str
+    time : ndarray of shape (R,)
+        Closing times, ns UTC.
+    columns : mapping of str to ndarray of shape (R,)
+    number : ndarray of shape (R,)
+        Where the source has them.
+    settings : QualitySettings
+    interval : int
+        Length of a bar, ns; 0: not known.
+    calendar : str
+        Of the exchange; empty: not known.
+    funding_hours : float
+        0: none is due.
+    splits : tuple of ndarray of shape (K,)
+        Times, ns UTC, and new units for an old one, of the splits that are known.
+    """
+
+    symbol: str
+    time: IntArray
+    columns: Mapping[str, FloatArray]
+    number: IntArray
+    settings: QualitySettings
+    interval: int = 0
+    calendar: str = ""
+    funding_hours: float = 0.0
+    splits: tuple[IntArray, FloatArray] = (np.zeros(0, np.int64), np.zeros(0))
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.time)
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are rows enough to compare a row with its like."""
+        return self.n >= self.settings.min_rows
+
+    @property
+    def open(self) -> FloatArray:
+        """Opening prices, (R,)."""
+        return self.columns["open"]
+
+    @property
+    def high(self) -> FloatArray:
+        """Highest prices, (R,)."""
+        return self.columns["high"]
+
+    @property
+    def low(self) -> FloatArray:
+        """Lowest prices, (R,)."""
+        return self.columns["low"]
+
+    @property
+    def close(self) -> FloatArray:
+        """Closing prices, (R,)."""
+        return self.columns["close"]
+
+    @property
+    def volume(self) -> FloatArray:
+        """Traded units, (R,); NaN where unknown."""
+        return self.columns["volume"]
+
+    @cached_property
+    def returns(self) -> FloatArray:
+        """Differences of the logarithm of the close, (R,); 0 in the first row."""
+        values = np.log(self.close)
+        return np.diff(values, prepend=values[:1])
+
+    @cached_property
+    def scatter(self) -> FloatArray:
+        """Robust deviation of the returns around each row, (R,)."""
+        return scatter(self.returns, self.settings.window)
+
+    @cached_property
+    def closes_only(self) -> bool:
+        """Whether nothing but closes is known: the four prices are one in every row."""
+        return bool((self.high == self.low).all())
+
+    def take(self, rows: IntArray) -> Series:
+        """Return some of the rows."""
+        return Series(
+            symbol=self.symbol,
+            time=self.time[rows],
+            columns={name: values[rows] for name, values in self.columns.items()},
+            number=self.number[rows],
+            settings=self.settings,
+            interval=self.interval,
+            calendar=self.calendar,
+            funding_hours=self.funding_hours,
+            splits=self.splits,
+        )
+
+
+def scatter(values: FloatArray, window: int) -> FloatArray:
+    """Return a robust deviation of values around 0 at each place, (R,).
+
+    The upper quartile of the absolute values over the one of a normal number, for stretches of
+    `window` values; the largest of a stretch and those beside it. A quarter of the values may be
+    wrong, and three quarters may be 0, without any effect. Where it is 0 all the same: the mean
+    of the absolute values that are not 0.
+
+    Examples
+    --------
+    >>> x = np.where(np.arange(1000) % 2, 1.0, -1.0)
+    >>> x[500] = 1e6
+    >>> scatter(x, 250)[[0, 500]].round(3)
+    array([0.869, 0.869])
+    """
+    size = np.abs(values)
+    quartiles = by_stretch(size, window, 0.75) / _QUARTILE
+    around = np.maximum(quartiles, np.append(quartiles[1:], 0.0))
+    around = np.maximum(around, np.append(0.0, quartiles[:-1]))
+    if not around.all():
+        moved = size[size > 0]
+        around = np.where(around > 0, around, moved.mean() if moved.size else 0.0)
+    return over_rows(around, len(values), window)
+
+
+def by_stretch(values: FloatArray, window: int, share: float) -> FloatArray:
+    """Return a quantile of each stretch of `window` values; a shorter rest belongs to the last."""
+    n_whole = max(len(values) // window, 1)
+    if len(values) < window:
+        return np.array([_quantile(values[np.newaxis], share)[0]]) if len(values) else np.zeros(1)
+    head = values[: (n_whole - 1) * window].reshape(-1, window)
+    tail = values[(n_whole - 1) * window :][np.newaxis]
+    return np.concatenate([_quantile(head, share), _quantile(tail, share)])
+
+
+def over_rows(values: FloatArray, n: int, window: int) -> FloatArray:
+    """Return the value of its stretch for each of n rows, see `by_stretch`."""
+    return values[np.minimum(np.arange(n) // window, len(values) - 1)]
+
+
+def _quantile(rows: FloatArray, share: float) -> FloatArray:
+    """Return the value below which a share of each row lies; no mean of two, so one pass does."""
+    place = min(int(share * rows.shape[1]), rows.shape[1] - 1)
+    found: FloatArray = np.partition(rows, place, axis=1)[:, place]
+    return found
+
+
+def runs(same: FloatArray, least: int) -> IntArray:
+    """Return first row and length of the runs of rows that are the same, (K, 2).
+
+    Parameters
+    ----------
+    same : ndarray of bool, shape (R,)
+        Whether a row is as the row before it.
+    least : int
+        Length of a run, its first row included.
+
+    Examples
+    --------
+    >>> runs(np.array([False, True, True, False, False, True]), 3)
+    array([[0, 3]])
+    """
+    edges = np.diff(np.concatenate(([0], same.astype(np.int8), [0])))
+    first, after = np.flatnonzero(edges == 1) - 1, np.flatnonzero(edges == -1)
+    length = after - first
+    long = length >= least
+    return np.column_stack((first[long], length[long]))

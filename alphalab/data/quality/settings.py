@@ -1,0 +1,148 @@
+"""Settings of a check: how grave each rule is, and from where on it speaks."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from alphalab.data.quality.registry import RULES, Level
+from alphalab.errors import InputError, ParameterError, UnknownNameError
+from alphalab.settings import NonNegative, Positive, Rows, Settings
+
+
+class QualitySettings(Settings, frozen=True, kw_only=True):
+    """How data is checked.
+
+    Parameters
+    ----------
+    severity : dict of str to {"error", "warning", "info", "off"}
+        By the name of a rule; the others are as grave as `alphalab.data.quality.registry.RULES`
+        says.
+    on_errors : {"refuse", "accept"}
+        What a backtest does with data that has errors; results state them in both cases.
+    min_rows : int
+        Rows of a symbol from which on the rules that compare rows with their like speak.
+    window : int
+        Rows of a stretch whose own level and scatter the rows are measured by.
+    stale_rows, stale_days : int
+        Bars in a row without any change that are too many: of bars shorter than a day, and of
+        daily or longer ones.
+    outlier_sigmas : float
+        How far a price is from both neighbours, in robust deviations of a row's return.
+    jump_sigmas : float
+        The same for a shift of the level.
+    outlier_move, jump_move : float
+        Moves below this fraction are neither.
+    split_tolerance : float
+        How far a jump may be from a ratio of whole numbers, as a fraction; the scatter of the
+        returns counts where it is larger.
+    volume_sigmas, volume_times : float
+        A spike is so many robust deviations of the logarithm above the usual volume, and so many
+        times as much.
+    holiday_days : int
+        Weekdays in a row that may be missing where no calendar is known.
+    funding_late : float
+        Seconds that the stamp of a funding may be late.
+    max_rows : int
+        Rows that a finding names.
+
+    Raises
+    ------
+    UnknownNameError
+        No such rule; near names are suggested.
+    ParameterError
+        A value of the wrong type or outside its range.
+
+    Examples
+    --------
+    >>> QualitySettings(severity={"gaps": "error"}).level("gaps")
+    'error'
+    >>> QualitySettings(severity={"gap": "error"})
+    Traceback (most recent call last):
+        ...
+    alphalab.errors.UnknownNameError: unknown rule 'gap': did you mean 'gaps'?
+      Rule: known names are ...
+    """
+
+    severity: dict[str, Level] = {}  # noqa: RUF012
+    on_errors: Literal["refuse", "accept"] = "refuse"
+    min_rows: Rows = 100
+    window: Annotated[int, Meta(ge=20)] = 250
+    stale_rows: Rows = 20
+    stale_days: Rows = 5
+    outlier_sigmas: Positive = 12.0
+    outlier_move: NonNegative = 0.01
+    jump_sigmas: Positive = 8.0
+    jump_move: NonNegative = 0.4
+    split_tolerance: NonNegative = 0.03
+    volume_sigmas: Positive = 6.0
+    volume_times: Positive = 50.0
+    holiday_days: Annotated[int, Meta(ge=0)] = 5
+    funding_late: NonNegative = 60.0
+    max_rows: Annotated[int, Meta(ge=0)] = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.severity:
+            if name not in RULES:
+                raise UnknownNameError("rule", name, RULES)
+
+    def level(self, rule: str) -> Level:
+        """Return how grave a rule is."""
+        return self.severity.get(rule, RULES[rule].severity)
+
+
+def quality_settings(given: Any, where: str = "") -> QualitySettings:
+    """Return the settings of a table of names and values, as a TOML file has them.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+    where : str
+        What leads the messages: the file.
+
+    Raises
+    ------
+    UnknownNameError, ParameterError
+        A name that is no setting, or a value that it does not take.
+
+    Examples
+    --------
+    >>> quality_settings({"stale_rows": 5, "severity": {"gaps": "off"}}).stale_rows
+    5
+    """
+    try:
+        if not isinstance(given, dict):
+            raise ParameterError(f"quality = {given!r}", rule="settings of quality are a table.")
+        for name in given:
+            if name not in QualitySettings.__struct_fields__:
+                raise UnknownNameError(
+                    "setting of quality", name, QualitySettings.__struct_fields__
+                )
+        return QualitySettings(**given)
+    except InputError as error:
+        error.what = f"{where}: {error.what}" if where else error.what
+        raise
+
+
+def read_quality_settings(path: Path) -> QualitySettings:
+    """Read the settings of a TOML file.
+
+    Raises
+    ------
+    InputError
+        No such file, one that is no TOML, or one that holds what is no setting.
+    """
+    try:
+        given = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", rule="settings are a TOML file.") from None
+    except ValueError as error:  # no TOML, or no text
+        raise InputError(
+            f"{path}: {error}",
+            rule="settings are a TOML file: lines like stale_rows = 50, and a table [severity].",
+        ) from None
+    return quality_settings(given, str(path))

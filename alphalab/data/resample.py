@@ -1,0 +1,154 @@
+"""Coarser bars, and columns of a higher timeframe: `Bars.resample` and `Bars.with_timeframe`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alphalab.data.bars import Bars
+from alphalab.data.rules import PRICES
+from alphalab.data.times import NS_SECOND, bar_spacing
+from alphalab.data.windows import Cut, cut
+from alphalab.errors import DataError, UnknownNameError
+from alphalab.types import FloatArray, IntArray
+
+Flags: TypeAlias = NDArray[np.bool_]
+
+#: Columns that count units: they are added, and splits multiply them.
+UNITS = ("volume", "buy_volume")
+
+#: Further columns that are added: those of bars made of trades.
+COUNTS = ("n_trades", "traded_value")
+
+
+def resampled(
+    bars: Bars, interval: str, calendar: str | None, offset: str | None
+) -> tuple[IntArray, dict[str, FloatArray], tuple[str, ...]]:
+    """Return times, columns and notes of coarser bars; see `Bars.resample`."""
+    windows = cut(bars, interval, calendar, offset)
+    if not len(windows.label):
+        raise DataError(
+            f"no {interval} window has closed between {bars.start} and {bars.end}",
+            rule="a window is a bar when a row at its end or later is there.",
+        )
+    return windows.label, _columns(bars, windows), windows.notes
+
+
+def timeframe_columns(
+    bars: Bars,
+    interval: str,
+    columns: Sequence[str],
+    calendar: str | None,
+    offset: str | None,
+) -> dict[str, FloatArray]:
+    """Return columns of a coarser interval at each row, (T, N); see `Bars.with_timeframe`."""
+    for name in columns:
+        if name not in bars.columns:
+            raise UnknownNameError("column", name, bars.columns)
+        if f"{name}_{interval}" in bars.columns:
+            raise DataError(
+                f"column {name}_{interval} is there already",
+                rule="a column that is added has a name of its own.",
+            )
+    windows = cut(bars, interval, calendar, offset)
+    coarse = _columns(bars, windows) if len(windows.label) else {}
+    last = np.searchsorted(windows.label, bars.time, side="right") - 1
+    added = {}
+    for name in columns:
+        values = np.full((bars.n_rows, bars.n_symbols), np.nan)
+        if coarse:
+            values[last >= 0] = coarse[name][last[last >= 0]]
+        added[f"{name}_{interval}"] = values
+    return added
+
+
+def _columns(bars: Bars, windows: Cut) -> dict[str, FloatArray]:
+    """Return the columns of the finished windows, (K, N) each."""
+    given = {name: values[: windows.stop] for name, values in bars.columns.items()}
+    traded = ~np.isnan(given["close"])
+    after = _splits_after(given.get("split"), traded.shape, windows.first)
+    result = {}
+    for name, values in given.items():
+        known = ~np.isnan(values)
+        if name in PRICES:
+            result[name] = _price(name, values / after, traded, windows.first)
+        elif name in UNITS:
+            result[name] = _total(values * after, traded, windows.first)
+        elif name in COUNTS:
+            result[name] = _total(values, traded, windows.first)
+        elif name == "dividend":
+            result[name] = _total(values / after, known, windows.first)
+        elif name == "split":
+            product = np.multiply.reduceat(np.where(known, values, 1.0), windows.first, axis=0)
+            result[name] = np.where(_any(known, windows.first), product, np.nan)
+        elif name == "funding":
+            result[name] = _funding(bars, values, windows)
+        else:
+            result[name] = _taken(values, known, windows.first, last=True)
+    return result
+
+
+def _splits_after(split: FloatArray | None, shape: tuple[int, ...], first: IntArray) -> FloatArray:
+    """Return by how much units multiply after each row until the end of its window, (T, N)."""
+    after = np.ones(shape)
+    if split is not None:
+        for row, asset in np.argwhere(~np.isnan(split)):
+            begin = first[np.searchsorted(first, row, side="right") - 1]
+            after[begin:row, asset] *= split[row, asset]
+    return after
+
+
+def _price(name: str, values: FloatArray, traded: Flags, first: IntArray) -> FloatArray:
+    if name == "high":
+        return np.fmax.reduceat(values, first, axis=0)
+    if name == "low":
+        return np.fmin.reduceat(values, first, axis=0)
+    return _taken(values, traded, first, last=name == "close")
+
+
+def _taken(values: FloatArray, known: Flags, first: IntArray, *, last: bool) -> FloatArray:
+    """Return the first or the last known value of each window, (K, N); NaN where there is none."""
+    rows, begin = np.arange(len(values))[:, None], first[:, None]
+    if last:
+        place = np.maximum.reduceat(np.where(known, rows, -1), first, axis=0)
+        place = np.maximum(place, begin)
+    else:
+        place = np.minimum.reduceat(np.where(known, rows, len(values)), first, axis=0)
+        place = np.where(place == len(values), begin, place)
+    return np.take_along_axis(values, place, axis=0)
+
+
+def _total(values: FloatArray, counted: Flags, first: IntArray) -> FloatArray:
+    """Return the sums of what counts, (K, N): NaN where one of it is, or where nothing counts."""
+    sums = np.add.reduceat(np.where(counted, values, 0.0), first, axis=0)
+    return np.where(_any(counted, first), sums, np.nan)
+
+
+def _any(flags: Flags, first: IntArray) -> Flags:
+    result: Flags = np.logical_or.reduceat(flags, first, axis=0)
+    return result
+
+
+def _funding(bars: Bars, rate: FloatArray, windows: Cut) -> FloatArray:
+    """Return the sums of funding rates, (K, N).
+
+    Rows carry the fundings from the row before to their time (not included), and so do windows.
+    Where a window's rows do not carry just these with a rate each, its sum is unknown.
+    """
+    known = ~np.isnan(rate)
+    sums = _total(rate, known, windows.first)
+    if bars.n_rows < 2:
+        return sums
+    start = bars.time[0] - bar_spacing(bars.time)
+    fine = np.concatenate(([start], bars.time[: windows.stop]))
+    coarse = np.concatenate(([start], windows.label))
+    for asset, instrument in enumerate(bars.instruments):
+        if instrument.funding_hours:
+            span = round(instrument.funding_hours * 3_600 * NS_SECOND)
+            due, carried = (np.diff(-(-edges // span)) for edges in (coarse, fine))
+            told = np.add.reduceat(np.where(known[:, asset], carried, 0), windows.first)
+            sums[told != due, asset] = np.nan
+    return sums

@@ -1,0 +1,1 @@
+"""Sources of market data: files, frames and exchanges, each read by an explicit mapping."""

@@ -1,0 +1,124 @@
+"""CSV files as their mapping says they are written: encoding, separator, decimals, header."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from alphalab.data.sources.columns import TIME_NAMES
+from alphalab.data.sources.mapping import Mapping
+from alphalab.errors import DataError
+
+if TYPE_CHECKING:
+    from pyarrow import csv
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Table:
+    """Read a CSV file, packed (``.gz``) or not.
+
+    Parameters
+    ----------
+    path : Path
+    mapping : Mapping
+        Its delimiter, decimal, encoding and header count, and which columns hold symbols and times.
+        Without a header columns are named by their places, from 0.
+    texts : collection of str
+        Our names of the columns that are text even where they look like numbers.
+
+    Raises
+    ------
+    DataError
+        A line with more or fewer cells than the first, or bytes that are no text of the encoding.
+    """
+    from pyarrow import csv
+
+    delimiter = mapping.delimiter or _delimiter(path, mapping.encoding)
+    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=False)
+    read = csv.ReadOptions(
+        encoding=mapping.encoding or "utf8", autogenerate_column_names=not mapping.header
+    )
+    convert = csv.ConvertOptions(
+        column_types=dict.fromkeys(_texts(mapping, texts), pa.string()),
+        decimal_point=mapping.decimal,
+    )
+    try:
+        table = csv.read_csv(path, read, parse, convert)
+        names = table.column_names  # Arrow decodes the header only when asked
+    except UnicodeError:
+        raise _no_text(path, mapping.encoding) from None
+    except pa.ArrowInvalid:
+        _refuse_ragged(path, read, parse, convert)
+        raise
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        raise _no_text(path, mapping.encoding)
+    return table if mapping.header else table.rename_columns([name[1:] for name in names])
+
+
+def _texts(mapping: Mapping, texts: Collection[str]) -> list[str]:
+    """Return the columns to read as text, as the file may write their names."""
+    as_written = len(mapping.columns.keys() & {"date", "time"}) == 2 or bool(mapping.time_format)
+    ours = {*texts, *(("date", *TIME_NAMES) if as_written else ())}
+    names = [case(name) for name in ours for case in (str.lower, str.upper, str.title)]
+    mapped = [theirs for name, theirs in mapping.columns.items() if name in ours]
+    return names + [f"f{name}" if isinstance(name, int) else name for name in mapped]
+
+
+def _delimiter(path: Path, encoding: str) -> str:
+    """Return what separates the columns of the first line: a comma, a semicolon or a tab."""
+    with pa.input_stream(str(path)) as stream:
+        start = stream.read(4096)
+    if start.startswith(_UTF_16) and not encoding:
+        raise _no_text(path, encoding)
+    header = start.decode(encoding or "utf-8", "replace").partition("\n")[0]
+    return max(",;\t", key=header.count)
+
+
+def _refuse_ragged(path: Path, read: Any, parse: Any, convert: Any) -> None:
+    """Read again, one line after the other, to find the one that has not the cells of the first."""
+    from pyarrow import csv
+
+    found: list[csv.InvalidRow] = []
+
+    def seen(row: csv.InvalidRow) -> str:
+        found.append(row)
+        return "error"
+
+    read.use_threads = False  # else rows have no number
+    parse.invalid_row_handler = seen
+    try:
+        csv.read_csv(path, read, parse, convert)
+    except pa.ArrowInvalid:
+        for row in found:
+            raise DataError(
+                f"{path}: line {row.number} has {row.actual_columns} cells, the first line "
+                f"{row.expected_columns}: {row.text.strip()[:80]!r}",
+                rule="every line has as many cells as the first.",
+                fix="Correct the line, or say what separates the cells: delimiter=';'.",
+            ) from None
+
+
+def _no_text(path: Path, encoding: str) -> DataError:
+    """Return the error that names the first bytes of a file that are no text of the encoding."""
+    with pa.input_stream(str(path)) as stream:
+        content = stream.read()
+    said = "an encoding is that of the file."
+    if not encoding:
+        said = "a CSV file is UTF-8 unless its encoding is given."
+        if content.startswith(_UTF_16):
+            return DataError(f"{path} is UTF-16", rule=said, fix="Give encoding='utf-16'.")
+    line, byte = 1, b""
+    try:
+        content.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        line, byte = 1 + content.count(b"\n", 0, error.start), content[error.start : error.end]
+    return DataError(
+        f"{path}: line {line} is no {encoding or 'UTF-8'} text: it holds the byte {byte!r}",
+        rule=said,
+        fix="Give it, such as encoding='latin-1' (Windows and Excel: 'cp1252').",
+    )

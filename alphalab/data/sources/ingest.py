@@ -1,0 +1,321 @@
+"""`ingest`: what a source holds into a store: read by a mapping, repaired by name, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Fields
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from alphalab.data.bars import Bars
+from alphalab.data.files import read_table
+from alphalab.data.frames import as_table
+from alphalab.data.load import load
+from alphalab.data.rows import Rows
+from alphalab.data.sources.factors import actions_of_factors
+from alphalab.data.sources.intervals import check_interval
+from alphalab.data.sources.mapping import Mapping
+from alphalab.data.sources.reading import is_file, read_rows
+from alphalab.data.sources.records import TEXTS, read_records
+from alphalab.data.sources.repairs import STEPS, Repair, repair
+from alphalab.data.sources.succession import successors
+from alphalab.data.store.store import Store, Written
+from alphalab.data.times import bar_spacing
+from alphalab.errors import AlphalabError, DataError, ParameterError, UnknownNameError
+from alphalab.types import Instrument
+
+#: What a source can hold.
+KINDS = (
+    *("bars", "trades", "funding", "actions", "factors"),
+    *("instruments", "observations", "universe"),
+)
+_BY_NAME = ("observations", "universe")
+# Columns of bars that a store keeps in tables of their own.
+_ELSEWHERE = {"funding": "funding", "split": "actions", "dividend": "actions", "member": "universe"}
+
+
+class Ingested(NamedTuple):
+    """What became of one source.
+
+    Attributes
+    ----------
+    source : str
+        The name of the file or of the data set.
+    written : tuple of Written
+        One for each table that it went into: of the bars of a data set, instruments come first.
+    n_rows : int
+        Rows of the source after the repairs.
+    symbols : tuple of str
+        Their symbols.
+    repairs : tuple of Repair
+    notes : tuple of str
+        What is to be said about how it was read.
+    """
+
+    source: str
+    written: tuple[Written, ...]
+    n_rows: int
+    symbols: tuple[str, ...]
+    repairs: tuple[Repair, ...]
+    notes: tuple[str, ...]
+
+
+class _Prepared(NamedTuple):
+    """Rows of a store's table, and what is kept with the version that they make."""
+
+    table: str
+    rows: pa.Table
+    record: Fields[str, Any]
+    symbols: tuple[str, ...]
+    repairs: tuple[Repair, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class _Task(NamedTuple):
+    """What is asked for: the arguments of `ingest`."""
+
+    venue: str
+    interval: str
+    name: str
+    mapping: Mapping
+    repairs: Sequence[str]
+    store: Store
+
+
+def ingest(
+    given: Any,
+    *,
+    venue: str = "",
+    interval: str = "",
+    kind: str = "bars",
+    name: str = "",
+    mapping: Mapping | Fields[str, Any] | str | Path | None = None,
+    repairs: Sequence[str] = (),
+    revise: bool = False,
+    store: Store | str | Path | None = None,
+) -> Ingested:
+    """Bring what a source holds into a store, in one commit, or change nothing.
+
+    A second run changes nothing: rows that are there with equal values stay as they are.
+
+    Parameters
+    ----------
+    given : str, Path, Bars, pandas.DataFrame or another table
+        The path of a file, the name of a data set, or a table with one row for each bar, trade, ...
+    venue, interval : str
+        Where it was traded, and the length of the bars, such as ``"binance"`` and ``"1h"``. Bars
+        need both, factors are converted with the closes of these bars, others need the venue.
+    kind : str
+        What the rows are: bars, trades, funding, actions (splits and dividends), factors (those of
+        QuantConnect's Lean, which become actions), instruments, observations or universe.
+    name : str
+        Of the observation or the universe, where the table has no column for it.
+    mapping : Mapping, dict or path of a TOML file, optional
+        How the source is written. Not given: by the usual names, times in UTC, labelled by close.
+    repairs : sequence of str
+        Steps to take on bars before they are checked, in this order, see
+        `alphalab.data.sources.repairs.STEPS`. They are recorded with the version.
+    revise : bool
+        Whether rows of a known key with other values replace those that are there.
+    store : Store, str or Path, optional
+        Or its address. Not given: the environment variable ``ALPHALAB_STORE``, else ``data``.
+
+    Returns
+    -------
+    Ingested
+
+    Raises
+    ------
+    DataError
+        What cannot be read, what breaks a rule of bars, or rows that the store has with other
+        values unless `revise`. Nothing is written.
+    ParameterError
+        Arguments that do not go together.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> hours = pd.date_range("2024-01-02", periods=4, freq="h")
+    >>> frame = pd.DataFrame({"t": hours, "open": 1.0, "high": 2.0, "low": 1.0, "close": 2.0})
+    >>> mapping = Mapping(columns={"time": "t"}, label="open", symbol="BTC/USDT")
+    >>> with TemporaryDirectory() as folder:
+    ...     done = [
+    ...         ingest(frame, venue="x", interval="1h", mapping=mapping, store=folder)
+    ...         for _ in range(2)
+    ...     ]
+    >>> done[0].written[0]
+    Written(table='bars', version=0, n_new=4, n_revised=0, n_same=0)
+    >>> done[1].written[0]
+    Written(table='bars', version=0, n_new=0, n_revised=0, n_same=4)
+    """
+    task = _task(kind, venue, interval, name, Mapping.of(mapping), repairs, store)
+    source = _source(given)
+    try:
+        prepared = _prepare(kind, given, task)
+        written = []
+        for part in prepared:
+            record = _record(given, source, kind, task) | dict(part.record)
+            done = task.store.write(part.table, part.rows, revise=revise, record=record)
+            written.append(done)
+    except AlphalabError as error:
+        if isinstance(given, str | Path) and not error.what.startswith(str(given)):
+            error.what = f"{given}: {error.what}"
+        raise
+    main = prepared[-1]
+    return Ingested(
+        source, tuple(written), main.rows.num_rows, main.symbols, main.repairs, main.notes
+    )
+
+
+def _task(
+    kind: str,
+    venue: str,
+    interval: str,
+    name: str,
+    mapping: Mapping,
+    repairs: Sequence[str],
+    store: Store | str | Path | None,
+) -> _Task:
+    """Refuse arguments that do not go together, before anything is read."""
+    if kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS)
+    needed = {
+        "venue": venue if kind not in _BY_NAME else "x",
+        "interval": interval if kind in ("bars", "factors") else "x",
+    }
+    for argument, value in needed.items():
+        if not value:
+            raise ParameterError(
+                f"{kind} without {argument}",
+                rule=f"a store keeps {'actions' if kind == 'factors' else kind} by {argument}"
+                if (kind, argument) != ("factors", "interval")
+                else "factors are converted with the closes of bars of one interval",
+                fix=f"Give {argument}, such as {'binance' if argument == 'venue' else '1h'}.",
+            )
+    if kind != "bars" and repairs:
+        raise ParameterError(f"repairs of {kind}", rule="repairs are steps on bars.")
+    for step in repairs:
+        if step not in STEPS:
+            raise UnknownNameError("repair", step, STEPS)
+    if kind == "bars":
+        if mapping.interval and mapping.interval != interval:
+            raise ParameterError(
+                f"interval {interval!r}, and {mapping.interval!r} in the mapping",
+                rule="an interval is given once.",
+            )
+        mapping = msgspec.structs.replace(mapping, interval=interval)
+    return _Task(
+        venue, interval, name, mapping, repairs, store if isinstance(store, Store) else Store(store)
+    )
+
+
+def _source(given: Any) -> str:
+    if isinstance(given, str | Path):
+        return Path(given).name if is_file(given) else str(given)
+    return given.source if isinstance(given, Bars) and given.source else type(given).__name__
+
+
+def _record(given: Any, source: str, kind: str, task: _Task) -> dict[str, Any]:
+    """Return what is kept with the version: where the rows came from, and how they were read."""
+    record: dict[str, Any] = {"source": source, "kind": kind}
+    if isinstance(given, str | Path) and is_file(given):
+        import hashlib
+
+        with Path(given).expanduser().open("rb") as file:
+            record["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    named = {"venue": task.venue, "interval": task.interval, "name": task.name}
+    record |= {key: text for key, text in named.items() if text}
+    return record | {"mapping": task.mapping.changes()}
+
+
+def _prepare(kind: str, given: Any, task: _Task) -> list[_Prepared]:
+    if kind == "bars":
+        return _bars(given, task)
+    table, where = _table(given, task.mapping)
+    if kind == "factors":
+        rows, version = actions_of_factors(
+            table, task.mapping, task.store, task.venue, task.interval, where
+        )
+        symbols = tuple(rows["symbol"].unique().to_pylist())
+        return [_Prepared("actions", rows, {"bars": version}, symbols)]
+    rows, notes = read_records(
+        kind,
+        table,
+        task.mapping,
+        venue=task.venue if kind not in _BY_NAME else "",
+        name=task.name,
+        where=where,
+    )
+    symbols = tuple(rows["symbol"].unique().to_pylist())
+    return [_Prepared(kind, rows, {"notes": list(notes)}, symbols, notes=notes)]
+
+
+def _table(given: Any, mapping: Mapping) -> tuple[pa.Table, str]:
+    if isinstance(given, str | Path):
+        return read_table(Path(given).expanduser(), mapping, texts=TEXTS), f"{given}: "
+    return as_table(given), ""
+
+
+def _bars(given: Any, task: _Task) -> list[_Prepared]:
+    if isinstance(given, str) and not is_file(given):
+        given = load(given)
+    rows, repairs = repair(read_rows(given, task.mapping), task.repairs)
+    rows.check()
+    check_interval(rows, task.interval)
+    for name in rows.columns:
+        if name in _ELSEWHERE:
+            raise DataError(
+                f"column {name!r} among bars",
+                rule=f"a store keeps it in a table of its own, by kind {_ELSEWHERE[name]!r}.",
+                fix="Ingest it by itself, and leave the column out here.",
+            )
+    record = {
+        "symbols": list(rows.symbols),
+        "notes": [note for note in rows.notes if not note.startswith("repair ")],
+        "repairs": [
+            {"step": one.step, "rows": one.n_rows, "said": one.said}
+            for one in repairs
+            if one.n_rows
+        ],
+    }
+    table = _bars_table(rows, task)
+    notes = rows.notes + successors(rows)
+    made = _Prepared("bars", table, record, rows.symbols, repairs, notes)
+    return [*_instruments(given, task), made]
+
+
+def _bars_table(rows: Rows, task: _Task) -> pa.Table:
+    one = pa.array(np.zeros(len(rows), np.int32))
+    return pa.table(
+        {
+            "venue": pa.DictionaryArray.from_arrays(one, [task.venue]),
+            "interval": pa.DictionaryArray.from_arrays(one, [task.interval]),
+            "symbol": pa.DictionaryArray.from_arrays(pa.array(rows.symbol), list(rows.symbols)),
+            "time": pa.array(rows.time).cast(pa.timestamp("ns", tz="UTC")),
+            **rows.columns,
+        }
+    )
+
+
+def _instruments(given: Any, task: _Task) -> list[_Prepared]:
+    """Return the instruments that bars carry, valid from their first bar on, if they say a thing."""
+    if not isinstance(given, Bars):
+        return []
+    said = [one for one in given.instruments if one != Instrument(symbol=one.symbol)]
+    if not said:
+        return []
+    start = int(given.time[0]) - (bar_spacing(given.time) if given.n_rows > 1 else 0)
+    rows = []
+    for one in said:
+        fields = msgspec.structs.asdict(one)
+        groups = msgspec.json.encode(one.groups, order="sorted").decode()
+        rows.append({"venue": task.venue, **fields, "groups": groups})
+    table = pa.Table.from_pylist(rows)
+    starts = pa.array(np.full(len(rows), start)).cast(pa.timestamp("ns", tz="UTC"))
+    symbols = tuple(one.symbol for one in said)
+    return [_Prepared("instruments", table.append_column("start", starts), {}, symbols)]

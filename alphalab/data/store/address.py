@@ -1,0 +1,175 @@
+"""Where data of a store is: which store, and which bars in it at which versions."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from alphalab.data.store.tables import table_named
+from alphalab.errors import DataError, UnknownNameError
+
+PREFIX = "store:"
+#: Schemes of the addresses that a store can have.
+SCHEMES = ("abfs", "abfss", "az", "file", "gs", "s3", "s3a")
+_VERSIONS = re.compile(r"\d+|[a-z]+=\d+(?:,[a-z]+=\d+)*")
+_RULE = (
+    "an address reads store:VENUE/INTERVAL or store:VENUE/INTERVAL/SYMBOL; behind it may stand "
+    "@17 or @bars=17,funding=4."
+)
+
+
+def default_store_url() -> str:
+    """Return where the store is when nothing says so: ``ALPHALAB_STORE``, else ``data``."""
+    return os.environ.get("ALPHALAB_STORE") or "data"
+
+
+def check_url(url: str) -> None:
+    """Refuse an address of a store that nothing can be reached by.
+
+    Raises
+    ------
+    UnknownNameError
+        A scheme that is not in `SCHEMES`.
+    DataError
+        No bucket, or a file where a folder has to be.
+    """
+    scheme, there, rest = url.partition("://")
+    if not there:
+        if Path(url).expanduser().is_file():
+            raise DataError(f"{url} is a file", rule="a store is a folder, or an address.")
+        return
+    if scheme not in SCHEMES:
+        raise UnknownNameError("kind of address", scheme, SCHEMES, fix="Or give a folder.")
+    if not rest.strip("/"):
+        raise DataError(f"{url}: no bucket", rule="an address reads s3://BUCKET/PREFIX.")
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuse a name that folders cannot have, or that would be ambiguous in an address.
+
+    Parameters
+    ----------
+    what : str
+        The column that it is in: ``venue``, ``interval``, ``symbol`` or ``name``.
+    name : str
+
+    Raises
+    ------
+    DataError
+    """
+    if not name.strip() or not name.isprintable():
+        raise DataError(f"{what}={name!r}", rule=f"a {what} is printable text that is not empty.")
+    if what in ("venue", "interval") and not {"/", "@", "?"}.isdisjoint(name):
+        raise DataError(f"{what}={name!r}", rule=f"a {what} holds none of / @ ?.")
+    if what == "symbol" and ("?" in name or _versions_at(name)):
+        raise DataError(
+            f"symbol={name!r}", rule="a symbol holds no ?, and does not end like a version (@17)."
+        )
+
+
+@dataclass(frozen=True)
+class Address:
+    """Bars in a store.
+
+    Parameters
+    ----------
+    venue, interval : str
+        Such as ``binance`` and ``1h``.
+    symbol : str, optional
+        Not given: all of them.
+    versions : mapping of str to int
+        Of the tables that are to be read at a version; others are read at their newest.
+
+    Raises
+    ------
+    DataError
+        A name that an address cannot hold, or a version below 0.
+    UnknownNameError
+        A version of a table that does not exist.
+
+    Examples
+    --------
+    >>> address = Address.parse("store:binance/1h/BTC/USDT@bars=17,funding=4")
+    >>> address.symbol, dict(address.versions)
+    ('BTC/USDT', {'bars': 17, 'funding': 4})
+    >>> str(address)
+    'store:binance/1h/BTC/USDT@bars=17,funding=4'
+    >>> str(Address.parse("store:binance/1h@17"))
+    'store:binance/1h@bars=17'
+    """
+
+    venue: str
+    interval: str
+    symbol: str | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_name("venue", self.venue)
+        check_name("interval", self.interval)
+        if self.symbol is not None:
+            check_name("symbol", self.symbol)
+        for name, version in self.versions.items():
+            table_named(name)
+            if version < 0:
+                raise DataError(f"version {version} of {name}", rule="versions count from 0.")
+        object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Return the address that a text names.
+
+        Raises
+        ------
+        DataError
+            Text that is no address.
+        UnknownNameError
+            A version of a table that does not exist.
+        """
+        path = text.removeprefix(PREFIX)
+        versions = _versions_at(path)
+        parts = path.removesuffix(f"@{versions}" if versions else "").split("/", 2)
+        if not text.startswith(PREFIX) or len(parts) < 2 or not all(parts):
+            raise DataError(f"{text!r} is not an address in a store", rule=_RULE)
+        symbol = parts[2] if len(parts) > 2 else None
+        return cls(parts[0], parts[1], symbol, parse_versions(versions) if versions else {})
+
+    def __str__(self) -> str:
+        path = "/".join(filter(None, (self.venue, self.interval, self.symbol)))
+        versions = ",".join(f"{name}={n}" for name, n in sorted(self.versions.items()))
+        return f"{PREFIX}{path}{'@' if versions else ''}{versions}"
+
+
+def parse_versions(text: str) -> dict[str, int]:
+    """Return versions by table: a number alone is that of the bars.
+
+    Raises
+    ------
+    DataError
+        Text that reads otherwise, or names a table twice.
+    UnknownNameError
+        No such table.
+
+    Examples
+    --------
+    >>> parse_versions("17"), parse_versions("bars=17,actions=3")
+    ({'bars': 17}, {'bars': 17, 'actions': 3})
+    """
+    if not _VERSIONS.fullmatch(text):
+        raise DataError(f"versions {text!r}", rule="versions read 17, or bars=17,funding=4.")
+    if text.isdigit():
+        return {"bars": int(text)}
+    pairs = [part.partition("=") for part in text.split(",")]
+    versions = {table_named(name).name: int(number) for name, _, number in pairs}
+    if len(versions) < len(pairs):
+        raise DataError(f"versions {text!r}", rule="a table is named once.")
+    return versions
+
+
+def _versions_at(text: str) -> str:
+    """Return the versions at the end of an address, if any: a symbol may hold an ``@``, too."""
+    _, at, end = text.rpartition("@")
+    return end if at and _VERSIONS.fullmatch(end) else ""

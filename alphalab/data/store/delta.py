@@ -1,0 +1,167 @@
+"""Delta Lake as a store uses it: a table at a version, its files, and one commit on top of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from alphalab.data.store.failures import in_our_words
+from alphalab.data.store.tables import Table
+from alphalab.errors import DataError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
+
+#: Under this name a commit holds what it was told and what it did.
+METADATA = "alphalab"
+_ROW_GROUP = 100_000
+# Versions are for good, they identify data: Delta's own default forgets them after 30 days.
+_CONFIGURATION = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 5200 weeks",
+    "delta.deletedFileRetentionDuration": "interval 5200 weeks",
+}
+
+
+def open_table(
+    table: Table, url: str, options: Mapping[str, str], version: int | None = None
+) -> DeltaTable | None:
+    """Return a table at a version, the newest where none is given; None: it is not there.
+
+    Raises
+    ------
+    DataError
+        No such version, not a table of a store, or a place that cannot be read.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    if version is not None and version < 0:
+        raise _no_version(url, version, "versions count from 0.")
+    stored = dict(options)
+    with in_our_words(url):
+        try:
+            there = DeltaTable(url, version=version, storage_options=stored)
+        except TableNotFoundError:
+            if version is None:
+                return None
+            raise _no_version(url, version, "the table is not there.") from None
+        except DeltaError:
+            newest = None if version is None else DeltaTable(url, storage_options=stored).version()
+            if newest is None or version is None or 0 <= version <= newest:
+                raise
+            raise _no_version(url, version, f"its versions are 0 to {newest}.") from None
+        if tuple(there.metadata().partition_columns) != table.partition:
+            raise DataError(
+                f"{url} is a Delta table that alphalab did not make",
+                rule=f"{table.name} are partitioned by {', '.join(table.partition)}.",
+                fix="Give the store a folder of its own.",
+            )
+    return there
+
+
+def _no_version(url: str, version: int, rule: str) -> DataError:
+    return DataError(f"{url}: there is no version {version}", rule=rule)
+
+
+def dataset_of(
+    table: Table, there: DeltaTable, where: Mapping[str, Collection[str]] | None = None
+) -> Dataset:
+    """Return the files of a table, its columns in their order and behind them what else it has.
+
+    Parameters
+    ----------
+    where : mapping of str to collection of str, optional
+        Columns of the partition, with the values to look at: other files are left out.
+    """
+    stored = pa.schema(there.schema().to_arrow())
+    extra = sorted(name for name in stored.names if name not in table.columns)
+    fields = [*table.columns.items(), *((name, stored.field(name).type) for name in extra)]
+    wanted = [(name, "in", sorted(set(values))) for name, values in (where or {}).items()]
+    return there.to_pyarrow_dataset(schema=pa.schema(fields), file_pruning_predicate=wanted or None)
+
+
+def commit(
+    table: Table,
+    target: DeltaTable | str,
+    rows: pa.Table,
+    *,
+    replace: bool,
+    metadata: Mapping[str, Any],
+    options: Mapping[str, str],
+) -> int:
+    """Write rows in one commit on top of exactly the version that was opened.
+
+    Parameters
+    ----------
+    target : DeltaTable or str
+        What was opened; where there was nothing, the address.
+    rows : pyarrow.Table
+        Sorted by key, one or more.
+    replace : bool
+        Whether the rows are all there is to be in their partitions, instead of more of it.
+
+    Returns
+    -------
+    int
+        The version that this made.
+
+    Raises
+    ------
+    deltalake.exceptions.CommitFailedError
+        Another writer was faster.
+    """
+    from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    fresh = isinstance(target, str)
+    version = 0 if isinstance(target, str) else target.version() + 1
+    how: dict[str, Any] = {"mode": "append", "schema_mode": "merge"}
+    if fresh:
+        how = {"mode": "error", "configuration": _CONFIGURATION}
+    elif replace:
+        how = {"mode": "overwrite", "predicate": _partitions(table, rows), "schema_mode": "merge"}
+    try:
+        write_deltalake(
+            target,
+            rows,
+            **how,
+            partition_by=list(table.partition),
+            storage_options=dict(options),
+            writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=_ROW_GROUP),
+            commit_properties=CommitProperties(
+                custom_metadata={METADATA: json.dumps(metadata)},
+                # No second try on top of what another wrote, and one mark for all our writers:
+                # whoever opened an older version fails.
+                max_commit_retries=0,
+                app_transactions=[Transaction(METADATA, version)],
+            ),
+        )
+    except DeltaError as error:
+        if fresh and "already exists" in str(error):
+            raise CommitFailedError(str(error)) from None
+        raise
+    return version
+
+
+def _partitions(table: Table, rows: pa.Table) -> str:
+    """Return the SQL condition that holds in the partitions of the rows and nowhere else."""
+    *outer, last = table.partition
+    groups = rows.group_by(list(table.partition)).aggregate([]).to_pylist()
+    names: dict[tuple[str, ...], list[str]] = {}
+    for group in groups:
+        names.setdefault(tuple(group[name] for name in outer), []).append(group[last])
+    terms = []
+    for values, lasts in names.items():
+        parts = [f'"{name}" = {_quoted(value)}' for name, value in zip(outer, values, strict=True)]
+        parts.append(f'"{last}" in ({", ".join(map(_quoted, sorted(lasts)))})')
+        terms.append(f"({' and '.join(parts)})")
+    return " or ".join(terms)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

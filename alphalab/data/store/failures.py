@@ -1,0 +1,72 @@
+"""What deltalake and object stores refuse, in our words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from alphalab.errors import AlphalabError, DataError
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_XML = re.compile(r"<\?xml.*?<Message>(.*?)</Message>.*", re.S)
+_TRACE = re.compile(r"^ *(?:\d+: |at \./).*$", re.M)  # of a program that is not ours
+_SEPARATOR = re.compile(r"\s*↳\s*|\s*\n\s*")
+
+# What a message holds -> what is wrong, and what to do about it. The first that fits is said.
+_KNOWN = (
+    (
+        r"NoSuchBucket|bucket does not exist",
+        "there is no such bucket",
+        "Make the bucket first, or correct its name.",
+    ),
+    (
+        r"169\.254\.169\.254|loading credentials|metadata\.google|token request",
+        "no credentials were found",
+        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or what your provider asks for), or "
+        "give them as options.",
+    ),
+    (
+        r"\b401\b|\b403\b|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch",
+        "access was denied",
+        "Check the credentials, and what they allow.",
+    ),
+    (
+        r"\(Connect\)|dns error|timed out|error sending request|operation timed out",
+        "it does not answer",
+        "Check the address (AWS_ENDPOINT_URL) and the network; plain http needs "
+        "AWS_ALLOW_HTTP=true.",
+    ),
+)
+
+
+@contextmanager
+def in_our_words(where: str) -> Iterator[None]:
+    """Turn what is raised inside into a `DataError` that says where it happened.
+
+    A commit that lost a race passes through: it can be tried again.
+    """
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    try:
+        yield
+    except (AlphalabError, CommitFailedError):
+        raise
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise _data_error(where, str(error)) from None
+
+
+def _data_error(where: str, text: str) -> DataError:
+    causes = _causes(text)
+    for pattern, what, fix in _KNOWN:
+        if re.search(pattern, text):
+            return DataError(f"{where}: {what} ({causes[-1].rstrip('.')})", fix=fix)
+    return DataError(f"{where}: {': '.join(causes)}")
+
+
+def _causes(text: str) -> list[str]:
+    """Return the lines of a message, each the cause of the one before; without markup."""
+    plain = _TRACE.sub("", _XML.sub(r"\1", _ESCAPES.sub("", text))).strip()
+    return [cause for cause in _SEPARATOR.split(plain) if cause] or ["no reason was given"]

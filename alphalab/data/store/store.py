@@ -1,0 +1,377 @@
+"""`Store`: tables of market data with versions, in a folder or in an object store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import and_
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import pyarrow as pa
+
+from alphalab.data.store.address import check_url, default_store_url
+from alphalab.data.store.delta import METADATA, dataset_of, open_table
+from alphalab.data.store.failures import in_our_words
+from alphalab.data.store.series import Series, series_of
+from alphalab.data.store.tables import TABLES, Table, table_named
+from alphalab.data.store.writing import Written, write
+from alphalab.data.times import Instant, nanoseconds
+from alphalab.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset, Expression
+
+    from alphalab.data.bars import Bars
+    from alphalab.types import Instrument
+
+
+class Commit(NamedTuple):
+    """One version of a table.
+
+    Attributes
+    ----------
+    version : int
+    time : int
+        When it was written, ns UTC, by the clock of the writer.
+    operation : str
+        What Delta Lake calls it.
+    n_new, n_revised : int
+    record : dict
+        What the writer said about it: source, repairs.
+    """
+
+    version: int
+    time: int
+    operation: str
+    n_new: int
+    n_revised: int
+    record: dict[str, Any]
+
+
+class Store:
+    """Tables of market data that keep every version of themselves.
+
+    Parameters
+    ----------
+    url : str or Path, optional
+        A folder, or an address such as ``s3://bucket/prefix``. Not given: the environment variable
+        ``ALPHALAB_STORE``, else the folder ``data``.
+    options : mapping of str to str, optional
+        How to reach an object store. Not given: the environment (``AWS_ACCESS_KEY_ID``,
+        ``AWS_ENDPOINT_URL``, ...). They are neither stored nor shown.
+
+    Attributes
+    ----------
+    url : str
+
+    Raises
+    ------
+    UnknownNameError
+        An address of a kind that does not exist.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> folder = TemporaryDirectory()
+    >>> store = Store(folder.name)
+    >>> rate = {"venue": "binance", "symbol": "BTC/USDT:USDT", "rate": 0.0001}
+    >>> times = pa.array([0, 28_800], pa.timestamp("s", "UTC"))
+    >>> rows = pa.Table.from_pylist([rate, rate]).append_column("time", times)
+    >>> store.write("funding", rows)
+    Written(table='funding', version=0, n_new=2, n_revised=0, n_same=0)
+    >>> store.write("funding", rows)
+    Written(table='funding', version=0, n_new=0, n_revised=0, n_same=2)
+    >>> store.read("funding", end="1970-01-01T07:00").num_rows
+    1
+    >>> folder.cleanup()
+    """
+
+    url: str
+
+    def __init__(
+        self, url: str | Path | None = None, *, options: Mapping[str, str] | None = None
+    ) -> None:
+        text = default_store_url() if url is None else str(url)
+        check_url(text)
+        self.url = text.rstrip("/") if "://" in text else str(Path(text).expanduser())
+        self._options = dict(options or {})
+
+    def __repr__(self) -> str:
+        """Return the address."""
+        return f"<Store {self.url}>"
+
+    def write(
+        self,
+        table: str,
+        rows: pa.Table,
+        *,
+        revise: bool = False,
+        record: Mapping[str, Any] | None = None,
+    ) -> Written:
+        """Add rows to a table in one commit, or change nothing.
+
+        Rows that are there already with equal values change nothing: a second run of an ingestion
+        makes no version. Several processes may write at once.
+
+        Parameters
+        ----------
+        table : str
+            A name in `alphalab.data.store.tables.TABLES`.
+        rows : pyarrow.Table
+            The columns of the table in any order, the rows in any order. Times are timestamps with
+            a zone; NaN and null are the same, unknown. Optional columns may be missing: new rows
+            have null in them, revised rows what is stored.
+        revise : bool
+            Whether rows of a known key with other values replace the stored ones. Their partitions
+            are rewritten.
+        record : mapping, optional
+            What is kept with the version, as JSON: source, repairs. No secrets.
+
+        Returns
+        -------
+        Written
+
+        Raises
+        ------
+        DataError
+            A row that the table does not take, or one of a known key with other values unless
+            `revise`: the first is named, with both values. Nothing has been written then.
+        UnknownNameError
+            No such table or column.
+
+        Notes
+        -----
+        Needs about ten times the memory of the rows: write large sources in parts of a million
+        rows.
+        """
+        return write(
+            table_named(table),
+            self._url(table),
+            rows,
+            options=self._options,
+            revise=revise,
+            record=record or {},
+        )
+
+    def read(
+        self,
+        table: str,
+        *,
+        where: Mapping[str, str | Sequence[str]] | None = None,
+        start: Instant | None = None,
+        end: Instant | None = None,
+        columns: Sequence[str] | None = None,
+        version: int | None = None,
+    ) -> pa.Table:
+        """Return rows of a table, sorted by its key.
+
+        Parameters
+        ----------
+        table : str
+        where : mapping, optional
+            Columns of text, each with the value or the values that rows have.
+        start, end : str, date, datetime or datetime64, optional
+            Rows whose time (of instruments and universes: start) lies between them, both included;
+            a bare date as `end` includes its whole day.
+        columns : sequence of str, optional
+            Only these, in this order.
+        version : int, optional
+            Not given: the newest.
+
+        Returns
+        -------
+        pyarrow.Table
+            Empty, with the columns of the table, where the table is not there.
+
+        Raises
+        ------
+        DataError
+            No such version, or a store that cannot be read.
+        UnknownNameError
+            No such table or column; near names are suggested.
+        """
+        kind = table_named(table)
+        wanted = {
+            name: [values] if isinstance(values, str) else list(values)
+            for name, values in (where or {}).items()
+        }
+        files = {name: values for name, values in wanted.items() if name in kind.partition}
+        with in_our_words(self._url(table)):
+            dataset = self._dataset(kind, version, files)
+            names = list(dataset.schema.names)
+            for name in (*wanted, *(columns or ())):
+                if name not in names:
+                    raise UnknownNameError(f"column of {table}", name, names)
+            shown = names if columns is None else list(columns)
+            read = [*shown, *(name for name in kind.key if name not in shown)]
+            rows = dataset.to_table(read, filter=_condition(kind, wanted, start, end))
+        return rows.sort_by([(name, "ascending") for name in kind.key]).select(shown)
+
+    def dataset(self, table: str, version: int | None = None) -> Dataset:
+        """Return a table as a pyarrow dataset, for scans; where it is not there an empty one.
+
+        Inside a file, rows are sorted by the key of the table. Files of one partition may overlap
+        in time.
+        """
+        return self._dataset(table_named(table), version)
+
+    def bars(
+        self,
+        venue: str,
+        interval: str,
+        *,
+        symbols: Sequence[str] | None = None,
+        start: Instant | None = None,
+        end: Instant | None = None,
+        versions: Mapping[str, int | None] | str | int | None = None,
+        adjust: Literal["splits", "all"] | None = None,
+        as_of: Instant | None = None,
+        universe: str | None = None,
+        observations: Sequence[str] = (),
+    ) -> Bars:
+        """Return bars of the store, see `alphalab.data.store.panel.read_bars`."""
+        from alphalab.data.store.panel import read_bars
+
+        return read_bars(
+            self,
+            venue,
+            interval,
+            symbols=symbols,
+            start=start,
+            end=end,
+            versions=versions,
+            adjust=adjust,
+            as_of=as_of,
+            universe=universe,
+            observations=observations,
+        )
+
+    def instruments(self, venue: str, at: Instant | None = None) -> tuple[Instrument, ...]:
+        """Return the instruments of a venue as they were at an instant; not given: as they are.
+
+        Symbols that the venue did not have yet are not among them.
+        """
+        from alphalab.data.instruments import instruments_at
+
+        return instruments_at(self.read("instruments", where={"venue": venue}), at)
+
+    def members(self, universe: str, at: Instant | None = None) -> tuple[str, ...]:
+        """Return who was a member of a universe at an instant, and known to be; sorted.
+
+        Not given: who has not left.
+
+        Raises
+        ------
+        UnknownNameError
+            No universe of this name; near names are suggested.
+        """
+        from alphalab.data.universe import universe_of
+
+        return universe_of(self.read("universe"), universe).members(at)
+
+    def sql(self, query: str, *, versions: Mapping[str, int] | None = None) -> pa.Table:
+        """Answer a question in SQL (DuckDB); each table that is there is a view.
+
+        Parameters
+        ----------
+        query : str
+            It can read the tables, and nothing else: no files, no network.
+        versions : mapping of str to int, optional
+            Of the tables that are to be read at a version; others are read at their newest.
+
+        Raises
+        ------
+        DataError
+            A query that DuckDB refuses, with its words.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Store(folder).sql("select 6 * 7 as answer").to_pylist()
+        [{'answer': 42}]
+        """
+        from alphalab.data.store.sql import answer
+
+        asked = versions or {}
+        for name in asked:
+            table_named(name)
+        there = {**self.tables(), **asked}
+        datasets = {name: self.dataset(name, version) for name, version in there.items()}
+        with in_our_words(self.url):
+            return answer(query, datasets)
+
+    def version(self, table: str) -> int | None:
+        """Return the newest version of a table; None where the table is not there."""
+        there = self._open(table_named(table))
+        return None if there is None else there.version()
+
+    def tables(self) -> dict[str, int]:
+        """Return the tables that are there, each with its newest version."""
+        found = {name: self.version(name) for name in TABLES}
+        return {name: version for name, version in found.items() if version is not None}
+
+    def series(self, table: str, version: int | None = None) -> list[Series]:
+        """Return what a table holds: rows, first and last time of each partition.
+
+        It is answered by the log of the table, no row is read.
+        """
+        kind = table_named(table)
+        there = self._open(kind, version)
+        with in_our_words(self._url(table)):
+            return [] if there is None else series_of(kind, there)
+
+    def history(self, table: str) -> list[Commit]:
+        """Return the versions of a table, the newest first; none where the table is not there."""
+        there = self._open(table_named(table))
+        with in_our_words(self._url(table)):
+            return [] if there is None else [_commit(entry) for entry in there.history()]
+
+    def _url(self, table: str) -> str:
+        return f"{self.url}/{table}"
+
+    def _open(self, table: Table, version: int | None = None) -> DeltaTable | None:
+        return open_table(table, self._url(table.name), self._options, version)
+
+    def _dataset(
+        self, table: Table, version: int | None, where: Mapping[str, list[str]] | None = None
+    ) -> Dataset:
+        import pyarrow.dataset as ds
+
+        there = self._open(table, version)
+        if there is None:
+            return ds.dataset(pa.schema(list(table.columns.items())).empty_table())
+        return dataset_of(table, there, where)
+
+
+def _condition(
+    table: Table,
+    where: Mapping[str, list[str]],
+    start: Instant | None,
+    end: Instant | None,
+) -> Expression | None:
+    import pyarrow.compute as pc
+
+    time, kind = pc.field(table.time), table.columns[table.time]
+    tests = [pc.field(name).isin(pa.array(values, pa.string())) for name, values in where.items()]
+    if start is not None:
+        first = -(-nanoseconds(start) // 1_000)  # rounded up: the microsecond before is too early
+        tests.append(time >= pa.scalar(first, kind))
+    if end is not None:
+        tests.append(time <= pa.scalar(nanoseconds(end, end_of_day=True) // 1_000, kind))
+    return reduce(and_, tests) if tests else None
+
+
+def _commit(entry: Mapping[str, Any]) -> Commit:
+    said = json.loads(entry.get(METADATA, "{}"))
+    return Commit(
+        version=int(entry["version"]),
+        time=int(entry["timestamp"]) * 1_000_000,
+        operation=str(entry.get("operation", "")),
+        n_new=int(said.get("n_new", 0)),
+        n_revised=int(said.get("n_revised", 0)),
+        record=said.get("record", {}),
+    )

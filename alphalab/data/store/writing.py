@@ -1,0 +1,138 @@
+"""One write: what is stored is compared with what is given, and what differs is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+
+from alphalab.data.store.changes import Changes, changes, without
+from alphalab.data.store.delta import commit, dataset_of, open_table
+from alphalab.data.store.failures import in_our_words
+from alphalab.data.store.incoming import checked
+from alphalab.data.store.tables import Table
+from alphalab.errors import DataError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+# Writers who meet take turns; what keeps failing for this long is not a race.
+_PATIENCE_SECONDS = 60.0
+
+
+class Written(NamedTuple):
+    """What a write did.
+
+    Attributes
+    ----------
+    table : str
+    version : int or None
+        The version that holds the rows; None: no row was given and the table is not there.
+    n_new, n_revised, n_same : int
+        Rows that were added, that replaced others, and that were there already.
+    """
+
+    table: str
+    version: int | None
+    n_new: int
+    n_revised: int
+    n_same: int
+
+
+def write(
+    table: Table,
+    url: str,
+    rows: pa.Table,
+    *,
+    options: Mapping[str, str],
+    revise: bool,
+    record: Mapping[str, Any],
+) -> Written:
+    """Write rows to the table at an address; see `Store.write`.
+
+    A commit holds only on top of the version that the rows were compared with. When another writer
+    was faster, they are compared again with what it left.
+    """
+    from deltalake.exceptions import CommitFailedError
+    from tenacity import (
+        Retrying,
+        retry_if_exception_type,
+        stop_after_delay,
+        wait_random_exponential,
+    )
+
+    incoming = checked(table, rows)
+    tries = Retrying(
+        retry=retry_if_exception_type(CommitFailedError),
+        wait=wait_random_exponential(multiplier=0.02, max=1.0),
+        stop=stop_after_delay(_PATIENCE_SECONDS),
+        reraise=True,
+    )
+    try:
+        written: Written = tries(
+            _write_once, table, url, incoming.rows, options, revise, dict(record)
+        )
+    except CommitFailedError as error:
+        raise DataError(
+            f"{url}: other writers were faster for {_PATIENCE_SECONDS:.0f} seconds ({error})",
+            fix="Nothing was written: try again, with fewer writers at a time.",
+        ) from None
+    return written._replace(n_same=written.n_same + incoming.n_twice)
+
+
+def _write_once(
+    table: Table,
+    url: str,
+    rows: pa.Table,
+    options: Mapping[str, str],
+    revise: bool,
+    record: dict[str, Any],
+) -> Written:
+    there = open_table(table, url, options)
+    with in_our_words(url):
+        stored = None if there is None or rows.num_rows == 0 else _near(table, there, rows)
+        found = changes(table, rows, stored, revise=revise)
+        n_new, n_revised = found.new.num_rows, found.revised.num_rows
+        version = None if there is None else there.version()
+        if n_new + n_revised:
+            version = commit(
+                table,
+                url if there is None else there,
+                _to_commit(table, there, found),
+                replace=n_revised > 0,
+                metadata={"n_new": n_new, "n_revised": n_revised, "record": record},
+                options=options,
+            )
+    return Written(table.name, version, n_new, n_revised, found.n_same)
+
+
+def _near(table: Table, there: DeltaTable, rows: pa.Table) -> pa.Table:
+    """Return what is stored in the partitions and the span of the rows: all that has their keys."""
+    import pyarrow.compute as pc
+
+    span, time = pc.min_max(rows[table.time]), pc.field(table.time)
+    within = (time >= span["min"]) & (time <= span["max"])
+    return _in_partitions(table, there, rows, within)
+
+
+def _to_commit(table: Table, there: DeltaTable | None, found: Changes) -> pa.Table:
+    """Return the rows of a commit, sorted: the new ones, or all of the partitions it rewrites."""
+    if there is None or found.revised.num_rows == 0:
+        return found.new
+    given = pa.concat_tables([found.new, found.revised], promote_options="default")
+    old = _in_partitions(table, there, given)
+    kept = without(table, old, found.revised)
+    rows = pa.concat_tables([kept, given], promote_options="default")
+    return rows.sort_by([(name, "ascending") for name in table.key])
+
+
+def _in_partitions(table: Table, there: DeltaTable, rows: pa.Table, *also: Any) -> pa.Table:
+    """Return the stored rows in the partitions of others, and maybe in a few that they span."""
+    import pyarrow.compute as pc
+
+    where = {name: pc.unique(rows[name]).to_pylist() for name in table.partition}
+    tests = [pc.field(name).isin(values) for name, values in where.items()]
+    return dataset_of(table, there, where).to_table(filter=reduce(and_, [*tests, *also]))

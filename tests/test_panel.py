@@ -1,0 +1,365 @@
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from alphalab.data.bars import Bars
+from alphalab.data.load import load
+from alphalab.data.store.store import Store
+from alphalab.data.store.view import View
+from alphalab.data.times import NS_DAY, nanoseconds
+from alphalab.errors import AlphalabError, DataError, UnknownNameError
+from alphalab.types import Instrument
+
+FIRST = nanoseconds("2024-01-01T21:00")
+
+
+def day(number: float) -> dt.datetime:
+    """Return the close of a day, counted from 0; a part of a day is added to it."""
+    return dt.datetime(2024, 1, 1, 21, tzinfo=dt.UTC) + dt.timedelta(days=number)
+
+
+def rows(
+    closes: Mapping[str, Mapping[int, float]], venue: str = "xtest", **extra: float
+) -> pa.Table:
+    """Return bars whose four prices are the close: symbol -> day -> close."""
+    return pa.Table.from_pylist(
+        [
+            {
+                **{"venue": venue, "interval": "1d", "symbol": symbol, "time": day(number)},
+                **dict.fromkeys(("open", "high", "low", "close"), close),
+                **{"volume": 100.0, **extra},
+            }
+            for symbol, days in closes.items()
+            for number, close in days.items()
+        ]
+    )
+
+
+def actions(*events: tuple[str, float, float, float | None, float | None]) -> pa.Table:
+    """Return events: symbol, day, day on which it is known, split, dividend."""
+    names = ("symbol", "time", "known", "split", "dividend")
+    kinds = (pa.string(), *(pa.timestamp("us", "UTC"),) * 2, *(pa.float64(),) * 2)
+    table = pa.table(
+        {
+            name: pa.array([e[i] if i in (0, 3, 4) else day(e[i]) for e in events], kind)
+            for i, (name, kind) in enumerate(zip(names, kinds, strict=True))
+        }
+    )
+    return table.append_column("venue", pa.array(["xtest"] * len(events)))
+
+
+def instrument(symbol: str, start: float, **fields: Any) -> dict[str, Any]:
+    return {
+        **{"venue": "xtest", "symbol": symbol, "start": day(start), "kind": "spot", "tick": 0.01},
+        **{"lot": 1.0, "min_value": 0.0, "maker_bps": 1.0, "taker_bps": 2.0, "multiplier": 1.0},
+        **{"currency": "USD", "funding_hours": 0.0, "groups": "{}", "calendar": ""},
+        **fields,
+    }
+
+
+AAA = {0: 10.0, 1: 11.0, 2: 5.5, 3: 6.0, 4: 6.5}
+BBB = {1: 20.0, 2: 21.0, 4: 22.0}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "store")
+    made.write("bars", rows({"BBB": BBB, "AAA": AAA}))
+    return made
+
+
+def series(bars: Bars, name: str = "close") -> list[list[float | None]]:
+    """Return a column by symbol; None: unknown."""
+    return [[None if np.isnan(x) else float(x) for x in column] for column in bars[name].T]
+
+
+# ---- rows ------------------------------------------------------------------------------------
+
+
+def test_rows_become_a_panel(store: Store) -> None:
+    bars = store.bars("xtest", "1d")
+    assert bars.symbols == ("AAA", "BBB")
+    assert bars.time.tolist() == [FIRST + n * NS_DAY for n in range(5)]
+    assert series(bars) == [[10.0, 11.0, 5.5, 6.0, 6.5], [None, 20.0, 21.0, None, 22.0]]
+    assert series(bars, "volume")[1] == [None, 100.0, 100.0, None, 100.0]
+    assert list(bars.columns) == ["open", "high", "low", "close", "volume"]
+    assert bars.source == "store:xtest/1d"
+    one = store.bars("xtest", "1d", symbols=["BBB"])
+    assert series(one) == [[20.0, 21.0, 22.0]] and one.source == "store:xtest/1d/BBB"
+    both = store.bars("xtest", "1d", symbols=["BBB", "AAA"])
+    assert both == bars.select(["BBB", "AAA"])
+
+
+def test_a_span_is_what_between_gives(store: Store) -> None:
+    whole = store.bars("xtest", "1d", symbols=["AAA"])
+    for start, end in (
+        ("2024-01-02", None),
+        (None, "2024-01-03"),
+        ("2024-01-02T21:00:00.000000001Z", "2024-01-04T21:00:00Z"),
+        (dt.date(2024, 1, 2), np.datetime64("2024-01-04")),
+    ):
+        part = store.bars("xtest", "1d", symbols=["AAA"], start=start, end=end)
+        assert part == whole.between(start, end)
+
+
+def test_rows_that_came_in_any_order_are_in_order(store: Store) -> None:
+    store.write("bars", rows({"AAA": {-1: 9.0, 5: 7.0}, "CCC": {-2: 1.0}}))
+    assert series(store.bars("xtest", "1d", symbols=["AAA"]))[0][::6] == [9.0, 7.0]
+    assert store.bars("xtest", "1d").n_rows == 8
+    assert series(store.bars("xtest", "1d"))[2] == [1.0] + [None] * 7
+
+
+def test_columns_of_other_series_are_none_of_theirs(store: Store) -> None:
+    before = store.bars("xtest", "1d")
+    store.write("bars", rows({"DDD": {0: 1.0}}, "other", n_trades=3.0))
+    assert store.bars("xtest", "1d") == before
+    assert series(store.bars("other", "1d"), "n_trades") == [[3.0]]
+
+
+def test_a_symbol_without_rows_in_the_span_stays(store: Store) -> None:
+    bars = store.bars("xtest", "1d", symbols=["AAA", "BBB"], end="2024-01-01")
+    assert series(bars) == [[10.0], [None]]
+    assert store.bars("xtest", "1d", end="2024-01-01").symbols == ("AAA",)
+
+
+# ---- versions --------------------------------------------------------------------------------
+
+
+def test_the_version_reads_the_same_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHALAB_STORE", store.url)
+    store.write("instruments", pa.Table.from_pylist([instrument("AAA", -9)]))
+    views: list[dict[str, Any]] = [
+        {},
+        {"symbols": ["BBB", "AAA"], "start": "2024-01-02"},
+        {"symbols": ["AAA"], "as_of": dt.datetime(2024, 1, 3, 22, tzinfo=dt.UTC)},
+    ]
+    first = [store.bars("xtest", "1d", **view) for view in views]
+    assert first[0].version == "store:xtest/1d@bars=0,instruments=0?without=actions"
+    assert first[1].version.endswith("?symbols=BBB,AAA&start=2024-01-02&without=actions")
+    store.write("bars", rows({"AAA": {2: 5.6}}), revise=True)
+    store.write("bars", rows({"ABC": {2: 5.6}}))
+    store.write("instruments", pa.Table.from_pylist([instrument("AAA", -1, lot=7.0)]))
+    store.write("actions", actions(("AAA", 2, 2, 2.0, None)))
+    for bars, view in zip(first, views, strict=True):
+        again = load(bars.version)
+        assert (again, again.version, again.notes) == (bars, bars.version, bars.notes)
+        assert store.bars("xtest", "1d", **view) != bars
+    assert load("store:xtest/1d@bars=1,instruments=0", end="2024-01-04").close[2, 0] == 5.6
+    assert load("store:xtest/1d/AAA@0").close[2, 0] == 5.5
+    assert store.bars("xtest", "1d", versions=0).symbols == ("AAA", "BBB")
+
+
+def test_parts_keep_the_version(store: Store) -> None:
+    bars = store.bars("xtest", "1d")
+    for part in (bars.rows(1, 3), bars.select(["AAA"]), bars.between("2024-01-02")):
+        assert part.version == bars.version and part.id != bars.id
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store:xtest/1d",
+        "store:binance/1h/BTC/USDT:USDT@bars=17,funding=4",
+        "store:xtest/1d@bars=3?symbols=A,B%2CC&end=2024-01-01&adjust=all&universe=top%2010",
+        "store:xtest/1d@bars=3?as_of=2024-01-01T10:00&observations=pe,news&without=actions,funding",
+    ],
+)
+def test_addresses_are_written_as_they_are_read(text: str) -> None:
+    assert str(View.parse(text)) == text
+
+
+# ---- what belongs to the rows ----------------------------------------------------------------
+
+
+def test_instruments_are_those_of_the_first_row(store: Store) -> None:
+    changes = [instrument("AAA", start, lot=lot) for start, lot in ((-9, 1), (-2, 2), (0, 3))]
+    store.write("instruments", pa.Table.from_pylist([*changes, instrument("BBB", 2)]))
+    bars = store.bars("xtest", "1d", symbols=["AAA"])
+    assert bars.instruments[0].lot == 2
+    assert [x.lot for x in store.bars("xtest", "1d", start="2024-01-02").instruments] == [3, 1]
+    assert [x.lot for x in store.instruments("xtest")] == [3, 1]
+    assert [x.lot for x in store.instruments("xtest", at="2024-01-01T20:00")] == [2]
+    assert store.instruments("nowhere") == ()
+    both = store.bars("xtest", "1d").notes
+    assert "instruments of BBB are known from later on: used before it, too" in both
+    plain = store.bars("xtest", "1d", symbols=["AAA"], versions={"instruments": None})
+    assert plain.instruments == (Instrument(symbol="AAA"),)
+    assert plain.notes[0] == "the store has no instruments of AAA: no fees, ticks and lots"
+
+
+def test_groups_and_broken_instruments(store: Store) -> None:
+    tagged = instrument("AAA", -9, groups='{"sector": "energy"}')
+    store.write("instruments", pa.Table.from_pylist([tagged]))
+    assert store.instruments("xtest")[0].groups == {"sector": "energy"}
+    store.write("instruments", pa.Table.from_pylist([instrument("AAA", -8, groups="[1]")]))
+    with pytest.raises(DataError, match="the instrument 'AAA' from 2023-12-24"):
+        store.instruments("xtest")
+
+
+def test_funding_is_joined_for_contracts(store: Store) -> None:
+    contract = instrument("AAA", -9, kind="linear", funding_hours=24.0)
+    store.write("instruments", pa.Table.from_pylist([contract]))
+    rates = [(-4, 0.9), (0.125, 0.1), (1.125, 0.2), (2.125, 0.3), (3.125, 0.4), (9.125, 0.9)]
+    given = [
+        {"venue": "xtest", "symbol": "AAA", "time": day(at), "rate": rate} for at, rate in rates
+    ]
+    store.write("funding", pa.Table.from_pylist(given))
+    bars = store.bars("xtest", "1d")
+    assert series(bars, "funding") == [[None, 0.1, 0.2, 0.3, 0.4], [None] * 5]
+    assert "funding=0" in bars.version and not any("outside" in note for note in bars.notes)
+    assert "funding" not in store.bars("xtest", "1d", symbols=["BBB"]).columns
+
+
+def test_splits_and_dividends_stand_beside_raw_prices(store: Store) -> None:
+    events = actions(("AAA", 1.5, 1, 2.0, None), ("AAA", 3.5, 3, None, 0.5), ("Z", 2, 2, 3.0, None))
+    store.write("actions", events)
+    bars = store.bars("xtest", "1d")
+    assert series(bars, "split") == [[None, None, 2.0, None, None], [None] * 5]
+    assert series(bars, "dividend")[0] == [None, None, None, None, 0.5]
+    assert series(bars)[0] == list(AAA.values())
+    assert np.isnan(store.bars("xtest", "1d", symbols=["BBB"])["split"]).all()
+
+
+def test_what_was_said_when_rows_were_stored_is_a_note(store: Store) -> None:
+    repair = {"step": "drop_duplicates", "rows": 1, "said": "1 identical row dropped"}
+    about = {"venue": "xtest", "interval": "1d", "source": "a.csv"}
+    for symbol, record in (
+        ("AAA", {"symbols": ["AAA"], "repairs": [repair], "notes": ["times carry no zone"]}),
+        ("BBB", {"symbols": ["BBB"], "repairs": [repair | {"said": "sorted"}]}),
+    ):
+        store.write("bars", rows({symbol: {9: 1.0}}), record=about | record)
+    assert store.bars("xtest", "1d", symbols=["AAA"]).notes[:2] == (
+        "times carry no zone",
+        "a.csv: 1 identical row dropped",
+    )
+    assert "a.csv: sorted" in store.bars("xtest", "1d").notes
+    old = store.bars("xtest", "1d", versions=1)
+    assert "a.csv: sorted" not in old.notes and "a.csv: 1 identical row dropped" in old.notes
+
+
+# ---- as of a date ----------------------------------------------------------------------------
+
+
+def test_a_view_has_what_was_known_then(store: Store) -> None:
+    store.write("actions", actions(("AAA", 1.5, 1.2, 2.0, None), ("AAA", 3.5, 4.2, None, 0.5)))
+
+    def closes(**keywords: Any) -> list[float | None]:
+        return series(store.bars("xtest", "1d", symbols=["AAA"], adjust="all", **keywords))[0]
+
+    assert closes(as_of=day(1.1)) == [10.0, 11.0]
+    assert closes(as_of=day(1.4)) == [10.0, 11.0]  # announced, and not due
+    assert closes(as_of=day(1.6)) == [5.0, 5.5]  # due in the morning, before the next bar
+    assert closes(as_of=day(2)) == [5.0, 5.5, 5.5]
+    assert closes(as_of=day(2), end=day(0)) == [5.0]
+    assert closes(as_of=day(4)) == [5.0, 5.5, 5.5, 6.0, 6.5]  # the dividend is not known
+    paid = 1 - 0.5 / 6.0
+    np.testing.assert_allclose(
+        closes(as_of=day(4.3)), np.array([5, 5.5, 5.5, 6, 6.5 / paid]) * paid
+    )
+    assert closes(as_of=day(4.3), start=day(4)) == [6.5]
+    raw = store.bars("xtest", "1d", symbols=["AAA"], as_of=day(4))
+    assert series(raw, "split") == [[None, None, 2.0, None, None]]
+    assert np.isnan(raw["dividend"]).all()
+
+
+def test_without_a_date_prices_are_adjusted_as_of_the_last_row(store: Store) -> None:
+    store.write("actions", actions(("AAA", 1.5, 1, 2.0, None)))
+    ends = {end: store.bars("xtest", "1d", end=day(end), adjust="splits") for end in range(5)}
+    assert [series(bars)[0][0] for bars in ends.values()] == [10.0, 10.0, 5.0, 5.0, 5.0]
+    assert "split" not in ends[4].columns
+    assert "as of 2024-01-05T21:00:00Z" in " ".join(ends[4].notes)
+
+
+def test_files_and_data_sets_have_views_too(tmp_path: Path) -> None:
+    assert load("sp500", as_of="2018-01-31") == load("sp500", end="2018-01-31")
+    (tmp_path / "A.csv").write_text(
+        "time,open,high,low,close,split\n2024-01-02T21:00Z,10,10,10,10,\n"
+        "2024-01-03T21:00Z,5,5,5,5,2\n2024-01-04T21:00Z,6,6,6,6,\n"
+    )
+    assert series(load(tmp_path / "A.csv", adjust="splits")) == [[5.0, 5.0, 6.0]]
+    assert series(load(tmp_path / "A.csv", adjust="all", as_of="2024-01-02")) == [[10.0]]
+    with pytest.raises(DataError, match="sp500: no column split or dividend"):
+        load("sp500", adjust="splits")
+
+
+# ---- refused ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "keywords", "words"),
+    [
+        ("store:xtes/1d", {}, "unknown series 'xtes/1d': did you mean 'xtest/1d'"),
+        ("store:xtest/1h", {}, "unknown series 'xtest/1h'"),
+        ("store:xtest/1d/AAB", {}, "unknown symbol of xtest/1d 'AAB': did you mean 'AAA'"),
+        ("store:xtest/1d", {"symbols": ["AAB"]}, "unknown symbol"),
+        ("store:xtest/1d/AAA", {"symbols": ["BBB"]}, "symbols is said once"),
+        ("store:xtest/1d?adjust=all", {"adjust": "all"}, "adjust is said once"),
+        ("store:xtest/1d?adjusted=all", {}, "unknown option of an address 'adjusted'"),
+        ("store:xtest/1d", {"adjust": "both"}, "adjust='both'"),
+        ("store:xtest/1d", {"adjust": "all"}, "no splits and dividends of xtest"),
+        ("store:xtest/1d", {"start": "2025-01-01"}, "no rows between start=2025-01-01"),
+        ("store:xtest/1d", {"start": "yesterday"}, "'yesterday' is not a date"),
+        ("store:xtest/1d", {"universe": "sp500"}, "unknown universe 'sp500'"),
+        ("store:xtest/1d", {"observations": ["pe"]}, "unknown observation 'pe'"),
+        ("store:xtest/1d", {"bar_label": "open"}, "bar_label and mapping are for files"),
+        ("store:xtest/1d", {"mapping": {}}, "bar_label and mapping are for files"),
+        ("store:xtest/1d@9", {}, "version"),
+        ("sp500", {"universe": "x"}, "universe is for addresses in a store"),
+        ("sp500", {"store": "x"}, "store is for addresses in a store"),
+    ],
+)
+def test_what_is_refused(store: Store, address: str, keywords: dict[str, Any], words: str) -> None:
+    on = {} if address == "sp500" else {"store": store.url}
+    with pytest.raises((DataError, UnknownNameError), match=words):
+        load(address, **on, **keywords)
+
+
+def test_an_empty_store_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no bars"):
+        load("store:xtest/1d", store=tmp_path)
+
+
+# ---- the command -----------------------------------------------------------------------------
+
+
+def test_show(cli: Any, store: Store) -> None:
+    store.write("actions", actions(("AAA", 1.5, 1, 2.0, None)))
+    run = cli("data", "show", "store:xtest/1d/AAA", "--store", store.url, "--rows", 2)
+    assert run.code == 0, run.err
+    assert "2024-01-05T21:00:00Z  AAA      6.5" in run.out and "2024-01-03" not in run.out
+    assert "Data id: store:xtest/1d/AAA@actions=0,bars=0?without=instruments" in run.out
+    assert "data: the store has no instruments of AAA" in run.err
+    flags = ("--store", store.url, "--adjust", "splits", "--as-of", "2024-01-03", "--json")
+    shown = cli("data", "show", "store:xtest/1d", *flags).json
+    assert shown["schema"] == "alphalab.data.show/1"
+    assert [(x["symbol"], x["close"]) for x in shown["rows"][:3]] == [
+        ("AAA", 5.0),
+        ("BBB", None),
+        ("AAA", 5.5),
+    ]
+    assert "as of 2024-01-03" in " ".join(shown["data"]["notes"])
+    assert cli("data", "show", "sp500", "--rows", 1).code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("store:xtest/1h",),
+        ("store:xtest/1d", "--as-of", "soon"),
+        ("store:xtest/1d", "--symbols", "NO"),
+        ("nothing",),
+        ("sp500", "--adjust", "all"),
+    ],
+)
+def test_show_refuses(cli: Any, store: Store, arguments: Sequence[str]) -> None:
+    flags = ("--store", store.url) if arguments[0].startswith("store:") else ()
+    run = cli("data", "show", *arguments, *flags)
+    assert (run.code, run.out) == (2, "") and "Traceback" not in run.err
+    assert AlphalabError.code not in run.err

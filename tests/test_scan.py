@@ -1,0 +1,269 @@
+"""A backtest over a scan is the backtest of the same bars in memory, however they are cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import alphalab as al
+from alphalab.data.store.scan import Files, windows
+from alphalab.research.tally import METRICS
+
+BLOCKS = [1, 37, 1_000, 10_000_000]
+HOUR_US = 3_600_000_000
+
+
+class Momentum(al.Strategy):
+    """Half in each asset that rose, half short in each that fell."""
+
+    n: int = 20
+
+    limits = al.Limits(gross=2.0)
+    rebalance = al.on_change()
+
+    def weights(self) -> al.Expr:
+        return al.where(al.close.returns(self.n) > 0, 0.5, -0.5)
+
+
+class Members(al.Strategy):
+    """Equal weights of what is in the universe."""
+
+    def weights(self) -> al.Expr:
+        return al.cs_scale(al.column("member") * al.where(al.close > 0, 1.0, 0.0))
+
+
+def rows_of(bars: al.Bars, venue: str = "x", interval: str = "1h") -> pa.Table:
+    frame = bars.to_frame("long").assign(venue=venue, interval=interval)
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def stored(folder: Path, bars: al.Bars, parts: int = 3) -> al.Store:
+    """Write bars in several commits, so that they lie in several files."""
+    store = al.Store(folder)
+    rows = rows_of(bars)
+    for part in np.array_split(np.arange(rows.num_rows), parts):
+        store.write("bars", rows.take(part))
+    return store
+
+
+def table(**columns: object) -> pa.Table:
+    rows = pa.table(columns)
+    for name in ("time", "known", "start", "end"):
+        if name in rows.column_names:
+            place = rows.column_names.index(name)
+            rows = rows.set_column(place, name, rows[name].cast(pa.timestamp("us", "UTC")))
+    return rows
+
+
+@pytest.fixture
+def market() -> al.Bars:
+    return al.load("synthetic:rows=2000,symbols=3,seed=5,bar=1h,gaps=0.05")
+
+
+@pytest.mark.parametrize("block_rows", BLOCKS)
+def test_digest_of_a_scan_is_that_of_memory(
+    tmp_path: Path, market: al.Bars, block_rows: int
+) -> None:
+    store = stored(tmp_path, market)
+    how = {"costs": al.Costs(fee_bps=5), "margin": al.Margin(leverage=3)}
+    scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
+    summary = al.backtest(Momentum(), scan, **how)
+    result = al.backtest(Momentum(), al.load("store:x/1h", store=tmp_path), **how)
+    assert result.metrics["n_fills"] > 100
+    assert summary.digest == result.digest
+    assert summary.n_rows == result.bars.n_rows
+    for name in METRICS:
+        if name != "n_refusals":
+            np.testing.assert_allclose(
+                summary.metrics[name], result.metrics[name], rtol=1e-11, err_msg=name
+            )
+    assert summary.equity.iloc[-1] == result.equity.iloc[-1]
+    assert summary.equity.isin(result.equity).all()
+
+
+def test_a_scan_names_its_version_and_reads_it_again(tmp_path: Path, market: al.Bars) -> None:
+    store = stored(tmp_path, market)
+    scan = al.scan("store:x/1h", store=store)
+    assert scan.version == al.load("store:x/1h", store=tmp_path).version
+    before = al.backtest(Momentum(), scan).digest
+    later = market.time[-1] // 1_000 + HOUR_US
+    more = dict.fromkeys(("open", "high", "low", "close"), [50.0])
+    names = {"venue": ["x"], "interval": ["1h"], "symbol": ["SYN1"]}
+    store.write("bars", table(**names, time=pa.array([later]), **more, volume=[1.0]))
+    assert al.backtest(Momentum(), scan).digest == before
+    assert al.backtest(Momentum(), al.scan(scan.version, store=store)).digest == before
+    newest = al.scan("store:x/1h", store=store)
+    assert newest.version != scan.version
+    assert al.backtest(Momentum(), newest).n_rows == market.n_rows + 1
+
+
+@pytest.mark.parametrize("block_rows", BLOCKS)
+def test_funding_falls_into_the_same_rows(tmp_path: Path, block_rows: int) -> None:
+    market = al.load("synthetic:rows=600,symbols=1,seed=2,bar=1h,gaps=0.1")
+    store = stored(tmp_path, market)
+    hours = np.arange(market.time[0] // 1_000 // HOUR_US, market.time[-1] // 1_000 // HOUR_US + 1)
+    due = hours[hours % 8 == 0] * HOUR_US
+    rates = np.random.default_rng(0).normal(0, 1e-3, due.size)
+    names = {"venue": ["x"] * due.size, "symbol": ["SYN"] * due.size}
+    store.write("funding", table(**names, time=pa.array(due), rate=rates))
+    contract = al.Instrument(symbol="SYN", kind="linear", funding_hours=8)
+    write_instruments(store, contract)
+    how = {"margin": al.Margin(leverage=3), "quality": "accept"}
+    result = al.backtest(Momentum(), al.load("store:x/1h", store=tmp_path), **how)
+    assert abs(result.metrics["carry"]) > 0
+    scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
+    assert al.backtest(Momentum(), scan, **how).digest == result.digest
+
+
+@pytest.mark.parametrize("block_rows", BLOCKS)
+@pytest.mark.parametrize("halted", [0, 30])
+def test_splits_and_dividends_fall_into_the_same_rows(
+    tmp_path: Path, halted: int, block_rows: int
+) -> None:
+    """Also those that come while their asset does not trade: they wait for its next price."""
+    base = al.load("synthetic:rows=400,symbols=2,seed=3,bar=1h,gaps=0")
+    columns = {name: values.copy() for name, values in base.columns.items()}
+    for name in ("open", "high", "low", "close"):
+        columns[name][200:, 0] /= 2
+    for values in columns.values():
+        values[200 - halted : 200, 0] = np.nan
+    store = stored(tmp_path, al.Bars(base.time, base.symbols, columns))
+    at = base.time[[199 - halted // 2, 199 - halted // 3, 300]] // 1_000
+    store.write(
+        "actions",
+        table(
+            venue=["x"] * 3,
+            symbol=["SYN1"] * 3,
+            time=pa.array(at),
+            known=pa.array(at),
+            split=[2.0, None, None],
+            dividend=[None, 0.5, 1.0],
+        ),
+    )
+    bars = al.load("store:x/1h", store=tmp_path)
+    assert np.nansum(bars["dividend"]) == 1.5
+    result = al.backtest(Momentum(), bars, actions="cash", margin=al.Margin(leverage=3))
+    assert result.posted.size > 0
+    scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
+    made = al.backtest(Momentum(), scan, actions="cash", margin=al.Margin(leverage=3))
+    assert made.digest == result.digest
+
+
+@pytest.mark.parametrize("block_rows", BLOCKS)
+def test_members_and_observations_are_seen_in_the_same_rows(
+    tmp_path: Path, market: al.Bars, block_rows: int
+) -> None:
+    store = stored(tmp_path, market)
+    start, middle = market.time[[0, 900]] // 1_000
+    store.write(
+        "universe",
+        table(
+            name=["two"] * 3,
+            symbol=["SYN1", "SYN2", "SYN3"],
+            start=pa.array([start, start, middle]),
+            end=pa.array([middle, None, None], pa.int64()),
+            known=pa.array([start, start, middle]),
+        ),
+    )
+    known = market.time[::100] // 1_000 + 1
+    store.write(
+        "observations",
+        table(
+            name=["mood"] * known.size,
+            symbol=[""] * known.size,
+            time=pa.array(known),
+            known=pa.array(known),
+            value=np.sin(np.arange(known.size)),
+        ),
+    )
+
+    class Moody(Members):
+        def weights(self) -> al.Expr:
+            return super().weights() * al.where(al.column("mood") > 0, 1.0, 0.5)
+
+    asked = {"universe": "two", "observations": ["mood"]}
+    result = al.backtest(Moody(), al.load("store:x/1h", store=tmp_path, **asked))
+    scan = al.scan("store:x/1h", store=store, block_rows=block_rows, **asked)
+    assert al.backtest(Moody(), scan).digest == result.digest
+    assert result.metrics["n_fills"] > 20
+
+
+def test_part_of_a_store(tmp_path: Path, market: al.Bars) -> None:
+    store = stored(tmp_path, market)
+    asked = {"symbols": ["SYN3", "SYN1"], "start": "2020-01-20", "end": "2020-02-15"}
+    scan = al.scan("store:x/1h", store=store, block_rows=100, **asked)
+    bars = al.load("store:x/1h", store=tmp_path, **asked)
+    blocks = list(scan.blocks(("open", "close")))
+    assert len(blocks) > 5
+    np.testing.assert_array_equal(np.concatenate([block.time for block in blocks]), bars.time)
+    for name in ("open", "close"):
+        joined = np.concatenate([block.columns[name] for block in blocks])
+        np.testing.assert_array_equal(joined, bars[name])
+    assert scan.symbols == bars.symbols
+
+
+def test_a_file_that_is_gone_is_an_error_and_no_shorter_history(
+    tmp_path: Path, market: al.Bars
+) -> None:
+    store = stored(tmp_path, market)
+    scan = al.scan("store:x/1h", store=store, block_rows=100)
+    next(tmp_path.glob("bars/**/symbol=SYN2/*.parquet")).unlink()
+    with pytest.raises(al.DataError, match="parquet"):
+        al.backtest(Momentum(), scan)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        ({"address": "store:x/2h"}, al.UnknownNameError, "x/1h"),
+        ({"symbols": ["SYN9"]}, al.UnknownNameError, "SYN1"),
+        ({"start": "2030-01-01"}, al.DataError, "no rows"),
+        ({"address": "sp500"}, al.DataError, "store:"),
+        ({"block_rows": 0}, al.ParameterError, "block_rows"),
+    ],
+)
+def test_what_cannot_be_scanned(
+    tmp_path: Path, market: al.Bars, asked: dict, error: type, said: str
+) -> None:
+    store = stored(tmp_path, market)
+    with pytest.raises(error, match=said):
+        al.scan(**{"address": "store:x/1h", "store": store, **asked})
+
+
+def test_windows_follow_each_other_and_hold_what_was_asked_for() -> None:
+    rng = np.random.default_rng(1)
+    first = np.sort(rng.integers(0, 10**6, 50))
+    files = Files(rng.integers(1, 5_000, 50), first, first + rng.integers(0, 10**5, 50))
+    found = windows(files, 0, 2 * 10**6, rows=10_000)
+    assert found[0][0] == 0
+    assert found[-1][1] == 2 * 10**6
+    assert all(end + 1 == start for (_, end), (start, _) in zip(found, found[1:], strict=False))
+    held = [
+        sum(
+            n * max(min(end, b) - max(start, a) + 1, 0) / (b - a + 1)
+            for n, a, b in zip(*files, strict=True)
+        )
+        for start, end in found
+    ]
+    assert max(held) < 20_000
+    assert abs(sum(held) - files.rows.sum()) < 1
+
+
+def write_instruments(store: al.Store, *instruments: al.Instrument) -> None:
+    fields = (
+        *("kind", "tick", "lot", "min_value", "maker_bps", "taker_bps", "multiplier"),
+        *("currency", "funding_hours", "calendar"),
+    )
+    store.write(
+        "instruments",
+        table(
+            venue=["x"] * len(instruments),
+            symbol=[x.symbol for x in instruments],
+            start=pa.array([0] * len(instruments)),
+            groups=["{}"] * len(instruments),
+            **{name: [getattr(x, name) for x in instruments] for name in fields},
+        ),
+    )
