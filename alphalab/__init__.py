@@ -39,9 +39,19 @@ if TYPE_CHECKING:
     from alphalab.core.engine import Engine as Engine
     from alphalab.core.expression import Expression as Expression
     from alphalab.core.strategy import Strategy as Strategy
+    from alphalab.data.bar_maker import Imbalance as Imbalance
+    from alphalab.data.bar_maker import TradeBars as TradeBars
     from alphalab.data.bars import Bars as Bars
     from alphalab.data.load import load as load
+    from alphalab.data.quality.check import check as check
+    from alphalab.data.quality.findings import Verdict as Verdict
+    from alphalab.data.quality.settings import QualitySettings as QualitySettings
+    from alphalab.data.sources.ingest import ingest as ingest
+    from alphalab.data.sources.mapping import Mapping as Mapping
+    from alphalab.data.store.scan import Scan as Scan
+    from alphalab.data.store.scan import scan as scan
     from alphalab.data.store.store import Store as Store
+    from alphalab.data.trade_bars import trade_bars as trade_bars
     from alphalab.errors import AlphalabError as AlphalabError
     from alphalab.errors import DataError as DataError
     from alphalab.errors import ExprError as ExprError
@@ -71,6 +81,7 @@ if TYPE_CHECKING:
     from alphalab.research.evaluate import evaluate as evaluate
     from alphalab.research.result import Result as Result
     from alphalab.research.search import Search as Search
+    from alphalab.research.summary import Summary as Summary
     from alphalab.research.sweep import sweep as sweep
     from alphalab.research.sweeps import Sweep as Sweep
     from alphalab.research.walk_forward import WalkForward as WalkForward
@@ -89,9 +100,17 @@ _PUBLIC = {
     "core.engine": "Engine",
     "core.expression": "Expression",
     "core.strategy": "Strategy",
+    "data.bar_maker": "Imbalance TradeBars",
     "data.bars": "Bars",
     "data.load": "load",
+    "data.quality.check": "check",
+    "data.quality.findings": "Verdict",
+    "data.quality.settings": "QualitySettings",
+    "data.sources.ingest": "ingest",
+    "data.sources.mapping": "Mapping",
+    "data.store.scan": "Scan scan",
     "data.store.store": "Store",
+    "data.trade_bars": "trade_bars",
     "errors": (
         "AlphalabError DataError ExprError InputError MissingExtraError ParameterError"
         " RefusedError StateError StrategyError UnknownNameError"
@@ -104,6 +123,7 @@ _PUBLIC = {
     "research.evaluate": "evaluate",
     "research.result": "Result",
     "research.search": "Search",
+    "research.summary": "Summary",
     "research.sweep": "sweep",
     "research.sweeps": "Sweep",
     "research.walk_forward": "WalkForward walk_forward",

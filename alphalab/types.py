@@ -412,6 +412,21 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 )
 
 
+class InstrumentChange(msgspec.Struct, frozen=True):
+    """What an instrument becomes at a time.
+
+    Parameters
+    ----------
+    time : int
+        ns UTC; it counts from the first row on that ends after it.
+    instrument : Instrument
+        The whole instrument from then on.
+    """
+
+    time: int
+    instrument: Instrument
+
+
 _LEAST_ZERO = (lambda x: 0.0 <= x < np.inf, "finite and at least 0")
 _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "tick": _LEAST_ZERO,

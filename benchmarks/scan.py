@@ -1,16 +1,18 @@
 """A backtest over more rows than are held: peak memory, and rows a second.
 
-python benchmarks/scan.py [--rows 50000000] [--store FOLDER] [--compare] [--json]
+python benchmarks/scan.py [--rows 50000000] [--store FOLDER] [--memory] [--json]
 
-A random walk of one-second bars is written into a store, part by part, in a process of its own
-(a store that is there already is gone on with); another process runs the moving-average crossing
-over it and reads its own peak of resident memory, imports included. With --compare a third one runs
-it with all rows in memory: the digests have to be equal, or the exit code is 1.
+A random walk of one-second bars is written into a store, part by part (parts that are there are
+left). Processes of their own run the moving-average crossing over it: as a scan whose data is
+checked as it goes by, as a scan that is not checked, and with --memory with all rows in memory.
+Each reads its own peak of resident memory, imports included. The digests have to be equal, or the
+exit code is 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -68,21 +70,30 @@ def write(rows: int, folder: str) -> dict[str, Any]:
     return {"seconds": seconds, "new": n_new, "version": store.version("bars")}
 
 
-def run(folder: str, *, scan: bool) -> dict[str, Any]:
+SIDES = {
+    "scan, checked": {"scan": True, "quality": "refuse"},
+    "scan, unchecked": {"scan": True, "quality": "unchecked"},
+    "in memory, unchecked": {"scan": False, "quality": "unchecked"},
+}
+
+
+def run(folder: str, side: str) -> dict[str, Any]:
     """Return what one backtest gives and costs."""
     strategy = load_strategy(str(STRATEGY))()
-    costs, store = al.Costs(fee_bps=1), al.Store(folder)
+    store, costs = al.Store(folder), al.Costs(fee_bps=1)
+    how = SIDES[side]
     first = store.bars("synthetic", "1s", end="2020-01-01T01:00:00")
     al.backtest(strategy, first, costs=costs)  # compile, or load what is compiled
     held = measure.resident_mib()
     measure.forget_peak()
 
     def backtest() -> Any:
-        bars = al.scan(ADDRESS, store=store) if scan else store.bars("synthetic", "1s")
-        return al.backtest(strategy, bars, costs=costs)
+        bars = al.scan(ADDRESS, store=store) if how["scan"] else al.load(ADDRESS, store=folder)
+        return al.backtest(strategy, bars, costs=costs, quality=how["quality"])
 
     seconds, cpu, result = measure.timed(backtest)
     return {
+        "side": side,
         "seconds": seconds,
         "cpu": cpu,
         "held_mib": held,
@@ -90,3 +101,57 @@ def run(folder: str, *, scan: bool) -> dict[str, Any]:
         "fills": result.metrics["n_fills"],
         "digest": result.digest,
     }
+
+
+def measured(given: argparse.Namespace, folder: str) -> dict[str, Any]:
+    written = write(given.rows, folder)
+    sides = [side for side, how in SIDES.items() if how["scan"] or given.memory]
+    found = [measure.alone(__file__, "--store", folder, "--alone", side) for side in sides]
+    for row in found:
+        row["rows_per_s"] = given.rows / row["seconds"]
+    return {
+        "environment": measure.environment("deltalake", "pyarrow"),
+        "rows": given.rows,
+        "written": written,
+        "sides": found,
+        "equal": len({row["digest"] for row in found}) == 1,
+    }
+
+
+def tell(found: dict[str, Any]) -> None:
+    rows = [
+        {
+            "": row["side"],
+            "s": row["seconds"],
+            "rows/s": round(row["rows_per_s"]),
+            "peak, MiB": row["peak_mib"],
+            "before, MiB": row["held_mib"],
+            "fills": row["fills"],
+            "digest": row["digest"][:8],
+        }
+        for row in found["sides"]
+    ]
+    new, seconds = found["written"]["new"], found["written"]["seconds"]
+    note = f"{new:,} rows written in {seconds:,.1f} s. Digests equal: {found['equal']}."
+    measure.show(f"{found['rows']:,} rows of one asset, from a store", rows, note)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=50_000_000)
+    parser.add_argument("--store", help="a folder to keep the rows in; not given: a temporary one")
+    parser.add_argument("--memory", action="store_true", help="also with all rows in memory")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--alone", choices=list(SIDES), help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.alone:
+        print(json.dumps(run(given.store, given.alone)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(given, given.store or folder)
+    measure.finish(found, given.json, lambda: tell(found))
+    return 0 if found["equal"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

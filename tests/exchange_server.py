@@ -7,6 +7,7 @@ so many rows, the candle that is still open included. Faults are scripted: see `
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from bisect import bisect_left
@@ -146,7 +147,7 @@ class ExchangeServer(ThreadingHTTPServer):
 
     def __init__(self, listings: Iterable[Listing], now: int, most: int = 1_000) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.listings = {listing.id: listing for listing in listings}
+        self.listings = {(listing.kind, listing.id): listing for listing in listings}
         self.now, self.most = now, most
         self.faults: list[Fault] = []
         self.asked: list[str] = []
@@ -163,6 +164,11 @@ class ExchangeServer(ThreadingHTTPServer):
     def __exit__(self, *error: object) -> None:
         self.shutdown()
         self.server_close()
+
+    def handle_error(self, *request: object) -> None:
+        """Tell what is wrong here; a client that is gone is none of it."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*request)  # type: ignore[arg-type]
 
     def n_asked(self, path: str) -> int:
         """Return how many requests had this in their path or query."""
@@ -187,6 +193,7 @@ class ExchangeServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: two of them wait for each other
     server: ExchangeServer
 
     def do_GET(self) -> None:
@@ -194,7 +201,11 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.fault(self.path)
         time.sleep(fault.delay)
         if fault.status != 200:
-            self._send(fault.status, {"code": -1003, "msg": "Too many requests."}, fault)
+            # What is wrong with the exchange itself is told by the web server before it.
+            if fault.status >= 500 and fault.body is None:
+                fault.body = b"<html>It is not there.</html>"
+            code = -1003 if fault.status in (418, 429) else -1100
+            self._send(fault.status, {"code": code, "msg": "It was not meant to be."}, fault)
             return
         try:
             said = self.server.answer(parts.path, dict(parse_qsl(parts.query)))
@@ -228,30 +239,42 @@ def _from(rows: list[Any], since: int | None, until: int, most: int) -> list[Any
 
 
 def _page(server: ExchangeServer, rows: list[Any], query: Query) -> list[Any]:
+    since, until = _span(server, query)
+    return _from(rows, since, until, _limit(server, query))
+
+
+def _span(server: ExchangeServer, query: Query) -> tuple[int | None, int]:
     since = int(query["startTime"]) if "startTime" in query else None
-    until = min(int(query.get("endTime", server.now)), server.now)
-    return _from(rows, since, until, min(int(query.get("limit", 500)), server.most))
+    return since, min(int(query.get("endTime", server.now)), server.now)
+
+
+def _limit(server: ExchangeServer, query: Query) -> int:
+    return min(int(query.get("limit", 500)), server.most)
 
 
 def _klines(server: ExchangeServer, kind: str, query: Query) -> Any:
     interval = query["interval"]
     length = int(interval[:-1]) * UNITS[interval[-1]]
-    candles = server.listings[query["symbol"]].candles.get(interval, [])
-    return [
-        [c.open_time, *map(str, c[1:]), c.open_time + length - 1, "0", 1, "0", "0", "0"]
-        for c in _page(server, candles, query)
-    ]
+    candles = server.listings[kind, query["symbol"]].candles.get(interval, [])
+    rows = []
+    for c in _page(server, candles, query):
+        # Of inverse contracts the volume is in contracts first, and then in coins.
+        volume, other = ("1", str(c.volume)) if kind == "inverse" else (str(c.volume), "1")
+        end = c.open_time + length - 1
+        rows.append([c.open_time, *map(str, c[1:5]), volume, end, other, 1, "0", "0", "0"])
+    return rows
 
 
 def _agg_trades(server: ExchangeServer, kind: str, query: Query) -> Any:
-    trades = server.listings[query["symbol"]].trades
+    trades = server.listings[kind, query["symbol"]].trades
     if "fromId" in query:
         begin = bisect_left([trade.id for trade in trades], int(query["fromId"]))
-        most = min(int(query.get("limit", 500)), server.most)
-        page = [trade for trade in trades[begin : begin + most] if trade.time <= server.now]
+        page = trades[begin : begin + _limit(server, query)]
+        page = [trade for trade in page if trade.time <= server.now]
     else:
-        times = [(trade.time, trade) for trade in trades]
-        page = [trade for _, trade in _page(server, times, query)]
+        # As the real one: of a span with more than a page holds the last ones.
+        since, until = _span(server, query)
+        page = [t for t in trades if (since or 0) <= t.time <= until][-_limit(server, query) :]
     more = {"M": True} if kind == "spot" else {}
     return [
         {
@@ -265,7 +288,7 @@ def _agg_trades(server: ExchangeServer, kind: str, query: Query) -> Any:
 def _funding_rate(server: ExchangeServer, kind: str, query: Query) -> Any:
     return [
         {"symbol": query["symbol"], "fundingTime": f.time, "fundingRate": f"{f.rate:.8f}"}
-        for f in _page(server, server.listings[query["symbol"]].fundings, query)
+        for f in _page(server, server.listings[kind, query["symbol"]].fundings, query)
     ]
 
 
@@ -333,7 +356,7 @@ def _asset_pairs(server: ExchangeServer, query: Query) -> Any:
 
 def _ohlc(server: ExchangeServer, query: Query) -> Any:
     # Whatever time is asked for: only the latest, with the one that is still open.
-    candles = server.listings[query["pair"]].candles[_MINUTES[query["interval"]]]
+    candles = server.listings["spot", query["pair"]].candles[_MINUTES[query["interval"]]]
     page = _from(candles, None, server.now, min(720, server.most))
     rows = [
         [c.open_time // 1_000, *map(str, c[1:5]), "0", str(c.volume), 1]
@@ -344,9 +367,10 @@ def _ohlc(server: ExchangeServer, query: Query) -> Any:
 
 
 def _kraken_trades(server: ExchangeServer, query: Query) -> Any:
-    trades = [(trade.time, trade) for trade in server.listings[query["pair"]].trades]
-    since = int(query.get("since", 0)) * 1_000
-    page = [trade for _, trade in _from(trades, since, server.now, server.most)]
+    trades = [(trade.time, trade) for trade in server.listings["spot", query["pair"]].trades]
+    since = int(query.get("since", 0))  # seconds, or ns
+    after = since // 1_000_000 if since > 10**15 else since * 1_000
+    page = [trade for _, trade in _from(trades, after + 1, server.now, server.most)]
     rows = [[str(t.price), str(t.amount), t.time / 1e3, t.side[0], "l", "", t.id] for t in page]
     return {query["pair"]: rows, "last": "0"}
 

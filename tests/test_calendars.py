@@ -87,10 +87,19 @@ def test_what_is_known_to_its_last_day_needs_no_day_after() -> None:
 
 
 def test_unknown_calendars_suggest_near_ones() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean .*'XNYS'"):
+    with pytest.raises(UnknownNameError, match=r"did you mean .*'XNYS'"):
         session_bounds("XNYZ", 0, 1)
     with pytest.raises(UnknownNameError, match="unknown calendar"):
         rows_per_year(np.arange(9) * NS_DAY, {"New York"})
+
+
+def test_a_calendar_that_the_package_cannot_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise NotImplementedError("implemented by subclasses")
+
+    monkeypatch.setattr(exchange_calendars, "get_calendar", broken)
+    with pytest.raises(DataError, match=r"XSGO.* cannot make it \(implemented by subclasses\)"):
+        session_bounds("XSGO", day("2024-01-01"), day("2024-01-05"))
 
 
 @pytest.mark.parametrize("code", ["XNYS", "XHKG", "CMES"])
@@ -197,6 +206,14 @@ def test_several_calendars_count_the_days_that_one_of_them_has() -> None:
     number, said = rows_per_year(np.unique(np.concatenate(closes)), {"XNYS", "XLON"})
     assert number == 2 * both and "calendar XLON, XNYS" in said
     assert session_days(frozenset({"XNYS", "24/7"})) == 365
+
+
+@pytest.mark.parametrize("calendars", [(), {"24/7"}, {"XNYS"}])
+def test_irregular_rows_are_counted(calendars: set[str]) -> None:
+    days = 20
+    time = np.unique(np.random.default_rng(0).integers(0, days * NS_DAY, 5_000))
+    number, said = rows_per_year(time, calendars)
+    assert number == pytest.approx(5_000 / days * 365.25, rel=1e-3) and "irregular rows" in said
 
 
 def test_data_that_comes_along_and_markets_that_never_close_load_no_calendar() -> None:

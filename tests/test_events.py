@@ -402,3 +402,17 @@ def test_missing_funding_is_refused_and_never_made_up(
     hole[row] = np.nan
     with pytest.raises(DataError, match=f"row {row}"):
         show.run(part.with_columns({"funding": hole}))
+
+
+@pytest.mark.parametrize("layout", ["wide", "long"])
+def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
+    """Bars of days labelled by their open close at the next midnight, in a frame as well."""
+    bars = closes({"A": [100.0, 50.0, 51.0]}, ["2024-01-02", "2024-01-03", "2024-01-04"], "open")
+    actions = pd.DataFrame({"time": pd.to_datetime(["2024-01-03"]), "split": [2.0]})
+    frame = bars.to_frame(layout)  # type: ignore[arg-type]
+    back = Bars.from_frame(frame)
+    assert cells(back.with_actions(actions)["split"]) == {1: 2.0}
+    assert cells(bars.with_actions(actions)["split"]) == {1: 2.0}
+    if layout == "wide":  # times that were changed since are in doubt again
+        frame.index = frame.index + pd.Timedelta(days=1)
+        assert any(note.startswith("times are dates") for note in Bars.from_frame(frame).notes)

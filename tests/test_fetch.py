@@ -1,9 +1,9 @@
-"""Fetching from exchanges: the real ccxt clients, over real sockets, with everything that goes wrong."""
+"""Fetching: the real ccxt clients, over real sockets, with everything that goes wrong."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,59 +13,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from exchange_server import Candle, ExchangeServer, Fault, Funding, Listing, Trade
+from exchange_server import Candle, ExchangeServer, Fault, Funding, Listing
+from fetching import (
+    DAY,
+    HOUR,
+    KLINES,
+    MINUTE,
+    START,
+    ask,
+    candles_of,
+    expected,
+    hourly,
+    listing,
+    stored,
+)
 
+from alphalab.data.exchanges.client import Client
 from alphalab.data.exchanges.fetch import fetch
 from alphalab.data.exchanges.fill import Fetched, Progress
 from alphalab.data.store.store import Store
 from alphalab.errors import DataError, InputError, UnknownNameError
-
-START = 1_609_459_200_000  # 2021-01-01, ms
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-KLINES, TRADES = "/klines", "/aggTrades"
-
-
-def hourly(n: int, start: int = START, seed: int = 0) -> list[Candle]:
-    rng, price, rows = random.Random(seed), 100.0, []
-    for row in range(n):
-        open_, price = price, round(price * (1 + rng.gauss(0, 0.01)), 2)
-        high, low = max(open_, price) + 0.5, min(open_, price) - 0.5
-        rows.append(Candle(start + row * HOUR, open_, high, low, price, float(rng.randint(0, 99))))
-    return rows
-
-
-def listing(candles: list[Candle], kind: str = "spot", **fields: Any) -> Listing:
-    made = Listing("BTC", "USD" if kind == "inverse" else "USDT", kind, **fields)
-    made.candles["1h"] = candles
-    made.in_days("1h")
-    return made
-
-
-def expected(candles: list[Candle], hours: int = 1) -> list[tuple[Any, ...]]:
-    return [(candle.open_time + hours * HOUR, *candle[1:]) for candle in candles]
-
-
-def stored(store: Store, table: str = "bars", **where: str) -> list[tuple[Any, ...]]:
-    rows = store.read(table, where=where)
-    names = [name for name in rows.column_names if name not in ("venue", "symbol", "interval")]
-    columns = [
-        rows[name].cast(pa.int64()).to_pylist() if name == "time" else rows[name].to_pylist()
-        for name in names
-    ]
-    times = [time // 1_000 for time in columns[0]]
-    return list(zip(times, *columns[1:], strict=True))
-
-
-def ask(server: ExchangeServer, store: Store, what: str = "1h", **options: Any) -> Fetched:
-    """Fetch with a client that does not wait between its requests."""
-    exchange = getattr(ccxt, options.pop("exchange", "binance"))
-    client = exchange({"rateLimit": 0, "timeout": 500, **options.pop("client", {})})
-    symbol = options.pop("symbol", "BTC/USDT")
-    try:
-        options = {"retry_wait": 0.001, **options}
-        return fetch(client, symbol, what, store=store, url=server.url, **options)[0]
-    finally:
-        client.close()
 
 
 @pytest.fixture
@@ -79,10 +46,6 @@ def server() -> Iterator[ExchangeServer]:
     candles = hourly(300)
     with ExchangeServer([listing(candles)], START + 300 * HOUR - 1, most=10) as running:
         yield running
-
-
-def candles_of(server: ExchangeServer) -> list[Candle]:
-    return server.listings["BTCUSDT"].candles["1h"]
 
 
 def test_candles_are_those_of_the_exchange_labelled_by_their_close(server, store) -> None:
@@ -121,14 +84,12 @@ def test_real_candles_of_a_perpetual_contract(shared_data: Path, store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("after_close_ms", "is_stored"), [(-1, False), (0, False), (1_999, False), (2_000, True)]
+    ("after_close_ms", "is_stored"), [(-1, False), (0, False), (1_000, False), (2_000, True)]
 )
 def test_a_candle_is_stored_two_seconds_after_its_close(after_close_ms, is_stored, store) -> None:
     with ExchangeServer([listing(hourly(5))], START + 5 * HOUR + after_close_ms) as server:
         ask(server, store, since="2021-01-01")
-    # The clock of the server stands still, and ours goes on by less than the two seconds left.
-    slack = 0 if after_close_ms != 1_999 else None
-    assert len(stored(store)) == 4 + is_stored or slack is None
+    assert len(stored(store)) == 4 + is_stored
 
 
 def test_what_is_stored_is_not_asked_for_again(server, store) -> None:
@@ -196,7 +157,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_change_nothing(fault: str, server, store) -> None:
-    server.faults = [FAULTS[fault]]
+    server.faults = [replace(FAULTS[fault])]
     waits: list[Progress] = []
     done = ask(server, store, since="2021-01-01", progress=waits.append)
     assert stored(store) == expected(candles_of(server)[:299])
@@ -219,7 +180,7 @@ def test_an_exchange_that_is_down_ends_it_and_what_came_is_kept(server, store) -
 
 
 def test_what_is_refused_is_not_tried_again(server, store) -> None:
-    server.faults = [Fault(KLINES, skip=2, status=400, body=b'{"code": -1100, "msg": "Illegal."}')]
+    server.faults = [Fault(KLINES, skip=2, status=400)]
     with pytest.raises(DataError, match="refuses: BadRequest"):
         ask(server, store, since="2021-01-01")
     assert server.n_asked(KLINES) == 3
@@ -264,21 +225,6 @@ def test_earlier_rows_join_the_stored_ones(server, store) -> None:
     assert server.n_asked(KLINES) - asked < 12
 
 
-def test_an_interruption_while_earlier_rows_come_leaves_one_piece(store) -> None:
-    candles = hourly(1_200)
-    with ExchangeServer([listing(candles)], START + 1_300 * HOUR, most=10) as server:
-        client = {"features": None}  # so that chunks are as short as an unknown limit makes them
-        late = "2021-02-18"
-        ask(server, store, since=late, client=client)
-        server.faults = [Fault(KLINES, skip=100, times=1, status=400)]
-        with pytest.raises(DataError, match="refuses"):
-            ask(server, store, since="2021-01-01", client=client)
-        rows = stored(store)
-        assert rows == expected(candles[1_200 - len(rows) :])
-        ask(server, store, since="2021-01-01", client=client)
-        assert stored(store) == expected(candles)
-
-
 @pytest.mark.parametrize(
     ("stored_span", "asked_span", "note"),
     [
@@ -311,9 +257,9 @@ def test_a_candle_that_changed_is_refused_unless_revised(server, store) -> None:
     candles = candles_of(server)
     for row in (40, 99):
         candles[row] = candles[row]._replace(volume=1e6)
-    with pytest.raises(DataError, match=r"volume=\d+ and 1000000"):
+    with pytest.raises(DataError, match="1000000"):
         ask(server, store)  # the last stored one is looked at again
-    with pytest.raises(DataError, match="2021-01-02T17:00:00Z is stored with other values"):
+    with pytest.raises(DataError, match="2021-01-02T17:00:00Z is stored with other"):
         ask(server, store, since="2021-01-01", again=True)
     assert len(stored(store)) == 100
     done = ask(server, store, since="2021-01-01", revise=True)
@@ -332,75 +278,6 @@ def test_progress_goes_forward_to_the_end(server, store) -> None:
     assert seen[-1].n_rows == 299 - 24 - 3 * 24 + 1  # one of them again
 
 
-def trades_of(n: int, crowd: int, seed: int = 0) -> list[Trade]:
-    """Trades of which up to `crowd` share a ms."""
-    rng, time, rows = random.Random(seed), START, []
-    while len(rows) < n:
-        time += rng.choice((1, 3, 500, 20_000, 3 * HOUR))
-        for _ in range(rng.randint(1, crowd)):
-            side = rng.choice(("buy", "sell"))
-            rows.append(Trade(995 + len(rows), time, side, 100.0 + len(rows), 1.5))
-    return rows[:n]
-
-
-def as_stored(trades: list[Trade]) -> list[tuple[Any, ...]]:
-    return [(t.time, str(t.id), t.side, t.price, t.amount) for t in trades]
-
-
-@pytest.mark.parametrize("exchange", ["binance", "kraken"])  # by id; by time, in seconds
-def test_trades_that_share_a_time_are_neither_lost_nor_doubled(exchange: str, store) -> None:
-    trades = trades_of(400, crowd=8)
-    market = Listing("BTC", "USDT", trades=trades, candles={"1h": hourly(1_000)})
-    market.in_days("1h")
-    with ExchangeServer([market], trades[200].time, most=30) as server:
-        ask(server, store, "trades", exchange=exchange, since="2021-01-01")
-        server.now = trades[-1].time + HOUR
-        done = ask(server, store, "trades", exchange=exchange)
-        assert sorted(stored(store, "trades")) == sorted(as_stored(trades))
-        assert done.notes == ()
-        version = store.version("trades")
-        assert ask(server, store, "trades", exchange=exchange).n_new == 0
-        assert store.version("trades") == version
-
-
-def test_more_trades_at_one_time_than_a_page_holds(store) -> None:
-    trades = [Trade(row, START + HOUR, "buy", 1.0, 1.0) for row in range(100)]
-    market = Listing("BTC", "USDT", trades=trades, candles={"1d": []})
-    with ExchangeServer([market], START + DAY, most=60) as server:
-        with pytest.raises(DataError, match="trades of BTC/USDT around 2021-01-01T01:00:00Z do no"):
-            ask(server, store, "trades", exchange="kraken", since="2021-01-01")
-        ask(server, store, "trades", since="2021-01-01")  # by id they fit
-    assert len(stored(store, "trades", venue="binance")) == 100
-
-
-def test_trades_that_the_exchange_has_no_more_are_told(store) -> None:
-    market = Listing("BTC", "USDT", trades=trades_of(300, 1), candles={"1d": []})
-    with ExchangeServer([market], market.trades[100].time) as server:
-        ask(server, store, "trades", exchange="kraken", since="2021-01-01")
-        del market.trades[:150]
-        server.now = market.trades[-1].time
-        done = ask(server, store, "trades", exchange="kraken")
-    assert done.notes[0].startswith("trades may be missing: what kraken gives after trade 1094 ")
-
-
-def test_real_trades_with_an_earlier_part(shared_data: Path, store) -> None:
-    rows = pq.read_table(shared_data / "xrp_eth_trades.parquet")
-    times = rows["time"].cast(pa.int64()).to_pylist()
-    names = ("id", "side", "price", "amount")
-    columns = dict(zip(names, (rows[name].to_pylist() for name in names), strict=True))
-    trades = [
-        Trade(int(columns["id"][row]), time, *(columns[name][row] for name in names[1:]))
-        for row, time in enumerate(times)
-    ]
-    market = Listing("XRP", "ETH", trades=trades)
-    with ExchangeServer([market], times[-1] + DAY) as server:
-        options = {"symbol": "XRP/ETH"}
-        ask(server, store, "trades", since="2019-10-13", **options)
-        done = ask(server, store, "trades", since="2019-10-11", **options)
-    assert sorted(stored(store, "trades")) == sorted(set(as_stored(trades)))
-    assert done.first == "2019-10-11T00:00:11.620Z"
-
-
 def test_real_funding_rates(shared_data: Path, store) -> None:
     rows = pq.read_table(shared_data / "xrp_perp_funding_8h.parquet")
     times = rows["time"].cast(pa.timestamp("ms", "UTC")).cast(pa.int64()).to_pylist()
@@ -412,7 +289,7 @@ def test_real_funding_rates(shared_data: Path, store) -> None:
         assert ask(server, store, "funding", since="2021-11-20", **options).n_new == 61 - 6
         server.now = times[-1] + HOUR
         done = ask(server, store, "funding", since="2021-11-01", **options)
-    assert stored(store, "funding") == pytest.approx(fundings)
+    assert stored(store, "funding") == [(f.time, pytest.approx(f.rate, abs=1e-8)) for f in fundings]
     assert done.notes == ("binance has nothing before 2021-11-18T00:00:00.017Z",)
 
 
@@ -463,3 +340,46 @@ def test_what_cannot_be_fetched_is_said(options, error, words: str, server, stor
 def test_an_exchange_that_is_none(exchange, url, error, words: str, store) -> None:
     with pytest.raises(error, match=words):
         fetch(exchange, "BTC/USDT", "1h", since=BEGIN, store=store, url=url, retry_wait=0.0)
+
+
+def addresses(urls: Any) -> list[str]:
+    if isinstance(urls, str):
+        return [urls]
+    return [address for nested in urls.values() for address in addresses(nested)]
+
+
+@pytest.mark.parametrize(
+    "name", ["binance", "bybit", "kraken", "okx", "kucoin", "bitfinex", "gate"]
+)
+def test_all_addresses_of_an_exchange_move(name: str) -> None:
+    client = Client(name, url="http://me:secret@127.0.0.1:9/proxy/")
+    moved = addresses(client.ccxt.urls["api"])
+    assert moved
+    assert all(url.startswith("http://127.0.0.1:9/proxy") for url in moved)
+    assert client.ccxt.session.auth == ("me", "secret")
+    client.close()
+
+
+def test_a_password_is_never_shown(server, store) -> None:
+    server.faults = [Fault(KLINES, skip=3, times=9, cut=True)]
+    client = ccxt.binance({"rateLimit": 0})
+    url = server.url.replace("//", "//me:secret@")
+    options = {"store": store, "url": url, "retry_wait": 0.0}
+    with pytest.raises(DataError) as error:
+        fetch(client, "BTC/USDT", "1h", since="2021-01-01", **options)
+    client.close()
+    assert "secret" not in f"{error.value} {store.history('bars')}"
+
+
+def test_bars_of_the_store_have_what_was_fetched(store) -> None:
+    rates = [Funding(START + hours * HOUR + 7, hours / 1e6) for hours in range(0, 200, 8)]
+    market = listing(hourly(200), "linear", fundings=rates, tick="0.05")
+    with ExchangeServer([market], START + 200 * HOUR - 1) as server:
+        for what, since in (("1h", "2021-01-01"), ("funding", "2021-01-01"), ("instruments", None)):
+            ask(server, store, what, symbol="BTC/USDT:USDT", since=since)
+    bars = store.bars("binance", "1h", symbols=["BTC/USDT:USDT"])
+    assert (bars.n_rows, bars.end) == (199, "2021-01-09T07:00:00Z")
+    assert (bars.instruments[0].tick, bars.instruments[0].funding_hours) == (0.05, 8.0)
+    # The funding at 08:00 and some ms is in the row that closes at 09:00.
+    assert bars.columns["funding"][:, 0][8::8] == pytest.approx([r.rate for r in rates[1:]])
+    assert bars.version == "store:binance/1h/BTC/USDT:USDT@bars=0,funding=0,instruments=0"

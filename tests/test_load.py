@@ -353,7 +353,10 @@ def test_missing_files(tmp_path: Path) -> None:
     [
         ("", ["is empty"]),
         (HEADER, ["no rows"]),
-        (HEADER + ROWS + "2024-01-04,1\n", ["line 4 has 2 cells, the first line 6: '2024-01-04,1'"]),
+        (
+            HEADER + ROWS + "2024-01-04,1\n",
+            ["line 4 has 2 cells, the first line 6: '2024-01-04,1'"],
+        ),
         (HEADER + ROWS.replace("12,9", "abc,9"), ["row 0, column 'high': 'abc' is not a number"]),
         (HEADER + ROWS.replace("200", "many"), ["row 1, column 'volume': 'many' is not a number"]),
         (HEADER + ROWS.replace("13,10", ",10"), ["row 1 (2024-01-03T21:00:00Z): high is NaN"]),

@@ -18,7 +18,7 @@ from alphalab.data.datasets import sp500
 from alphalab.data.synthetic import synthetic
 from alphalab.data.times import NS_DAY, NS_SECOND, nanoseconds, parse_duration
 from alphalab.errors import DataError, UnknownNameError
-from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
+from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 
 MINUTE = 60 * NS_SECOND
 HOUR = 60 * MINUTE
@@ -149,7 +149,7 @@ def prefix(bars: Bars, n_rows: int, interval: str) -> Bars | None:
         return None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(case=gappy(), interval=st.sampled_from(["20m", "1h", "4h", "1d", "3d"]), data=st.data())
 def test_what_a_prefix_tells_stays(
     case: tuple[str, IntArray], interval: str, data: st.DataObject
@@ -167,7 +167,7 @@ def test_what_a_prefix_tells_stays(
     assert before.time[-1] <= time[n_rows - 1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(case=gappy(), interval=st.sampled_from(["20m", "1h", "4h", "1d", "3d"]), data=st.data())
 def test_a_timeframe_knows_no_later_row(
     case: tuple[str, IntArray], interval: str, data: st.DataObject
@@ -186,7 +186,7 @@ def test_a_timeframe_knows_no_later_row(
         np.testing.assert_array_equal(whole[column][:row], short[column])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(case=gappy(), interval=st.sampled_from(["20m", "1h", "1d"]))
 def test_bars_and_timeframes_are_what_loops_make(case: tuple[str, IntArray], interval: str) -> None:
     calendar, time = case
@@ -235,6 +235,23 @@ def test_days_are_sessions_early_closes_included() -> None:
         rows = np.flatnonzero((time > opens[k]) & (time <= closes[k])).tolist()
         np.testing.assert_array_equal(days.high[k], naive(bars, rows, "high"))
     assert days.periods_per_year == 252
+
+
+@pytest.mark.parametrize(("interval", "offset"), [("1d", None), ("3d", None), ("7d", "4d")])
+def test_a_prefix_of_days_ends_no_window_early(interval: str, offset: str | None) -> None:
+    bars = sp500().between("2012-10-15", "2012-11-30")
+    whole = bars.resample(interval, offset=offset)
+    for n_rows in range(10, bars.n_rows):
+        part = bars.rows(0, n_rows).resample(interval, offset=offset)
+        assert part == whole.rows(0, part.n_rows)
+        assert (whole.time[part.n_rows :] > bars.time[n_rows - 1]).all()
+
+
+def test_a_row_at_the_open_is_of_the_session_before() -> None:
+    bars = made(nanoseconds("2024-01-01") + np.arange(1, 97) * HOUR, calendar="24/5")
+    days = bars.resample("1d")
+    assert days == bars.resample("1d", calendar="24/7")
+    assert days.n_rows == 4 and days.close[0, 0] == bars.close[23, 0]
 
 
 def test_hours_end_with_the_session() -> None:
@@ -374,6 +391,19 @@ def test_funding_is_added_where_all_of_it_is_known() -> None:
     np.testing.assert_array_equal(bars.resample("1d")["funding"].ravel(), [np.nan, 15])
 
 
+@pytest.mark.parametrize("interval", ["30m", "4h", "8h", "1d"])
+def test_real_funding_is_that_of_coarse_bars(shared_data: Path, interval: str) -> None:
+    bars = al.load(shared_data / "xrp_perp_5m.parquet", bar_label="open")
+    bars = bars.with_instruments(kind="linear", funding_hours=8, calendar="24/7")
+    path = shared_data / "xrp_perp_funding_8h.parquet"
+    given_ = pd.read_parquet(path)
+    given_["symbol"] = bars.symbols[0]
+    fine, coarse = bars.with_funding(given_), bars.resample(interval)
+    resampled, placed = fine.resample(interval)["funding"], coarse.with_funding(given_)["funding"]
+    assert np.count_nonzero(~np.isnan(resampled)) > 2
+    np.testing.assert_allclose(resampled[1:], placed[1:], rtol=1e-12)
+
+
 def test_funding_that_a_gap_moves_to_another_window_is_unknown() -> None:
     time = START + np.delete(np.arange(1, 49), [14, 15, 16, 17, 18, 19, 20, 21, 22, 23]) * HOUR
     bars = made(time, 1).with_instruments(kind="linear", funding_hours=8)
@@ -404,7 +434,19 @@ def test_notes_tell_of_what_is_not_whole() -> None:
         "its window began at 2024-01-01T00:00:00Z",
         "the 1h window to 2024-01-01T03:00:00Z has not closed: its rows, 3, are left out",
     )
-    assert hours.version == bars.version and hours.source == bars.source
+    change = InstrumentChange(int(bars.time[5]), Instrument(symbol="S1", tick=0.5))
+    stored = Bars(
+        bars.time,
+        bars.symbols,
+        bars.columns,
+        instrument_changes=[change],
+        version="store:v/10m@bars=3",
+        source="v",
+    )
+    again = stored.resample("1h")
+    assert again.instrument_changes == (change,)
+    assert again.version == "" and again.source == "v"
+    assert again.notes[0] == "resampled from 10m to 1h: store:v/10m@bars=3"
 
 
 @pytest.mark.parametrize(

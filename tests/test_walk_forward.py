@@ -384,7 +384,7 @@ def test_the_number_of_threads_changes_nothing(
 @pytest.mark.parametrize("gap", [0, 15])
 def test_what_comes_later_changes_nothing_before(bars: al.Bars, anchored: bool, gap: int) -> None:
     more: dict[str, Any] = {"train": 300, "test": 120, "anchored": anchored, "gap": gap}
-    more |= {"rebalance": al.every_row(), **OPTIONS}
+    more |= {"rebalance": al.every_row(), "quality": "accept", **OPTIONS}  # prices are changed
     walk = al.walk_forward(Cross, bars, GRID, **more)
     first = walk.folds[0].test[0]
     rows = {fold.test[0] for fold in walk.folds} | {fold.train[1] for fold in walk.folds[1:]}

@@ -15,9 +15,11 @@ from alphalab.cli.running import (
     check_report,
     with_run_flags,
 )
+from alphalab.errors import InputError
 
 if TYPE_CHECKING:
     from alphalab.research.result import Result
+    from alphalab.research.summary import Summary
 
 # The rest is in the report.
 _ASSUMPTIONS = ("Fill", "Costs", "Digest")
@@ -36,6 +38,13 @@ def backtest(
             help="Rows per block: changes speed, never the result.", show_default="automatic"
         ),
     ] = None,
+    scan: Annotated[
+        bool,
+        typer.Option(
+            "--scan",
+            help="Read a store block by block, for more rows than fit into memory: figures alone.",
+        ),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
     ] = None,
@@ -49,15 +58,23 @@ def backtest(
 
     out = Output(json=json, quiet=quiet)
     check_report(report)
+    if scan and report is not None:
+        raise InputError(
+            "--report with --scan",
+            rule="a report shows every fill, and a scan keeps figures alone.",
+            fix="Leave one of them out.",
+        )
     with out.user_code():
         cls = load_strategy(strategy)
         chosen = make_strategy(cls, run.parameters())
     file = run.file()
     keywords = run.keywords(file)
     RunSettings(**keywords)  # do they go together?
-    bars = run.bars(file)
+    quality = run.checked_by(file)
+    bars = run.scan(file) if scan else run.bars(file)
 
     from alphalab.research.backtest import backtest
+    from alphalab.research.result import Result
 
     announce_compilation(out)
     with out.user_code(), blame(cls):
@@ -67,8 +84,9 @@ def backtest(
             **keywords,
             block_rows=block_rows,
             progress=out.shows_progress,
+            quality=quality,
         )
-    if report is not None:
+    if isinstance(result, Result) and report is not None:
         result.to_html(report)
     for note in () if json else bars.notes:  # they are part of the object
         out.note(f"data: {note}")
@@ -80,16 +98,17 @@ def backtest(
         _show(out, result, report)
 
 
-def _show(out: Output, result: Result, report: Path | None) -> None:
+def _show(out: Output, result: Result | Summary, report: Path | None) -> None:
     from alphalab.research.display import FIGURES, figure_texts, strategy_text
 
-    bars = result.bars
-    names = ", ".join(bars.symbols[:5]) + (" ..." if bars.n_symbols > 5 else "")
-    span = f"{bars.start[:10]} to {bars.end[:10]}, {bars.n_rows:,} rows of {names}"
-    title = f"{strategy_text(result)} on {bars.source or 'given bars'}, {span}"
+    data = result.to_dict()["data"]
+    names = ", ".join(data["symbols"][:5]) + (" ..." if len(data["symbols"]) > 5 else "")
+    span = f"{data['start'][:10]} to {data['end'][:10]}, {data['rows']:,} rows of {names}"
+    title = f"{strategy_text(result)} on {data['source'] or 'given bars'}, {span}"
     rows = [(FIGURES[name].label, text) for name, text in figure_texts(result).items()]
     out.table(rows, ("figure", "value"), title)
-    for label in _ASSUMPTIONS:
-        out.text(f"{label}: {result.assumptions[label]}")
+    said = result.assumptions
+    for label in (label for label in _ASSUMPTIONS if label in said):
+        out.text(f"{label}: {said[label]}")
     if report is not None:
         out.text(f"Report: {report}")

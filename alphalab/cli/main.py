@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from alphalab.cli.backtest import backtest
 from alphalab.cli.data.app import app as data
@@ -24,8 +25,23 @@ from alphalab.errors import AlphalabError
 
 INTERRUPTED = 130
 
+
+class _Stopped(Exception):
+    """Ctrl-C, with what the command says about it: typer itself would forget the words."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            raise _Stopped(*stopped.args) from None
+
+
 app = typer.Typer(
     name="alphalab",
+    cls=_Commands,
     help="Backtest, search and trade alphas with one compiled step.",
     epilog="Exit codes: 0 fine, 1 a finding, 2 wrong use, 3 refused by a gate.",
     no_args_is_help=True,
@@ -75,10 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Errors come before options are parsed, too, and have to be printed as asked all the same.
     out = Output(json="--json" in given)
+    kept = "nothing was written"
     try:
         code = app(given, prog_name="alphalab", standalone_mode=False) or 0
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+    except (KeyboardInterrupt, _Stopped) as stopped:
+        code, kept = INTERRUPTED, str(stopped) or kept
     except typer.TyperException as error:
         code = error.exit_code
         if message := error.format_message():  # without arguments the help has been printed
@@ -94,10 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fix = "" if "--debug" in given else "Run it again with --debug to see where."
         out.error("UNEXPECTED", f"{type(error).__name__}: {error}", fix=fix)
     if code == INTERRUPTED:
-        # What brings data in commits part after part; all else writes when it is done.
-        stays = given[:1] == ["data"]
-        done = "what is in the store stays" if stays else "nothing was written"
-        out.error("INTERRUPTED", f"interrupted, {done}")
+        out.error("INTERRUPTED", f"interrupted, {kept}")
     return int(code)
 
 

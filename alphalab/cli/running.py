@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from alphalab.cli.data.options import StoreFlag
 from alphalab.cli.output import Output
 from alphalab.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from alphalab.cli.settings import RunFile
     from alphalab.data.bars import Bars
+    from alphalab.data.quality.settings import QualitySettings
+    from alphalab.data.store.scan import Scan
 
 Returned = TypeVar("Returned")
 
@@ -35,10 +38,12 @@ class RunFlags:
         typer.Option(
             "--data",
             "-d",
-            help="A data set (alphalab doctor lists them), or a CSV, Parquet or Feather file.",
+            help="A data set (alphalab doctor lists them), a CSV, Parquet or Feather file, or an"
+            " address in a store: store:VENUE/INTERVAL[/SYMBOL].",
             show_default=False,
         ),
     ]
+    store: StoreFlag = None
     param: Annotated[
         list[str] | None,
         typer.Option(
@@ -116,6 +121,14 @@ class RunFlags:
         typer.Option(help="What becomes of dividends; splits apply.", show_default="cash"),
     ] = None
 
+    quality: Annotated[
+        Literal["refuse", "accept", "unchecked"] | None,
+        typer.Option(
+            help="What becomes of data with errors; unchecked: not looked for.",
+            show_default="refuse",
+        ),
+    ] = None
+
     def file(self) -> RunFile:
         """Return what the settings file says."""
         from alphalab.cli.settings import read_run_file
@@ -144,6 +157,13 @@ class RunFlags:
         }
         return run_keywords(file, flags)
 
+    def checked_by(self, file: RunFile) -> QualitySettings:
+        """Return how the data is checked, and what becomes of errors."""
+        from alphalab.data.quality.settings import quality_settings
+
+        flag = {} if self.quality is None else {"on_errors": self.quality}
+        return quality_settings(file.quality | flag, file.name)
+
     def bars(self, file: RunFile) -> Bars:
         """Return the bars: with the events and instruments of the files, and of these the chosen.
 
@@ -151,14 +171,45 @@ class RunFlags:
         """
         from alphalab.data.load import load
 
-        bars = file.instruments_of(load(self.data, bar_label=self.bar_label))
-        bars = bars if self.funding is None else bars.with_funding(self.funding)
-        bars = bars if self.actions is None else bars.with_actions(self.actions)
-        if self.symbols is not None:
-            bars = bars.select([name.strip() for name in self.symbols.split(",")])
+        if self.data.startswith("store:"):
+            bars = load(self.data, store=self.store, **self._chosen)
+            return self._with_events(file.instruments_of(bars))
+        bars = load(self.data, bar_label=self.bar_label, store=self.store)
+        bars = self._with_events(file.instruments_of(bars))
+        if self._symbols is not None:
+            bars = bars.select(self._symbols)
         if self.start is not None or self.end is not None:
             bars = bars.between(self.start, self.end)
         return bars
+
+    def scan(self, file: RunFile) -> Scan:
+        """Return the bars of a store, to be read block by block."""
+        from alphalab.data.store.scan import scan
+
+        given = {
+            "--funding": self.funding,
+            "--actions": self.actions,
+            "instruments in --settings": file.instrument or file.instruments,
+        }
+        for name in (name for name, value in given.items() if value):
+            raise InputError(
+                f"--scan with {name}",
+                rule="what belongs to a scan is in its store.",
+                fix="Ingest it: alphalab data ingest FILE --kind funding|actions|instruments.",
+            )
+        return scan(self.data, store=self.store, **self._chosen)
+
+    @property
+    def _symbols(self) -> list[str] | None:
+        return None if self.symbols is None else [x.strip() for x in self.symbols.split(",")]
+
+    @property
+    def _chosen(self) -> dict[str, Any]:
+        return {"symbols": self._symbols, "start": self.start, "end": self.end}
+
+    def _with_events(self, bars: Bars) -> Bars:
+        bars = bars if self.funding is None else bars.with_funding(self.funding)
+        return bars if self.actions is None else bars.with_actions(self.actions)
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters as texts by name."""

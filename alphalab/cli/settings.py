@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from alphalab.config import RunSettings
 from alphalab.data.bars import Bars
+from alphalab.data.quality.settings import quality_settings
 from alphalab.data.rules import changed_instruments
 from alphalab.errors import AlphalabError, InputError, ParameterError, UnknownNameError
 from alphalab.research.setting_names import checked, settings_in
@@ -25,6 +26,8 @@ class RunFile(NamedTuple):
         Fields of every `Instrument`.
     instruments : dict of str to dict
         The same for single symbols.
+    quality : dict
+        Fields of `QualitySettings`.
     name : str
         What leads the messages about it.
     """
@@ -32,6 +35,7 @@ class RunFile(NamedTuple):
     run: dict[str, Any]
     instrument: dict[str, Any]
     instruments: dict[str, dict[str, Any]]
+    quality: dict[str, Any]
     name: str
 
     def instruments_of(self, bars: Bars) -> Bars:
@@ -56,7 +60,7 @@ def read_run_file(path: Path | None) -> RunFile:
         A name that is no setting; near ones are suggested.
     """
     if path is None:
-        return RunFile({}, {}, {}, "")
+        return RunFile({}, {}, {}, {}, "")
     try:
         run = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -78,11 +82,13 @@ def read_run_file(path: Path | None) -> RunFile:
                 rule="fields of instruments are in tables [instrument] (all) and "
                 "[instruments.SYMBOL] (one).",
             )
+    quality = run.pop("quality", {})
+    quality_settings(quality, f"{path}: quality")
     try:
-        _check_names(run, RunSettings, "setting", ("instrument", "instruments"))
+        _check_names(run, RunSettings, "setting", ("instrument", "instruments", "quality"))
     except UnknownNameError as error:
         raise _in_file(str(path), error) from None
-    return RunFile(run, instrument, instruments, str(path))
+    return RunFile(run, instrument, instruments, quality, str(path))
 
 
 def run_keywords(file: RunFile, flags: Mapping[str, Any]) -> dict[str, Any]:

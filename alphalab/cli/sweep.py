@@ -106,6 +106,7 @@ def sweep(
     space = _space(cls, grid or [], run.parameters(), most, search, (trials, batch, seed))
     file = run.file()
     keywords = run.keywords(file)
+    quality = run.checked_by(file)
     bars = run.bars(file)
 
     from alphalab.artifact.loading import blame
@@ -123,6 +124,7 @@ def sweep(
             max_columns=most,
             n_jobs=jobs,
             progress=out.shows_progress,
+            quality=quality,
             **keywords,
         )
     if report is not None:

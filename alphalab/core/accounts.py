@@ -98,6 +98,7 @@ class Accounts:
         different = {id(settings): settings for _, settings in columns}  # most share theirs
         place = {key: i for i, key in enumerate(different)}
         which = np.array([place[id(settings)] for _, settings in columns])
+        self._costs, self._which = [settings.costs for settings in different.values()], which
         records = [_records_of(settings, instruments) for settings in different.values()]
         rules, tiers, assets, groups = zip(*records, strict=True)
         self.rules: Any = np.concatenate(rules)[which]
@@ -117,6 +118,11 @@ class Accounts:
         for name in ("equity", "start", "peak", "least", "least_before"):
             self.figures[name] = cash
         self.equity[:, 0] = cash
+
+    def change(self, instruments: Sequence[Instrument]) -> None:
+        """Go on with other ticks, lots, minimum values and fees."""
+        records = [instrument_records(instruments, costs) for costs in self._costs]
+        self.instruments[...] = np.array(records)[self._which]
 
     @property
     def books(self) -> tuple[Any, ...]:

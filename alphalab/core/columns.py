@@ -21,6 +21,7 @@ from alphalab.core.checks import check_assets, check_weights
 from alphalab.core.decide import decide_identity
 from alphalab.core.rows import check_rows
 from alphalab.core.strategy import Strategy
+from alphalab.core.timeline import Timeline
 from alphalab.errors import DataError, ParameterError, StrategyError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import Plan
@@ -29,7 +30,15 @@ from alphalab.kernels import drivers
 from alphalab.kernels._jit import CACHE_DIR, silent
 from alphalab.kernels.digest import N_WORDS
 from alphalab.kernels.identity import identity
-from alphalab.types import LEDGER, TALLY, FloatArray, Instrument, IntArray, Records
+from alphalab.types import (
+    LEDGER,
+    TALLY,
+    FloatArray,
+    Instrument,
+    InstrumentChange,
+    IntArray,
+    Records,
+)
 
 _BATCH_CELLS = 65_536  # targets of columns that are pushed in one call: half a megabyte
 
@@ -99,6 +108,8 @@ class Columns:
         dividends are the same in all.
     instruments : sequence of Instrument
         The N assets, in the order of the columns of the bars.
+    changes : sequence of InstrumentChange
+        What becomes of them later: ticks, lots, minimum values and fees.
     capacity : int, optional
         Rows computed at a time.
 
@@ -132,6 +143,7 @@ class Columns:
         self,
         columns: Sequence[Column],
         instruments: Sequence[Instrument],
+        changes: Sequence[InstrumentChange] = (),
         *,
         capacity: int | None = None,
     ) -> None:
@@ -139,6 +151,8 @@ class Columns:
         n_assets = len(self.instruments)
         self._settings = _common_settings(columns)
         check_assets(self.instruments, self._settings, capacity)
+        self._timeline = Timeline(self.instruments, changes)
+        self._state = 0  # of the timeline, in force
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         shapes = [shape_of(x.strategy, x.settings, len(x.expressions), n_assets) for x in columns]
         groups: dict[Shape, list[int]] = {}
@@ -200,8 +214,12 @@ class Columns:
         first = self._accounts[0]
         last, marks = int(first.accounts["time"][0]), first.positions["mark"][0]
         check_rows(self._settings, self.instruments, self.columns, last, marks, time, columns)
-        for i in range(0, time.size, self.capacity):
-            self._step(slice(i, min(i + self.capacity, time.size)), time, columns)
+        for rows, state in self._timeline.spans(time, self.capacity):
+            if state != self._state:
+                for accounts in self._accounts:
+                    accounts.change(self._timeline.states[state])
+                self._state = state
+            self._step(rows, time, columns)
 
     def _step(self, rows: slice, time: IntArray, columns: Mapping[str, FloatArray]) -> None:
         """Push up to `capacity` rows: the plan yields what batch after batch needs."""

@@ -16,11 +16,12 @@ from alphalab.core.checks import check_assets, check_weights
 from alphalab.core.decide import decide_identity
 from alphalab.core.rows import check_rows
 from alphalab.core.strategy import Strategy
+from alphalab.core.timeline import Timeline
 from alphalab.errors import DataError, StateError, StrategyError
 from alphalab.expr.plan import Plan
 from alphalab.kernels import drivers
 from alphalab.kernels._jit import silent
-from alphalab.types import LEDGER, FloatArray, Instrument, IntArray, Records
+from alphalab.types import LEDGER, FloatArray, Instrument, InstrumentChange, IntArray, Records
 
 SNAPSHOT_VERSION = 3
 
@@ -75,6 +76,8 @@ class Engine:
     instruments : sequence of Instrument
         The N assets, in the order of the columns.
     settings : RunSettings
+    changes : sequence of InstrumentChange
+        What becomes of the instruments later: ticks, lots, minimum values and fees.
     capacity : int, optional
         Rows computed at a time; `push` takes any number.
 
@@ -113,12 +116,16 @@ class Engine:
         instruments: Sequence[Instrument],
         settings: RunSettings,
         *,
+        changes: Sequence[InstrumentChange] = (),
         capacity: int | None = None,
     ) -> None:
         self.strategy = strategy
         self.instruments = tuple(instruments)
         self.settings = settings
         check_assets(self.instruments, settings, capacity)
+        self.changes = tuple(changes)
+        self._timeline = Timeline(self.instruments, self.changes)
+        self._state = 0  # of the timeline, in force
         n_assets = len(self.instruments)
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         self.expressions = strategy.expressions()
@@ -175,8 +182,10 @@ class Engine:
             *(np.empty(0, log) for log in LOGS),
         )
         logs: list[list[NDArray[np.uint8]]] = [[] for _ in LOGS]
-        for i in range(0, n_rows, self.capacity):
-            rows = slice(i, min(i + self.capacity, n_rows))
+        for rows, state in self._timeline.spans(time, self.capacity):
+            if state != self._state:
+                self._accounts.change(self._timeline.states[state])
+                self._state = state
             self._step(rows, time, columns, block, logs)
         self._within_push = False
         whole = (
@@ -212,7 +221,8 @@ class Engine:
         StateError
             An engine with other settings, other assets, or another number of orders.
         """
-        if (other.settings, other.instruments) != (self.settings, self.instruments) or (
+        theirs = (other.settings, other.instruments, other.changes)
+        if theirs != (self.settings, self.instruments, self.changes) or (
             other._accounts.shape.places != self._accounts.shape.places
         ):
             raise StateError(
@@ -220,8 +230,8 @@ class Engine:
                 f"{type(other.strategy).__name__}",
                 rule="settings, assets and the number of orders that may wait are the same.",
             )
-        for mine, theirs in zip(self._accounts.books, other._accounts.books, strict=True):
-            mine[...] = theirs
+        for mine, book in zip(self._accounts.books, other._accounts.books, strict=True):
+            mine[...] = book
 
     def _check_whole(self) -> None:
         if self._within_push:
@@ -355,5 +365,6 @@ def _identity(engine: Engine) -> str:
             msgspec.json.encode(instrument, order="sorted").decode()
             for instrument in engine.instruments
         ),
+        *(msgspec.json.encode(change, order="sorted").decode() for change in engine.changes),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

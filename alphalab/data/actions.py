@@ -90,9 +90,27 @@ def actions_from_factors(factors: pd.DataFrame, closes: pd.DataFrame) -> pd.Data
 def adjusted_columns(
     bars: Bars, dividends: bool, ahead: tuple[FloatArray, FloatArray] | None
 ) -> dict[str, FloatArray]:
-    """Return the columns of bars, (T, N) each, without splits and dividends: these are behind them.
+    """Return the columns of bars, (T, N) each, as if all splits and dividends were behind them.
 
-    `Bars.adjusted` says what is adjusted, what is given and what is refused.
+    Prices before a split are divided by it and volume is multiplied by it; prices before a dividend
+    are multiplied by 1 less its share of the last close. The last bar stays as it was. Neither
+    column is left, so nothing is booked twice; other columns stay.
+
+    Parameters
+    ----------
+    bars : Bars
+        Unadjusted prices with the columns ``split`` and ``dividend``, or one of them.
+    dividends : bool
+        Whether prices are adjusted for dividends as well. Returns are then those of a position
+        whose dividends are put into the same asset, at the close before less the dividend.
+    ahead : pair of ndarray of shape (N,), optional
+        Splits and dividends that are due before the next bar; NaN where there is none.
+
+    Raises
+    ------
+    DataError
+        Bars without these columns (`Bars.with_actions` adds them), or a dividend that is not below
+        the price it is paid from.
     """
     if not {"split", "dividend"} & bars.columns.keys():
         raise DataError(

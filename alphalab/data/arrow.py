@@ -175,7 +175,7 @@ def _parsed(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
             return column.cast(pa.timestamp("ns", tz=zone))
         except pa.ArrowInvalid:
             continue
-    zoned = 0
+    zoned: list[bool] = []
     for row, text in enumerate(column.to_pylist()):
         fitting = [zone for zone in _ZONES if _reads_as_instant(text, zone)]
         if not fitting:
@@ -183,12 +183,17 @@ def _parsed(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
                 f"{where}row {row}, column {name!r}: {text!r} is not an ISO date or time",
                 rule="times in text are ISO-8601, between the years 1678 and 2261 "
                 "(1/4/1999 could be in January or in April).",
-                fix="Write 1999-01-04 or 1999-01-04T16:00:00Z.",
+                fix="Write 1999-01-04 or 1999-01-04T16:00:00Z, or say by a mapping how they are "
+                "written: time_format='%d/%m/%Y'.",
             )
-        zoned += "UTC" in fitting
+        zoned.append("UTC" in fitting)
+    odd = zoned.index(not zoned[0])
     raise DataError(
-        f"{where}column {name!r}: {zoned} of {len(column)} times carry a zone",
+        f"{where}column {name!r}: {sum(zoned)} of {len(column)} times carry a zone, "
+        f"the first does{'' if zoned[0] else ' not'} and row {odd} ({column[odd].as_py()!r}) "
+        f"does{' not' if zoned[0] else ''}",
         rule="all times of a column carry a zone, or none does.",
+        fix="Correct the rows at their source.",
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from alphalab.data import rules
 from alphalab.data.times import Instant, iso, nanoseconds, rows_per_year
 from alphalab.errors import DataError, UnknownNameError
-from alphalab.types import FloatArray, Instrument, IntArray
+from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,8 @@ class Bars:
         cell: not listed or not traded. Arrays are copied unless they are read-only.
     instruments : sequence of Instrument, optional
         One for each symbol, in their order. Not given: plain ones.
+    instrument_changes : sequence of InstrumentChange
+        What becomes of them later. An engine takes other ticks, lots, minimum values and fees.
     periods_per_year : float, optional
         Rows a year holds. Not given: derived from the times, see `periods_per_year`.
     source : str
@@ -47,7 +49,7 @@ class Bars:
 
     Attributes
     ----------
-    time, symbols, columns, instruments, source, version
+    time, symbols, columns, instruments, instrument_changes, source, version
         As above; arrays are read-only.
 
     Raises
@@ -76,13 +78,14 @@ class Bars:
 
     __slots__ = (
         *("_annual", "_id", "_notes", "_quality"),
-        *("columns", "instruments", "source", "symbols", "time", "version"),
+        *("columns", "instrument_changes", "instruments", "source", "symbols", "time", "version"),
     )
 
     time: IntArray
     symbols: tuple[str, ...]
     columns: Mapping[str, FloatArray]
     instruments: tuple[Instrument, ...]
+    instrument_changes: tuple[InstrumentChange, ...]
     source: str
     version: str
 
@@ -93,6 +96,7 @@ class Bars:
         columns: Mapping[str, Any],
         *,
         instruments: Sequence[Instrument] | None = None,
+        instrument_changes: Sequence[InstrumentChange] = (),
         periods_per_year: float | None = None,
         source: str = "",
         notes: Sequence[str] = (),
@@ -106,6 +110,7 @@ class Bars:
             rules.checked_columns(columns, self.time, self.symbols, source)
         )
         self.instruments = rules.checked_instruments(instruments, self.symbols)
+        self.instrument_changes = rules.checked_changes(instrument_changes, self.symbols)
         self._notes = tuple(notes)
         self._annual: tuple[float, str] | None = None
         self._id: str | None = None
@@ -133,23 +138,14 @@ class Bars:
         Parameters
         ----------
         frame : pandas.DataFrame, pyarrow.Table, or anything that exports itself to Arrow (polars)
-            One bar in each row: times as a DatetimeIndex or as a column named time, timestamp,
-            date, datetime, open_time or close_time; open, high, low, close and optionally volume in
-            any letter case; a column symbol (or ticker) where there are several. Every row has its
-            four prices. Or, pandas only, wide: times as the index, two column levels, field and
-            symbol in either order; four NaN in a cell: did not trade. Further numeric columns keep
-            their name. Times without a zone are UTC.
+            Time, open, high, low, close, volume, symbol: one bar in each row, or wide. See
+            `alphalab.data.frames.from_frame`.
         symbol : str
             The symbol of a frame that names none.
         bar_label : {"close", "open"}
             What a time names. Opening times move later by the most frequent step between rows.
         instruments, periods_per_year, source
             As in `Bars`.
-
-        Raises
-        ------
-        DataError
-            A column that is missing, ambiguous or not numeric, or a broken rule of `Bars`.
 
         Examples
         --------
@@ -216,13 +212,7 @@ class Bars:
         layout : {"wide", "long"}
             ``"wide"``: times as the index (UTC), two column levels, field and symbol. ``"long"``:
             columns time, symbol and the fields, one row for each cell that traded, sorted by symbol
-            and time; cells without prices are left out.
-
-        Returns
-        -------
-        pandas.DataFrame
-            `from_frame` makes equal bars of it (long: if every row and symbol traded, and nothing
-            is known where nothing traded).
+            and time. `from_frame` makes equal bars of it (long: if every cell traded).
         """
         from alphalab.data.frames import to_frame
 
@@ -302,22 +292,11 @@ class Bars:
     def id(self) -> str:
         """Identity of the data: 32 hexadecimal digits.
 
-        BLAKE2b of times, symbols, columns and instruments. Neither the order of the columns nor
-        `source` nor `notes` counts.
+        BLAKE2b of times, symbols, columns, instruments and their changes. Neither the order of the
+        columns nor `source` nor `notes` counts.
         """
         if self._id is None:
-            names = sorted(self.columns)
-            digest = hashlib.blake2b(digest_size=16)
-            digest.update(msgspec.json.encode([self.n_rows, self.symbols, names]))
-            digest.update(msgspec.json.encode(self.instruments, order="sorted"))
-            digest.update(self.time.astype("<i8", copy=False).tobytes())
-            for name in names:
-                values = self.columns[name]
-                # NaN has many bit patterns, and processors differ in the one they make.
-                digest.update(
-                    np.where(np.isnan(values), np.nan, values).astype("<f8", copy=False).data
-                )
-            self._id = digest.hexdigest()
+            self._id = _identity(self)
         return self._id
 
     @property
@@ -421,6 +400,9 @@ class Bars:
         return self._with(
             symbols=names,
             instruments=tuple(self.instruments[place] for place in chosen),
+            instrument_changes=tuple(
+                change for change in self.instrument_changes if change.instrument.symbol in names
+            ),
             columns={
                 name: np.ascontiguousarray(values[:, chosen])
                 for name, values in self.columns.items()
@@ -446,18 +428,11 @@ class Bars:
         Parameters
         ----------
         instruments : sequence of Instrument, optional
-            One for each symbol, in their order. Not given: those that are there.
+            One for each symbol, in their order, without changes. Not given: those that are there.
         symbol : str, optional
             The one whose fields change. Not given: all of them.
         **fields
             Fields of `Instrument` and their new values.
-
-        Raises
-        ------
-        UnknownNameError
-            No such symbol or field; near ones are suggested.
-        ParameterError
-            A value of the wrong type or outside its range.
 
         Examples
         --------
@@ -467,39 +442,27 @@ class Bars:
         >>> [(x.kind, x.funding_hours, x.tick) for x in bars.instruments]
         [('linear', 8.0, 0.01), ('linear', 8.0, 0.0)]
         """
-        given = self.instruments
+        given, changes = self.instruments, self.instrument_changes
         if instruments is not None:
-            given = rules.checked_instruments(instruments, self.symbols)
+            given, changes = rules.checked_instruments(instruments, self.symbols), ()
         changed = rules.changed_instruments(given, symbol, fields)
         derived = self._derived_annual()
         if derived and derived[1] and _calendars(changed) != _calendars(self.instruments):
             derived = None  # another calendar may tell another number of rows a year
-        return self._with(instruments=changed, _annual=derived)
+        return self._with(
+            instruments=changed,
+            instrument_changes=rules.changed_changes(changes, symbol, fields),
+            _annual=derived,
+        )
 
     def with_funding(self, given: Any) -> Bars:
         """Return bars with the funding of perpetual contracts as the column ``funding``.
 
-        A row's rate is that of the funding in its span, from the time of the row before to its own
-        time (not included); the sum, where several are. It is NaN where none is, and where one that
-        is due has no rate: nothing is made up, and a backtest refuses to go on without it.
-
         Parameters
         ----------
         given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
-            A table, or a CSV, Parquet or Feather file of one: a time column (as in `from_frame`),
-            ``funding_rate`` (or funding, rate; 0.0001 is one basis point, paid by those who are
-            long) and, where several symbols have funding, symbol. Stamps are up to a minute late.
-
-        Raises
-        ------
-        DataError
-            No symbol with `Instrument.funding_hours`, a stamp that is no multiple of them since
-            midnight UTC, two rates for one funding, an unknown symbol, or a rate that is no number.
-
-        Notes
-        -----
-        Symbols that the table does not name keep the column that they have. `notes` says how many
-        fundings lie outside the bars.
+            A table or a file of one: a time column, ``funding_rate`` and, where several symbols
+            have funding, symbol. See `alphalab.data.events.funding_column`.
 
         Examples
         --------
@@ -519,30 +482,12 @@ class Bars:
     def with_actions(self, given: Any) -> Bars:
         """Return bars with splits and dividends as the columns ``split`` and ``dividend``.
 
-        Each stands in the first row of its symbol, with a price, that ends after it; NaN elsewhere.
-        Where rows are labelled by dates, that is the row of its date, or the next one.
-
         Parameters
         ----------
         given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
-            A table, or a CSV, Parquet or Feather file of one: the ex-date (the first day that
-            trades in new units, or without the dividend) as a time column (as in `from_frame`) or
-            as ex_date; split (new units for an old one, 2 doubles them) and dividend (cash per unit
-            after the split of its time), or one of the two, empty where there is none; symbol,
-            where the bars have several.
-
-        Raises
-        ------
-        DataError
-            An unknown symbol, a split that is not above 0, a dividend below 0, two of one kind at
-            one time, or a split to double or half the units, or beyond, that prices do not show:
-            they are adjusted for it already, or it has the date of another day.
-
-        Notes
-        -----
-        Several in one row become one: what units are multiplied by, and cash per unit after all.
-        Symbols that the table does not name keep the columns that they have. `notes` says how many
-        lie outside the bars.
+            A table or a file of one: the ex-date, split (new units for an old one), dividend (cash
+            per unit) and, where there are several, symbol. See
+            `alphalab.data.events.action_columns`.
 
         Examples
         --------
@@ -564,49 +509,13 @@ class Bars:
     ) -> Bars:
         """Return bars with a column for each name of observations, joined as they became known.
 
-        In each row stands, of what was known at its time or before, the value about the latest
-        time, in its last revision; NaN before the first. What is about a future time (a forecast)
-        counts from when it is known, like all else.
-
         Parameters
         ----------
         given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
-            A table, or a CSV, Parquet or Feather file of one: ``time`` (what a value is about, such
-            as the end of a quarter), ``known`` (since when it could be used), ``value``, ``name``,
-            and ``symbol``, empty where a value is about all. Without a column for names there is
-            one name; without one for symbols all is about all. Or `Store.read("observations")`.
-        names : sequence of str, optional
-            The names to join. Not given: all.
-        max_age : str, optional
-            How long a value counts after it became known, such as ``"7d"``; later the column is
-            NaN. Not given: until the next.
-
-        Raises
-        ------
-        DataError
-            A column that is missing, a value that is no finite number, two that became known
-            together, or a name that a column has already.
-        UnknownNameError
-            A name that the table does not have.
-
-        Notes
-        -----
-        Of two about the same time that became known together, one about the symbol goes before one
-        about all. `notes` says which symbols are not among the bars.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> days = pd.date_range("2024-01-02", periods=4)
-        >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [10.0, 11.0, 12.0, 13.0]}, index=days))
-        >>> earnings = pd.DataFrame({
-        ...     "name": "earnings",
-        ...     "time": pd.to_datetime(["2023-12-31", "2023-12-31"]),
-        ...     "known": pd.to_datetime(["2024-01-03", "2024-01-05"]),
-        ...     "value": [1.20, 1.15],  # the second revises the first
-        ... })
-        >>> bars.with_observations(earnings)["earnings"].ravel()
-        array([ nan, 1.2 , 1.2 , 1.15])
+            A table or a file of one: time, known, value, name and symbol.
+        names, max_age
+            Which to join, and for how long each counts: see
+            `alphalab.data.observations.observation_columns`.
         """
         from alphalab.data.observations import observation_columns
 
@@ -622,26 +531,8 @@ class Bars:
     ) -> Bars:
         """Return bars as if splits and dividends had always been behind them.
 
-        Prices before a split are divided by it and volume is multiplied by it; prices before a
-        dividend are multiplied by 1 less its share of the last close. The last bar of each symbol
-        stays as it was. Neither column is left, so nothing is booked twice; other columns stay.
-
-        Parameters
-        ----------
-        as_of : str, date, datetime or datetime64, optional
-            The view of this moment: rows after it are left out, and so is what happened in them. A
-            bare date includes its whole day.
-        dividends : bool
-            Whether prices are adjusted for dividends as well. Returns are then those of a position
-            whose dividends are put into the same asset, at the close before less the dividend.
-        ahead : pair of ndarray of shape (N,), optional
-            Splits and dividends that are due before the next bar; NaN where there is none.
-
-        Raises
-        ------
-        DataError
-            Bars without the columns split and dividend (`with_actions`), a dividend that is not
-            below the price it is paid from, or no row up to `as_of`.
+        As of a moment: rows after it are left out, and so is what happened in them; a bare date
+        includes its whole day. See `alphalab.data.actions.adjusted_columns` for the rest.
 
         Examples
         --------
@@ -665,59 +556,17 @@ class Bars:
     def resample(
         self, interval: str, *, calendar: str | None = None, offset: str | None = None
     ) -> Bars:
-        """Return coarser bars, labelled by their close.
-
-        A bar holds the rows that became known after the end of the window before it, up to its own.
-        It is there when a row at that end or later is: the last, unfinished one is left out, which
-        a note says. A window without rows makes no bar.
-
-        Parameters
-        ----------
-        interval : str
-            Such as ``"1h"`` or ``"1d"``: a multiple of the spacing of the rows. Windows are
-            multiples of it since 1970, UTC.
-        calendar : str, optional
-            A code such as ``"XNYS"``: windows end where sessions or their parts before a break end,
-            and those of whole days hold the sessions whose dates are in them. ``"24/7"``: nothing
-            is cut. Not given: that of all instruments, ``"24/7"`` where they have no common one.
-        offset : str, optional
-            By how much windows begin later: ``"4d"`` makes weeks of ``"7d"`` begin on Mondays.
-
-        Returns
-        -------
-        Bars
-            Open: the first; high, low: of all; close: the last; volume (and ``buy_volume``,
-            ``traded_value``, ``n_trades``), funding: the sum, NaN where a part is unknown; split:
-            the product; dividend: cash per unit after all; other columns: the last value that is
-            known. Prices and volume before a split inside a bar are those of units after it.
-
-        Raises
-        ------
-        DataError
-            An interval that is no multiple of the spacing, a row that lies in two windows or
-            outside sessions, or no window that has closed.
-        UnknownNameError
-            No such calendar.
+        """Return coarser bars, labelled by their close; see `alphalab.data.resample.resample`.
 
         Examples
         --------
-        >>> from alphalab.data.datasets import sp500
-        >>> weeks = sp500().between("2018-12-01").resample("7d", offset="4d")
-        >>> weeks.end, weeks.notes[-2]
-        ('2018-12-28T21:00:00Z', 'the 7d window to 2019-01-04T21:00:00Z has not closed: ...')
+        >>> from alphalab.data.synthetic import synthetic
+        >>> synthetic(120, 1, bar="1m", gap_frac=0.0).resample("1h").end
+        '2020-01-01T02:00:00Z'
         """
-        from alphalab.data.resample import resampled
+        from alphalab.data.resample import resample
 
-        time, columns, said = resampled(self, interval, calendar, offset)
-        return Bars(
-            time,
-            self.symbols,
-            columns,
-            instruments=self.instruments,
-            source=self.source,
-            notes=self._notes + said,
-            version=self.version,
-        )
+        return resample(self, interval, calendar=calendar, offset=offset)
 
     def with_timeframe(
         self,
@@ -729,34 +578,11 @@ class Bars:
     ) -> Bars:
         """Return bars with columns of a coarser interval, such as ``close_1h``.
 
-        A row has the value of the last coarser bar that had closed when the row became known: its
-        own hour's when it ends that hour, else that of the hour before. NaN before the first.
-
-        Parameters
-        ----------
-        interval, calendar, offset : str
-            As in `resample`.
-        columns : sequence of str, optional
-            What to add. None: a column for each that is there.
-
-        Raises
-        ------
-        DataError
-            As in `resample`, or a column that is there already.
-        UnknownNameError
-            No such column or calendar.
-
-        Examples
-        --------
-        >>> from alphalab.data.synthetic import synthetic
-        >>> bars = synthetic(6, 1, bar="30m", gap_frac=0.0).with_timeframe("1h")
-        >>> (bars["close_1h"].ravel() == bars.close.ravel()).tolist()
-        [False, True, False, True, False, True]
+        See `alphalab.data.resample.with_timeframe`.
         """
-        from alphalab.data.resample import timeframe_columns
+        from alphalab.data.resample import with_timeframe
 
-        names = tuple(self.columns if columns is None else columns)
-        return self.with_columns(timeframe_columns(self, interval, names, calendar, offset))
+        return with_timeframe(self, interval, columns, calendar=calendar, offset=offset)
 
     def _with(self, **changes: Any) -> Bars:
         state = {name: getattr(self, name) for name in self.__slots__}
@@ -773,6 +599,21 @@ def _assemble(state: dict[str, Any]) -> Bars:
         array.setflags(write=False)
     bars.columns = MappingProxyType(dict(bars.columns))
     return bars
+
+
+def _identity(bars: Bars) -> str:
+    names = sorted(bars.columns)
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(msgspec.json.encode([bars.n_rows, bars.symbols, names]))
+    digest.update(msgspec.json.encode(bars.instruments, order="sorted"))
+    for change in bars.instrument_changes:
+        digest.update(msgspec.json.encode(change, order="sorted"))
+    digest.update(bars.time.astype("<i8", copy=False).tobytes())
+    for name in names:
+        values = bars.columns[name]
+        # NaN has many bit patterns, and processors differ in the one they make.
+        digest.update(np.where(np.isnan(values), np.nan, values).astype("<f8", copy=False).data)
+    return digest.hexdigest()
 
 
 def _calendars(instruments: Sequence[Instrument]) -> list[str]:

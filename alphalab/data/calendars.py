@@ -322,5 +322,5 @@ def _make(calendar: str, start: str, end: str) -> ExchangeCalendar:
             f"calendar {calendar}, {start} to {end}: the package exchange_calendars cannot make it "
             f"({str(error)[:200]})",
             rule="sessions are known, never guessed.",
-            fix="Use rows of other years, or another calendar.",
+            fix="Use rows of other years, or another calendar ('' where none is known).",
         ) from None

@@ -14,6 +14,7 @@ from alphalab.data.files import read_table
 from alphalab.data.frames import as_table
 from alphalab.data.rules import repeats
 from alphalab.data.sources.columns import SYMBOL_NAMES, TIME_NAMES
+from alphalab.data.sources.labels import DATED
 from alphalab.data.times import NS_DAY, NS_SECOND, bar_spacing, iso
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
@@ -29,9 +30,6 @@ _LATE = 60 * NS_SECOND
 
 #: From this ratio on (or its inverse) prices have to show a split.
 _VISIBLE = 2.0
-
-# How `closing_times` begins what it says about bars that are labelled by dates.
-_DATES = "times are dates"
 
 _FUNDED = "funding is for perpetual contracts."
 _FUND_ALL = 'Say so first: bars.with_instruments(kind="linear", funding_hours=8).'
@@ -60,7 +58,28 @@ class _Events(NamedTuple):
 def funding_column(bars: Bars, given: Any) -> tuple[FloatArray, tuple[str, ...]]:
     """Return the funding rate of each row, (T, N), and what a report has to say about it.
 
-    `Bars.with_funding` says what is given and what is refused.
+    A row's rate is that of the funding in its span, from the time of the row before to its own time
+    (not included); the sum, where several are. It is NaN where none is, and where one that is due
+    has no rate: nothing is made up, and a backtest refuses to go on without it.
+
+    Parameters
+    ----------
+    bars : Bars
+    given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
+        A table, or a CSV, Parquet or Feather file of one: a time column (as in `Bars.from_frame`),
+        ``funding_rate`` (or funding, rate; 0.0001 is one basis point, paid by those who are long)
+        and, where several symbols have funding, symbol. Stamps are up to a minute late.
+
+    Raises
+    ------
+    DataError
+        No symbol with `Instrument.funding_hours`, a stamp that is no multiple of them since
+        midnight UTC, two rates for one funding, an unknown symbol, or a rate that is no number.
+
+    Notes
+    -----
+    Symbols that the table does not name keep the column that they have. It is said how many
+    fundings lie outside the bars.
     """
     hours = [instrument.funding_hours for instrument in bars.instruments]
     steps = np.array([round(number * 3_600 * NS_SECOND) for number in hours])
@@ -91,7 +110,31 @@ def funding_column(bars: Bars, given: Any) -> tuple[FloatArray, tuple[str, ...]]
 def action_columns(bars: Bars, given: Any) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
     """Return the splits and dividends of each row, (T, N), and what a report has to say about them.
 
-    `Bars.with_actions` says what is given and what is refused.
+    Each stands in the first row of its symbol, with a price, that ends after it; NaN elsewhere.
+    Where rows are labelled by dates, that is the row of its date, or the next one.
+
+    Parameters
+    ----------
+    bars : Bars
+    given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
+        A table, or a CSV, Parquet or Feather file of one: the ex-date (the first day that trades in
+        new units, or without the dividend) as a time column (as in `Bars.from_frame`) or as
+        ex_date; split (new units for an old one, 2 doubles them) and dividend (cash per unit after
+        the split of its time), or one of the two, empty where there is none; symbol, where the bars
+        have several.
+
+    Raises
+    ------
+    DataError
+        An unknown symbol, a split that is not above 0, a dividend below 0, two of one kind at one
+        time, or a split to double or half the units, or beyond, that prices do not show: they are
+        adjusted for it already, or it has the date of another day.
+
+    Notes
+    -----
+    Several in one row become one: what units are multiplied by, and cash per unit after all.
+    Symbols that the table does not name keep the columns that they have. It is said how many lie
+    outside the bars.
     """
     roles = {"split": ("split",), "dividend": ("dividend",)}
     events = _events(bars, given, roles, np.arange(bars.n_symbols))
@@ -270,7 +313,7 @@ def _rows(bars: Bars, asset: int) -> Callable[[int], int | None]:
     first = int(priced[0]) if len(priced) else 0
     start = int(bars.time[first - 1]) if first else _start(bars)
     # A row that is labelled by a date holds what happened on it; any other row ends at its time.
-    dated = any(note.startswith(_DATES) for note in bars.notes)
+    dated = any(note.startswith(DATED) for note in bars.notes)
 
     def row_of(time: int) -> int | None:
         place = int(np.searchsorted(times, time, side="left" if dated else "right"))

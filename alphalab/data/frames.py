@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from alphalab.data.bars import Bars
 from alphalab.data.rows import Rows
 from alphalab.data.rules import CLOSES_ONLY, NO_VOLUME, PRICES, check_increasing
-from alphalab.data.sources.labels import closes
+from alphalab.data.sources.labels import DATED, closes
 from alphalab.data.sources.mapping import Mapping
 from alphalab.data.times import datetimes_to_ns, zone_notes
 from alphalab.errors import DataError
@@ -20,6 +22,10 @@ from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+# Where a frame that bars were written to says that its times are closes: their digest, so that
+# times which somebody changed since are in doubt again.
+_CLOSES = "alphalab_closes"
 
 
 def from_frame(
@@ -31,7 +37,25 @@ def from_frame(
     periods_per_year: float | None,
     source: str,
 ) -> Bars:
-    """Return the bars of a pandas frame, or of anything that exports itself to Arrow."""
+    """Return the bars of a pandas frame, or of anything that exports itself to Arrow.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, pyarrow.Table, or anything that exports itself to Arrow (polars)
+        One bar in each row: times as a DatetimeIndex or as a column named time, timestamp, date,
+        datetime, open_time or close_time; open, high, low, close and optionally volume in any
+        letter case; a column symbol (or ticker) where there are several. Every row has its four
+        prices. Or, pandas only, wide: times as the index, two column levels, field and symbol in
+        either order; four NaN in a cell: did not trade. Further numeric columns keep their name.
+        Times without a zone are UTC.
+    symbol, bar_label, instruments, periods_per_year, source
+        As in `Bars.from_frame`.
+
+    Raises
+    ------
+    DataError
+        A column that is missing, ambiguous or not numeric, or a broken rule of `Bars`.
+    """
     mapping = Mapping().labelled(bar_label)
     if _is_wide(frame):
         return _from_wide(frame, mapping, instruments, periods_per_year, source)
@@ -47,7 +71,8 @@ def frame_rows(
 
     if _is_wide(frame):
         return Rows.of(_from_wide(frame, mapping or Mapping(), None, None, source))
-    return rows_of(as_table(frame), mapping, symbol=symbol, source=source)
+    rows = rows_of(as_table(frame), mapping, symbol=symbol, source=source)
+    return replace(rows, notes=_without_doubt(frame, rows.time, rows.notes))
 
 
 def as_table(frame: Any) -> pa.Table:
@@ -115,14 +140,31 @@ def to_frame(bars: Bars, layout: Literal["wide", "long"]) -> pd.DataFrame:
         columns = pd.MultiIndex.from_product(
             [bars.columns, bars.symbols], names=["field", "symbol"]
         )
-        return pd.DataFrame(np.hstack(list(bars.columns.values())), index=index, columns=columns)
-    if layout == "long":
+        frame = pd.DataFrame(np.hstack(list(bars.columns.values())), index=index, columns=columns)
+    elif layout == "long":
         # By symbol, then time: so the order of appearance is the order of the symbols.
         asset, row = np.nonzero(~np.isnan(bars.close).T)
         cells = {name: values[row, asset] for name, values in bars.columns.items()}
         symbols = np.array(bars.symbols, dtype=object)[asset]
-        return pd.DataFrame({"time": index[row], "symbol": symbols, **cells})
-    raise DataError(f"layout={layout!r}", rule="layout is 'wide' or 'long'.")
+        frame = pd.DataFrame({"time": index[row], "symbol": symbols, **cells})
+    else:
+        raise DataError(f"layout={layout!r}", rule="layout is 'wide' or 'long'.")
+    if not any(note.startswith(DATED) for note in bars.notes):
+        frame.attrs[_CLOSES] = _digest(bars.time)
+    return frame
+
+
+def _without_doubt(frame: Any, time: IntArray, notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return notes without the one that takes midnights for dates, where they are known closes."""
+    doubts = [note for note in notes if note.startswith(DATED)]
+    known = getattr(frame, "attrs", {}).get(_CLOSES)
+    if not doubts or known != _digest(np.unique(time)):
+        return notes
+    return tuple(note for note in notes if note not in doubts)
+
+
+def _digest(time: IntArray) -> str:
+    return hashlib.blake2b(time.astype("<i8").tobytes(), digest_size=16).hexdigest()
 
 
 def table_of(frame: pd.DataFrame) -> Any:
@@ -222,7 +264,7 @@ def _index_times(frame: pd.DataFrame, mapping: Mapping) -> tuple[IntArray, tuple
     time = datetimes_to_ns(naive.to_numpy())
     check_increasing(time, np.arange(len(time)), "")
     closing, said = closes(time, mapping)
-    return closing, zone_notes(time, index.tz is not None) + said
+    return closing, zone_notes(time, index.tz is not None) + _without_doubt(frame, closing, said)
 
 
 def _numbers(frame: pd.DataFrame, column: int) -> FloatArray:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from alphalab.data import arrow
 from alphalab.data.times import Instant, iso, nanoseconds
 from alphalab.errors import DataError, ParameterError
-from alphalab.types import Instrument
+from alphalab.types import Instrument, InstrumentChange
 
 _FIELDS = Instrument.__struct_fields__
 
@@ -50,10 +50,29 @@ def instruments_at(rows: pa.Table, at: Instant | None = None) -> tuple[Instrumen
     return tuple(states[-1].instrument for states in valid if states)
 
 
+class OfSpan(NamedTuple):
+    """The instruments of rows: of the first one, and what becomes of them.
+
+    Attributes
+    ----------
+    instruments : tuple of Instrument
+    changes : tuple of InstrumentChange
+    notes : tuple of str
+        What a report has to say about them.
+    """
+
+    instruments: tuple[Instrument, ...]
+    changes: tuple[InstrumentChange, ...]
+    notes: tuple[str, ...]
+
+
 def for_span(
     states: Mapping[str, Sequence[Dated]], symbols: Sequence[str], first: int, last: int
-) -> tuple[tuple[Instrument, ...], tuple[str, ...]]:
-    """Return the instruments of bars, and what a report has to say about them.
+) -> OfSpan:
+    """Return the instruments of rows.
+
+    An instrument counts from the first row on that ends after its start. Labels (groups, calendar)
+    are those of the first row throughout: expressions are made with them.
 
     Parameters
     ----------
@@ -63,27 +82,27 @@ def for_span(
     first, last : int
         Times of the first and the last row, ns UTC.
     """
-    chosen, said, later = [], [], []
+    chosen, changes, said, later = [], [], [], []
     for symbol in symbols:
         own = states.get(symbol, ())
         before = [state for state in own if state.start < first]
         if own and not before:
             later.append(symbol)
-        valid = before[-1] if before else own[0] if own else Dated(0, Instrument(symbol=symbol))
-        chosen.append(valid.instrument)
-        said += [
-            f"the instrument of {symbol} changes at {iso(state.start)} "
-            f"({_difference(valid.instrument, state.instrument)}): not applied, "
-            "the one of the first row is used throughout"
-            for state in own
-            if max(first, valid.start) <= state.start < last
-            and state.instrument != valid.instrument
-        ]
+        now = (before or own or [Dated(0, Instrument(symbol=symbol))])[
+            -1 if before else 0
+        ].instrument
+        chosen.append(now)
+        for start, instrument in own:
+            after = msgspec.structs.replace(instrument, groups=now.groups, calendar=now.calendar)
+            if first <= start < last and after != now:
+                changes.append(InstrumentChange(start, after))
+                said.append(f"{symbol} changes at {iso(start)}: {_difference(now, after)}")
+                now = after
     if later:
         said.append(f"instruments of {some(later)} are known from later on: used before it, too")
     if missing := [symbol for symbol in symbols if symbol not in states]:
         said.append(f"the store has no instruments of {some(missing)}: no fees, ticks and lots")
-    return tuple(chosen), tuple(said)
+    return OfSpan(tuple(chosen), tuple(changes), tuple(said))
 
 
 def _instrument(start: int, fields: dict[str, Any]) -> Instrument:

@@ -145,13 +145,13 @@ def _from_store(name: str, store: str | Path | None, asked: dict[str, Any]) -> B
 
 
 def _only_for_files(name: str, bar_label: str, mapping: Any) -> None:
-    if bar_label != "close" or mapping is not None:
-        given = "a mapping" if mapping is not None else f"bar_label={bar_label!r}"
+    if bar_label != "close":
         raise DataError(
-            f"{name!r} with {given}",
-            rule="data sets and stores are labelled by the close; bar_label and mapping are for "
-            "files.",
+            f"{name!r} with bar_label={bar_label!r}",
+            rule="data sets and stores are labelled by the close; bar_label is for files.",
         )
+    if mapping is not None:
+        raise DataError(f"{name!r} with a mapping", rule="a mapping is for files.")
 
 
 def _load(name: str | Path, bar_label: str, mapping: Any) -> Bars:

@@ -58,7 +58,51 @@ def observation_columns(
 ) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
     """Return a column for each name, (T, N), and what a report has to say about them.
 
-    `Bars.with_observations` says what is given and what is refused.
+    In each row stands, of what was known at its time or before, the value about the latest time, in
+    its last revision; NaN before the first. What is about a future time (a forecast) counts from
+    when it is known, like all else.
+
+    Parameters
+    ----------
+    bars : Bars
+    given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
+        A table, or a CSV, Parquet or Feather file of one: ``time`` (what a value is about, such as
+        the end of a quarter), ``known`` (since when it could be used), ``value``, ``name``, and
+        ``symbol``, empty where a value is about all. Without a column for names there is one name;
+        without one for symbols all is about all. Or what `Store.read("observations")` gives.
+    names : sequence of str, optional
+        The names to join. Not given: all.
+    max_age : str, optional
+        How long a value counts after it became known, such as ``"7d"``; later the column is NaN.
+        Not given: until the next.
+
+    Raises
+    ------
+    DataError
+        A column that is missing, a value that is no finite number, two that became known together,
+        or a name that a column has already.
+    UnknownNameError
+        A name that the table does not have.
+
+    Notes
+    -----
+    Of two about the same time that became known together, one about the symbol goes before one
+    about all. It is said which symbols are not among the bars.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from alphalab.data.bars import Bars
+    >>> days = pd.date_range("2024-01-02", periods=4)
+    >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [10.0, 11.0, 12.0, 13.0]}, index=days))
+    >>> earnings = pd.DataFrame({
+    ...     "name": "earnings",
+    ...     "time": pd.to_datetime(["2023-12-31", "2023-12-31"]),
+    ...     "known": pd.to_datetime(["2024-01-03", "2024-01-05"]),
+    ...     "value": [1.20, 1.15],  # the second revises the first
+    ... })
+    >>> bars.with_observations(earnings)["earnings"].ravel()
+    array([ nan, 1.2 , 1.2 , 1.15])
     """
     observed = _read(given, names)
     chosen = observed.names if names is None else tuple(names)

@@ -24,28 +24,112 @@ UNITS = ("volume", "buy_volume")
 COUNTS = ("n_trades", "traded_value")
 
 
-def resampled(
-    bars: Bars, interval: str, calendar: str | None, offset: str | None
-) -> tuple[IntArray, dict[str, FloatArray], tuple[str, ...]]:
-    """Return times, columns and notes of coarser bars; see `Bars.resample`."""
+def resample(
+    bars: Bars, interval: str, *, calendar: str | None = None, offset: str | None = None
+) -> Bars:
+    """Return coarser bars, labelled by their close.
+
+    A bar holds the rows that became known after the end of the window before it, up to its own. It
+    is there when a row at that end or later is: the last, unfinished one is left out, which a note
+    says. A window without rows makes no bar.
+
+    Parameters
+    ----------
+    bars : Bars
+    interval : str
+        Such as ``"1h"`` or ``"1d"``: a multiple of the spacing of the rows. Windows are multiples
+        of it since 1970, UTC.
+    calendar : str, optional
+        A code such as ``"XNYS"``: windows end where sessions or their parts before a break end, and
+        those of whole days hold the sessions whose dates are in them. ``"24/7"``: nothing is cut.
+        Not given: that of all instruments, ``"24/7"`` where they have no common one.
+    offset : str, optional
+        By how much windows begin later: ``"4d"`` makes weeks of ``"7d"`` begin on Mondays.
+
+    Returns
+    -------
+    Bars
+        Open: the first; high, low: of all; close: the last; volume, funding, and ``n_trades``,
+        ``buy_volume``, ``traded_value`` of bars made of trades: the sum, NaN where a part is
+        unknown; split: the product; dividend: cash per unit after all; other columns: the last
+        known value. Prices and units before a split inside a bar are turned into those after it.
+        `version` is empty; a note says which one was resampled.
+
+    Raises
+    ------
+    DataError
+        An interval that is no multiple of the spacing, a row that lies in two windows or outside
+        sessions, or no window that has closed.
+    UnknownNameError
+        No such calendar.
+
+    Notes
+    -----
+    In sessions, a row belongs to the one that opened last before it. One row of each, its last, may
+    be stamped later than the close (dates of the day after, a close of 16:00 on days that end at
+    13:00): the bar then has that later time.
+
+    Examples
+    --------
+    >>> from alphalab.data.datasets import sp500
+    >>> weeks = resample(sp500().between("2018-12-01"), "7d", offset="4d")
+    >>> weeks.end, weeks.notes[-2]
+    ('2018-12-28T21:00:00Z', 'the 7d window to 2019-01-04T21:00:00Z has not closed: ...')
+    """
     windows = cut(bars, interval, calendar, offset)
     if not len(windows.label):
         raise DataError(
             f"no {interval} window has closed between {bars.start} and {bars.end}",
             rule="a window is a bar when a row at its end or later is there.",
         )
-    return windows.label, _columns(bars, windows), windows.notes
+    return Bars(
+        windows.label,
+        bars.symbols,
+        _columns(bars, windows),
+        instruments=bars.instruments,
+        instrument_changes=bars.instrument_changes,
+        source=bars.source,
+        notes=(*bars._notes, *windows.notes),
+    )
 
 
-def timeframe_columns(
+def with_timeframe(
     bars: Bars,
     interval: str,
-    columns: Sequence[str],
-    calendar: str | None,
-    offset: str | None,
-) -> dict[str, FloatArray]:
-    """Return columns of a coarser interval at each row, (T, N); see `Bars.with_timeframe`."""
-    for name in columns:
+    columns: Sequence[str] | None = ("close",),
+    *,
+    calendar: str | None = None,
+    offset: str | None = None,
+) -> Bars:
+    """Return bars with columns of a coarser interval, such as ``close_1h``.
+
+    A row has the value of the last coarser bar that had closed when the row became known: that of
+    its own hour where it ends the hour, else that of the hour before. NaN before the first.
+
+    Parameters
+    ----------
+    bars : Bars
+    interval, calendar, offset : str
+        As in `resample`.
+    columns : sequence of str, optional
+        What to add. None: a column for each that is there.
+
+    Raises
+    ------
+    DataError
+        As in `resample`, but that no window need have closed; or a column that is there already.
+    UnknownNameError
+        No such column or calendar.
+
+    Examples
+    --------
+    >>> from alphalab.data.synthetic import synthetic
+    >>> bars = with_timeframe(synthetic(6, 1, bar="30m", gap_frac=0.0), "1h")
+    >>> (bars["close_1h"] == bars.close).ravel().tolist()
+    [False, True, False, True, False, True]
+    """
+    names = tuple(bars.columns if columns is None else columns)
+    for name in names:
         if name not in bars.columns:
             raise UnknownNameError("column", name, bars.columns)
         if f"{name}_{interval}" in bars.columns:
@@ -57,12 +141,12 @@ def timeframe_columns(
     coarse = _columns(bars, windows) if len(windows.label) else {}
     last = np.searchsorted(windows.label, bars.time, side="right") - 1
     added = {}
-    for name in columns:
+    for name in names:
         values = np.full((bars.n_rows, bars.n_symbols), np.nan)
         if coarse:
             values[last >= 0] = coarse[name][last[last >= 0]]
         added[f"{name}_{interval}"] = values
-    return added
+    return bars.with_columns(added)
 
 
 def _columns(bars: Bars, windows: Cut) -> dict[str, FloatArray]:

@@ -112,9 +112,7 @@ class Rows:
         symbols = tuple(dict.fromkeys(renamed))
         places = np.array([symbols.index(symbol) for symbol in renamed], np.int64)
         said = tuple(f"symbol {old!r} was renamed {new!r}" for old, new in names.items())
-        return replace(
-            self, symbols=symbols, symbol=places[self.symbol], notes=self.notes + said
-        )
+        return replace(self, symbols=symbols, symbol=places[self.symbol], notes=self.notes + said)
 
     def check(self) -> None:
         """Refuse rows that break a rule of bars; messages call a row by its number.
@@ -125,6 +123,18 @@ class Rows:
             No rows, a row without its four prices, times of a symbol that repeat or go back, or a
             row that breaks a rule of `Bars`.
         """
+        self._check_order()
+        for bad, names, rule in broken_rules(self.columns):
+            if bad.any():
+                row = int(np.argmax(bad))
+                values = {name: float(self.columns[name][row]) for name in names}
+                symbol = self.symbols[self.symbol[row]]
+                raise broken_cell(
+                    self.source, int(self.number[row]), int(self.time[row]), symbol, values, rule
+                )
+
+    def _check_order(self) -> None:
+        """Refuse what cannot be spread over a panel: no rows, no prices, times that go back."""
         where = f"{self.source}: " if self.source else ""
         if not len(self):
             raise DataError(f"{where}no rows", rule="bars have at least one row.")
@@ -140,14 +150,6 @@ class Rows:
         for symbol, rows in self.by_symbol():
             series = f"{where}symbol {symbol!r}: " if len(self.symbols) > 1 else where
             check_increasing(self.time[rows], self.number[rows], series)
-        for bad, names, rule in broken_rules(self.columns):
-            if bad.any():
-                row = int(np.argmax(bad))
-                values = {name: float(self.columns[name][row]) for name in names}
-                symbol = self.symbols[self.symbol[row]]
-                raise broken_cell(
-                    self.source, int(self.number[row]), int(self.time[row]), symbol, values, rule
-                )
 
     def by_symbol(self) -> list[tuple[str, IntArray]]:
         """Return the places of each symbol's rows, in their order."""
@@ -177,7 +179,7 @@ class Rows:
         DataError
             As in `check`.
         """
-        self.check()
+        self._check_order()
         if len(self.symbols) == 1:
             time = self.time
             panel = {name: values.reshape(-1, 1) for name, values in self.columns.items()}
@@ -189,12 +191,16 @@ class Rows:
                 cells[row, self.symbol] = values
                 cells.setflags(write=False)
                 panel[name] = cells
-        return Bars(
-            time,
-            self.symbols,
-            panel,
-            instruments=instruments,
-            periods_per_year=periods_per_year,
-            source=self.source,
-            notes=self.notes,
-        )
+        try:
+            return Bars(
+                time,
+                self.symbols,
+                panel,
+                instruments=instruments,
+                periods_per_year=periods_per_year,
+                source=self.source,
+                notes=self.notes,
+            )
+        except DataError:
+            self.check()  # names the row of the source instead of that of the panel
+            raise

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alphalab.data.times import datetimes_to_ns, iso
 from alphalab.errors import DataError, ParameterError, UnknownNameError
-from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
+from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 
 #: Adjusting prices for splits leaves the last digit of each to chance.
 ROUNDING = 1e-12
@@ -220,6 +220,28 @@ def checked_instruments(
             rule="there is one instrument for each symbol, in the same order.",
         )
     return given
+
+
+def checked_changes(
+    changes: Sequence[InstrumentChange], symbols: tuple[str, ...]
+) -> tuple[InstrumentChange, ...]:
+    """Return changes of instruments in the order of time, each of a symbol that is there."""
+    for change in changes:
+        if change.instrument.symbol not in symbols:
+            raise UnknownNameError("symbol", change.instrument.symbol, symbols)
+    return tuple(sorted(changes, key=lambda x: (x.time, symbols.index(x.instrument.symbol))))
+
+
+def changed_changes(
+    changes: tuple[InstrumentChange, ...], symbol: str | None, fields: Mapping[str, Any]
+) -> tuple[InstrumentChange, ...]:
+    """Return changes after which, too, fields of one instrument (or of all) are as given."""
+    return tuple(
+        InstrumentChange(change.time, changed_instruments((change.instrument,), None, fields)[0])
+        if symbol in (None, change.instrument.symbol)
+        else change
+        for change in changes
+    )
 
 
 def changed_instruments(

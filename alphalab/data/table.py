@@ -136,6 +136,20 @@ def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:
 def symbols_of(
     table: pa.Table, named: str | None, mapping: Mapping, symbol: str, where: str
 ) -> tuple[tuple[str, ...], IntArray]:
+    """Return the symbols in order of appearance and, for each row, the place of its own.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    named : str, optional
+        The column that names them.
+    mapping : Mapping
+        Its symbol counts where no column does.
+    symbol : str
+        Counts where the mapping names none either.
+    where : str
+        What leads the messages.
+    """
     if named is None:
         return (mapping.symbol or symbol,), np.zeros(table.num_rows, np.int64)
     if mapping.symbol:

@@ -21,6 +21,9 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _INT64 = np.iinfo(np.int64)
 _BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})")  # what datetime would drop
 
+#: Rows are irregular where their most frequent step is rarer.
+_REGULAR = 0.1
+
 # Most frequent step in days, from and to; rows a year; the word for it.
 _LONG_STEPS = (
     (6.5, 7.5, 52.0, "weekly"),
@@ -214,7 +217,8 @@ def rows_per_year(time: IntArray, calendars: Collection[str] = ()) -> tuple[floa
     """Return how many rows a year holds, and the sentence that says how that was found.
 
     Weekly, monthly, quarterly and yearly rows have 52, 12, 4 and 1. Other spacings above a day and
-    a half: 365.25 days over the average step. Daily and shorter rows:
+    a half, and rows of which less than a tenth are the most frequent step apart (bars of trades or
+    of volume): 365.25 days over the average step. Daily and shorter rows:
 
     - calendar ``24/7``: 365 days of as many bars as fit into a day;
     - a calendar such as ``XNYS``: its sessions a year (`alphalab.data.calendars.sessions_per_year`)
@@ -261,6 +265,15 @@ def rows_per_year(time: IntArray, calendars: Collection[str] = ()) -> tuple[floa
         return (
             365.25 / mean,
             f"{365.25 / mean:,.4g} periods a year: a row every {mean:.3g} days on average",
+        )
+
+    steps = np.diff(time)
+    if np.count_nonzero(steps == step) < _REGULAR * len(steps):
+        mean = float(time[-1] - time[0]) / len(steps)
+        number = 365.25 * NS_DAY / mean
+        return number, (
+            f"{number:,.4g} periods a year: irregular rows, one every {mean / NS_SECOND:,.3g} "
+            "seconds on average"
         )
 
     # A bar that closes at midnight belongs to the day that ends there.

@@ -43,7 +43,7 @@ class Cut(NamedTuple):
 
 
 def cut(bars: Bars, interval: str, calendar: str | None, offset: str | None) -> Cut:
-    """Return the finished windows of bars; `Bars.resample` says what is given and refused."""
+    """Return the finished windows of bars; `resample` says what is given and refused."""
     step, shift = parse_duration(interval), 0 if offset is None else parse_duration(offset)
     calendar = _agreed(bars) if calendar is None else calendar
     check_interval(calendar, step)
@@ -54,8 +54,7 @@ def cut(bars: Bars, interval: str, calendar: str | None, offset: str | None) -> 
     _check_rows(bars.time, start, end, first, spacing, calendar)
     last = np.append(first[1:], bars.n_rows) - 1
     label = np.maximum(end[last], bars.time[last])
-    where = "" if calendar == ALWAYS else f", in sessions of {calendar}"
-    notes = [f"resampled from {duration_text(spacing)} to {interval}{where}"] if spacing else []
+    notes = [_statement(bars, interval, spacing, calendar)] if spacing else []
     if spacing and start[0] < bars.time[0] - spacing:
         notes.append(
             f"the first {interval} bar holds rows from {iso(bars.time[0])} on: "
@@ -70,6 +69,12 @@ def cut(bars: Bars, interval: str, calendar: str | None, offset: str | None) -> 
             f"its rows, {bars.n_rows - stop}, are left out"
         )
     return Cut(first, stop, label, tuple(notes))
+
+
+def _statement(bars: Bars, interval: str, spacing: int, calendar: str) -> str:
+    sessions = "" if calendar == ALWAYS else f", in sessions of {calendar}"
+    origin = f": {bars.version}" if bars.version else ""
+    return f"resampled from {duration_text(spacing)} to {interval}{sessions}{origin}"
 
 
 def _agreed(bars: Bars) -> str:

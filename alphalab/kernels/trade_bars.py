@@ -39,7 +39,7 @@ BAR_RULE = np.dtype(
         ("shift", "i8"),  # ns by which windows begin later than multiples since 1970
         ("span_bars", "f8"),  # of the mean of how many trades a bar has
         ("span_trades", "f8"),  # of the mean imbalance of a trade
-        ("least", "f8"),  # bounds of the expected number of trades
+        ("least", "f8"),  # trades of an imbalance bar
         ("most", "f8"),
     ]
 )
@@ -48,6 +48,7 @@ BAR_RULE = np.dtype(
 BAR_SO_FAR = np.dtype(
     [
         ("time", "i8"),  # of the last trade, ns UTC
+        ("until", "i8"),  # no trade before it is to come, ns UTC
         ("end", "i8"),  # of the window of time, ns UTC
         ("n", "i8"),  # trades; 0: none yet
         ("open", "f8"),
@@ -101,7 +102,15 @@ def is_full(rule, bar, time):
         return bar["value"] >= rule["size"] * NEARLY
     if by == TICK or np.isnan(bar["enough"]):
         return bar["n"] >= rule["size"]
+    if bar["n"] < rule["least"] or bar["n"] >= rule["most"]:
+        return bar["n"] >= rule["most"]
     return abs(bar["imbalance"]) >= bar["enough"]
+
+
+@jit
+def ends(rule, bar, time):
+    """Tell whether a bar ends where no trade before a time is to come."""
+    return bar["n"] > 0 and time > bar["time"] and is_full(rule, bar, time)
 
 
 @jit
@@ -118,8 +127,7 @@ def finish(rule, bar, out):
     out["value"] = bar["value"]
     if rule["by"] >= TICK_IMBALANCE:
         weight = 2.0 / (rule["span_bars"] + 1.0)
-        expected = bar["expected"] + weight * (bar["n"] - bar["expected"])
-        bar["expected"] = min(max(expected, rule["least"]), rule["most"])
+        bar["expected"] += weight * (bar["n"] - bar["expected"])
         bar["enough"] = bar["expected"] * abs(bar["mean"])
     bar["n"] = 0
 
@@ -170,23 +178,30 @@ def add(rule, bar, time, price, amount, side):
     bar["mean"] = mean
 
 
-def _run(rules, bars, time, price, amount, side, out):
-    """Push trades; returns how many bars they finished, of which there is at most one a trade."""
+def _run(rules, bars, time, price, amount, side, until, out):
+    """Push trades, and let the time pass; returns how many bars that finished.
+
+    A trade finishes one at most, and so does the time.
+    """
     rule, bar = rules[0], bars[0]
     count = 0
     for i in range(time.size):
-        if bar["n"] > 0 and time[i] > bar["time"] and is_full(rule, bar, time[i]):
+        if ends(rule, bar, time[i]):
             finish(rule, bar, out[count])
             count += 1
         add(rule, bar, time[i], price[i], amount[i], side[i])
+    bar["until"] = max(bar["until"], until)
+    if ends(rule, bar, until):
+        finish(rule, bar, out[count])
+        count += 1
     return count
 
 
 @cache
 def run():
-    """Return the compiled `f(rules (1,), bars (1,), time, price, amount, side, out) -> count`."""
+    """Return the compiled `f(rules (1,), bars (1,), time, price, amount, side, until, out)`."""
     records = [numba.types.Array(numba.from_dtype(x), 1, "C") for x in (BAR_RULE, BAR_SO_FAR)]
     numbers = numba.types.Array(float64, 1, "C", readonly=True)
     times = numba.types.Array(int64, 1, "C", readonly=True)
     finished = numba.types.Array(numba.from_dtype(FINISHED), 1, "C")
-    return jit(_run, int64(*records, times, *[numbers] * 3, finished))
+    return jit(_run, int64(*records, times, *[numbers] * 3, int64, finished))

@@ -61,7 +61,7 @@ def assumptions(result: Result) -> dict[str, str]:
     """
     bars, settings = result.bars, result.settings
     said = {
-        "Fill": f"{_FILL[settings.fill]} {_venue(settings.execution)}",
+        "Fill": fill_text(settings),
         "Costs": _costs(result),
         "Path inside a bar": _path(result),
         "Entries": _entry(settings.entry) if settings.entry else "",
@@ -83,10 +83,20 @@ def assumptions(result: Result) -> dict[str, str]:
         "Benchmark": f"{result.benchmark_name}, from close to close, without costs",
         "Expressions": "; ".join(f"{name} = {text}" for name, text in result.expressions.items())
         or "none",
-        "Digest": f"{result.digest} (equity, positions and fills, bit for bit)",
+        "Digest": digest_text(result.digest),
         "Warnings": "; ".join(result.warnings) or "none",
     }
     return {label: text for label, text in said.items() if text}
+
+
+def fill_text(settings: RunSettings) -> str:
+    """Return where orders are filled, and how much of them."""
+    return f"{_FILL[settings.fill]} {_venue(settings.execution)}"
+
+
+def digest_text(digest: str) -> str:
+    """Return a digest, and what it is of."""
+    return f"{digest} (equity, positions and fills, bit for bit)"
 
 
 def _venue(execution: Execution) -> str:
@@ -138,8 +148,9 @@ def _fee(result: Result) -> str:
     takers = makers = f"{costs.fee_bps:g}" if costs.fee_bps is not None else ""
     if not takers:
         whose = " (each instrument's taker fee)"
-        takers = _span([instrument.taker_bps for instrument in bars.instruments])
-        makers = _span([instrument.maker_bps for instrument in bars.instruments])
+        changed = [change.instrument for change in bars.instrument_changes]
+        takers = _span([instrument.taker_bps for instrument in (*bars.instruments, *changed)])
+        makers = _span([instrument.maker_bps for instrument in (*bars.instruments, *changed)])
     waited = meet_the_inside(result.events) and makers != takers
     if takers == "0" and not waited:
         return ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Unpack, overload
 
 import msgspec
 import numpy as np
@@ -26,18 +26,29 @@ from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
 from alphalab.data.quality.findings import Verdict
-from alphalab.data.quality.settings import QualitySettings
+from alphalab.data.quality.settings import OnErrors, QualitySettings
+from alphalab.data.store.scan import Scan
 from alphalab.errors import ParameterError
-from alphalab.research.options import RunOptions, run_settings
-from alphalab.research.provenance import accepted, quality_warnings
+from alphalab.research.options import BacktestOptions, RunOptions, run_settings
+from alphalab.research.provenance import Gate, accepted, quality_warnings
 from alphalab.research.result import Result
+from alphalab.research.streaming import run_scan
+from alphalab.research.summary import Summary
 from alphalab.research.warn import warnings_of
 from alphalab.types import FloatArray
 
 
+@overload
+def backtest(strategy: Strategy, bars: Bars, **options: Unpack[BacktestOptions]) -> Result: ...
+
+
+@overload
+def backtest(strategy: Strategy, bars: Scan, **options: Unpack[BacktestOptions]) -> Summary: ...
+
+
 def backtest(
     strategy: Strategy,
-    bars: Bars,
+    bars: Bars | Scan,
     *,
     cash: float = 100_000.0,
     costs: Costs | None = None,
@@ -55,14 +66,15 @@ def backtest(
     block_rows: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
-    quality: str | QualitySettings = "refuse",
-) -> Result:
+    quality: OnErrors | QualitySettings = "refuse",
+) -> Result | Summary:
     """Backtest a strategy.
 
     Parameters
     ----------
     strategy : Strategy
-    bars : Bars
+    bars : Bars or Scan
+        All rows in memory, or in a store, from which they are read block by block.
     cash : float
         Cash at the start, quote currency.
     costs : Costs, optional
@@ -90,13 +102,15 @@ def backtest(
         A close series to compare with. Not given: the assets, equally weighted.
     progress : bool
         Show a progress bar on stderr.
-    quality : {"refuse", "accept"} or QualitySettings
+    quality : {"refuse", "accept", "unchecked"} or QualitySettings
         What becomes of data in which a quick check finds errors, such as a split that nobody
         adjusted for. The result states the verdict in any case.
 
     Returns
     -------
     Result
+        Everything that was recorded. Over a scan a `Summary`: figures, digest, and some of the
+        equity.
 
     Raises
     ------
@@ -122,25 +136,18 @@ def backtest(
             rule="it takes a strategy with its parameters.",
             fix=f"Write {name}().",
         )
-    if not isinstance(bars, Bars):
+    if not isinstance(bars, Bars | Scan):
         raise ParameterError(
             f"backtest(..., {type(bars).__name__})",
-            rule="it takes bars.",
+            rule="it takes bars, or a scan of a store.",
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
-    if benchmark is not None and np.shape(benchmark) != (bars.n_rows,):
-        raise ParameterError(
-            f"backtest(benchmark={type(benchmark).__name__} of shape {np.shape(benchmark)})",
-            rule=f"a benchmark is an array of closes, one for each of the {bars.n_rows} rows.",
-        )
-    if block_rows is None:
-        capacity = None
-    elif isinstance(block_rows, int | np.integer) and block_rows >= 1:
-        capacity = min(int(block_rows), bars.n_rows)
-    else:
+    _check_benchmark(benchmark, bars)
+    if not (block_rows is None or (isinstance(block_rows, int | np.integer) and block_rows >= 1)):
         raise ParameterError(
             f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
         )
+    capacity = None if block_rows is None else min(int(block_rows), bars.n_rows)
     options: RunOptions = {
         "cash": cash,
         "costs": costs,
@@ -157,6 +164,10 @@ def backtest(
         "conversions": conversions,
     }
     settings = run_settings(strategy, options)
+    if isinstance(bars, Scan):
+        gate = Gate.of(quality)
+        with _progress(bars.n_rows) if progress else nullcontext(_ignore) as advance:
+            return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
     return run(
         *(strategy, bars, settings),
         verdict=accepted(bars, quality),
@@ -178,7 +189,8 @@ def run(
 ) -> Result:
     """Backtest a strategy with settings that are made already, on data that was accepted."""
     started = clock.perf_counter()
-    engine = Engine(strategy, bars.instruments, settings, capacity=capacity)
+    changes = bars.instrument_changes
+    engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
     block = _push(engine, bars, progress)
     return result_of(
         engine,
@@ -225,6 +237,22 @@ def result_of(
     )
 
 
+def _check_benchmark(benchmark: FloatArray | None, bars: Bars | Scan) -> None:
+    if benchmark is None:
+        return
+    if isinstance(bars, Scan):
+        raise ParameterError(
+            "backtest(scan, benchmark=...)",
+            rule="a summary keeps no rows that a benchmark could be compared with.",
+            fix="Leave the benchmark out, or load the bars: al.load(...).",
+        )
+    if np.shape(benchmark) != (bars.n_rows,):
+        raise ParameterError(
+            f"backtest(benchmark={type(benchmark).__name__} of shape {np.shape(benchmark)})",
+            rule=f"a benchmark is an array of closes, one for each of the {bars.n_rows} rows.",
+        )
+
+
 def joined(blocks: Sequence[Block]) -> Block:
     """Return consecutive blocks as one."""
     return Block(*(np.concatenate(field) for field in zip(*blocks, strict=True)))
@@ -254,3 +282,7 @@ def _progress(total: int) -> Iterator[Any]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("backtest", total=total)
         yield lambda rows: bar.advance(task, rows)
+
+
+def _ignore(rows: int) -> None:
+    """Nobody watches."""

@@ -13,6 +13,7 @@ from alphalab.research import trips
 
 if TYPE_CHECKING:
     from alphalab.research.result import Result
+    from alphalab.research.summary import Summary
 
 
 def money(value: float) -> str:
@@ -138,12 +139,13 @@ SEEN_PRICE = "Trades at a price the decision has seen."
 BAD_DATA = "The data has errors."
 
 
-def figure_texts(result: Result) -> dict[str, str]:
-    """Return every figure of a result as text, by name."""
-    return {name: FIGURES[name].text(value) for name, value in result.metrics.items()}
+def figure_texts(result: Result | Summary) -> dict[str, str]:
+    """Return every figure of a result that is shown as text, by name."""
+    known = {name: value for name, value in result.metrics.items() if name in FIGURES}
+    return {name: FIGURES[name].text(value) for name, value in known.items()}
 
 
-def strategy_text(result: Result) -> str:
+def strategy_text(result: Result | Summary) -> str:
     """Return the strategy as it would be written: name and parameters."""
     return f"{result.strategy}({', '.join(f'{k}={v!r}' for k, v in result.params.items())})"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from alphalab.expr.custom import PYTHON_FUNCTIONS
 from alphalab.expr.nodes import Expr
 from alphalab.research.backends import Backend, WorkersLost
 from alphalab.research.parcel import Parcel, Sender, unpacked
-from alphalab.types import FloatArray, Instrument, IntArray, Records
+from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray, Records
+
+#: Instruments, and what becomes of them.
+Assets: TypeAlias = tuple[tuple[Instrument, ...], tuple[InstrumentChange, ...]]
 
 #: Times that workers die in a row, with nothing finished between, before a sweep gives up.
 ROUNDS = 3
@@ -153,7 +156,8 @@ def _work_here(
         advance(fraction * len(part))
 
     some = columns[part.start : part.stop]
-    return part, _outcome(some, bars.instruments, bars.time, bars.columns, between)
+    assets = (bars.instruments, bars.instrument_changes)
+    return part, _outcome(some, assets, bars.time, bars.columns, between)
 
 
 def _calls(
@@ -161,18 +165,19 @@ def _calls(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield what `_work_there` is called with, for each part."""
     sender = Sender()
+    assets = (bars.instruments, bars.instrument_changes)
     for part in parts:
         some = columns[part.start : part.stop]
         read = columns_read(some, bars.instruments)
         names = [name for name in bars.columns if name in read]
         arrays = (bars.columns[name] for name in names)
-        yield part, sender.pack(some), bars.instruments, names, bars.time, *arrays
+        yield part, sender.pack(some), assets, names, bars.time, *arrays
 
 
 def _work_there(
     part: range,
     parcel: Parcel,
-    instruments: Sequence[Instrument],
+    assets: Assets,
     names: Sequence[str],
     time: IntArray,
     *arrays: FloatArray,
@@ -186,7 +191,7 @@ def _work_there(
     try:
         with unpacked(parcel) as columns:
             stamps = np.require(time, requirements=("C", "A"))
-            outcome = _outcome(columns, instruments, stamps, table, lambda fraction: None)
+            outcome = _outcome(columns, assets, stamps, table, lambda fraction: None)
     except Exception as error:
         outcome = Failure(None, error)
     if isinstance(outcome, Failure):
@@ -196,14 +201,14 @@ def _work_there(
 
 def _outcome(
     columns: Sequence[Column],
-    instruments: Sequence[Instrument],
+    assets: Assets,
     time: IntArray,
     table: Mapping[str, FloatArray],
     between: Callable[[float], None],
 ) -> Records | Failure:
     """Return the tallies; after an error look in halves for the column that it comes from."""
     try:
-        return _tallies(columns, instruments, time, table, between)
+        return _tallies(columns, assets, time, table, between)
     except _Stopped:
         raise
     except Exception as error:
@@ -211,7 +216,7 @@ def _outcome(
             return Failure(0, error)
     middle, parts = len(columns) // 2, []
     for first, some in ((0, columns[:middle]), (middle, columns[middle:])):
-        outcome = _outcome(some, instruments, time, table, between)
+        outcome = _outcome(some, assets, time, table, between)
         if isinstance(outcome, Failure):
             return Failure(first + (outcome.place or 0), outcome.error)
         parts.append(outcome)
@@ -220,13 +225,13 @@ def _outcome(
 
 def _tallies(
     columns: Sequence[Column],
-    instruments: Sequence[Instrument],
+    assets: Assets,
     time: IntArray,
     table: Mapping[str, FloatArray],
     between: Callable[[float], None],
 ) -> Records:
     """Push all rows in slices of a tenth of a second or more, between which a part can stop."""
-    engine = Columns(columns, instruments)
+    engine = Columns(columns, *assets)
     calls = any(node.op == "python_op" for node in engine.plan.nodes)
     first, size = 0, min(engine.capacity, 64) if calls else engine.capacity
     while first < time.size:

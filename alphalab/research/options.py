@@ -17,6 +17,8 @@ from alphalab.config import (
     RunSettings,
 )
 from alphalab.core.strategy import Strategy
+from alphalab.data.quality.settings import OnErrors, QualitySettings
+from alphalab.types import FloatArray
 
 
 class RunOptions(TypedDict, total=False):
@@ -35,6 +37,15 @@ class RunOptions(TypedDict, total=False):
     actions: str
     currency: str | None
     conversions: Mapping[str, str] | None
+
+
+class BacktestOptions(RunOptions, total=False):
+    """All keywords of `alphalab.research.backtest.backtest`."""
+
+    block_rows: int | None
+    benchmark: FloatArray | None
+    progress: bool
+    quality: OnErrors | QualitySettings
 
 
 def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict[str, Any]:

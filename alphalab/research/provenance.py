@@ -5,18 +5,18 @@ The gate in front of every run is here, too: data with errors is refused unless 
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
 from alphalab.data.bars import Bars
 from alphalab.data.quality.findings import Finding, Verdict
 from alphalab.data.quality.of_bars import quality_of
-from alphalab.data.quality.settings import QualitySettings
+from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError, RefusedError
 
 #: How a run is told what to do about the quality of its data; a verdict is stated as it is.
-Quality: TypeAlias = str | QualitySettings | Verdict
+Quality: TypeAlias = OnErrors | QualitySettings | Verdict
 
 #: Rules whose breach the engine refuses by itself, with the row: no run goes on without a rate.
 _ENFORCED = frozenset({"funding"})
@@ -24,15 +24,65 @@ _MOST = 3
 _MOST_LISTED = 20
 
 
-def accepted(bars: Bars, quality: Quality = "refuse") -> Verdict:
+class Gate(NamedTuple):
+    """What is asked of the quality of data before, or while, a strategy is run on it."""
+
+    settings: QualitySettings
+    on_errors: OnErrors
+
+    @classmethod
+    def of(cls, quality: OnErrors | QualitySettings) -> Gate | None:
+        """Return the gate that a run was told of; None: nothing is checked.
+
+        Raises
+        ------
+        ParameterError
+            Neither a word that is known nor settings.
+        """
+        if not isinstance(quality, QualitySettings):
+            if quality not in get_args(OnErrors):
+                raise ParameterError(
+                    f"quality={quality!r}",
+                    rule='quality is "refuse", "accept", "unchecked" or QualitySettings(...).',
+                )
+            quality = QualitySettings(on_errors=quality)
+        if quality.on_errors == "unchecked":
+            return None
+        # One verdict, whatever becomes of errors.
+        return cls(msgspec.structs.replace(quality, on_errors="refuse"), quality.on_errors)
+
+    def check(self, bars: Bars) -> Verdict:
+        """Return the verdict of bars: the quick rules, made once for each bars."""
+        return quality_of(bars, self.settings)
+
+    def pass_(self, verdict: Verdict, source: str) -> None:
+        """Refuse to go on with errors, unless they are accepted.
+
+        Raises
+        ------
+        RefusedError
+            The first errors, and what to do.
+        """
+        errors = [finding for finding in verdict.errors if finding.rule not in _ENFORCED]
+        if errors and self.on_errors == "refuse":
+            look = f"alphalab data check {source}" if source else "al.check(bars)"
+            raise RefusedError(
+                f"{source or 'the bars'}: data with {_errors(errors)}: {_few(errors)}",
+                rule="nothing is run on data with errors.",
+                fix=f"Look at all of it with {look}, and correct it; or go on with "
+                "quality='accept' (--quality accept), and every result says so.",
+            )
+
+
+def accepted(bars: Bars, quality: Quality = "refuse") -> Verdict | None:
     """Return the verdict of bars that a run states, or refuse to run on them.
 
     Parameters
     ----------
     bars : Bars
-    quality : {"refuse", "accept"}, QualitySettings or Verdict
+    quality : {"refuse", "accept", "unchecked"}, QualitySettings or Verdict
         What becomes of data with errors; settings say it in `QualitySettings.on_errors`. A verdict
-        was accepted before.
+        was accepted before. Without a check there is none, and every result says so.
 
     Raises
     ------
@@ -49,27 +99,11 @@ def accepted(bars: Bars, quality: Quality = "refuse") -> Verdict:
     """
     if isinstance(quality, Verdict):
         return quality
-    if isinstance(quality, QualitySettings):
-        on_errors = quality.on_errors
-        settings = msgspec.structs.replace(quality, on_errors="refuse")  # one verdict for both
-    elif quality in ("refuse", "accept"):
-        settings, on_errors = QualitySettings(), quality
-    else:
-        raise ParameterError(
-            f"quality={quality!r}",
-            rule='quality is "refuse", "accept" or QualitySettings(...).',
-        )
-    verdict = quality_of(bars, settings)
-    errors = [finding for finding in verdict.errors if finding.rule not in _ENFORCED]
-    if errors and on_errors == "refuse":
-        source = bars.source or "the bars"
-        look = f"alphalab data check {bars.source}" if bars.source else "al.check(bars)"
-        raise RefusedError(
-            f"{source}: data with {_errors(errors)}: {_few(errors)}",
-            rule="nothing is run on data with errors.",
-            fix=f"Look at all of it with {look}, and correct it; or go on with quality='accept' "
-            "(--quality accept), and every result says so.",
-        )
+    gate = Gate.of(quality)
+    if gate is None:
+        return None
+    verdict = gate.check(bars)
+    gate.pass_(verdict, bars.source)
     return verdict
 
 

@@ -1,9 +1,9 @@
-"""A backtest over a scan: blocks of rows from a store through the one step, folded as they go by."""
+"""A backtest over a scan: blocks of a store through the one step, folded as they go by."""
 
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -11,8 +11,11 @@ import numpy as np
 from alphalab.config import RunSettings
 from alphalab.core.columns import Column, Columns
 from alphalab.core.strategy import Strategy
+from alphalab.data.quality.findings import Verdict
+from alphalab.data.quality.joined import joined
 from alphalab.data.store.scan import Block, Scan
 from alphalab.research.display import SEEN_PRICE
+from alphalab.research.provenance import Gate, quality_warnings
 from alphalab.research.summary import Summary
 from alphalab.types import Records
 
@@ -25,19 +28,35 @@ def run_scan(
     scan: Scan,
     settings: RunSettings,
     *,
-    advance: Callable[[int], None] = lambda rows: None,
+    gate: Gate | None,
+    capacity: int | None,
+    advance: Callable[[int], None],
 ) -> Summary:
-    """Backtest a strategy over a scan; ``advance(n)`` after n more rows."""
+    """Backtest a strategy over a scan; ``advance(n)`` after n more rows.
+
+    Its data is checked block by block, as the blocks go by; whether it passes is known at the end.
+    """
     started = clock.perf_counter()
     column = Column.of(strategy, settings, scan.instruments)
-    columns = Columns([column], scan.instruments)
+    changes = scan.instrument_changes
+    columns = Columns([column], scan.instruments, changes, capacity=capacity)
     every = max(scan.n_rows // SAMPLES, 1)
     time, sampled = [], []
-    for block in _parts(scan.blocks(columns.columns), every):
-        columns.push(block.time, block.columns)
-        time.append(block.time[-1])
-        sampled.append(columns.equity[0])
-        advance(block.time.size)
+
+    def push(block: Block) -> None:
+        for part in _parts(block, every):
+            columns.push(part.time, part.columns)
+            time.append(part.time[-1])
+            sampled.append(columns.equity[0])
+            advance(part.time.size)
+
+    verdict = None
+    if gate is None:
+        for block in scan.blocks(columns.columns):
+            push(block)
+    else:
+        verdict = joined(_verdicts(scan, gate, columns.columns, push))
+        gate.pass_(verdict, scan.source)
     tally = columns.tallies()[0]
     return Summary(
         strategy=type(strategy).__name__,
@@ -48,17 +67,26 @@ def run_scan(
         tally=tally,
         time=np.array(time),
         sampled=np.array(sampled),
-        warnings=tuple(_warnings(tally, settings)),
+        warnings=(*quality_warnings(verdict), *_warnings(tally, settings)),
+        quality=verdict,
         seconds=clock.perf_counter() - started,
     )
 
 
-def _parts(blocks: Iterator[Block], rows: int) -> Iterator[Block]:
-    """Cut blocks into parts of so many rows; the last part of a block may be shorter."""
-    for time, columns in blocks:
-        for i in range(0, time.size, rows):
-            part = slice(i, i + rows)
-            yield Block(time[part], {name: values[part] for name, values in columns.items()})
+def _verdicts(
+    scan: Scan, gate: Gate, names: Sequence[str], push: Callable[[Block], None]
+) -> Iterator[Verdict]:
+    """Push the blocks of a scan, and yield the verdict of each."""
+    for bars, block in scan.pieces(names):
+        push(block)
+        yield gate.check(bars)
+
+
+def _parts(block: Block, rows: int) -> Iterator[Block]:
+    """Cut a block into parts of so many rows; the last one may be shorter."""
+    for i in range(0, block.time.size, rows):
+        part = slice(i, i + rows)
+        yield Block(block.time[part], {name: x[part] for name, x in block.columns.items()})
 
 
 def _warnings(tally: Records, settings: RunSettings) -> Iterator[str]:

@@ -10,9 +10,12 @@ import msgspec
 import numpy as np
 
 from alphalab.config import RunSettings
+from alphalab.data.quality.findings import Verdict
 from alphalab.data.store.scan import Scan
 from alphalab.data.times import iso
 from alphalab.research import display
+from alphalab.research.assumptions import digest_text, fill_text
+from alphalab.research.provenance import quality_of_data, quality_text
 from alphalab.research.tally import digest_of, figures
 from alphalab.types import FloatArray, IntArray, Records
 
@@ -51,6 +54,8 @@ class Summary:
         What the reader has to know.
     seconds : float
         Wall time of the run, reading included; no part of the digest.
+    quality : Verdict or None
+        The verdict of its data, block by block; None: not checked.
     """
 
     strategy: str
@@ -63,6 +68,7 @@ class Summary:
     sampled: FloatArray
     warnings: tuple[str, ...]
     seconds: float
+    quality: Verdict | None = None
 
     @property
     def n_rows(self) -> int:
@@ -91,6 +97,20 @@ class Summary:
         index = pd.DatetimeIndex(self.time.view("M8[ns]"), tz="UTC", name="time")
         return pd.Series(self.sampled, index, name="equity")
 
+    @property
+    def assumptions(self) -> dict[str, str]:
+        """What the figures rest on, by label, in sentences; a `Result` says more."""
+        scan = self.scan
+        return {
+            "Fill": fill_text(self.settings),
+            "Data": f"{scan.source}; id {scan.version}",
+            "Data quality": quality_text(self.quality),
+            "Period": f"{self.n_rows:,} rows, {iso(self.time[0])} to {iso(self.time[-1])}",
+            "Data notes": "; ".join(scan.notes) or "none",
+            "Digest": digest_text(self.digest),
+            "Warnings": "; ".join(self.warnings) or "none",
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Return the run as plain data; a figure that is not defined is None."""
         scan = self.scan
@@ -106,6 +126,7 @@ class Summary:
                 "start": iso(self.time[0]),
                 "end": iso(self.time[-1]),
                 "notes": list(scan.notes),
+                "quality": self.quality and quality_of_data(self.quality),
             },
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
             "settings": _plain(self.settings),
@@ -122,10 +143,13 @@ class Summary:
 
     def __repr__(self) -> str:
         """Return the headline on one line."""
-        return display.headline(self)
-
-    def _repr_html_(self) -> str:
-        return display.headline_html(self)
+        text = display.figure_texts(self)
+        return (
+            f"<Summary: {display.strategy_text(self)} over {self.n_rows:,} rows, "
+            f"return {text['total_return']}, Sharpe {text['sharpe']}, "
+            f"max drawdown {text['max_drawdown']}, {text['n_fills']} fills, "
+            f"digest {self.digest[:8]}>"
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
 from alphalab.data.quality.findings import Verdict
-from alphalab.data.quality.settings import QualitySettings
+from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.research.combinations import MAX_COLUMNS
@@ -45,7 +45,7 @@ def sweep(
     max_columns: int = MAX_COLUMNS,
     n_jobs: int | None = None,
     progress: bool = False,
-    quality: str | QualitySettings | Verdict = "refuse",
+    quality: OnErrors | QualitySettings | Verdict = "refuse",
     **options: Unpack[RunOptions],
 ) -> Sweep:
     """Run many variants of a strategy on the same bars.
@@ -76,7 +76,7 @@ def sweep(
         on all cores.
     progress : bool
         Show a progress bar on stderr.
-    quality : {"refuse", "accept"}, QualitySettings or Verdict
+    quality : {"refuse", "accept", "unchecked"}, QualitySettings or Verdict
         What becomes of data with errors, as in `alphalab.backtest`; or a verdict of before.
     **options : RunOptions
         How all variants are run: the keywords of `alphalab.backtest`.
@@ -154,7 +154,7 @@ class _Work:
     """The columns so far: variants, tallies, and which were run."""
 
     def __init__(
-        self, bars: Bars, n_jobs: int | None, file: ResultsFile | None, verdict: Verdict
+        self, bars: Bars, n_jobs: int | None, file: ResultsFile | None, verdict: Verdict | None
     ) -> None:
         self.bars = bars
         self.verdict = verdict

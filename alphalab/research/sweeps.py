@@ -15,7 +15,7 @@ from alphalab.data.bars import Bars
 from alphalab.data.quality.findings import Verdict
 from alphalab.errors import ParameterError, StateError, UnknownNameError
 from alphalab.research.backtest import run
-from alphalab.research.display import SEEN_PRICE
+from alphalab.research.display import BAD_DATA, SEEN_PRICE
 from alphalab.research.grid import Variant
 from alphalab.research.provenance import data_of
 from alphalab.research.result import Result
@@ -284,6 +284,8 @@ class Sweep:
             text += f", best by {self.metric} #{best} {params}: {values[best]:.3f}"
         if any(SEEN_PRICE.rstrip(".") in warning for warning in self.warnings):
             text += f". {SEEN_PRICE}"
+        if self.quality is not None and self.quality.errors:
+            text += f". {BAD_DATA}"
         return text + ">"
 
     def _values(self, metric: str) -> FloatArray:

@@ -19,7 +19,7 @@ from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.data.bars import Bars
 from alphalab.data.quality.findings import Verdict
-from alphalab.data.quality.settings import QualitySettings
+from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.data.times import iso
 from alphalab.errors import ParameterError, StateError
 from alphalab.expr.nodes import Expr
@@ -155,7 +155,7 @@ def walk_forward(
     max_columns: int = MAX_COLUMNS,
     n_jobs: int | None = None,
     progress: bool = False,
-    quality: str | QualitySettings = "refuse",
+    quality: OnErrors | QualitySettings = "refuse",
     **options: Unpack[RunOptions],
 ) -> WalkForward:
     """Choose parameters on past rows by a sweep, trade them on the next rows, and so on.
@@ -186,7 +186,7 @@ def walk_forward(
         As in `alphalab.sweep`.
     progress : bool
         Show a progress bar on stderr: folds.
-    quality : {"refuse", "accept"} or QualitySettings
+    quality : {"refuse", "accept", "unchecked"} or QualitySettings
         What becomes of data with errors, as in `alphalab.backtest`; all rows are checked at once.
     **options : RunOptions
         How all are run: the keywords of `alphalab.backtest`.
@@ -240,7 +240,7 @@ def walk_forward(
                 metric=metric,
                 max_columns=max_columns,
                 n_jobs=n_jobs,
-                quality=verdict,
+                quality=verdict or "unchecked",
                 **options,
             )
         if found.stopped:
@@ -321,7 +321,7 @@ def _trade(
     blocks = []
     before: Engine | None = None
     for strategy, fold in zip(strategies, folds, strict=True):
-        engine = Engine(strategy, bars.instruments, settings)
+        engine = Engine(strategy, bars.instruments, settings, changes=bars.instrument_changes)
         engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
         if before is not None:
             engine.take_over(before)

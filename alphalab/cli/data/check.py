@@ -1,9 +1,131 @@
-"""``alphalab data check``."""
+"""``alphalab data check``: a data set, a file or a store against the rules of quality."""
 
 from __future__ import annotations
 
-from alphalab.cli.output import DebugFlag, JsonFlag, QuietFlag
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alphalab.cli.data.mapping_flags import MappingFlags, with_mapping_flags
+from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
+from alphalab.cli.running import check_report, named_texts
+
+if TYPE_CHECKING:
+    from alphalab.data.quality.findings import Verdict
+    from alphalab.data.quality.settings import QualitySettings
+
+_MOST = 40
 
 
-def check(json: JsonFlag = False, quiet: QuietFlag = False, debug: DebugFlag = False) -> None:
-    """Not there yet."""
+@with_mapping_flags
+def check(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A data set, a file (of bars, trades, funding rates, splits or factors: told by"
+            " its columns), or an address (store:VENUE/INTERVAL[/SYMBOL]).",
+            show_default=False,
+        ),
+    ],
+    source: MappingFlags,
+    interval: Annotated[
+        str | None,
+        typer.Option(help="Length of the bars, such as 1h.", show_default="the usual step"),
+    ] = None,
+    actions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Splits, or factors, of the bars.")
+    ] = None,
+    funding: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Funding rates of the bars.")
+    ] = None,
+    severity: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE=LEVEL",
+            help="error, warning, info or off, as often as needed; a wrong rule lists them.",
+        ),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A TOML file of levels and thresholds; flags go before."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
+    ] = None,
+    store: StoreFlag = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Check data and print what is wrong with it. Nothing is changed.
+
+    Exits with 1 if there are errors.
+    """
+    from alphalab.data.quality.check import check
+    from alphalab.data.quality.reading import Events, read
+
+    out = Output(json=json, quiet=quiet)
+    check_report(report)
+    rules = _settings(settings, severity or [])
+    mapping = source.read()
+    given = read(data, mapping, store)
+    bars: dict[str, Any] = {}
+    if not isinstance(given, Events):
+        bars["progress"] = out.shows_progress
+    verdict = check(
+        given,
+        rules,
+        calendar=mapping.calendar or None,
+        interval=interval or mapping.interval or None,
+        actions=actions,
+        funding=funding,
+        **bars,
+    )
+    if report is not None:
+        from alphalab.research.quality_report import write
+
+        write(verdict, given, report)
+    if json:
+        out.object("data.check", {**verdict.to_dict(), "report": report and str(report)})
+    else:
+        _show(out, verdict, report)
+    if verdict.errors:
+        raise typer.Exit(1)
+
+
+def _settings(file: Path | None, levels: list[str]) -> QualitySettings:
+    """Return what the file says, with the levels of the flags on top."""
+    from msgspec.structs import replace
+
+    from alphalab.data.quality.settings import QualitySettings, read_quality_settings
+
+    given = QualitySettings() if file is None else read_quality_settings(file)
+    flags = named_texts("--severity", levels, "a level reads rule=error, such as gaps=error.")
+    return replace(given, severity={**given.severity, **flags}) if flags else given
+
+
+def _show(out: Output, verdict: Verdict, report: Path | None) -> None:
+    from alphalab.data.times import iso
+
+    span = ""
+    if verdict.start is not None and verdict.end is not None:
+        span = f", {iso(verdict.start)} to {iso(verdict.end)}"
+    n_symbols = len(verdict.symbols)
+    symbols = verdict.symbols[0] if n_symbols == 1 else f"{n_symbols:,} symbols"
+    out.text(f"{verdict.source}: {verdict.kind}, {verdict.n_rows:,} rows of {symbols}{span}")
+    fixes = {}
+    for finding in verdict.findings[:_MOST]:
+        out.text(f"{finding.severity}: {finding}")
+        fixes[finding.rule] = finding.fix
+    if len(verdict.findings) > _MOST:
+        out.text(f"... and {len(verdict.findings) - _MOST:,} more: --json or --report has all")
+    for rule, fix in fixes.items():
+        out.text(f"{rule}: {fix}")
+    for rule, why in verdict.skipped.items():
+        out.note(f"not looked at: {rule}: {why}")
+    out.text(f"Verdict: {verdict.summary()}")
+    if report is not None:
+        out.text(f"Report: {report}")

@@ -91,7 +91,7 @@ def fetch(
         )
     if json:
         series = [one._asdict() for one in done]
-        out.object("fetch", {"exchange": exchange, "store": place.url, "series": series})
+        out.object("data.fetch", {"exchange": exchange, "store": place.url, "series": series})
         return
     _show(out, done, f"{exchange} into {place.url}")
 

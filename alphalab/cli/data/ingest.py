@@ -75,14 +75,15 @@ def ingest(
     try:
         for file in _watched(out, files):
             done.append(bring(file, **keywords))
-            for note in () if json else done[-1].notes:
-                out.note(f"{done[-1].source}: {note}")
-    except BaseException:
+    except (Exception, KeyboardInterrupt) as error:
+        kept = f"{len(done)} of {len(files)} files are in the store"
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"{kept}, run it again to go on") from None
         if done:
-            out.warn(f"{len(done)} of {len(files)} files are in the store: run it again to go on")
+            error.add_note(kept)
         raise
     if json:
-        out.object("ingest", {"store": keywords["store"].url, "files": [*map(_object, done)]})
+        out.object("data.ingest", {"store": keywords["store"].url, "files": [*map(_object, done)]})
     else:
         _show(out, done, keywords["store"].url)
 
@@ -111,6 +112,12 @@ def _object(one: Ingested) -> dict[str, Any]:
 
 
 def _show(out: Output, done: list[Ingested], url: str) -> None:
+    said: dict[str, list[str]] = {}
+    for one in done:
+        for note in one.notes:
+            said.setdefault(note, []).append(one.source)
+    for note, sources in said.items():
+        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {note}")
     rows = [
         (
             one.source,

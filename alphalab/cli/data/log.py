@@ -10,7 +10,8 @@ from alphalab.cli.data.options import StoreFlag
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from alphalab.data.store.store import Commit, Store
+    from alphalab.data.store.log import Commit
+    from alphalab.data.store.store import Store
 
 
 def log(

@@ -81,16 +81,15 @@ class MappingFlags:
     ] = None
     rename: Annotated[
         list[str] | None,
-        _option(
-            metavar="OLD=NEW", help="Rows of both symbols are one series, as often as needed."
-        ),
+        _option(metavar="OLD=NEW", help="Rows of both symbols are one series, as often as needed."),
     ] = None
 
     def read(self) -> Mapping:
         """Return the mapping that the file and the flags ask for."""
         from alphalab.data.sources.mapping import Mapping
 
-        fields: dict[str, Any] = {} if self.mapping is None else Mapping.read(self.mapping).changes()
+        given = Mapping() if self.mapping is None else Mapping.read(self.mapping)
+        fields = given.changes()
         columns = named_texts("--column", self.column or [], "a column reads ours=theirs.")
         renamed = named_texts("--rename", self.rename or [], "a new name reads old=new.")
         header = False if self.no_header else fields.get("header", True)

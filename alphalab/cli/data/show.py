@@ -92,6 +92,7 @@ def _content(bars: Bars, rows: int) -> dict[str, Any]:
             "symbols": bars.symbols,
             "columns": list(bars.columns),
             "instruments": bars.instruments,
+            "instrument_changes": bars.instrument_changes,
             "notes": bars.notes,
         },
         "rows": [

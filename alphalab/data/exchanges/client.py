@@ -78,7 +78,11 @@ class Client:
                 rule="an exchange is a name that ccxt knows, or one of its synchronous clients.",
             )
         if url is not None:
-            exchange.urls["api"] = _moved(exchange.urls["api"], _origin(url))
+            origin, login = _origin(url)
+            exchange.urls["api"] = _moved(exchange.urls["api"], origin)
+            exchange.session.auth = login
+        # ccxt reads a web page with status 200, as proxies send them, as no rows.
+        exchange.enableLastJsonResponse = True
         self.ccxt = exchange
         self.name = str(exchange.id)
         self.on_wait: Callable[[str, float], None] = lambda why, seconds: None
@@ -153,7 +157,7 @@ class Client:
         offered = self.ccxt.timeframes or {}
         if text not in offered:
             raise UnknownNameError(f"interval of {self.name}", text, offered)
-        if text[-1] in "My":
+        if text[-1] not in "smhdw":
             raise DataError(
                 f"interval {text!r}",
                 rule="candles are all of one length; months and years are not.",
@@ -186,6 +190,8 @@ class Client:
                 usable = check is None or check(answer)
             except _UNREADABLE as error:
                 raise self._errors.BadResponse(f"{method}: {type(error).__name__}") from error
+            if self.ccxt.last_json_response is None:
+                raise self._errors.BadResponse(f"{method}: an answer that is no JSON")
             if not usable:
                 raise self._errors.BadResponse(f"{method}: {answer!r}")
             return answer
@@ -245,14 +251,19 @@ def _shown(error: BaseException | None) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
 
 
-def _origin(url: str) -> tuple[str, str, str]:
+def _origin(url: str) -> tuple[tuple[str, str, str], tuple[str, str] | None]:
+    """Return scheme, host and path of an address, and apart from them who logs in.
+
+    Messages show addresses, and passwords are not for messages.
+    """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(
-            f"url {url!r}",
+            f"url {url.rpartition('@')[2]!r}",
             rule="an address reads http://HOST:PORT or https://HOST, and maybe /PATH.",
         )
-    return parts.scheme, parts.netloc, parts.path.rstrip("/")
+    login = None if parts.username is None else (parts.username, parts.password or "")
+    return (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/")), login
 
 
 def _moved(urls: Any, origin: tuple[str, str, str]) -> Any:

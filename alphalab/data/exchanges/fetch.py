@@ -8,7 +8,8 @@ from typing import Any
 
 from alphalab.data.exchanges.client import MARGIN, Client
 from alphalab.data.exchanges.fill import Fetched, Order, Progress, fill
-from alphalab.data.exchanges.series import series
+from alphalab.data.exchanges.series import Series, candles, funding
+from alphalab.data.exchanges.trades import trades
 from alphalab.data.store.store import Store
 from alphalab.data.times import Instant, iso, nanoseconds
 from alphalab.errors import DataError
@@ -96,7 +97,7 @@ def fetch(
             from alphalab.data.exchanges.instruments import fetch_instruments
 
             return fetch_instruments(client, names, place)
-        wanted = [series(client, name, what) for name in names]
+        wanted = [_series(client, name, what) for name in names]
         start, end = _span(client, since, until)
         order = Order(start, end, again=again or revise, revise=revise)
         return [fill(one, place, order, progress or _unseen) for one in wanted]
@@ -106,6 +107,14 @@ def fetch(
 
 def _unseen(progress: Progress) -> None:
     """Show nothing."""
+
+
+def _series(client: Client, symbol: str, what: str) -> Series:
+    if what == "trades":
+        return trades(client, symbol)
+    if what == "funding":
+        return funding(client, symbol)
+    return candles(client, symbol, what)
 
 
 def _span(client: Client, since: Instant | None, until: Instant | None) -> tuple[int | None, int]:

@@ -16,8 +16,8 @@ from alphalab.errors import AlphalabError, DataError
 _NS = 1_000_000  # in a ms
 
 # Rows are stored after so many pages or seconds: what an interruption can lose.
-_PAGES = 20
-_SECONDS = 10.0
+_PAGES = 50
+_SECONDS = 20.0
 
 
 class Fetched(NamedTuple):
@@ -123,7 +123,7 @@ class _Filling:
         self.notes: list[str] = []
         self._progress = progress
         self._rows: list[Row] = []  # to be stored
-        self._pages, self._since = 0, time.monotonic()
+        self._pages, self._committed = 0, time.monotonic()
         self._behind, self._total = 0, 1  # ms of the time to be fetched
         self._at = Progress(series.symbol, 0.0, "", 0)
         series.client.on_wait = self._waits
@@ -183,7 +183,7 @@ class _Filling:
             for page in self._walk(start, stop, after):
                 self._rows += page.rows
                 self._pages += 1
-                if self._pages >= _PAGES or time.monotonic() - self._since >= _SECONDS:
+                if self._pages >= _PAGES or time.monotonic() - self._committed >= _SECONDS:
                     self._store()
         finally:
             self._store()
@@ -219,22 +219,20 @@ class _Filling:
     def _store(self) -> None:
         # Taken away first: what the store refuses is not tried a second time on the way out.
         rows, self._rows = self._rows, []
-        self._pages, self._since = 0, time.monotonic()
+        self._pages, self._committed = 0, time.monotonic()
         if not rows:
             return
-        client = self.series.client
+        series, client = self.series, self.series.client
+        moved = ["times were those of the open: moved to the close"] if series.length else []
         record = {
             "source": client.source,
-            **{name: text for name, text in self.series.key.items() if name != "symbol"},
-            "symbols": [self.series.symbol],
+            **{name: text for name, text in series.key.items() if name != "symbol"},
+            "symbols": [series.symbol],
             "clock": client.clock,
-            "notes": ["times were those of the open: moved to the close"]
-            if self.series.length
-            else [],
+            "notes": moved,
         }
-        done = self.store.write(
-            self.series.table, self.series.rows(rows), revise=self.order.revise, record=record
-        )
+        table = series.rows(rows)
+        done = self.store.write(series.table, table, revise=self.order.revise, record=record)
         self.n_new += done.n_new
         self.n_revised += done.n_revised
 

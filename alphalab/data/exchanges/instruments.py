@@ -40,30 +40,20 @@ def fetch_instruments(client: Client, symbols: Sequence[str], store: Store) -> l
         A symbol that is no instrument of alphalab, or whose times of funding are not known.
     """
     everything = list(symbols) == ["all"]
-    markets = [client.market(name) for name in ([] if everything else symbols)]
     if everything:
         markets = [market for market in client.markets().values() if market["active"] is not False]
-    hours = _funding_hours(client, [market for market in markets if market.get("swap")])
-    found, notes, left_out = [], [], []
-    for market in markets:
-        try:
-            instrument, said = _instrument(client, market, hours)
-        except InputError as error:
-            if not everything:
-                raise
-            left_out.append(error.what)
-        else:
-            found.append(instrument)
-            notes += said
-    if left_out:
-        notes.append(f"{len(left_out):,} symbols are left out; the first: {left_out[0]}")
+    else:
+        markets = [client.market(name) for name in symbols]
+    found, notes = _instruments(client, markets, skip=everything)
     now, stored = client.now(), _newest(store, client.name)
     new = [one for one in map(_fields, found) if one != stored.get(one["symbol"])]
     rows = pa.Table.from_pylist(
         [{**one, "venue": client.name, "start": now} for one in new], _SCHEMA
     )
-    written = store.write(_TABLE, rows, record={"source": client.source, "clock": client.clock})
+    record = {"source": client.source, "venue": client.name, "clock": client.clock}
+    written = store.write(_TABLE, rows, record=record)
     names = [instrument.symbol for instrument in found]
+    start = iso(now * 1_000_000) if new else ""
     return [
         Fetched(
             table=_TABLE,
@@ -71,12 +61,35 @@ def fetch_instruments(client: Client, symbols: Sequence[str], store: Store) -> l
             what=_TABLE,
             n_new=written.n_new,
             n_revised=0,
-            first=iso(now * 1_000_000) if new else "",
-            last=iso(now * 1_000_000) if new else "",
-            version=store.version(_TABLE),
-            notes=tuple(dict.fromkeys(notes)),
+            first=start,
+            last=start,
+            version=written.version,
+            notes=notes,
         )
     ]
+
+
+def _instruments(
+    client: Client, markets: Sequence[Mapping[str, Any]], *, skip: bool
+) -> tuple[list[Instrument], tuple[str, ...]]:
+    """Return symbols as instruments (`skip` what is none), and what the reader has to know."""
+    hours = _funding_hours(client, markets)
+    found: list[Instrument] = []
+    notes: list[str] = []
+    left_out: list[str] = []
+    for market in markets:
+        try:
+            instrument, said = _instrument(client, market, hours)
+        except InputError as error:
+            if not skip:
+                raise
+            left_out.append(error.what)
+        else:
+            found.append(instrument)
+            notes += said
+    if left_out:
+        notes.append(f"{len(left_out):,} symbols are left out; the first: {left_out[0]}")
+    return found, tuple(dict.fromkeys(notes))
 
 
 def _instrument(
@@ -140,25 +153,32 @@ def _steps(client: Client, precision: Mapping[str, Any]) -> tuple[float | None, 
     return 0.0 if price is None else float(f"1e{-int(price)}"), lot
 
 
-def _funding_hours(client: Client, swaps: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _funding_hours(client: Client, markets: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Return the hours between fundings of the perpetual contracts for which they are known."""
     hours: dict[str, float] = {}
     for kind in ("linear", "inverse"):
-        names = [market["symbol"] for market in swaps if market.get(kind)]
+        names = [market["symbol"] for market in markets if market.get("swap") and market.get(kind)]
+        told = {}
         if names and client.can("fetchFundingIntervals"):
             told = client.ask("fetch_funding_intervals", names)
-            hours |= {name: _hours(told[name].get("interval")) for name in names if name in told}
-    for market in swaps:
-        if not hours.get(market["symbol"]) and client.can("fetchFundingRateHistory"):
-            past = client.ask("fetch_funding_rate_history", market["symbol"], None, 10)
-            times = sorted(row["timestamp"] for row in past)
-            if len(times) > 1:
-                hours[market["symbol"]] = round((times[-1] - times[-2]) / HOUR)
+        for name in names:
+            hours[name] = _hours(told.get(name)) or _hours_between(client, name)
     return {name: number for name, number in hours.items() if number}
 
 
-def _hours(interval: str | None) -> float:
-    return float(interval[:-1]) if interval and interval[-1] == "h" else 0.0
+def _hours(told: Mapping[str, Any] | None) -> float:
+    """Return what an exchange tells, such as 4h; 0 where it tells nothing."""
+    text = (told or {}).get("interval") or ""
+    return float(text[:-1]) if text.endswith("h") else 0.0
+
+
+def _hours_between(client: Client, symbol: str) -> float:
+    """Return the hours between the last two fundings; 0 where they are not known."""
+    if not client.can("fetchFundingRateHistory"):
+        return 0.0
+    past = client.ask("fetch_funding_rate_history", symbol, None, 10)
+    times = sorted(row["timestamp"] for row in past)
+    return float(round((times[-1] - times[-2]) / HOUR)) if len(times) > 1 else 0.0
 
 
 def _fields(instrument: Instrument) -> dict[str, Any]:

@@ -22,13 +22,10 @@ HOUR = 3_600_000  # ms
 DAY = 24 * HOUR
 
 #: Rows to ask for where an exchange allows as many; ccxt says how many candles of which it does.
-_MOST = 1_000
+MOST = 1_000
 
 #: Rows that an exchange whose limit is not known gives at least.
 _FEWEST = 100
-
-# Exchanges whose trades can be asked for from an id on, and the name of that parameter.
-_FROM_ID = dict.fromkeys(("binance", "binanceus", "binanceusdm", "binancecoinm"), "fromId")
 
 
 class Row(NamedTuple):
@@ -111,38 +108,13 @@ class Series:
         return self.client.can("fetchOHLCV") and "1d" in (self.client.ccxt.timeframes or {})
 
 
-def series(client: Client, symbol: str, what: str) -> Series:
-    """Return a series of an exchange.
-
-    Parameters
-    ----------
-    client : Client
-    symbol : str
-        As ccxt writes it.
-    what : str
-        An interval that the exchange has, ``trades`` or ``funding``.
-
-    Raises
-    ------
-    UnknownNameError
-        No such symbol or interval; near names are suggested.
-    DataError
-        The exchange does not offer it, or not for this symbol.
-    """
-    if what == "trades":
-        return _trades(client, symbol)
-    if what == "funding":
-        return _funding(client, symbol)
-    return candles(client, symbol, what)
-
-
 def candles(client: Client, symbol: str, interval: str) -> Series:
     """Return the candles of a symbol."""
     client.require("fetchOHLCV", "candles")
     length = client.interval(interval)
     client.market(symbol)
     limit = client.ccxt.feature_value(symbol, "fetchOHLCV", "limit")
-    limit = None if limit is None else min(int(limit), _MOST)
+    limit = None if limit is None else min(int(limit), MOST)
 
     def ask(since: int) -> list[Row]:
         page = client.ask("fetch_ohlcv", symbol, interval, since, limit, check=_are_candles)
@@ -160,38 +132,8 @@ def candles(client: Client, symbol: str, interval: str) -> Series:
     )
 
 
-def _trades(client: Client, symbol: str) -> Series:
-    client.require("fetchTrades", "trades")
-    client.market(symbol)
-    name = _FROM_ID.get(client.name)
-
-    def page(since: int | None, parameters: dict[str, str]) -> list[Row]:
-        limit = _MOST if name else None
-        found = client.ask("fetch_trades", symbol, since, limit, parameters, check=_are_trades)
-        if any(trade["id"] is None for trade in found):
-            raise DataError(
-                f"{client.name} gives its trades no ids",
-                rule="trades of one time and price are told apart by their ids.",
-            )
-        rows = [
-            Row(t["timestamp"], t["id"], (t["side"], float(t["price"]), float(t["amount"])))
-            for t in found
-        ]
-        return sorted(rows, key=in_order)
-
-    return Series(
-        client,
-        "trades",
-        {"venue": client.name, "symbol": symbol},
-        ("side", "price", "amount"),
-        lambda since: page(since, {}),
-        unit=1,
-        hop=HOUR,
-        from_id=(lambda first: page(None, {name: first})) if name else None,
-    )
-
-
-def _funding(client: Client, symbol: str) -> Series:
+def funding(client: Client, symbol: str) -> Series:
+    """Return the funding rates of a perpetual contract."""
     client.require("fetchFundingRateHistory", "funding rates")
     if not client.market(symbol).get("swap"):
         perpetual = [name for name in client.markets() if name.startswith(f"{symbol}:")]
@@ -224,22 +166,16 @@ def in_order(row: Row) -> tuple[int, int, str]:
 
 def _are_candles(page: Any) -> bool:
     return isinstance(page, list) and all(
-        isinstance(candle[0], int) and all(map(_is_finite, candle[1:5])) for candle in page
-    )
-
-
-def _are_trades(page: Any) -> bool:
-    return isinstance(page, list) and all(
-        isinstance(t["timestamp"], int) and _is_finite(t["price"]) and _is_finite(t["amount"])
-        for t in page
+        isinstance(candle[0], int) and all(map(is_finite, candle[1:5])) for candle in page
     )
 
 
 def _are_fundings(page: Any) -> bool:
     return isinstance(page, list) and all(
-        isinstance(f["timestamp"], int) and _is_finite(f["fundingRate"]) for f in page
+        isinstance(f["timestamp"], int) and is_finite(f["fundingRate"]) for f in page
     )
 
 
-def _is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Return whether a value is a finite number."""
     return isinstance(value, int | float) and math.isfinite(value)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from alphalab.data.exchanges.series import Row, Series
+from alphalab.data.exchanges.series import HOUR, Row, Series
 from alphalab.data.times import iso
 from alphalab.errors import DataError
 
-#: A page of trades with nothing new in it may be cut off when it has this many rows.
-_FULL = 50
+#: Exchanges do not say how many trades a page holds; it is this many or more.
+_LEAST = 20
 
 
 class Page(NamedTuple):
@@ -95,19 +95,29 @@ def _walk_trades(
             yield Page([row for row in fresh if row.time < stop], min(start, stop))
         elif last and series.from_id:
             return  # there are no later ids
-        elif last and len(page) >= _FULL:
+        elif last and _may_be_cut(series, page):
             raise _cannot_be_paged(series, last)
         else:
-            last, start = None, series.hop_over(start, stop)
+            last, start = None, series.hop_over(_since(start, last), stop)
             yield Page([], min(start, stop))
 
 
 def _page_from(series: Series, start: int, last: Row | None) -> list[Row]:
     if last and series.from_id:
         return series.from_id(last.id) or series.from_id(last.id)
-    # One ms before the last row: some exchanges leave out what has the very time.
-    since = last.time - 1 if last else start
+    since = _since(start, last)
     return series.ask(since) or series.ask(since)
+
+
+def _since(start: int, last: Row | None) -> int:
+    # One ms before the last row: some exchanges leave out what has the very time.
+    return last.time - 1 if last else start
+
+
+def _may_be_cut(series: Series, page: list[Row]) -> bool:
+    """Return whether there may be more trades at the time of a page that has nothing new."""
+    # A page that begins earlier has more rows, unless this one is as long as pages get.
+    return len(page) >= _LEAST and len(series.ask(page[0].time - HOUR // 2)) <= len(page)
 
 
 def _name(row: Row) -> tuple[int, str]:

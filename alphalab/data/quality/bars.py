@@ -16,7 +16,7 @@ from alphalab.data.quality.report import Report
 from alphalab.data.quality.series import Series
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.data.rows import Rows
-from alphalab.data.times import bar_spacing
+from alphalab.data.times import NS_DAY, bar_spacing
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, Instrument, IntArray
 
@@ -43,7 +43,7 @@ def check_bars(
     """Check bars; with `exact` also against the sessions of exchanges, which takes a second."""
     if instruments is None:
         instruments = {i.symbol: i for i in data.instruments} if isinstance(data, Bars) else {}
-    series = list(_series(data, settings))
+    series = list(series_of(data, settings))
     step = interval or _interval(series)
     report = Report(settings)
     done: list[Series] = []
@@ -98,9 +98,12 @@ def _one(s: Series, report: Report, exact: bool) -> None:
         why = f"the sessions of {s.calendar} are looked up by alphalab data check only"
         report.skip(_CLOCK, s.symbol, why)
     try:
-        report.add(s, gaps.missing(s, exact=exact))
-        if real and exact:
-            report.add(s, clock.against_sessions(s))
+        hits = list(clock.against_sessions(s)) if real and exact else []
+        report.add(s, hits)
+        if any(hit.rule == "zone" or (hit.rule == "label" and s.interval < NS_DAY) for hit in hits):
+            report.skip(("gaps",), s.symbol, "times that are shifted tell of no gaps")
+        else:
+            report.add(s, gaps.missing(s, exact=exact))
     except DataError as error:  # years of which the calendar knows no sessions
         report.skip(_CLOCK, s.symbol, error.what)
         report.add(s, gaps.missing(s, exact=False))
@@ -140,7 +143,7 @@ def _funding(data: Bars | Rows, s: Series, report: Report) -> None:
     report.add(s, assets.funding_of_bars(s))
 
 
-def _series(data: Bars | Rows, settings: QualitySettings) -> Iterator[Series]:
+def series_of(data: Bars | Rows, settings: QualitySettings) -> Iterator[Series]:
     """Yield the rows of each symbol, in the order of the source."""
     if isinstance(data, Bars):
         for j, symbol in enumerate(data.symbols):

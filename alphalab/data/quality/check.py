@@ -76,7 +76,12 @@ def check(
     if isinstance(data, str | Path):
         data = read(str(data))
     if isinstance(data, Events):
-        for name, given in (("interval", interval), ("actions", actions), ("funding", funding)):
+        for name, given in (
+            ("calendar", calendar),
+            ("interval", interval),
+            ("actions", actions),
+            ("funding", funding),
+        ):
             if given is not None:
                 raise ParameterError(
                     f"{name} for {data.kind}", rule=f"{name} is for bars.", fix="Leave it out."

@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from alphalab.data.quality.registry import RULES, SEVERITIES, Severity
 from alphalab.data.times import iso
 from alphalab.types import IntArray
 
-_SCHEMA = "alphalab.quality/1"
+_SCHEMA = "alphalab.data.check/1"
 
 
 def _no_times() -> IntArray:
@@ -149,7 +150,7 @@ class Verdict:
             "counts": {f"{name}s": count for name, count in self.counts.items()},
             "findings": [finding.to_dict() for finding in self.findings],
             "skipped": self.skipped,
-            "settings": self.settings,
+            "settings": msgspec.json.decode(self.settings),
         }
 
     def summary(self) -> str:

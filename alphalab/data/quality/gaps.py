@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.data.calendars import ALWAYS, expected_closes, session_bounds
-from alphalab.data.quality.series import Hit, Series
+from alphalab.data.quality.series import Hit, Series, among
 from alphalab.data.times import NS_DAY, bar_spacing, duration_text, iso
 from alphalab.types import IntArray
 
@@ -37,7 +37,8 @@ def never_closes(time: IntArray) -> bool:
     """
     if not len(time):
         return False
-    day = np.unique((time - 1) // NS_DAY)
+    day = (time - 1) // NS_DAY
+    day = day[np.diff(day, prepend=day[0] - 1) > 0]
     spanned = (np.arange(day[0], day[-1] + 1) + 3) % 7
     weekday = (day + 3) % 7  # 0 is Monday
     counts = [(np.count_nonzero(weekday == x), np.count_nonzero(spanned == x)) for x in (5, 6)]
@@ -142,7 +143,7 @@ def _against_itself(s: Series) -> Iterator[Hit]:
 
 def _usual_break(s: Series, steps: IntArray) -> float:
     """Return the shortest step that is a usual break of the market; infinite where it has none."""
-    n_days = len(np.unique(s.time // NS_DAY))
+    n_days = 1 + np.count_nonzero(np.diff(s.time // NS_DAY))
     values, counts = np.unique(steps[steps > 1.5 * s.interval], return_counts=True)
     usual = values[counts >= 0.1 * n_days]
     # An hour less: clocks change.
@@ -161,12 +162,12 @@ def _against_sessions(s: Series) -> Iterator[Hit]:
         return
     if s.interval > NS_DAY - _HOUR:
         day, _, expected = session_bounds(s.calendar, s.time[0] // NS_DAY, s.time[-1] // NS_DAY)
-        there = np.isin(day, session_days(s, day))
+        there = among(day, session_days(s, day))
     else:
         phase = int(np.bincount((s.time % s.interval) // 10**9).argmax()) * 10**9
         first, last = int(s.time[0]), int(s.time[-1])
         expected = expected_closes(s.calendar, s.interval, first, last, phase)
-        there = np.isin(expected, s.time)
+        there = among(expected, s.time)
     if not there.size or there.mean() < _FITS:
         return  # zone, label and off_session say why
     row_after = np.searchsorted(s.time, expected[~there])
@@ -180,7 +181,7 @@ def session_days(s: Series, sessions: IntArray) -> IntArray:
     Stamps at midnight may be the date itself or the end of it: whichever more sessions have.
     """
     same, before = s.time // NS_DAY, (s.time - 1) // NS_DAY
-    fits = [np.isin(days, sessions).sum() for days in (same, before)]
+    fits = [among(days, sessions).sum() for days in (same, before)]
     return same if fits[0] >= fits[1] else before
 
 

@@ -105,7 +105,8 @@ def shifts(s: Series) -> Iterator[Hit]:
         ("jumps", other, "at once, and stays"),
     ):
         if found:
-            told = "; ".join(_told(s, row, float(jump[row - 1])) for row in found[:3])
+            say = _as_ratio if rule == "splits" else _as_percent
+            told = "; ".join(_told(s, row, say(float(jump[row - 1]))) for row in found[:3])
             more = f"; and {len(found) - 3:,} more" if len(found) > 3 else ""
             yield Hit(rule, np.array(found), f"the level shifts {words}: {told}{more}")
 
@@ -139,15 +140,22 @@ def _is_split(s: Series, row: int, size: float) -> bool:
     return calm and 1 / _CALM**2 < value[row] / np.nanmedian(before) < _CALM
 
 
-def _told(s: Series, row: int, size: float) -> str:
+def _as_ratio(size: float) -> str:
+    """Return a jump of the logarithm as new units for old ones."""
     ratio = Fraction(float(np.exp(abs(size)))).limit_denominator(2)
-    near = f"{ratio.numerator}:{ratio.denominator}"
-    if size > 0:
-        near = f"{ratio.denominator}:{ratio.numerator}"
+    new, old = ratio.numerator, ratio.denominator
+    return f"as {new}:{old}" if size < 0 else f"as {old}:{new}"
+
+
+def _as_percent(size: float) -> str:
+    return f"{np.expm1(size):+.1%}"
+
+
+def _told(s: Series, row: int, by: str) -> str:
     opened = s.close if s.closes_only else s.open
     return (
         f"row {s.number[row]} ({iso(s.time[row])}) from {s.close[row - 1]:.10g} to "
-        f"{opened[row]:.10g}, about {near}"
+        f"{opened[row]:.10g}, {by}"
     )
 
 

@@ -90,7 +90,9 @@ class Events:
         return found
 
 
-def read(given: str, mapping: Written | None = None) -> Bars | Rows | Events:
+def read(
+    given: str, mapping: Written | None = None, store: str | None = None
+) -> Bars | Rows | Events:
     r"""Read what a name stands for, without any rule asked of it.
 
     Parameters
@@ -100,6 +102,8 @@ def read(given: str, mapping: Written | None = None) -> Bars | Rows | Events:
         rates, splits and dividends, or cumulative factors: told apart by their columns.
     mapping : Mapping, optional
         How a file is written.
+    store : str, optional
+        Where the store of an address is.
 
     Raises
     ------
@@ -117,7 +121,7 @@ def read(given: str, mapping: Written | None = None) -> Bars | Rows | Events:
     'funding'
     """
     if not is_file(given):
-        return load(given)
+        return load(given, store=store)
     path = Path(given).expanduser()
     table = read_table(path, mapping, texts=("id",))
     columns = columns_of(table, mapping or Written(), f"{path}: ")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
 
 from alphalab.data.quality.registry import RULES, Level
 from alphalab.errors import InputError, ParameterError, UnknownNameError
 from alphalab.settings import NonNegative, Positive, Rows, Settings
+
+OnErrors: TypeAlias = Literal["refuse", "accept", "unchecked"]
 
 
 class QualitySettings(Settings, frozen=True, kw_only=True):
@@ -21,8 +23,9 @@ class QualitySettings(Settings, frozen=True, kw_only=True):
     severity : dict of str to {"error", "warning", "info", "off"}
         By the name of a rule; the others are as grave as `alphalab.data.quality.registry.RULES`
         says.
-    on_errors : {"refuse", "accept"}
-        What a backtest does with data that has errors; results state them in both cases.
+    on_errors : {"refuse", "accept", "unchecked"}
+        What a backtest does with data that has errors; results state them where they are accepted.
+        ``unchecked``: none are looked for, and results say so.
     min_rows : int
         Rows of a symbol from which on the rules that compare rows with their like speak.
     window : int
@@ -68,7 +71,7 @@ class QualitySettings(Settings, frozen=True, kw_only=True):
     """
 
     severity: dict[str, Level] = {}  # noqa: RUF012
-    on_errors: Literal["refuse", "accept"] = "refuse"
+    on_errors: OnErrors = "refuse"
     min_rows: Rows = 100
     window: Annotated[int, Meta(ge=20)] = 250
     stale_rows: Rows = 20
@@ -129,7 +132,7 @@ def quality_settings(given: Any, where: str = "") -> QualitySettings:
 
 
 def read_quality_settings(path: Path) -> QualitySettings:
-    """Read the settings of a TOML file.
+    """Read the settings of a TOML file: its table ``[quality]``, if it has one, else all of it.
 
     Raises
     ------
@@ -145,4 +148,4 @@ def read_quality_settings(path: Path) -> QualitySettings:
             f"{path}: {error}",
             rule="settings are a TOML file: lines like stale_rows = 50, and a table [severity].",
         ) from None
-    return quality_settings(given, str(path))
+    return quality_settings(given.get("quality", given), str(path))

@@ -72,7 +72,8 @@ class Columns:
             raise DataError(
                 f"{self.where}no time column; {self.found}",
                 rule=f"one column is named {', '.join(names)} (any letter case).",
-                fix="Say which it is by a mapping: columns={'time': ...}.",
+                fix="Say which it is by a mapping: columns={'time': ...}; of a file without a "
+                "header: header=False, and columns by their places.",
             )
         return (time,)
 

@@ -38,7 +38,7 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
     """
     from pyarrow import csv
 
-    delimiter = mapping.delimiter or _delimiter(path, mapping.encoding)
+    delimiter = mapping.delimiter or _delimiter(path, mapping)
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=False)
     read = csv.ReadOptions(
         encoding=mapping.encoding or "utf8", autogenerate_column_names=not mapping.header
@@ -62,21 +62,23 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
 
 def _texts(mapping: Mapping, texts: Collection[str]) -> list[str]:
     """Return the columns to read as text, as the file may write their names."""
-    as_written = len(mapping.columns.keys() & {"date", "time"}) == 2 or bool(mapping.time_format)
+    pair = len(mapping.columns.keys() & {"date", "time"}) == 2
+    as_written = pair or bool(mapping.time_format) or mapping.label == "session"
     ours = {*texts, *(("date", *TIME_NAMES) if as_written else ())}
     names = [case(name) for name in ours for case in (str.lower, str.upper, str.title)]
     mapped = [theirs for name, theirs in mapping.columns.items() if name in ours]
     return names + [f"f{name}" if isinstance(name, int) else name for name in mapped]
 
 
-def _delimiter(path: Path, encoding: str) -> str:
+def _delimiter(path: Path, mapping: Mapping) -> str:
     """Return what separates the columns of the first line: a comma, a semicolon or a tab."""
+    encoding = mapping.encoding
     with pa.input_stream(str(path)) as stream:
         start = stream.read(4096)
     if start.startswith(_UTF_16) and not encoding:
         raise _no_text(path, encoding)
     header = start.decode(encoding or "utf-8", "replace").partition("\n")[0]
-    return max(",;\t", key=header.count)
+    return max(",;\t".replace(mapping.decimal, ""), key=header.count)
 
 
 def _refuse_ragged(path: Path, read: Any, parse: Any, convert: Any) -> None:
@@ -96,8 +98,9 @@ def _refuse_ragged(path: Path, read: Any, parse: Any, convert: Any) -> None:
     except pa.ArrowInvalid:
         for row in found:
             raise DataError(
-                f"{path}: line {row.number} has {row.actual_columns} cells, the first line "
-                f"{row.expected_columns}: {row.text.strip()[:80]!r}",
+                f"{path}: line {row.number} has {row.actual_columns} "
+                f"cell{'s' if row.actual_columns > 1 else ''}, the first line "
+                f"{row.expected_columns}: {row.text.strip()[:60]!r}",
                 rule="every line has as many cells as the first.",
                 fix="Correct the line, or say what separates the cells: delimiter=';'.",
             ) from None

@@ -99,7 +99,8 @@ def _closes(
     frame = rows.to_pandas()
     ns = frame["time"].to_numpy("M8[ns]").view(np.int64)
     frame["day"] = _sessions(ns, calendar, where).astype("M8[D]").astype("M8[ns]")
-    return frame.pivot(index="day", columns="symbol", values="close")
+    closes: pd.DataFrame = frame.pivot(index="day", columns="symbol", values="close")
+    return closes
 
 
 def _sessions(close: IntArray, calendar: str, where: str) -> IntArray:

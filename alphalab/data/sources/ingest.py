@@ -8,25 +8,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from alphalab.data.bars import Bars
 from alphalab.data.files import read_table
 from alphalab.data.frames import as_table
 from alphalab.data.load import load
-from alphalab.data.rows import Rows
 from alphalab.data.sources.factors import actions_of_factors
 from alphalab.data.sources.intervals import check_interval
 from alphalab.data.sources.mapping import Mapping
 from alphalab.data.sources.reading import is_file, read_rows
 from alphalab.data.sources.records import TEXTS, read_records
 from alphalab.data.sources.repairs import STEPS, Repair, repair
-from alphalab.data.sources.succession import successors
-from alphalab.data.store.store import Store, Written
-from alphalab.data.times import bar_spacing
-from alphalab.errors import AlphalabError, DataError, ParameterError, UnknownNameError
-from alphalab.types import Instrument
+from alphalab.data.sources.stored import bars_table, instruments_table
+from alphalab.data.sources.succession import names_there, successors
+from alphalab.data.store.store import Store
+from alphalab.data.store.writing import Written
+from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
 
 #: What a source can hold.
 KINDS = (
@@ -34,8 +32,6 @@ KINDS = (
     *("instruments", "observations", "universe"),
 )
 _BY_NAME = ("observations", "universe")
-# Columns of bars that a store keeps in tables of their own.
-_ELSEWHERE = {"funding": "funding", "split": "actions", "dividend": "actions", "member": "universe"}
 
 
 class Ingested(NamedTuple):
@@ -46,7 +42,7 @@ class Ingested(NamedTuple):
     source : str
         The name of the file or of the data set.
     written : tuple of Written
-        One for each table that it went into: of the bars of a data set, instruments come first.
+        One for each table that it went into: behind bars comes what their instruments say.
     n_rows : int
         Rows of the source after the repairs.
     symbols : tuple of str
@@ -69,7 +65,7 @@ class _Prepared(NamedTuple):
 
     table: str
     rows: pa.Table
-    record: Fields[str, Any]
+    record: dict[str, Any]
     symbols: tuple[str, ...]
     repairs: tuple[Repair, ...] = ()
     notes: tuple[str, ...] = ()
@@ -157,19 +153,17 @@ def ingest(
     source = _source(given)
     try:
         prepared = _prepare(kind, given, task)
-        written = []
-        for part in prepared:
-            record = _record(given, source, kind, task) | dict(part.record)
-            done = task.store.write(part.table, part.rows, revise=revise, record=record)
-            written.append(done)
+        record = _record(given, source, kind, task)
+        written = tuple(
+            task.store.write(part.table, part.rows, revise=revise, record=record | part.record)
+            for part in prepared
+        )
     except AlphalabError as error:
         if isinstance(given, str | Path) and not error.what.startswith(str(given)):
             error.what = f"{given}: {error.what}"
         raise
-    main = prepared[-1]
-    return Ingested(
-        source, tuple(written), main.rows.num_rows, main.symbols, main.repairs, main.notes
-    )
+    main = prepared[0]
+    return Ingested(source, written, main.rows.num_rows, main.symbols, main.repairs, main.notes)
 
 
 def _task(
@@ -184,34 +178,32 @@ def _task(
     """Refuse arguments that do not go together, before anything is read."""
     if kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
-    needed = {
-        "venue": venue if kind not in _BY_NAME else "x",
-        "interval": interval if kind in ("bars", "factors") else "x",
-    }
-    for argument, value in needed.items():
-        if not value:
-            raise ParameterError(
-                f"{kind} without {argument}",
-                rule=f"a store keeps {'actions' if kind == 'factors' else kind} by {argument}"
-                if (kind, argument) != ("factors", "interval")
-                else "factors are converted with the closes of bars of one interval",
-                fix=f"Give {argument}, such as {'binance' if argument == 'venue' else '1h'}.",
-            )
-    if kind != "bars" and repairs:
+    if not venue and kind not in _BY_NAME:
+        raise ParameterError(
+            f"{kind} without venue",
+            rule="what is traded is kept by venue.",
+            fix="Give it, such as venue='binance'.",
+        )
+    if not interval and kind in ("bars", "factors"):
+        raise ParameterError(
+            f"{kind} without interval",
+            rule="bars are kept by interval, and factors are converted with the closes of one.",
+            fix="Give it, such as interval='1h'.",
+        )
+    if repairs and kind != "bars":
         raise ParameterError(f"repairs of {kind}", rule="repairs are steps on bars.")
     for step in repairs:
         if step not in STEPS:
             raise UnknownNameError("repair", step, STEPS)
     if kind == "bars":
-        if mapping.interval and mapping.interval != interval:
+        if mapping.interval not in ("", interval):
             raise ParameterError(
                 f"interval {interval!r}, and {mapping.interval!r} in the mapping",
                 rule="an interval is given once.",
             )
         mapping = msgspec.structs.replace(mapping, interval=interval)
-    return _Task(
-        venue, interval, name, mapping, repairs, store if isinstance(store, Store) else Store(store)
-    )
+    place = store if isinstance(store, Store) else Store(store)
+    return _Task(venue, interval, name, mapping, repairs, place)
 
 
 def _source(given: Any) -> str:
@@ -247,7 +239,7 @@ def _prepare(kind: str, given: Any, task: _Task) -> list[_Prepared]:
         kind,
         table,
         task.mapping,
-        venue=task.venue if kind not in _BY_NAME else "",
+        venue=task.venue,
         name=task.name,
         where=where,
     )
@@ -264,16 +256,11 @@ def _table(given: Any, mapping: Mapping) -> tuple[pa.Table, str]:
 def _bars(given: Any, task: _Task) -> list[_Prepared]:
     if isinstance(given, str) and not is_file(given):
         given = load(given)
-    rows, repairs = repair(read_rows(given, task.mapping), task.repairs)
+    rows = read_rows(given, msgspec.structs.replace(task.mapping, rename={}))
+    rename, absent = names_there(task.mapping.rename, rows.symbols)
+    rows, repairs = repair(rows.renamed(rename), task.repairs)
     rows.check()
     check_interval(rows, task.interval)
-    for name in rows.columns:
-        if name in _ELSEWHERE:
-            raise DataError(
-                f"column {name!r} among bars",
-                rule=f"a store keeps it in a table of its own, by kind {_ELSEWHERE[name]!r}.",
-                fix="Ingest it by itself, and leave the column out here.",
-            )
     record = {
         "symbols": list(rows.symbols),
         "notes": [note for note in rows.notes if not note.startswith("repair ")],
@@ -283,39 +270,9 @@ def _bars(given: Any, task: _Task) -> list[_Prepared]:
             if one.n_rows
         ],
     }
-    table = _bars_table(rows, task)
-    notes = rows.notes + successors(rows)
-    made = _Prepared("bars", table, record, rows.symbols, repairs, notes)
-    return [*_instruments(given, task), made]
-
-
-def _bars_table(rows: Rows, task: _Task) -> pa.Table:
-    one = pa.array(np.zeros(len(rows), np.int32))
-    return pa.table(
-        {
-            "venue": pa.DictionaryArray.from_arrays(one, [task.venue]),
-            "interval": pa.DictionaryArray.from_arrays(one, [task.interval]),
-            "symbol": pa.DictionaryArray.from_arrays(pa.array(rows.symbol), list(rows.symbols)),
-            "time": pa.array(rows.time).cast(pa.timestamp("ns", tz="UTC")),
-            **rows.columns,
-        }
-    )
-
-
-def _instruments(given: Any, task: _Task) -> list[_Prepared]:
-    """Return the instruments that bars carry, valid from their first bar on, if they say a thing."""
-    if not isinstance(given, Bars):
-        return []
-    said = [one for one in given.instruments if one != Instrument(symbol=one.symbol)]
-    if not said:
-        return []
-    start = int(given.time[0]) - (bar_spacing(given.time) if given.n_rows > 1 else 0)
-    rows = []
-    for one in said:
-        fields = msgspec.structs.asdict(one)
-        groups = msgspec.json.encode(one.groups, order="sorted").decode()
-        rows.append({"venue": task.venue, **fields, "groups": groups})
-    table = pa.Table.from_pylist(rows)
-    starts = pa.array(np.full(len(rows), start)).cast(pa.timestamp("ns", tz="UTC"))
-    symbols = tuple(one.symbol for one in said)
-    return [_Prepared("instruments", table.append_column("start", starts), {}, symbols)]
+    table = bars_table(rows, task.venue, task.interval)
+    notes = rows.notes + absent + successors(rows)
+    made = [_Prepared("bars", table, record, rows.symbols, repairs, notes)]
+    if isinstance(given, Bars) and (said := instruments_table(given, task.venue)) is not None:
+        made.append(_Prepared("instruments", said, {}, tuple(said["symbol"].to_pylist())))
+    return made

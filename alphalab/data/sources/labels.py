@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.data.sources.mapping import Mapping
-from alphalab.data.times import NS_DAY, closing_times, duration_text
+from alphalab.data.times import NS_DAY, closing_times, duration_text, iso
 from alphalab.errors import DataError
 from alphalab.types import IntArray
+
+#: How the note about bars begins that are labelled by dates: which instants these are is a guess.
+DATED = "times are dates"
 
 
 def closes(labels: IntArray, mapping: Mapping, where: str = "") -> tuple[IntArray, tuple[str, ...]]:
@@ -28,6 +31,13 @@ def closes(labels: IntArray, mapping: Mapping, where: str = "") -> tuple[IntArra
         A date without a session, or opening times whose spacing is not to be seen.
     """
     if mapping.label == "session":
+        if (labels % NS_DAY).any():
+            row = int(np.argmax(labels % NS_DAY != 0))
+            raise DataError(
+                f"{where}row {row}: {iso(labels[row])} is no date",
+                rule="where a time names a session it is a date.",
+                fix="Use label='close' or label='open' for times of day.",
+            )
         return _session_closes(labels // NS_DAY, mapping.calendar, where)
     if mapping.label == "open" and mapping.interval_ns is not None:
         step = mapping.interval_ns
@@ -45,9 +55,7 @@ def closes(labels: IntArray, mapping: Mapping, where: str = "") -> tuple[IntArra
     return labels + int(moved[0] - distinct[0]), said
 
 
-def _session_closes(
-    days: IntArray, calendar: str, where: str
-) -> tuple[IntArray, tuple[str, ...]]:
+def _session_closes(days: IntArray, calendar: str, where: str) -> tuple[IntArray, tuple[str, ...]]:
     from alphalab.data.calendars import session_bounds
 
     known, _, close = session_bounds(calendar, int(days.min()), int(days.max()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping as Fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,7 +68,7 @@ class Mapping(Settings, frozen=True):
       Rule: a session closes when its exchange says so. Give calendar, such as 'XNYS'.
     """
 
-    columns: dict[str, str | int] = {}
+    columns: dict[str, str | int] = msgspec.field(default_factory=dict)
     label: BarLabel = "close"
     calendar: str = ""
     interval: str = ""
@@ -79,7 +80,7 @@ class Mapping(Settings, frozen=True):
     encoding: str = ""
     header: bool = True
     symbol: str = ""
-    rename: dict[str, str] = {}
+    rename: dict[str, str] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,6 +89,11 @@ class Mapping(Settings, frozen=True):
                 "Mapping: label='session' without a calendar",
                 rule="a session closes when its exchange says so.",
                 fix="Give calendar, such as 'XNYS'.",
+            )
+        if self.label == "session" and self.zone:
+            raise ParameterError(
+                f"Mapping: label='session' and zone={self.zone!r}",
+                rule="dates of sessions have no zone: their calendar has one.",
             )
         if self.interval:
             _ = self.interval_ns
@@ -121,7 +127,9 @@ class Mapping(Settings, frozen=True):
         try:
             fields = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}", rule="a mapping is a TOML file.") from None
+            raise InputError(
+                f"{path}: {error.strerror}", rule="a mapping is a TOML file."
+            ) from None
         except ValueError as error:  # no TOML, or no text
             raise InputError(
                 f"{path}: {error}",
@@ -135,7 +143,7 @@ class Mapping(Settings, frozen=True):
             raise
 
     @classmethod
-    def of(cls, given: Mapping | dict[str, Any] | str | Path | None) -> Mapping:
+    def of(cls, given: Mapping | Fields[str, Any] | str | Path | None) -> Mapping:
         """Return a mapping, given as one, as its fields, as the path of a TOML file, or not."""
         if given is None:
             return cls()

@@ -14,8 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alphalab.data import arrow
+from alphalab.data.instruments import dated_instruments
 from alphalab.data.sources.columns import SYMBOL_NAMES, TIME_NAMES, Columns, columns_of
 from alphalab.data.sources.mapping import Mapping
+from alphalab.data.sources.stamps import stamps
+from alphalab.data.sources.succession import names_there
 from alphalab.data.store.tables import Table, table_named
 from alphalab.data.table import symbols_of, utc_times
 from alphalab.data.times import NS_DAY
@@ -81,19 +84,23 @@ class _Reading:
     def times(self, *names: str, known: bool = False) -> pa.Array:
         """Return a column of times; where they say when something became known, days are over."""
         ns, said = utc_times(self.table, names, self.codes, self.mapping, self.where)
-        if known and not (ns % NS_DAY).any():
+        if known and not (self._clocks(names) % NS_DAY).any():
             ns = ns + NS_DAY
-            said += ("known on a date: counts as known at the end of that day, UTC",)
+            said += ("known on a date: counts as known when that day is over",)
         self.notes += [note for note in said if note not in self.notes]
         return pa.array(ns).cast(pa.timestamp("ns")).cast(_NS_UTC)
+
+    def _clocks(self, names: tuple[str, ...]) -> IntArray:
+        """Return times as they are written, ns: a date is a midnight."""
+        return stamps(self.table, names, self.mapping.time_format, self.where).ns
 
     def optional_times(self, name: str) -> pa.Array:
         """Return a column of times that may be empty, or not there."""
         named = self.named(name)
         empty = pa.nulls(self.table.num_rows, _NS_UTC)
-        column = None if named is None else arrow.plain(self.table[named])
-        if column is None or column.null_count == len(column):
+        if named is None or self.table[named].null_count == self.table.num_rows:
             return empty
+        column = arrow.plain(self.table[named])
         there = column.is_valid()
         place = self.table.column_names.index(named)
         # Another row's time in the empty cells, so that rows keep their numbers in messages.
@@ -152,6 +159,8 @@ def read_records(
     named = columns.one_of(SYMBOL_NAMES, "symbol")
     symbols, codes = symbols_of(table, named, mapping, "", where)
     reading = _Reading(table_named(kind), table, columns, mapping, where, codes)
+    _, absent = names_there(mapping.rename, symbols)
+    reading.notes += absent
     names = [mapping.rename.get(text, text) for text in symbols]
     made: dict[str, Any] = {"symbol": pa.array(names, pa.string()).take(pa.array(codes))}
     if kind != "observations" and not all(names):  # observations without a symbol are about all
@@ -161,9 +170,10 @@ def read_records(
     if "name" in reading.kind.columns:
         made["name"] = _constant(reading, "name", name)
     made |= _READERS[kind](reading)
-    return pa.table({column: made[column] for column in reading.kind.columns}), tuple(
-        reading.notes
-    )
+    rows = pa.table({column: made[column] for column in reading.kind.columns})
+    if kind == "instruments":
+        dated_instruments(rows)  # an instrument that is none is refused
+    return rows, tuple(reading.notes)
 
 
 def _constant(reading: _Reading, name: str, given: str) -> Any:
@@ -235,7 +245,8 @@ def _instruments(reading: _Reading) -> dict[str, Any]:
         if name in ("venue", "symbol", "start"):
             continue
         if reading.named(name) is not None:
-            made[name] = reading.numbers(name) if pa.types.is_floating(kind) else reading.texts(name)
+            is_number = pa.types.is_floating(kind)
+            made[name] = reading.numbers(name) if is_number else reading.texts(name)
             continue
         value = "{}" if name == "groups" else getattr(plain, name)
         made[name] = pa.array([value]).take(pa.array(np.zeros(n_rows, np.int64)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 
 from alphalab.data.rows import Rows
@@ -11,6 +13,27 @@ from alphalab.data.times import iso
 _LARGEST_CHANGE = 0.15
 # Of many symbols that come and go some do so at once by chance: the first few are enough to see.
 _SHOWN = 5
+
+
+def names_there(
+    rename: Mapping[str, str], symbols: Collection[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return which of the old names a source has, and what is to be said about the others.
+
+    Of several files that are renamed alike, not all have rows of every name.
+
+    Examples
+    --------
+    >>> names_there({"FB": "META"}, ["AAPL"])
+    ({}, ("no rows of 'FB', which was to be renamed 'META'",))
+    """
+    there = {old: new for old, new in rename.items() if old in symbols}
+    absent = tuple(
+        f"no rows of {old!r}, which was to be renamed {new!r}"
+        for old, new in rename.items()
+        if old not in there
+    )
+    return there, absent
 
 
 def successors(rows: Rows) -> tuple[str, ...]:

@@ -60,7 +60,8 @@ def to_utc(clock: IntArray, zone: str, series: IntArray, infer: bool, where: str
     shown = arrow.integers(pc.local_timestamp(first))
     for row in unclear[shown[unclear] != clock[unclear]][:1]:
         raise DataError(
-            f"{where}row {row}: {_reading(clock[row])} did not exist in {zone}: clocks went forward",
+            f"{where}row {row}: {_reading(clock[row])} did not exist in {zone}, where clocks "
+            "went forward",
             rule="a local time is one that clocks showed.",
             fix="Check the zone: these may be times of UTC, or of an exchange elsewhere.",
         )

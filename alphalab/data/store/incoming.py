@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from alphalab.data.arrow import is_number, is_text, plain
 from alphalab.data.store.address import check_name
+from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import Table
 from alphalab.data.times import iso
 from alphalab.errors import DataError, UnknownNameError
@@ -89,7 +90,9 @@ def _check_names(table: Table, names: list[str]) -> None:
 def _column(table: Table, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = table.columns.get(name, pa.float64())
     values = plain(values)
-    if pa.types.is_timestamp(kind):
+    if pa.types.is_null(values.type):
+        values = values.cast(kind)
+    elif pa.types.is_timestamp(kind):
         values = _microseconds(table, name, values)
     elif pa.types.is_floating(kind):
         values = _numbers(table, name, values)
@@ -141,7 +144,7 @@ def _other_type(table: Table, name: str, values: pa.ChunkedArray, what: str) -> 
 
 def _each_once(table: Table, rows: pa.Table) -> Incoming:
     """Return the rows sorted by key, of equal ones one."""
-    order = pc.sort_indices(rows, [(name, "ascending") for name in table.key])
+    order = order_of(table, rows)
     rows = rows.take(order)
     n_pairs = max(rows.num_rows - 1, 0)
     above, below = rows.slice(0, n_pairs), rows.slice(1)

@@ -1,65 +1,256 @@
-"""`Scan`: bars that stay in their store and are read in blocks, ahead of who uses them."""
+"""`scan`: bars that stay in their store and are read in blocks, ahead of who uses them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
-import pyarrow as pa
 
-from alphalab.data import arrow
-from alphalab.data.times import Instant, iso, nanoseconds, rows_per_year
-from alphalab.errors import DataError, UnknownNameError
-from alphalab.types import FloatArray, Instrument, IntArray
+from alphalab.data.bars import Bars
+from alphalab.data.store.carry import Carry
+from alphalab.data.store.log import Series
+from alphalab.data.store.panel import panel_of
+from alphalab.data.store.reading import Reading
+from alphalab.data.store.store import Store
+from alphalab.data.store.view import View
+from alphalab.data.times import NS_DAY, Instant, bar_spacing, nanoseconds, rows_per_year
+from alphalab.errors import DataError, ParameterError, UnknownNameError
+from alphalab.types import (
+    BAR_COLUMNS,
+    FOREVER,
+    NEVER,
+    FloatArray,
+    Instrument,
+    InstrumentChange,
+    IntArray,
+)
 
 if TYPE_CHECKING:
-    from pyarrow.dataset import Dataset
+    from alphalab.data.store.belongings import Belongings
 
-    from alphalab.data.store.store import Store
-
-#: Rows of the table that a block holds, about: ten megabytes of prices and volume.
+#: Rows of the table that a block holds, about: some ten megabytes.
 BLOCK_ROWS = 262_144
 
 _AHEAD = 2  # blocks that are read while one is used
-_MICROSECOND = 1_000  # ns: the store's unit
+_WEEKS = 28 * NS_DAY  # what tells how many rows a year holds
+
+Part = TypeVar("Part")
 
 
 class Block(NamedTuple):
-    """The next rows of a scan: times, (R,), and columns by name, (R, N)."""
+    """The next rows of a scan: closing times, (R,), and columns by name, (R, N)."""
 
     time: IntArray
     columns: Mapping[str, FloatArray]
 
 
-class Files(NamedTuple):
-    """What the files of a table say about themselves, an entry for each file.
+@dataclass(frozen=True, eq=False, repr=False)
+class Scan:
+    """Bars that stay in their store: they can be read as often as wanted, the same each time.
 
     Attributes
     ----------
-    rows : ndarray of int64
-    first, last : ndarray of int64
-        Times, ns UTC.
+    source, version : str
+        Where they are, and the address at which `al.load` and `scan` give the same again.
+    symbols : tuple of str
+    instruments : tuple of Instrument
+        One for each symbol.
+    instrument_changes : tuple of InstrumentChange
+        What becomes of them later.
+    notes : tuple of str
+        What every report on this data has to show.
+    n_rows : int
+        Rows of the panel, about: no row has been counted.
+    periods_per_year : float
+        Rows a year holds, as the first weeks say; NaN where they are too few to say.
     """
 
-    rows: IntArray
-    first: IntArray
-    last: IntArray
+    source: str
+    version: str
+    symbols: tuple[str, ...]
+    instruments: tuple[Instrument, ...]
+    instrument_changes: tuple[InstrumentChange, ...]
+    notes: tuple[str, ...]
+    n_rows: int
+    periods_per_year: float
+    _reading: Reading = field(kw_only=True)
+    _belongings: Belongings = field(kw_only=True)
+    _windows: tuple[tuple[int, int], ...] = field(kw_only=True)
+    _before: Carry = field(kw_only=True)
+
+    def blocks(self, names: Sequence[str]) -> Iterator[Block]:
+        """Yield the rows block by block, with some of the columns; more are read meanwhile.
+
+        Raises
+        ------
+        UnknownNameError
+            A column that the bars do not have; near names are suggested.
+        DataError
+            A file of the store that cannot be read.
+        """
+        own = [name for name in names if name not in self._belongings.names]
+        if len(own) < len(names):
+            for _, block in self.pieces(names):
+                yield block
+            return
+        self._check(names)
+
+        def read(window: tuple[int, int]) -> Block:
+            return self._block(window, names)
+
+        yield from (block for block in _ahead(read, self._windows) if block.time.size)
+
+    def pieces(self, names: Sequence[str]) -> Iterator[tuple[Bars, Block]]:
+        """Yield the same blocks, each behind bars of all that it holds.
+
+        The first row of these repeats the row before the block where all that have had a price had
+        one in it: so that a check sees what lies between two blocks.
+        """
+        self._check(names)
+        carry = self._before
+        own = [name for name in names if name not in self._belongings.names]
+        read_names = tuple(dict.fromkeys((*BAR_COLUMNS, *own)))
+
+        def read(window: tuple[int, int]) -> tuple[Bars, Block] | None:
+            nonlocal carry
+            block = self._block(window, read_names)
+            if not block.time.size:
+                return None
+            bars = self._bars(carry, block)
+            seen = bars if carry.whole else bars.rows(1, bars.n_rows)
+            carry = carry.after(*block)
+            return seen, Block(block.time, {name: _later(bars, name) for name in names})
+
+        yield from (piece for piece in _ahead(read, self._windows) if piece is not None)
+
+    def _block(self, window: tuple[int, int], names: Sequence[str]) -> Block:
+        rows = self._reading.between(self.symbols, *window, columns=names)
+        time, _, columns = panel_of(rows, self.symbols)
+        unknown = np.full((len(time), len(self.symbols)), np.nan)
+        return Block(time, {name: columns.get(name, unknown) for name in names})
+
+    def _bars(self, carry: Carry, block: Block) -> Bars:
+        """Return a block behind the row before it, with what belongs to both."""
+        time, columns = carry.before(*block)
+        bars = Bars(
+            *(time, self.symbols, columns),
+            instruments=self.instruments,
+            periods_per_year=self.periods_per_year,
+            source=self.source,
+        )
+        return carry.waiting(self._belongings, self.symbols).onto(bars)
+
+    def _check(self, names: Sequence[str]) -> None:
+        known = (*self._reading.columns, *self._belongings.names)
+        for name in names:
+            if name not in known:
+                raise UnknownNameError("column", name, known)
 
 
-def windows(files: Files, start: int, end: int, rows: int) -> list[tuple[int, int]]:
-    """Return spans of time that follow each other and hold about so many rows each.
-
-    Inside a file rows are taken as evenly spread: where they are not, a block is larger or smaller.
+def scan(
+    address: str,
+    *,
+    symbols: Sequence[str] | None = None,
+    start: Instant | None = None,
+    end: Instant | None = None,
+    as_of: Instant | None = None,
+    universe: str | None = None,
+    observations: Sequence[str] = (),
+    store: Store | str | Path | None = None,
+    block_rows: int = BLOCK_ROWS,
+) -> Scan:
+    """Return bars of a store that are not loaded, but read block by block when they are run.
 
     Parameters
     ----------
-    files : Files
+    address : str
+        ``"store:binance/1m/BTC/USDT"``, or the `version` of other bars or of another scan.
+    symbols, start, end, as_of, universe, observations
+        As in `alphalab.load`.
+    store : Store, str or Path, optional
+        Not given: the environment variable ``ALPHALAB_STORE``, else the folder ``data``.
+    block_rows : int
+        Rows of the store that a block holds, about. It changes memory and speed, and nothing else.
+
+    Returns
+    -------
+    Scan
+        `alphalab.backtest` takes it in place of bars.
+
+    Raises
+    ------
+    UnknownNameError
+        A series, a symbol, a universe or an observation that the store does not have.
+    DataError
+        No row, no such version, or an address that asks for adjusted prices.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import alphalab as al
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> walk = "synthetic:rows=5000,symbols=1"
+    >>> written = al.ingest(walk, venue="syn", interval="1h", store=folder.name)
+    >>> scan = al.scan("store:syn/1h", store=folder.name)
+    >>> trend = al.Expression(text="where(close > ts_mean(close, 50), 1, 0)")
+    >>> summary = al.backtest(trend, scan)
+    >>> bars = al.load("store:syn/1h", store=folder.name)
+    >>> summary.digest == al.backtest(trend, bars).digest
+    True
+    >>> folder.cleanup()
+    """
+    if block_rows < 1:
+        raise ParameterError(f"block_rows={block_rows}", rule="block_rows is at least 1.")
+    asked = {"symbols": symbols, "start": start, "end": end, "as_of": as_of}
+    view = View.parse(address, universe=universe, observations=tuple(observations), **asked)
+    if view.adjust is not None:
+        raise DataError(
+            f"{address}: a scan of adjusted prices",
+            rule="to adjust a price, what comes after it has to be known; a scan has not read it.",
+            fix='Scan raw prices and run with actions="cash" or actions="reinvest".',
+        )
+    reading = Reading(store if isinstance(store, Store) else Store(store), view)
+    names, about = reading.symbols()
+    series = [one for one in reading.series() if one.names[2] in names]
+    first = max(min(one.first for one in series), _bound(view.start, False))
+    last = min(max(one.last for one in series), _bound(reading.end, True))
+    if view.symbols is None and view.universe is None:  # then it is those that have rows
+        names = tuple(x.names[2] for x in series if _has_rows(reading, x, first, last))
+    time = _first_times(reading, names, windows(series, first, last, BLOCK_ROWS))
+    assets = reading.instruments(names, int(time[0]), last)
+    belongings = reading.belongings(assets.instruments)
+    annual, derived = _annual(time, assets.instruments)
+    return Scan(
+        source=view.source,
+        version=reading.address,
+        symbols=names,
+        instruments=assets.instruments,
+        instrument_changes=assets.changes,
+        notes=(*reading.said(names), *about, *assets.notes, *derived),
+        n_rows=max(_rows_between(one, first, last) for one in series if one.names[2] in names),
+        periods_per_year=annual,
+        _reading=reading,
+        _belongings=belongings,
+        _windows=tuple(windows(series, first, last, block_rows)),
+        _before=Carry.start(int(time[0]) - _spacing(time), len(names)),
+    )
+
+
+def windows(series: Sequence[Series], start: int, end: int, rows: int) -> list[tuple[int, int]]:
+    """Return spans of time that follow each other and hold about so many rows each.
+
+    The rows of a series are taken as evenly spread: where they are not, a block is larger or
+    smaller.
+
+    Parameters
+    ----------
+    series : sequence of Series
     start, end : int
         First and last time of all spans, ns UTC.
     rows : int
@@ -72,19 +263,94 @@ def windows(files: Files, start: int, end: int, rows: int) -> list[tuple[int, in
 
     Examples
     --------
-    >>> files = Files(np.array([10, 10]), np.array([1, 11]), np.array([10, 20]))
-    >>> windows(files, 1, 20, rows=10)
+    >>> windows([Series(("a",), 20, 1, 20, n_files=1)], 1, 20, rows=10)
     [(1, 10), (11, 20)]
     """
-    points = np.unique(np.concatenate([files.first - 1, files.last]))
+    firsts, lasts = ([getattr(one, name) for one in series] for name in ("first", "last"))
+    points = np.unique([*(first - 1 for first in firsts), *lasts])
     so_far = np.zeros(len(points))
-    for n, first, last in zip(*files, strict=True):
-        so_far += n * np.clip((points - (first - 1)) / (last - first + 1), 0.0, 1.0)
-    full = np.arange(rows, files.rows.sum(), rows)
+    for one in series:
+        passed = (points - (one.first - 1)) / (one.last - one.first + 1)
+        so_far += one.n_rows * np.clip(passed, 0.0, 1.0)
+    full = np.arange(rows, sum(one.n_rows for one in series), rows)
     cuts = np.interp(full, so_far, points).astype(np.int64)
     cuts = np.unique(np.append(cuts[(cuts >= start) & (cuts < end)], end))
     return [(before + 1, cut) for before, cut in pairwise([start - 1, *cuts.tolist()])]
 
 
-class Scan:
-    pass
+def _ahead(
+    read: Callable[[tuple[int, int]], Part], spans: Sequence[tuple[int, int]]
+) -> Iterator[Part]:
+    """Yield what is read of one span after another, while the next ones are read in a thread."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead: deque[Future[Part]] = deque()
+        try:
+            for span in spans:
+                ahead.append(reader.submit(read, span))
+                if len(ahead) > _AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:  # whoever asked has gone
+                future.cancel()
+
+
+def _later(bars: Bars, name: str) -> FloatArray:
+    """Return a column without the row before; nothing is known of what no row of it has."""
+    if name in bars.columns:
+        return bars.columns[name][1:]
+    return np.full((bars.n_rows - 1, bars.n_symbols), np.nan)
+
+
+def _bound(when: str | None, is_end: bool) -> int:
+    if when is None:
+        return FOREVER if is_end else NEVER
+    return nanoseconds(when, end_of_day=is_end)
+
+
+def _has_rows(reading: Reading, series: Series, first: int, last: int) -> bool:
+    """Return whether a series has rows between two times; looked up where its ends do not say."""
+    if first <= series.first <= last or first <= series.last <= last:
+        return True
+    inside = series.first < first and series.last > last
+    return inside and reading.between(series.names[2:], first, last, columns=()).num_rows > 0
+
+
+def _rows_between(series: Series, first: int, last: int) -> int:
+    """Return how many rows of a series lie between two times, if they are evenly spread."""
+    shared = min(series.last, last) - max(series.first, first) + 1
+    return int(series.n_rows * max(shared, 0) / (series.last - series.first + 1))
+
+
+def _first_times(
+    reading: Reading, symbols: tuple[str, ...], spans: Sequence[tuple[int, int]]
+) -> IntArray:
+    """Return the times of the first rows, of some weeks if there are as many."""
+    parts: list[IntArray] = []
+    for span in spans if symbols else ():
+        rows = reading.between(symbols, *span, columns=())
+        if rows.num_rows:
+            parts.append(panel_of(rows, symbols)[0])
+        if parts and parts[-1][-1] - parts[0][0] >= _WEEKS:
+            break
+    if not parts:
+        raise DataError(
+            f"{reading.view.source}: no rows between start={reading.view.start} and "
+            f"end={reading.end}",
+            rule="there is at least one row.",
+            fix="Look at what is there: alphalab data list.",
+        )
+    return np.concatenate(parts)
+
+
+def _annual(time: IntArray, instruments: Sequence[Instrument]) -> tuple[float, tuple[str, ...]]:
+    """Return how many rows a year holds, and how that was found; NaN where too few rows tell."""
+    if len(time) < 3:
+        return np.nan, ()
+    per_year, said = rows_per_year(time, [instrument.calendar for instrument in instruments])
+    return per_year, (f"{said} (of the first rows)",)
+
+
+def _spacing(time: IntArray) -> int:
+    return bar_spacing(time) if len(time) > 1 else NS_DAY

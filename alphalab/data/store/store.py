@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from alphalab.data.store.address import check_url, default_store_url
-from alphalab.data.store.delta import METADATA, dataset_of, open_table
+from alphalab.data.store.delta import dataset_of, open_table
 from alphalab.data.store.failures import in_our_words
-from alphalab.data.store.series import Series, series_of
+from alphalab.data.store.log import Commit, Series, commits_of, series_of
+from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import TABLES, Table, table_named
 from alphalab.data.store.writing import Written, write
 from alphalab.data.times import Instant, nanoseconds
-from alphalab.errors import UnknownNameError
+from alphalab.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -27,28 +27,8 @@ if TYPE_CHECKING:
     from alphalab.data.bars import Bars
     from alphalab.types import Instrument
 
-
-class Commit(NamedTuple):
-    """One version of a table.
-
-    Attributes
-    ----------
-    version : int
-    time : int
-        When it was written, ns UTC, by the clock of the writer.
-    operation : str
-        What Delta Lake calls it.
-    n_new, n_revised : int
-    record : dict
-        What the writer said about it: source, repairs.
-    """
-
-    version: int
-    time: int
-    operation: str
-    n_new: int
-    n_revised: int
-    record: dict[str, Any]
+# An object store that does not answer is told within seconds; deltalake's own default is minutes.
+_PATIENCE = {"max_retries": "5", "retry_timeout": "10s"}
 
 
 class Store:
@@ -97,7 +77,7 @@ class Store:
         text = default_store_url() if url is None else str(url)
         check_url(text)
         self.url = text.rstrip("/") if "://" in text else str(Path(text).expanduser())
-        self._options = dict(options or {})
+        self._options = {**(_PATIENCE if "://" in text else {}), **(options or {})}
 
     def __repr__(self) -> str:
         """Return the address."""
@@ -201,14 +181,11 @@ class Store:
         files = {name: values for name, values in wanted.items() if name in kind.partition}
         with in_our_words(self._url(table)):
             dataset = self._dataset(kind, version, files)
-            names = list(dataset.schema.names)
-            for name in (*wanted, *(columns or ())):
-                if name not in names:
-                    raise UnknownNameError(f"column of {table}", name, names)
-            shown = names if columns is None else list(columns)
+            _check_columns(table, dataset.schema, wanted, columns or ())
+            shown = list(dataset.schema.names if columns is None else columns)
             read = [*shown, *(name for name in kind.key if name not in shown)]
             rows = dataset.to_table(read, filter=_condition(kind, wanted, start, end))
-        return rows.sort_by([(name, "ascending") for name in kind.key]).select(shown)
+        return rows.select(shown).take(order_of(kind, rows))
 
     def dataset(self, table: str, version: int | None = None) -> Dataset:
         """Return a table as a pyarrow dataset, for scans; where it is not there an empty one.
@@ -328,7 +305,7 @@ class Store:
         """Return the versions of a table, the newest first; none where the table is not there."""
         there = self._open(table_named(table))
         with in_our_words(self._url(table)):
-            return [] if there is None else [_commit(entry) for entry in there.history()]
+            return [] if there is None else commits_of(there)
 
     def _url(self, table: str) -> str:
         return f"{self.url}/{table}"
@@ -347,6 +324,20 @@ class Store:
         return dataset_of(table, there, where)
 
 
+def _check_columns(
+    table: str, schema: pa.Schema, where: Iterable[str], columns: Iterable[str]
+) -> None:
+    for name in (*where, *columns):
+        if name not in schema.names:
+            raise UnknownNameError(f"column of {table}", name, schema.names)
+    for name in where:
+        if schema.field(name).type != pa.string():
+            raise DataError(
+                f"where: {name} is a column of {schema.field(name).type}",
+                rule="where is about columns of text.",
+            )
+
+
 def _condition(
     table: Table,
     where: Mapping[str, list[str]],
@@ -363,15 +354,3 @@ def _condition(
     if end is not None:
         tests.append(time <= pa.scalar(nanoseconds(end, end_of_day=True) // 1_000, kind))
     return reduce(and_, tests) if tests else None
-
-
-def _commit(entry: Mapping[str, Any]) -> Commit:
-    said = json.loads(entry.get(METADATA, "{}"))
-    return Commit(
-        version=int(entry["version"]),
-        time=int(entry["timestamp"]) * 1_000_000,
-        operation=str(entry.get("operation", "")),
-        n_new=int(said.get("n_new", 0)),
-        n_revised=int(said.get("n_revised", 0)),
-        record=said.get("record", {}),
-    )

@@ -32,6 +32,8 @@ class Table(NamedTuple):
         The columns that may be null.
     extra : bool
         Whether further columns of numbers are allowed.
+    number : str
+        The column of the key, if any, whose texts are numbers where a venue writes them so.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Table(NamedTuple):
     partition: tuple[str, ...]
     optional: tuple[str, ...] = ()
     extra: bool = False
+    number: str = ""
 
     @property
     def time(self) -> str:
@@ -73,6 +76,7 @@ _TABLES = (
         key=("venue", "symbol", "time", "id"),
         partition=("venue", "symbol"),
         optional=("side",),
+        number="id",
     ),
     # rate: a fraction, 0.0001 is one basis point paid by those who are long.
     Table(

@@ -13,6 +13,7 @@ from alphalab.data.store.changes import Changes, changes, without
 from alphalab.data.store.delta import commit, dataset_of, open_table
 from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.incoming import checked
+from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import Table
 from alphalab.errors import DataError
 
@@ -126,7 +127,7 @@ def _to_commit(table: Table, there: DeltaTable | None, found: Changes) -> pa.Tab
     old = _in_partitions(table, there, given)
     kept = without(table, old, found.revised)
     rows = pa.concat_tables([kept, given], promote_options="default")
-    return rows.sort_by([(name, "ascending") for name in table.key])
+    return rows.take(order_of(table, rows))
 
 
 def _in_partitions(table: Table, there: DeltaTable, rows: pa.Table, *also: Any) -> pa.Table:

@@ -1,16 +1,41 @@
-"""What a table holds, from its log alone: each partition with its rows and its span."""
+"""What the log of a table says, without a row being read: its versions, and what it holds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from alphalab.data.store.delta import METADATA
 from alphalab.data.store.tables import Table
 from alphalab.errors import DataError
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+
+class Commit(NamedTuple):
+    """One version of a table.
+
+    Attributes
+    ----------
+    version : int
+    time : int
+        When it was written, ns UTC, by the clock of the writer.
+    operation : str
+        What Delta Lake calls it.
+    n_new, n_revised : int
+    record : dict
+        What the writer said about it: source, repairs.
+    """
+
+    version: int
+    time: int
+    operation: str
+    n_new: int
+    n_revised: int
+    record: dict[str, Any]
 
 
 class Series(NamedTuple):
@@ -31,6 +56,24 @@ class Series(NamedTuple):
     first: int
     last: int
     n_files: int
+
+
+def commits_of(there: DeltaTable) -> list[Commit]:
+    """Return the versions of a table, the newest first."""
+    commits = []
+    for entry in there.history():
+        said = json.loads(entry.get(METADATA, "{}"))
+        commits.append(
+            Commit(
+                version=int(entry["version"]),
+                time=int(entry["timestamp"]) * 1_000_000,
+                operation=str(entry.get("operation", "")),
+                n_new=int(said.get("n_new", 0)),
+                n_revised=int(said.get("n_revised", 0)),
+                record=said.get("record", {}),
+            )
+        )
+    return commits
 
 
 def series_of(table: Table, there: DeltaTable) -> list[Series]:

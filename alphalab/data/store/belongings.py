@@ -1,0 +1,93 @@
+"""What belongs to bars of a store: read once, put onto them as a whole or block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alphalab.data.bars import Bars
+from alphalab.data.times import NS_DAY, bar_spacing, nanoseconds
+from alphalab.data.universe import MEMBER, Universe
+from alphalab.types import FloatArray
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """Rows of other tables that stand beside bars.
+
+    Attributes
+    ----------
+    funding : pyarrow.Table or None
+        Columns time, symbol and rate; None: nothing of the bars is funded.
+    actions : pyarrow.Table or None
+        Columns time, symbol, split and dividend; None: the venue has none.
+    universe : Universe or None
+    observations : mapping of str to pyarrow.Table
+        By name, those of the symbols.
+    """
+
+    funding: pa.Table | None
+    actions: pa.Table | None
+    universe: Universe | None
+    observations: Mapping[str, pa.Table]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that `onto` adds."""
+        names = [] if self.funding is None else ["funding"]
+        names += [] if self.actions is None else ["split", "dividend"]
+        names += [] if self.universe is None else [MEMBER]
+        return *names, *self.observations
+
+    def onto(self, bars: Bars) -> Bars:
+        """Return bars with the columns of all that belongs to them.
+
+        They are funding, split and dividend (prices stay raw), member, and one for each name of
+        observations.
+        """
+        first, last = _first(bars), int(bars.time[-1])
+        if self.funding is not None:
+            bars = bars.with_funding(_between(self.funding, first, last - 1))
+        if self.actions is not None:
+            bars = bars.with_actions(_between(self.actions, first, last))
+        if self.universe is not None:
+            bars = bars.with_columns({MEMBER: self.universe.by_row(bars.time, bars.symbols)})
+        for name, rows in self.observations.items():
+            if rows.num_rows:
+                bars = bars.with_observations(rows, [name])
+            else:
+                bars = bars.with_columns({name: np.full_like(bars.close, np.nan)})
+        return bars
+
+    def ahead(self, bars: Bars) -> tuple[FloatArray, FloatArray]:
+        """Return splits and dividends, (N,) each, that no row of their symbol carries yet."""
+        split, dividend = np.full(bars.n_symbols, np.nan), np.full(bars.n_symbols, np.nan)
+        priced = np.where(np.isnan(bars.close), -1, np.arange(bars.n_rows)[:, None]).max(axis=0)
+        ends = np.where(priced < 0, np.iinfo(np.int64).max, bars.time[priced])
+        end = dict(zip(bars.symbols, ends.tolist(), strict=True))
+        events = [] if self.actions is None else self.actions.sort_by("time").to_pylist()
+        for event in events:
+            if nanoseconds(event["time"]) < end[event["symbol"]]:
+                continue
+            asset = bars.symbols.index(event["symbol"])
+            if event["split"] is not None:
+                split[asset] = event["split"] * (1.0 if np.isnan(split[asset]) else split[asset])
+                dividend[asset] /= event["split"]
+            if event["dividend"] is not None:
+                dividend[asset] = event["dividend"] + np.nan_to_num(dividend[asset])
+        return split, dividend
+
+
+def _first(bars: Bars) -> int:
+    """Return the time from which the first row is, about."""
+    return int(bars.time[0]) - (bar_spacing(bars.time) if bars.n_rows > 1 else NS_DAY)
+
+
+def _between(rows: pa.Table, first: int, last: int) -> pa.Table:
+    """Return the rows whose times lie between two instants, both included, ns UTC."""
+    time = pc.multiply(rows["time"].cast(pa.int64()), 1_000)
+    return rows.filter(pc.and_(pc.greater_equal(time, first), pc.less_equal(time, last)))

@@ -1,0 +1,94 @@
+"""`Carry`: what a block of rows has to know of the rows before it to get what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from alphalab.data import arrow
+from alphalab.data.rules import PRICES
+from alphalab.data.store.belongings import Belongings
+from alphalab.types import FloatArray, IntArray
+
+_MICROSECOND = 1_000  # ns
+
+
+@dataclass(frozen=True, eq=False)
+class Carry:
+    """The row before a block, of N symbols: the same as their rows for all that comes later.
+
+    Attributes
+    ----------
+    time : int
+        Of the last row, ns UTC; before the first row the time from which that one is.
+    close : ndarray of shape (N,)
+        Last known prices; NaN before the first.
+    priced : ndarray of shape (N,)
+        Times of the rows that had them, ns UTC.
+    row : mapping of str to ndarray of shape (N,)
+        The last row as it was.
+    """
+
+    time: int
+    close: FloatArray
+    priced: IntArray
+    row: Mapping[str, FloatArray]
+
+    @classmethod
+    def start(cls, time: int, n_symbols: int) -> Carry:
+        """Return what is before the first row."""
+        return cls(time, np.full(n_symbols, np.nan), np.full(n_symbols, time), {})
+
+    def after(self, time: IntArray, columns: Mapping[str, FloatArray]) -> Carry:
+        """Return what is after these rows."""
+        known = ~np.isnan(columns["close"])
+        last = len(time) - 1 - np.argmax(known[::-1], axis=0)
+        seen = known.any(axis=0)
+        here = np.take_along_axis(columns["close"], last[np.newaxis], axis=0)[0]
+        return Carry(
+            time=int(time[-1]),
+            close=np.where(seen, here, self.close),
+            priced=np.where(seen, time[last], self.priced),
+            row={name: values[-1] for name, values in columns.items()},
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that have had a price had one in the last row."""
+        return bool(self.row) and bool((np.isnan(self.close) == np.isnan(self.row["close"])).all())
+
+    def before(
+        self, time: IntArray, columns: Mapping[str, FloatArray]
+    ) -> tuple[IntArray, dict[str, FloatArray]]:
+        """Return rows with the last known prices as a row before them."""
+        nothing = np.full_like(self.close, np.nan)
+        first = {name: self.row.get(name, nothing) for name in columns}
+        halted = np.isnan(first["close"])
+        first |= {name: np.where(halted, self.close, first[name]) for name in PRICES}
+        stacked = {name: np.vstack([first[name], values]) for name, values in columns.items()}
+        return np.append(self.time, time), stacked
+
+    def waiting(self, belongings: Belongings, symbols: tuple[str, ...]) -> Belongings:
+        """Return what belongs to bars without the splits and dividends that have had their row.
+
+        One that came while its symbol did not trade waits for its next price: it is moved to behind
+        the last row, after those that waited before it.
+        """
+        rows = belongings.actions
+        if rows is None:
+            return belongings
+        rows = rows.sort_by("time")
+        place = {symbol: place for place, symbol in enumerate(symbols)}
+        asset = np.array([place[symbol] for symbol in rows["symbol"].to_pylist()], np.int64)
+        time = arrow.integers(rows["time"]) * _MICROSECOND
+        left = time >= self.priced[asset]
+        rows, time = rows.filter(pa.array(left)), time[left]
+        late = time <= self.time
+        moved = self.time + _MICROSECOND * (1 + np.arange(len(time)))
+        stamps = pa.array(
+            np.where(late, moved, time) // _MICROSECOND, rows.schema.field("time").type
+        )
+        return replace(belongings, actions=rows.set_column(0, "time", stamps))

@@ -1,0 +1,30 @@
+"""The order of rows: that of their key."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alphalab.data.store.tables import Table
+
+_LENGTH = "length of the number"
+
+
+def order_of(table: Table, rows: pa.Table) -> pa.Array:
+    """Return the places of the rows in the order of the key of a table.
+
+    Numbers that are written as text come in the order of the numbers: a trade ``1000`` follows
+    ``999``, where both have one time.
+
+    Examples
+    --------
+    >>> from alphalab.data.store.tables import TABLES
+    >>> rows = {"venue": ["x"] * 3, "symbol": ["A"] * 3, "time": [7, 7, 5], "id": ["10", "9", "11"]}
+    >>> order_of(TABLES["trades"], pa.table(rows)).to_pylist()
+    [2, 1, 0]
+    """
+    names = list(table.key)
+    if table.number:
+        names.insert(names.index(table.number), _LENGTH)
+        rows = rows.append_column(_LENGTH, pc.utf8_length(rows[table.number]))
+    return pc.sort_indices(rows, [(name, "ascending") for name in names])

@@ -1,0 +1,238 @@
+"""One reading of a store: what a view needs of its tables, each at one version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alphalab.data.instruments import OfSpan, dated_instruments, for_span, some
+from alphalab.data.store.belongings import Belongings
+from alphalab.data.store.failures import in_our_words
+from alphalab.data.store.log import Series
+from alphalab.data.store.store import Store
+from alphalab.data.store.tables import table_named
+from alphalab.data.store.view import View
+from alphalab.data.times import nanoseconds
+from alphalab.data.universe import universe_of
+from alphalab.errors import DataError, UnknownNameError
+from alphalab.types import Instrument
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
+
+
+class Reading:
+    """One reading of a store, table by table, each at one version.
+
+    Parameters
+    ----------
+    store : Store
+    view : View
+
+    Attributes
+    ----------
+    versions : dict of str to int or None
+        Of the tables that were met so far; None: not there.
+    """
+
+    def __init__(self, store: Store, view: View) -> None:
+        self.store = store
+        self.view = view
+        self.versions: dict[str, int | None] = {}
+
+    @property
+    def address(self) -> str:
+        """The view, with the versions of all tables that were met."""
+        return str(replace(self.view, versions=self.versions))
+
+    @property
+    def end(self) -> str | None:
+        """The end of what is asked for, or the date of the view where that is earlier."""
+        given = [when for when in (self.view.end, self.view.as_of) if when is not None]
+        return min(given, key=lambda when: nanoseconds(when, end_of_day=True), default=None)
+
+    def version(self, table: str) -> int | None:
+        """Return the version of a table that is read: as asked for, or the newest."""
+        if table not in self.versions:
+            asked = self.view.versions
+            self.versions[table] = asked[table] if table in asked else self.store.version(table)
+        return self.versions[table]
+
+    def table(self, table: str, **keywords: Any) -> pa.Table:
+        """Return rows of a table, see `Store.read`."""
+        version = self.version(table)
+        if version is None:
+            return pa.schema(list(table_named(table).columns.items())).empty_table()
+        return self.store.read(table, version=version, **keywords)
+
+    def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the symbols to read, and what a report has to say about them."""
+        view = self.view
+        there = tuple(one.names[2] for one in self.series())
+        for symbol in view.symbols or ():
+            if symbol not in there:
+                raise UnknownNameError(f"symbol of {view.venue}/{view.interval}", symbol, there)
+        if view.symbols is not None or view.universe is None:
+            return view.symbols or there, ()
+        start = None if view.start is None else nanoseconds(view.start)
+        end = None if self.end is None else nanoseconds(self.end, end_of_day=True)
+        members = universe_of(self.table("universe"), view.universe).ever(start, end)
+        chosen = tuple(symbol for symbol in members if symbol in there)
+        if not chosen:
+            raise DataError(
+                f"{view.source}: bars of none of the {len(members)} members of {view.universe!r}",
+                rule="bars of a universe are those of its members at the time.",
+                fix=f"Ingest them, or look who they are: store.members({view.universe!r}).",
+            )
+        missing = [symbol for symbol in members if symbol not in there]
+        said = (
+            f"universe {view.universe!r}: {len(missing)} of {len(members)} members have no bars: "
+            f"{some(missing)}"
+        )
+        return chosen, (said,) if missing else ()
+
+    def series(self) -> list[Series]:
+        """Return what the store has of the venue and interval, by symbol."""
+        view = self.view
+        version = self.version("bars")
+        series = [] if version is None else self.store.series("bars", version)
+        if not series:
+            raise DataError(
+                f"the store {self.store.url} has no bars",
+                rule="bars are ingested, or fetched, before they are read.",
+                fix="See: alphalab data ingest --help.",
+            )
+        wanted = (view.venue, view.interval)
+        found = [one for one in series if one.names[:2] == wanted]
+        if not found:
+            known = {"/".join(one.names[:2]) for one in series}
+            raise UnknownNameError("series", "/".join(wanted), known)
+        return found
+
+    def rows(self, symbols: Sequence[str], end: str | None) -> pa.Table:
+        """Return bars from the start of the view to an end, all columns, in any order."""
+        view = self.view
+        first = None if view.start is None else nanoseconds(view.start)
+        last = None if end is None else nanoseconds(end, end_of_day=True)
+        rows = self.between(symbols, first, last)
+        if not rows.num_rows:
+            raise DataError(
+                f"{view.source}: no rows between start={view.start} and end={end}",
+                rule="there is at least one row.",
+                fix="Look at what is there: alphalab data list.",
+            )
+        return rows
+
+    def between(
+        self,
+        symbols: Sequence[str],
+        first: int | None,
+        last: int | None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Return bars between two times, ns UTC, both included: symbol, time, and columns.
+
+        They are in any order: to sort them would take their memory once more.
+        """
+        view = self.view
+        condition = (pc.field("venue") == view.venue) & (pc.field("interval") == view.interval)
+        condition &= pc.field("symbol").isin(list(symbols))
+        if first is not None:
+            condition &= pc.field("time") > _stamp(first - 1)
+        if last is not None:
+            condition &= pc.field("time") <= _stamp(last)
+        names = self.columns if columns is None else columns
+        with in_our_words(f"{self.store.url}/bars"):
+            return self._bars.to_table(["symbol", "time", *names], filter=condition)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of numbers that the table of bars has; those of other series, too."""
+        other = ("venue", "interval", "symbol", "time")
+        return tuple(name for name in self._bars.schema.names if name not in other)
+
+    @cached_property
+    def _bars(self) -> Dataset:
+        return self.store.dataset("bars", self.version("bars"))
+
+    def instruments(self, symbols: Sequence[str], first: int, last: int) -> OfSpan:
+        """Return the instruments of rows between two times, ns UTC."""
+        where = {"venue": self.view.venue, "symbol": list(symbols)}
+        rows = self.table("instruments", where=where, end=self.view.as_of)
+        return for_span(dated_instruments(rows), symbols, first, last)
+
+    def belongings(self, instruments: Sequence[Instrument]) -> Belongings:
+        """Return what belongs to the bars of instruments, as it was known."""
+        view = self.view
+        universe = None
+        if view.universe is not None:
+            universe = universe_of(self.table("universe"), view.universe)
+        symbols = [instrument.symbol for instrument in instruments]
+        return Belongings(
+            funding=self._funding([x.symbol for x in instruments if x.funding_hours]),
+            actions=self._actions(symbols, any(x.kind == "spot" for x in instruments)),
+            universe=universe,
+            observations={name: self._observations(name, symbols) for name in view.observations},
+        )
+
+    def _funding(self, symbols: list[str]) -> pa.Table | None:
+        if not symbols:
+            return None
+        where = {"venue": self.view.venue, "symbol": symbols}
+        rows = self.table("funding", where=where, columns=["time", "symbol", "rate"])
+        return rows if rows.num_rows else None
+
+    def _actions(self, symbols: list[str], spot: bool) -> pa.Table | None:
+        """Return splits and dividends that were known as of the date of the view."""
+        view = self.view
+        rows = self.table("actions", where={"venue": view.venue}) if spot else None
+        if not rows:
+            if view.adjust is None:
+                return None
+            raise DataError(
+                f"{view.source}: adjust={view.adjust!r}, and the store has no splits and dividends "
+                f"of {view.venue}",
+                rule="prices are adjusted for what is known.",
+                fix="Ingest them (--kind actions), or read raw prices.",
+            )
+        keep = pc.field("symbol").isin(symbols)
+        if view.as_of is not None:
+            as_of = _stamp(nanoseconds(view.as_of, end_of_day=True))
+            keep &= (pc.field("time") <= as_of) & (pc.field("known") <= as_of)
+        return rows.filter(keep).select(["time", "symbol", "split", "dividend"])
+
+    def _observations(self, name: str, symbols: list[str]) -> pa.Table:
+        rows = self.table("observations", where={"name": name})
+        if not rows.num_rows:
+            known = pc.unique(self.table("observations", columns=["name"])["name"])
+            raise UnknownNameError("observation", name, known.to_pylist())
+        return rows.filter(pc.is_in(rows["symbol"], pa.array(["", *symbols])))
+
+    def said(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """Return what was said when the rows were stored, and how they were repaired before."""
+        version = self.version("bars")
+        said: list[str] = []
+        for commit in reversed(self.store.history("bars")):
+            record = commit.record
+            if version is None or commit.version > version or not self._meets(record, symbols):
+                continue
+            where = record.get("source", "")
+            said += record.get("notes", ())
+            said += [f"{where}: {repair['said']}" for repair in record.get("repairs", ())]
+        return tuple(dict.fromkeys(said))
+
+    def _meets(self, record: dict[str, Any], symbols: Sequence[str]) -> bool:
+        """Return whether a commit is about bars of the view."""
+        view = self.view
+        same = (record.get("venue"), record.get("interval")) == (view.venue, view.interval)
+        return same and not set(record.get("symbols", ())).isdisjoint(symbols)
+
+
+def _stamp(ns: int) -> pa.Scalar:
+    """Return an instant as the store has it; between two microseconds, the one before."""
+    return pa.scalar(ns // 1_000, pa.timestamp("us", "UTC"))
