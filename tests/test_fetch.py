@@ -59,7 +59,7 @@ def test_candles_are_those_of_the_exchange_labelled_by_their_close(server, store
         n_revised=0,
         first="2021-01-01T01:00:00Z",
         last="2021-01-13T11:00:00Z",
-        version=1,
+        version=0,
         notes=(),
     )
     record = store.history("bars")[0].record

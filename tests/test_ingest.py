@@ -80,6 +80,9 @@ def test_what_a_version_remembers(tmp_path: Path, store: Store) -> None:
     path = hourly(tmp_path, 0, 4)
     path.write_text(path.read_text().replace("Z", "") + "2024-01-02T01:00,10,12,9,11,1\n")
     bring(path, store, repairs=["sort", "drop_duplicates"], mapping={"symbol": "BTC/USDT"})
+    notes = store.bars("x", "1h").notes
+    assert "times carry no zone: taken as UTC" in notes
+    assert any("drop_duplicates: 1 of 5 rows" in note for note in notes)
     record = store.history("bars")[0].record
     assert record == {
         "source": "ACME.csv",

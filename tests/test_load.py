@@ -17,6 +17,7 @@ from pyarrow import csv, feather, parquet
 from alphalab.data.bars import Bars
 from alphalab.data.datasets import SECTORS, session_closes
 from alphalab.data.load import DATASETS, load
+from alphalab.data.sources.reading import read_rows
 from alphalab.data.synthetic import synthetic
 from alphalab.data.times import NS_DAY, parse_duration
 from alphalab.errors import DataError, MissingExtraError, ParameterError, UnknownNameError
@@ -391,6 +392,26 @@ def test_missing_files(tmp_path: Path) -> None:
 )
 def test_bad_csv(tmp_path: Path, text: str | bytes, parts: list[str]) -> None:
     refused(written(tmp_path, text, "ACME.csv"), *parts)
+
+
+def test_rows_hold_what_bars_refuse_and_messages_name_the_row_of_the_file(tmp_path: Path) -> None:
+    lines = [
+        f"2024-01-0{day},{symbol},10,{high},9,11\n"
+        for day, symbol, high in ((3, "A", 12), (2, "B", -1), (2, "A", ""), (2, "A", 12))
+    ]
+    path = written(tmp_path, "time,symbol,open,high,low,close\n" + "".join(lines))
+    rows = read_rows(path)
+    assert rows.symbols == ("A", "B") and rows.number.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(rows.columns["high"], [12, -1, np.nan, 12])
+    assert np.diff(rows.time).tolist() == [-NS_DAY, 0, 0]
+    refused(path, "row 2 (2024-01-02T00:00:00Z): high is NaN")
+    for kept, words in (
+        ([0, 3], "symbol 'A': row 3 (2024-01-02T00:00:00Z) is earlier than row 0"),
+        ([3, 0, 1], "row 1 (2024-01-02T00:00:00Z), symbol 'B': high=-1"),
+    ):
+        with pytest.raises(DataError) as error:
+            rows.take(kept).to_bars()
+        assert words in str(error.value) and str(path) in str(error.value)
 
 
 def test_truncated_and_mislabelled_files(tmp_path: Path) -> None:

@@ -371,6 +371,7 @@ def test_show(cli: Any, store: Store) -> None:
     ]
     assert "as of 2024-01-03" in " ".join(shown["data"]["notes"])
     assert cli("data", "show", "sp500", "--rows", 1).code == 0
+    assert "store:VENUE/INTERVAL" in cli("data", "show", "--help").out
 
 
 @pytest.mark.parametrize(

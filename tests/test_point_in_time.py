@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_panel import day, rows, series
+from test_panel import actions, day, rows, series
 
 import alphalab as al
 from alphalab.data.actions import actions_from_factors
@@ -94,6 +95,41 @@ def test_nothing_that_comes_later_changes_a_view(lean: Store) -> None:
     past.write("actions", lean.read("actions", where={"symbol": "AAPL"}, end=cut))
     then = past.bars("lean", "1d", adjust="all", as_of=cut)
     assert lean.bars("lean", "1d", symbols=["AAPL"], adjust="all", as_of=cut) == then
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    events_=st.lists(
+        st.tuples(
+            st.integers(0, 5),
+            st.integers(-1, 5),
+            st.sampled_from([None, 1.5, 0.8]),
+            st.sampled_from([None, 0.5]),
+        ),
+        min_size=1,
+        max_size=5,
+        unique_by=lambda x: x[0],
+    ),
+    as_of=st.integers(0, 5),
+    adjust=st.sampled_from([None, "splits", "all"]),
+)
+def test_a_view_is_what_a_store_of_that_day_gives(
+    events_: list[tuple[int, int, float | None, float | None]], as_of: int, adjust: Any
+) -> None:
+    """Every row and event that came or became known later is cut out of a second store."""
+    prices = {"A": {n: 10.0 + n for n in range(6)}, "B": {n: 7.0 for n in (1, 3)}}
+    events = [("A", n - 0.5, known + 0.25, x, y) for n, known, x, y in events_]
+    past_prices = {s: {n: x for n, x in p.items() if n <= as_of} for s, p in prices.items()}
+    past_events = [x for x in events if max(x[1], x[2]) <= as_of]
+    views = []
+    for days, given_ in ((prices, events), (past_prices, past_events)):
+        with TemporaryDirectory() as folder:
+            made = Store(folder)
+            made.write("bars", rows(days))
+            # One event of another symbol, known ever since: the venue has events at any time.
+            made.write("actions", actions(*given_, ("Z", -9, -9, 2.0, None)))
+            views.append(made.bars("xtest", "1d", as_of=day(as_of), adjust=adjust))
+    assert views[0] == views[1]
 
 
 # ---- universe --------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import alphalab as al
-from alphalab.data.store.scan import windows
 from alphalab.data.store.log import Series
+from alphalab.data.store.scan import windows
 from alphalab.research.tally import METRICS
 
 BLOCKS = [3, 100, 10_000_000]
@@ -66,12 +66,13 @@ def market() -> al.Bars:
     return al.load("synthetic:rows=500,symbols=3,seed=5,bar=1h,gaps=0.05")
 
 
+@pytest.mark.parametrize("quality", ["refuse", "unchecked"])
 @pytest.mark.parametrize("block_rows", BLOCKS)
 def test_digest_of_a_scan_is_that_of_memory(
-    tmp_path: Path, market: al.Bars, block_rows: int
+    tmp_path: Path, market: al.Bars, block_rows: int, quality: str
 ) -> None:
     store = stored(tmp_path, market)
-    how = {"costs": al.Costs(fee_bps=5), "margin": MARGIN}
+    how = {"costs": al.Costs(fee_bps=5), "margin": MARGIN, "quality": quality}
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
     summary = al.backtest(Momentum(), scan, **how)
     result = al.backtest(Momentum(), al.load("store:x/1h", store=tmp_path), **how)
@@ -85,6 +86,37 @@ def test_digest_of_a_scan_is_that_of_memory(
             )
     assert summary.equity.iloc[-1] == result.equity.iloc[-1]
     assert summary.equity.isin(result.equity).all()
+    assert (summary.quality is None) == (quality == "unchecked")
+
+
+@pytest.mark.parametrize("block_rows", BLOCKS)
+def test_instruments_change_at_the_same_time(
+    tmp_path: Path, market: al.Bars, block_rows: int
+) -> None:
+    store = stored(tmp_path, market)
+    write_instruments(store, *(al.Instrument(symbol=name, lot=0.01) for name in market.symbols))
+    change = int(market.time[250]) // 1_000 - HOUR_US // 2
+    write_instruments(store, al.Instrument(symbol="SYN2", lot=5.0, taker_bps=20.0), start=change)
+    result = al.backtest(Momentum(), al.load("store:x/1h", store=tmp_path), margin=MARGIN)
+    scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
+    assert al.backtest(Momentum(), scan, margin=MARGIN).digest == result.digest
+    late = result.fills[(result.fills["asset"] == 1) & (result.fills["row"] > 251)]
+    assert late.size > 5
+    assert (late["fee"] > 0).all()
+
+
+def test_data_with_errors_is_refused_at_the_end(tmp_path: Path) -> None:
+    base = al.load("synthetic:rows=500,symbols=1,seed=3,bar=1h,gaps=0")
+    columns = {name: values.copy() for name, values in base.columns.items()}
+    for name in ("open", "high", "low", "close"):
+        columns[name][250:] /= 7  # a split that nobody told of
+    store = stored(tmp_path, al.Bars(base.time, base.symbols, columns))
+    scan = al.scan("store:x/1h", store=store, block_rows=120)
+    with pytest.raises(al.RefusedError, match="split"):
+        al.backtest(Momentum(), scan, margin=MARGIN)
+    summary = al.backtest(Momentum(), scan, margin=MARGIN, quality="accept")
+    assert "split" in summary.warnings[0]
+    assert summary.to_dict()["data"]["quality"]["status"] == "errors"
 
 
 def test_a_scan_names_its_version_and_reads_it_again(tmp_path: Path, market: al.Bars) -> None:
@@ -93,7 +125,7 @@ def test_a_scan_names_its_version_and_reads_it_again(tmp_path: Path, market: al.
     assert scan.version == al.load("store:x/1h", store=tmp_path).version
     before = al.backtest(Momentum(), scan).digest
     later = market.time[-1] // 1_000 + HOUR_US
-    more = dict.fromkeys(("open", "high", "low", "close"), [50.0])
+    more = {name: [50.0] for name in ("open", "high", "low", "close")}
     names = {"venue": ["x"], "interval": ["1h"], "symbol": ["SYN1"]}
     store.write("bars", table(**names, time=pa.array([later]), **more, volume=[1.0]))
     assert al.backtest(Momentum(), scan).digest == before
@@ -255,7 +287,7 @@ def test_windows_follow_each_other_and_hold_what_was_asked_for() -> None:
     assert abs(sum(held) - sum(x.n_rows for x in series)) < 1
 
 
-def write_instruments(store: al.Store, *instruments: al.Instrument) -> None:
+def write_instruments(store: al.Store, *instruments: al.Instrument, start: int = 0) -> None:
     fields = (
         *("kind", "tick", "lot", "min_value", "maker_bps", "taker_bps", "multiplier"),
         *("currency", "funding_hours", "calendar"),
@@ -265,7 +297,7 @@ def write_instruments(store: al.Store, *instruments: al.Instrument) -> None:
         table(
             venue=["x"] * len(instruments),
             symbol=[x.symbol for x in instruments],
-            start=pa.array([0] * len(instruments)),
+            start=pa.array([start] * len(instruments)),
             groups=["{}"] * len(instruments),
             **{name: [getattr(x, name) for x in instruments] for name in fields},
         ),

@@ -210,6 +210,20 @@ def test_a_time_between_milliseconds_is_found(store: Store) -> None:
     assert store.write("bars", store.read("bars")).n_same == 1
 
 
+def test_files_that_are_left_out_hold_no_answer(store: Store) -> None:
+    random = np.random.default_rng(3)
+    moments = random.choice(20_000, 60, replace=False) + 1_700_000_000_000_000
+    for part in moments.reshape(6, 10):
+        rows = bar_rows("A", 0, 10).set_column(3, "time", pa.array(part, times(0, 0).type))
+        store.write("bars", rows)
+    for ends in np.sort(random.choice(moments, (40, 2)) + random.integers(-1, 2, (40, 2))):
+        first, last = ends.astype("M8[us]")
+        inside = ((moments >= ends[0]) & (moments <= ends[1])).sum()
+        assert store.read("bars", start=first, end=last).num_rows == inside
+    assert store.dataset("bars", start=ends[1].astype("M8[us]"), end="2023-11-14").count_rows() < 60
+    assert len(store.dataset("bars", where={"symbol": "B"}).files) == 0
+
+
 @pytest.mark.parametrize(
     "symbol", ["BTC/USDT:USDT", "it's", 'q"q', "a\\b", "ü%20 x", "../x", ".", "a=b", "日本", "NULL"]
 )

@@ -76,6 +76,10 @@ class MappingFlags:
     no_header: Annotated[
         bool, _option("--no-header", help="It begins with data: columns are named by place.")
     ] = False
+    skip: Annotated[
+        int | None,
+        _option(min=0, metavar="N", help="Lines before its header.", show_default="none"),
+    ] = None
     symbol: Annotated[
         str | None, _option(metavar="NAME", help="Where it names none.", show_default="its name")
     ] = None
@@ -95,7 +99,7 @@ class MappingFlags:
         header = False if self.no_header else fields.get("header", True)
         plain = (
             *("label", "calendar", "zone", "repeated_hour", "time_format"),
-            *("delimiter", "decimal", "encoding", "symbol"),
+            *("delimiter", "decimal", "encoding", "skip", "symbol"),
         )
         fields |= {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
         fields["header"] = header

@@ -22,7 +22,8 @@ def show(
         str,
         typer.Argument(
             metavar="DATA",
-            help="An address (store:VENUE/INTERVAL[/SYMBOL][@VERSION]), a data set, or a file.",
+            help="A data set, a file, or an address: store:VENUE/INTERVAL for all symbols, "
+            "store:VENUE/INTERVAL/SYMBOL@VERSION for one at a version.",
             show_default=False,
         ),
     ],

@@ -86,8 +86,10 @@ def fetch(
 
     Examples
     --------
-    >>> fetch("binance", "BTC/USDT", "1h", since="2021-01-01")  # doctest: +SKIP
-    [Fetched(table='bars', symbol='BTC/USDT', what='1h', n_new=...)]
+    >>> fetch("kraken", "BTC/USD", "10m", since="2021-01-01")
+    Traceback (most recent call last):
+        ...
+    alphalab.errors.UnknownNameError: unknown interval of kraken '10m': did you mean ...
     """
     client = Client(exchange, url=url, retry_wait=retry_wait)
     names = [name.strip() for name in symbols.split(",")] if isinstance(symbols, str) else symbols

@@ -26,7 +26,7 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
     ----------
     path : Path
     mapping : Mapping
-        Its delimiter, decimal, encoding and header count, and which columns hold symbols and times.
+        Its delimiter, decimal, encoding, header and skip count, and which columns hold symbols and times.
         Without a header columns are named by their places, from 0.
     texts : collection of str
         Our names of the columns that are text even where they look like numbers.
@@ -41,7 +41,9 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
     delimiter = mapping.delimiter or _delimiter(path, mapping)
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=False)
     read = csv.ReadOptions(
-        encoding=mapping.encoding or "utf8", autogenerate_column_names=not mapping.header
+        encoding=mapping.encoding or "utf8",
+        autogenerate_column_names=not mapping.header,
+        skip_rows=mapping.skip,
     )
     convert = csv.ConvertOptions(
         column_types=dict.fromkeys(_texts(mapping, texts), pa.string()),
@@ -77,7 +79,8 @@ def _delimiter(path: Path, mapping: Mapping) -> str:
         start = stream.read(4096)
     if start.startswith(_UTF_16) and not encoding:
         raise _no_text(path, encoding)
-    header = start.decode(encoding or "utf-8", "replace").partition("\n")[0]
+    lines = start.decode(encoding or "utf-8", "replace").split("\n", mapping.skip + 1)
+    header = lines[min(mapping.skip, len(lines) - 1)]
     return max(",;\t".replace(mapping.decimal, ""), key=header.count)
 
 

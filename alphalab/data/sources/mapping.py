@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping as Fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from alphalab.data.times import parse_duration
 from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError
 from alphalab.settings import Settings
 
+NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
 BarLabel = Literal["close", "open", "session"]
 
 
@@ -45,6 +46,8 @@ class Mapping(Settings, frozen=True):
         point; UTF-8.
     header : bool
         Whether a CSV file begins with the names of its columns.
+    skip : int
+        Lines of a CSV file before its header, or its data.
     symbol : str
         The symbol of a source that names none. Not given: the name of the file.
     rename : dict of str to str
@@ -79,6 +82,7 @@ class Mapping(Settings, frozen=True):
     decimal: str = "."
     encoding: str = ""
     header: bool = True
+    skip: NonNegativeInt = 0
     symbol: str = ""
     rename: dict[str, str] = msgspec.field(default_factory=dict)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from alphalab.data.store.choice import Span, files
 from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.tables import Table
 from alphalab.errors import DataError
@@ -69,20 +70,18 @@ def _no_version(url: str, version: int, rule: str) -> DataError:
 
 
 def dataset_of(
-    table: Table, there: DeltaTable, where: Mapping[str, Collection[str]] | None = None
+    table: Table, there: DeltaTable, where: Mapping[str, Collection[str]], when: Span
 ) -> Dataset:
-    """Return the files of a table, its columns in their order and behind them what else it has.
+    """Return the files of a table that may hold such rows.
 
-    Parameters
-    ----------
-    where : mapping of str to collection of str, optional
-        Columns of the partition, with the values to look at: other files are left out.
+    Its columns are in their order, and behind them is what else it has.
     """
     stored = pa.schema(there.schema().to_arrow())
     extra = sorted(name for name in stored.names if name not in table.columns)
     fields = [*table.columns.items(), *((name, stored.field(name).type) for name in extra)]
-    wanted = [(name, "in", sorted(set(values))) for name, values in (where or {}).items()]
-    return there.to_pyarrow_dataset(schema=pa.schema(fields), file_pruning_predicate=wanted or None)
+    return there.to_pyarrow_dataset(
+        schema=pa.schema(fields), file_pruning_predicate=files(table, where, when) or None
+    )
 
 
 def commit(

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
-from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from alphalab.data.store.address import check_url, default_store_url
+from alphalab.data.store.choice import condition, span
 from alphalab.data.store.delta import dataset_of, open_table
 from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.log import Commit, Series, commits_of, series_of
 from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import TABLES, Table, table_named
 from alphalab.data.store.writing import Written, write
-from alphalab.data.times import Instant, nanoseconds
+from alphalab.data.times import Instant
 from alphalab.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from pyarrow.dataset import Dataset, Expression
+    from pyarrow.dataset import Dataset
 
     from alphalab.data.bars import Bars
     from alphalab.types import Instrument
@@ -174,26 +173,37 @@ class Store:
             No such table or column; near names are suggested.
         """
         kind = table_named(table)
-        wanted = {
-            name: [values] if isinstance(values, str) else list(values)
-            for name, values in (where or {}).items()
-        }
-        files = {name: values for name, values in wanted.items() if name in kind.partition}
         with in_our_words(self._url(table)):
-            dataset = self._dataset(kind, version, files)
-            _check_columns(table, dataset.schema, wanted, columns or ())
+            dataset = self.dataset(table, version, where=where, start=start, end=end)
+            _check_columns(table, dataset.schema, where or {}, columns or ())
             shown = list(dataset.schema.names if columns is None else columns)
             read = [*shown, *(name for name in kind.key if name not in shown)]
-            rows = dataset.to_table(read, filter=_condition(kind, wanted, start, end))
+            rows = dataset.to_table(read, filter=condition(kind, _texts(where), span(start, end)))
         return rows.select(shown).take(order_of(kind, rows))
 
-    def dataset(self, table: str, version: int | None = None) -> Dataset:
-        """Return a table as a pyarrow dataset, for scans; where it is not there an empty one.
+    def dataset(
+        self,
+        table: str,
+        version: int | None = None,
+        *,
+        where: Mapping[str, str | Sequence[str]] | None = None,
+        start: Instant | None = None,
+        end: Instant | None = None,
+    ) -> Dataset:
+        """Return the files of a table as a pyarrow dataset, for scans; none where it is not there.
 
-        Inside a file, rows are sorted by the key of the table. Files of one partition may overlap
-        in time.
+        Files that cannot hold what `where`, `start` and `end` ask for (as in `read`) are left out;
+        rows of the others are to be filtered by whoever reads them. Inside a file, rows are sorted
+        by the key of the table. Files of one partition may overlap in time.
         """
-        return self._dataset(table_named(table), version)
+        import pyarrow.dataset as ds
+
+        kind = table_named(table)
+        there = self._open(kind, version)
+        if there is None:
+            return ds.dataset(pa.schema(list(kind.columns.items())).empty_table())
+        with in_our_words(self._url(table)):
+            return dataset_of(kind, there, _texts(where), span(start, end))
 
     def bars(
         self,
@@ -313,15 +323,12 @@ class Store:
     def _open(self, table: Table, version: int | None = None) -> DeltaTable | None:
         return open_table(table, self._url(table.name), self._options, version)
 
-    def _dataset(
-        self, table: Table, version: int | None, where: Mapping[str, list[str]] | None = None
-    ) -> Dataset:
-        import pyarrow.dataset as ds
 
-        there = self._open(table, version)
-        if there is None:
-            return ds.dataset(pa.schema(list(table.columns.items())).empty_table())
-        return dataset_of(table, there, where)
+def _texts(where: Mapping[str, str | Sequence[str]] | None) -> dict[str, list[str]]:
+    return {
+        name: [values] if isinstance(values, str) else list(values)
+        for name, values in (where or {}).items()
+    }
 
 
 def _check_columns(
@@ -336,21 +343,3 @@ def _check_columns(
                 f"where: {name} is a column of {schema.field(name).type}",
                 rule="where is about columns of text.",
             )
-
-
-def _condition(
-    table: Table,
-    where: Mapping[str, list[str]],
-    start: Instant | None,
-    end: Instant | None,
-) -> Expression | None:
-    import pyarrow.compute as pc
-
-    time, kind = pc.field(table.time), table.columns[table.time]
-    tests = [pc.field(name).isin(pa.array(values, pa.string())) for name, values in where.items()]
-    if start is not None:
-        first = -(-nanoseconds(start) // 1_000)  # rounded up: the microsecond before is too early
-        tests.append(time >= pa.scalar(first, kind))
-    if end is not None:
-        tests.append(time <= pa.scalar(nanoseconds(end, end_of_day=True) // 1_000, kind))
-    return reduce(and_, tests) if tests else None

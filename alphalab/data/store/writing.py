@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
-from operator import and_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
 from alphalab.data.store.changes import Changes, changes, without
+from alphalab.data.store.choice import Span, condition
 from alphalab.data.store.delta import commit, dataset_of, open_table
 from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.incoming import checked
@@ -114,9 +113,9 @@ def _near(table: Table, there: DeltaTable, rows: pa.Table) -> pa.Table:
     """Return what is stored in the partitions and the span of the rows: all that has their keys."""
     import pyarrow.compute as pc
 
-    span, time = pc.min_max(rows[table.time]), pc.field(table.time)
-    within = (time >= span["min"]) & (time <= span["max"])
-    return _in_partitions(table, there, rows, within)
+    ends = pc.min_max(rows[table.time])
+    when = Span(ends["min"].as_py(), ends["max"].as_py())
+    return _stored(table, there, rows, when)
 
 
 def _to_commit(table: Table, there: DeltaTable | None, found: Changes) -> pa.Table:
@@ -124,16 +123,16 @@ def _to_commit(table: Table, there: DeltaTable | None, found: Changes) -> pa.Tab
     if there is None or found.revised.num_rows == 0:
         return found.new
     given = pa.concat_tables([found.new, found.revised], promote_options="default")
-    old = _in_partitions(table, there, given)
+    old = _stored(table, there, given, Span())
     kept = without(table, old, found.revised)
     rows = pa.concat_tables([kept, given], promote_options="default")
     return rows.take(order_of(table, rows))
 
 
-def _in_partitions(table: Table, there: DeltaTable, rows: pa.Table, *also: Any) -> pa.Table:
-    """Return the stored rows in the partitions of others, and maybe in a few that they span."""
+def _stored(table: Table, there: DeltaTable, rows: pa.Table, when: Span) -> pa.Table:
+    """Return the stored rows in the partitions of others, and maybe in some that lie between."""
     import pyarrow.compute as pc
 
     where = {name: pc.unique(rows[name]).to_pylist() for name in table.partition}
-    tests = [pc.field(name).isin(values) for name, values in where.items()]
-    return dataset_of(table, there, where).to_table(filter=reduce(and_, [*tests, *also]))
+    found = dataset_of(table, there, where, when)
+    return found.to_table(filter=condition(table, where, when))
