@@ -200,6 +200,9 @@ def spoiled(folder: Path) -> dict[str, tuple[Path, str]]:
     return {name: (folder / name, said) for name, said in words.items()}
 
 
+_REPAIRABLE = {"twice", "unsorted", "negative", "missing"}
+
+
 def test_broken_files_are_named_and_nothing_is_written(tmp_path: Path, store: Store) -> None:
     bring(hourly(tmp_path, 0, 3, "GOOD.csv"), store)
     for path, words in spoiled(tmp_path).values():
@@ -207,6 +210,7 @@ def test_broken_files_are_named_and_nothing_is_written(tmp_path: Path, store: St
             bring(path, store)
         assert words in str(error.value) and str(path) in error.value.what, path.name
         assert error.value.rule, path.name
+        assert ("ask for a repair: sort, " in error.value.fix) == (path.stem in _REPAIRABLE)
     assert store.version("bars") == 0 and store.read("bars").num_rows == 3
 
 
@@ -216,6 +220,7 @@ def test_broken_files_are_named_and_nothing_is_written(tmp_path: Path, store: St
         ({"venue": ""}, "bars without venue"),
         ({"interval": ""}, "bars without interval"),
         ({"interval": "1w"}, "a whole number and s, m, h or d"),
+        ({"interval": "60m"}, "written in one way, .* Write '1h'"),
         ({"kind": "bar"}, "unknown kind 'bar': did you mean 'bars'"),
         ({"repairs": ["sorted"]}, "unknown repair 'sorted': did you mean 'sort'"),
         ({"kind": "trades", "repairs": ["sort"]}, "repairs are steps on bars"),

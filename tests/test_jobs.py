@@ -172,10 +172,10 @@ def test_an_error_names_its_column_and_leaves_what_is_done(backend):
 
 def test_a_part_that_is_too_large_for_the_memory_is_run_in_halves(monkeypatch):
     class Small(Columns):
-        def __init__(self, columns, instruments):
+        def __init__(self, columns, instruments, changes):
             if len(columns) > 3:
                 raise MemoryError
-            super().__init__(columns, instruments)
+            super().__init__(columns, instruments, changes)
 
     bars = synthetic(100, 1)
     columns = [column(Above(n=n)) for n in range(1, 12)]

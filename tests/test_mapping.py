@@ -42,6 +42,8 @@ def refused(path: Path, *parts: str, **fields: object) -> None:
         assert part in str(error.value)
 
 
+NEW_YORK = "America/New_York"
+
 # ---- how a file is written -------------------------------------------------------------------
 
 PLAIN = "time,open,high,low,close,volume\n2024-01-02T21:00Z,10.5,12,9,11,5\n"
@@ -128,6 +130,17 @@ def test_symbols_given_and_renamed(tmp_path: Path) -> None:
         read_rows(written(tmp_path, two), Mapping(rename={"FBX": "META"}))
 
 
+def test_wide_frames() -> None:
+    days = pd.DatetimeIndex(["2024-11-27", "2024-11-29"], tz=NEW_YORK)
+    columns = pd.MultiIndex.from_product([["open", "high", "low", "close"], ["FB", "B"]])
+    frame = pd.DataFrame(1.0, index=days, columns=columns)
+    rows = read_rows(frame, Mapping(**SESSION, rename={"FB": "META"}))  # type: ignore[arg-type]
+    assert rows.symbols == ("META", "B")
+    assert [iso(ns) for ns in rows.time[:2]] == ["2024-11-27T21:00:00Z", "2024-11-29T18:00:00Z"]
+    with pytest.raises(DataError, match="a wide frame with zone='UTC'"):
+        read_rows(frame, Mapping(zone="UTC"))
+
+
 def test_columns_that_a_mapping_takes_the_place_of_are_named(tmp_path: Path) -> None:
     text = "time,date,open,high,low,close,last\n2024-01-02T21:00Z,2024-01-02,1,1,1,1,1\n"
     rows = read_rows(written(tmp_path, text), Mapping(columns={"time": "time", "close": "last"}))
@@ -167,7 +180,6 @@ def test_what_a_mapping_does_not_fit(
 
 # ---- hours that come twice, and never --------------------------------------------------------
 
-NEW_YORK = "America/New_York"
 FALL = ["2024-11-03 00:30", "2024-11-03 01:30", "2024-11-03 01:30", "2024-11-03 02:30"]
 
 
@@ -185,6 +197,15 @@ def test_an_hour_that_comes_twice(tmp_path: Path) -> None:
     ]
     one = written(tmp_path, hours(FALL[0], FALL[1], FALL[3]))
     refused(one, "row 1:", "does not tell", zone=NEW_YORK, repeated_hour="infer")
+
+
+def test_local_days_have_23_to_25_hours(tmp_path: Path) -> None:
+    path = written(tmp_path, hours("2024-03-30", "2024-03-31", "2024-04-01", "2024-10-27"))
+    day = {"label": "open", "interval": "1d", "zone": "Europe/Berlin"}
+    assert times_of(path, **day) == [
+        *("2024-03-30T23:00:00Z", "2024-03-31T22:00:00Z", "2024-04-01T22:00:00Z"),
+        "2024-10-27T23:00:00Z",
+    ]
 
 
 def test_an_hour_that_does_not_exist(tmp_path: Path) -> None:

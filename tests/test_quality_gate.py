@@ -243,3 +243,20 @@ def test_a_report_of_a_check(cli, split_file: Path, tmp_path: Path) -> None:
 def test_wrong_use(cli, arguments: tuple[str, ...], words: str) -> None:
     run = cli("data", "check", *arguments)
     assert (run.code, words in run.err) == (2, True), run.err
+
+
+def test_data_of_a_store(cli, split_file: Path, tmp_path: Path, monkeypatch) -> None:
+    store = tmp_path / "store"
+    given = ("--venue", "x", "--interval", "1d", "--store", store)
+    run = cli("data", "ingest", split_file, *given)
+    assert run.code == 0, run.err
+    run = cli("data", "check", "store:x/1d/ACME", "--store", store, "--json")
+    assert (run.code, run.object["counts"]["errors"]) == (1, 1)
+    monkeypatch.setenv("ALPHALAB_STORE", str(store))
+    command = ("backtest", "sma_cross", "-d", "store:x/1d/ACME", "--json")
+    refused = cli(*command)
+    assert refused.code == 3
+    assert "alphalab data check store:x/1d/ACME" in refused.object["error"]["fix"]
+    data = cli(*command, "--quality", "accept").object["data"]
+    assert data["id"].startswith("store:x/1d/ACME@bars=")
+    assert data["content"] == al.load(data["id"]).id

@@ -130,7 +130,7 @@ def test_sql_on_the_command_line(store: Store, cli: Callable[..., Run]) -> None:
     assert run.out == "symbol  c\nA/B     1\nC       2\n"
     limited = cli("data", "sql", "select time, null x from bars", "--limit", 1, *at)
     assert limited.out.splitlines()[1].endswith("Z  n/a")
-    assert "9 more rows: --limit 10" in limited.err
+    assert "there are more rows than 1: see --limit" in limited.err
 
     query = "select time, 1.5::decimal(5, 2) d, [1] l, null x, 1/0 i from bars order by symbol"
     answer = cli("data", "sql", query, "--limit", 1, "--version", "bars=0", "--json", *at).object
@@ -138,7 +138,11 @@ def test_sql_on_the_command_line(store: Store, cli: Callable[..., Run]) -> None:
     assert answer["rows"] == [
         {"time": "1970-01-01T00:00:00Z", "d": 1.5, "l": [1], "x": None, "i": None}
     ]
-    assert answer["n_rows"] == 5
+    assert answer["more"] is True
+    for query in ("describe bars", "show tables", "explain select * from bars", "pragma version"):
+        assert cli("data", "sql", query, "--json", *at).object["more"] is False
+    last = "select time from bars order by time desc"
+    assert store.sql(last, limit=1).equals(store.sql(last).slice(0, 1))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alphalab as al
+from alphalab.cli.settings import RunFile
 from alphalab.core.engine import Block, Engine, Snapshot
 from alphalab.core.timeline import Timeline
 from alphalab.data.bars import Bars
@@ -214,6 +215,17 @@ def test_changes_belong_to_the_identity() -> None:
     one = two.with_instruments(symbol="SYN2", tick=9)
     assert [x.instrument.tick for x in one.instrument_changes] == [0.25, 9.0]
     assert two.with_instruments(BEFORE).instrument_changes == ()
+    assert plain.with_instruments(changes=two.instrument_changes) == two
+    assert two.with_instruments(changes=[]) == plain
+
+
+def test_a_settings_file_holds_before_and_after_a_change() -> None:
+    bars = changed(panel(), (19, AFTER), (40, LATER))
+    file = RunFile({}, {"taker_bps": 3}, {"SYN1": {"tick": 1}}, {}, "run.toml")
+    found = file.instruments_of(bars)
+    assert [x.taker_bps for x in found.instruments] == [3.0, 3.0]
+    later = [x.instrument for x in found.instrument_changes]
+    assert [(x.taker_bps, x.tick, x.lot) for x in later] == [(3.0, 1.0, 0.125), (3.0, 0.5, 0.01)]
 
 
 def test_a_part_begins_with_what_is_in_force() -> None:

@@ -109,7 +109,7 @@ def _version(name: str) -> str:
 def _package(name: str) -> Finding:
     """Import a required package: its being there does not mean that it works."""
     try:
-        importlib.import_module(name)
+        importlib.import_module(name.replace("-", "_"))
     except Exception as error:
         detail = f"{type(error).__name__}: {error}".splitlines()[0]
         return Finding(name, "broken", detail, f"pip install --force-reinstall {name}")

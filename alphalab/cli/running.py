@@ -39,7 +39,7 @@ class RunFlags:
             "--data",
             "-d",
             help="A data set (alphalab doctor lists them), a CSV, Parquet or Feather file, or an"
-            " address in a store: store:VENUE/INTERVAL[/SYMBOL].",
+            " address in a store: store:VENUE/INTERVAL/SYMBOL.",
             show_default=False,
         ),
     ]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_type_hints
 from alphalab.config import RunSettings
 from alphalab.data.bars import Bars
 from alphalab.data.quality.settings import quality_settings
-from alphalab.data.rules import changed_instruments
+from alphalab.data.rules import changed_changes, changed_instruments
 from alphalab.errors import AlphalabError, InputError, ParameterError, UnknownNameError
 from alphalab.research.setting_names import checked, settings_in
 
@@ -41,12 +41,13 @@ class RunFile(NamedTuple):
     def instruments_of(self, bars: Bars) -> Bars:
         """Return bars with the instruments that the file changes."""
         try:
-            changed = changed_instruments(bars.instruments, None, self.instrument)
-            for symbol, fields in self.instruments.items():
+            changed, changes = bars.instruments, bars.instrument_changes
+            for symbol, fields in ((None, self.instrument), *self.instruments.items()):
                 changed = changed_instruments(changed, symbol, fields)
+                changes = changed_changes(changes, symbol, fields)
         except InputError as error:
             raise _in_file(self.name, error) from None
-        return bars.with_instruments(changed)
+        return bars.with_instruments(changed, changes=changes)
 
 
 def read_run_file(path: Path | None) -> RunFile:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from alphalab.data import rules
-from alphalab.data.times import Instant, iso, nanoseconds, rows_per_year
+from alphalab.data.times import Instant, iso, rows_per_year
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
 
@@ -370,18 +370,7 @@ class Bars:
         >>> nasdaq().between("2018-12-30", "2018-12-31")
         <Bars: 1 row x 1 symbol, 2018-12-31T21:00:00Z to 2018-12-31T21:00:00Z, nasdaq>
         """
-        first = int(self.time[0]) if start is None else nanoseconds(start)
-        last = int(self.time[-1]) if end is None else nanoseconds(end, end_of_day=True)
-        if start is not None and end is not None and first > last:
-            raise DataError(f"start={start} is after end={end}", rule="start is not after end.")
-        i0 = int(np.searchsorted(self.time, first, side="left"))
-        i1 = int(np.searchsorted(self.time, last, side="right"))
-        if i0 >= i1:
-            raise DataError(
-                f"no rows between start={start} and end={end}",
-                rule=f"the data runs from {self.start} to {self.end}.",
-            )
-        return self.rows(i0, i1)
+        return self.rows(*rules.rows_between(self.time, start, end))
 
     def select(self, symbols: Sequence[str]) -> Bars:
         """Return some of the symbols, in the order given; all rows stay.
@@ -420,6 +409,7 @@ class Bars:
         self,
         instruments: Sequence[Instrument] | None = None,
         *,
+        changes: Sequence[InstrumentChange] | None = None,
         symbol: str | None = None,
         **fields: Any,
     ) -> Bars:
@@ -428,7 +418,10 @@ class Bars:
         Parameters
         ----------
         instruments : sequence of Instrument, optional
-            One for each symbol, in their order, without changes. Not given: those that are there.
+            One for each symbol, in their order. Not given: those that are there.
+        changes : sequence of InstrumentChange, optional
+            What becomes of them later. Not given: what is there, or nothing if `instruments` are
+            given.
         symbol : str, optional
             The one whose fields change. Not given: all of them.
         **fields
@@ -442,16 +435,18 @@ class Bars:
         >>> [(x.kind, x.funding_hours, x.tick) for x in bars.instruments]
         [('linear', 8.0, 0.01), ('linear', 8.0, 0.0)]
         """
-        given, changes = self.instruments, self.instrument_changes
+        given, later = self.instruments, self.instrument_changes
         if instruments is not None:
-            given, changes = rules.checked_instruments(instruments, self.symbols), ()
+            given, later = rules.checked_instruments(instruments, self.symbols), ()
+        if changes is not None:
+            later = rules.checked_changes(changes, self.symbols)
         changed = rules.changed_instruments(given, symbol, fields)
         derived = self._derived_annual()
         if derived and derived[1] and _calendars(changed) != _calendars(self.instruments):
             derived = None  # another calendar may tell another number of rows a year
         return self._with(
             instruments=changed,
-            instrument_changes=rules.changed_changes(changes, symbol, fields),
+            instrument_changes=rules.changed_changes(later, symbol, fields),
             _annual=derived,
         )
 
@@ -488,16 +483,6 @@ class Bars:
             A table or a file of one: the ex-date, split (new units for an old one), dividend (cash
             per unit) and, where there are several, symbol. See
             `alphalab.data.events.action_columns`.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> days = pd.date_range("2024-01-02", periods=4, name="date")
-        >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [100.0, 102.0, 51.0, 50.0]}, index=days))
-        >>> actions = pd.DataFrame({"ex_date": days[2:], "split": [2, None], "dividend": [None, 1]})
-        >>> bars = bars.with_actions(actions)
-        >>> bars["split"].ravel(), bars["dividend"].ravel()
-        (array([nan, nan,  2., nan]), array([nan, nan, nan,  1.]))
         """
         from alphalab.data.events import action_columns
 
@@ -541,6 +526,8 @@ class Bars:
         >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [100.0, 102.0, 51.0, 50.0]}, index=days))
         >>> actions = pd.DataFrame({"ex_date": days[2:], "split": [2, None], "dividend": [None, 1]})
         >>> bars = bars.with_actions(actions)
+        >>> bars["split"].ravel(), bars["dividend"].ravel()
+        (array([nan, nan,  2., nan]), array([nan, nan, nan,  1.]))
         >>> bars.adjusted(dividends=False).close.ravel()
         array([50., 51., 51., 50.])
         >>> bars.adjusted(as_of="2024-01-03").close.ravel()

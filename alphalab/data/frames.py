@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # times which somebody changed since are in doubt again.
 _CLOSES = "alphalab_closes"
 
+# What a mapping can say of frames whose columns are pairs.
+_FOR_WIDE = {"calendar", "interval", "label", "rename"}
+
 
 def from_frame(
     frame: Any,
@@ -70,7 +73,8 @@ def frame_rows(
     from alphalab.data.table import rows_of
 
     if _is_wide(frame):
-        return Rows.of(_from_wide(frame, mapping or Mapping(), None, None, source))
+        mapping = mapping or Mapping()
+        return Rows.of(_from_wide(frame, mapping, None, None, source)).renamed(mapping.rename)
     rows = rows_of(as_table(frame), mapping, symbol=symbol, source=source)
     return replace(rows, notes=_without_doubt(frame, rows.time, rows.notes))
 
@@ -201,6 +205,13 @@ def _from_wide(
     periods_per_year: float | None,
     source: str,
 ) -> Bars:
+    other = sorted(mapping.changes().keys() - _FOR_WIDE)
+    if other:
+        raise DataError(
+            f"a wide frame with {other[0]}={getattr(mapping, other[0])!r}",
+            rule=f"of a wide frame a mapping says {', '.join(sorted(_FOR_WIDE))}.",
+            fix="Give its index a zone, and its columns names, in pandas.",
+        )
     pairs = _fields_and_symbols(frame)
     symbols = list(dict.fromkeys(owner for _, owner in pairs))
     places = {name: place for place, name in enumerate(symbols)}
@@ -260,7 +271,10 @@ def _index_times(frame: pd.DataFrame, mapping: Mapping) -> tuple[IntArray, tuple
             rule="a frame with one column for each symbol has its times as a DatetimeIndex.",
             fix="Use frame.set_index(pd.to_datetime(...)).",
         )
-    naive = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
+    naive = index
+    if index.tz is not None:  # dates of sessions are those of the index's own zone
+        local = index if mapping.label == "session" else index.tz_convert("UTC")
+        naive = local.tz_localize(None)
     time = datetimes_to_ns(naive.to_numpy())
     check_increasing(time, np.arange(len(time)), "")
     closing, said = closes(time, mapping)

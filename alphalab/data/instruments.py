@@ -14,6 +14,7 @@ from alphalab.errors import DataError, ParameterError
 from alphalab.types import Instrument, InstrumentChange
 
 _FIELDS = Instrument.__struct_fields__
+_EVER = -(2**63)  # before all instants, ns UTC
 
 
 class Dated(NamedTuple):
@@ -84,13 +85,11 @@ def for_span(
     """
     chosen, changes, said, later = [], [], [], []
     for symbol in symbols:
-        own = states.get(symbol, ())
+        own = states.get(symbol) or [Dated(_EVER, Instrument(symbol=symbol))]
         before = [state for state in own if state.start < first]
-        if own and not before:
+        if not before:
             later.append(symbol)
-        now = (before or own or [Dated(0, Instrument(symbol=symbol))])[
-            -1 if before else 0
-        ].instrument
+        now = before[-1].instrument if before else own[0].instrument
         chosen.append(now)
         for start, instrument in own:
             after = msgspec.structs.replace(instrument, groups=now.groups, calendar=now.calendar)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from alphalab.data import arrow
 from alphalab.data.events import column_named, given_table
-from alphalab.data.table import SYMBOL_NAMES
+from alphalab.data.sources.columns import SYMBOL_NAMES
 from alphalab.data.times import duration_text, iso, parse_duration
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray, IntArray

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from alphalab.data.times import datetimes_to_ns, iso
+from alphalab.data.times import Instant, datetimes_to_ns, iso, nanoseconds
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 
@@ -110,6 +110,21 @@ def check_increasing(time: IntArray, rows: IntArray, where: str) -> None:
         rule="times are strictly increasing.",
         fix="Sort the rows by time.",
     )
+
+
+def rows_between(time: IntArray, start: Instant | None, end: Instant | None) -> tuple[int, int]:
+    """Return the first row of a span and the row after its last; refuse a span without rows."""
+    first = int(time[0]) if start is None else nanoseconds(start)
+    last = int(time[-1]) if end is None else nanoseconds(end, end_of_day=True)
+    if start is not None and end is not None and first > last:
+        raise DataError(f"start={start} is after end={end}", rule="start is not after end.")
+    i0, i1 = int(np.searchsorted(time, first)), int(np.searchsorted(time, last, side="right"))
+    if i0 >= i1:
+        raise DataError(
+            f"no rows between start={start} and end={end}",
+            rule=f"the data runs from {iso(time[0])} to {iso(time[-1])}.",
+        )
+    return i0, i1
 
 
 def checked_columns(

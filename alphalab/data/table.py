@@ -96,7 +96,8 @@ def utc_times(
     codes : ndarray of shape (R,)
         Which series each row belongs to.
     mapping : Mapping
-        Its zone, repeated_hour and time_format count.
+        Its zone, repeated_hour and time_format count, and label and interval: of days that are
+        labelled by their open, the closes are right once the interval is added.
     where : str
         What leads the messages.
 
@@ -116,7 +117,10 @@ def utc_times(
             fix="Leave zone out.",
         )
     infer = mapping.repeated_hour == "infer"
-    return to_utc(read.ns, mapping.zone, codes, infer, where), read.notes
+    # A day that opens at midnight closes at the next one: after 23 or 25 hours where clocks change.
+    interval = mapping.interval_ns or 0
+    ahead = interval if mapping.label == "open" and interval % NS_DAY == 0 else 0
+    return to_utc(read.ns + ahead, mapping.zone, codes, infer, where) - ahead, read.notes
 
 
 def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:

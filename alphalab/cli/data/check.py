@@ -26,7 +26,7 @@ def check(
         typer.Argument(
             metavar="DATA",
             help="A data set, a file (of bars, trades, funding rates, splits or factors: told by"
-            " its columns), or an address (store:VENUE/INTERVAL[/SYMBOL]).",
+            " its columns), or an address (store:VENUE/INTERVAL/SYMBOL).",
             show_default=False,
         ),
     ],

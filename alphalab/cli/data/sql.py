@@ -29,7 +29,7 @@ def sql(
             show_default="the newest",
         ),
     ] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to compute and print.")] = 100,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -40,18 +40,16 @@ def sql(
     from alphalab.data.store.store import Store
 
     out = Output(json=json, quiet=quiet)
-    answer = Store(store).sql(query, versions=parse_versions(version) if version else None)
-    shown = answer.slice(0, limit)
+    versions = parse_versions(version) if version else None
+    answer = Store(store).sql(query, versions=versions, limit=limit + 1)
+    shown, more = answer.slice(0, limit), answer.num_rows > limit
     if json:
         rows = [dict(zip(shown.column_names, row, strict=True)) for row in _rows(shown)]
-        out.object(
-            "data.sql",
-            {"columns": shown.column_names, "rows": rows, "n_rows": answer.num_rows},
-        )
+        out.object("data.sql", {"columns": shown.column_names, "rows": rows, "more": more})
         return
     out.table([list(map(_text, row)) for row in _rows(shown)], shown.column_names)
-    if answer.num_rows > limit:
-        out.note(f"{answer.num_rows - limit:,} more rows: --limit {answer.num_rows}")
+    if more:
+        out.note(f"there are more rows than {limit:,}: see --limit")
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:

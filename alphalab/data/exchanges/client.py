@@ -246,9 +246,15 @@ def _monotonic() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def _shown(error: BaseException | None) -> str:
+def _shown(error: BaseException) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} ..."
+    if len(text) > _MOST_SHOWN:
+        text = f"{text[:_MOST_SHOWN]} ..."
+    root = error
+    while deeper := root.__cause__ or root.__context__:
+        root = deeper
+    # What the machine says: no such host, connection refused, timed out.
+    return f"{text} ({root})" if type(root).__module__ in ("builtins", "socket") else text
 
 
 def _origin(url: str) -> tuple[tuple[str, str, str], tuple[str, str] | None]:

@@ -25,8 +25,9 @@ def stored_span(store: Store, series: Series) -> Stored | None:
     """Return between which times a store has rows of a series; None: it has none."""
     condition = reduce(and_, [pc.field(name) == text for name, text in series.key.items()])
     first, last, n_rows = [], [], 0
+    files = store.dataset(series.table, where=series.key)
     # Batch by batch: there may be a billion trades.
-    for batch in store.dataset(series.table).to_batches(columns=["time"], filter=condition):
+    for batch in files.to_batches(columns=["time"], filter=condition):
         if batch.num_rows:
             ends = pc.min_max(batch["time"].cast("int64"))  # microseconds
             first.append(ends["min"].as_py())

@@ -26,8 +26,8 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
     ----------
     path : Path
     mapping : Mapping
-        Its delimiter, decimal, encoding, header and skip count, and which columns hold symbols and times.
-        Without a header columns are named by their places, from 0.
+        Its delimiter, decimal, encoding, header and skip count, and which columns hold symbols and
+        times. Without a header columns are named by their places, from 0.
     texts : collection of str
         Our names of the columns that are text even where they look like numbers.
 

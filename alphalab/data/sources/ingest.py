@@ -14,6 +14,7 @@ from alphalab.data.bars import Bars
 from alphalab.data.files import read_table
 from alphalab.data.frames import as_table
 from alphalab.data.load import load
+from alphalab.data.rows import Rows
 from alphalab.data.sources.factors import actions_of_factors
 from alphalab.data.sources.intervals import check_interval
 from alphalab.data.sources.mapping import Mapping
@@ -24,7 +25,8 @@ from alphalab.data.sources.stored import bars_table, instruments_table
 from alphalab.data.sources.succession import names_there, successors
 from alphalab.data.store.store import Store
 from alphalab.data.store.writing import Written
-from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
+from alphalab.data.times import duration_text
+from alphalab.errors import AlphalabError, DataError, ParameterError, UnknownNameError
 
 #: What a source can hold.
 KINDS = (
@@ -202,6 +204,13 @@ def _task(
                 rule="an interval is given once.",
             )
         mapping = msgspec.structs.replace(mapping, interval=interval)
+        usual = duration_text(mapping.interval_ns or 0)
+        if interval != usual:
+            raise ParameterError(
+                f"interval {interval!r}",
+                rule="a length of time is written in one way, so that its bars are one series.",
+                fix=f"Write {usual!r}.",
+            )
     place = store if isinstance(store, Store) else Store(store)
     return _Task(venue, interval, name, mapping, repairs, place)
 
@@ -253,13 +262,22 @@ def _table(given: Any, mapping: Mapping) -> tuple[pa.Table, str]:
     return as_table(given), ""
 
 
+def _check(rows: Rows) -> None:
+    try:
+        rows.check()
+    except DataError as error:
+        if len(rows):
+            error.fix += f" Or ask for a repair: {', '.join(STEPS)}."
+        raise
+
+
 def _bars(given: Any, task: _Task) -> list[_Prepared]:
     if isinstance(given, str) and not is_file(given):
         given = load(given)
     rows = read_rows(given, msgspec.structs.replace(task.mapping, rename={}))
     rename, absent = names_there(task.mapping.rename, rows.symbols)
     rows, repairs = repair(rows.renamed(rename), task.repairs)
-    rows.check()
+    _check(rows)
     check_interval(rows, task.interval)
     record = {
         "symbols": list(rows.symbols),

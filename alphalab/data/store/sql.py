@@ -21,7 +21,7 @@ _LOCKS = (
 )
 
 
-def answer(query: str, datasets: Mapping[str, Dataset]) -> pa.Table:
+def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None) -> pa.Table:
     """Return the answer to a query.
 
     Parameters
@@ -30,6 +30,8 @@ def answer(query: str, datasets: Mapping[str, Dataset]) -> pa.Table:
         One SELECT, or another statement that has an answer.
     datasets : mapping of str to pyarrow.dataset.Dataset
         By the names that the query knows them by.
+    limit : int, optional
+        Rows to compute at most.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def answer(query: str, datasets: Mapping[str, Dataset]) -> pa.Table:
             found = session.sql(query)
             if found is None:
                 raise DataError(f"no answer to {query!r}", rule="a query reads select ...")
-            return found.to_arrow_table()
+            return (found if limit is None else found.limit(limit)).to_arrow_table()
         except duckdb.Error as error:
             words = "\n".join(filter(None, str(error).splitlines()))
             raise DataError(

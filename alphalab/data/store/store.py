@@ -259,7 +259,9 @@ class Store:
 
         return universe_of(self.read("universe"), universe).members(at)
 
-    def sql(self, query: str, *, versions: Mapping[str, int] | None = None) -> pa.Table:
+    def sql(
+        self, query: str, *, versions: Mapping[str, int] | None = None, limit: int | None = None
+    ) -> pa.Table:
         """Answer a question in SQL (DuckDB); each table that is there is a view.
 
         Parameters
@@ -268,6 +270,8 @@ class Store:
             It can read the tables, and nothing else: no files, no network.
         versions : mapping of str to int, optional
             Of the tables that are to be read at a version; others are read at their newest.
+        limit : int, optional
+            Rows to compute at most: an answer is held in memory.
 
         Raises
         ------
@@ -289,7 +293,7 @@ class Store:
         there = {**self.tables(), **asked}
         datasets = {name: self.dataset(name, version) for name, version in there.items()}
         with in_our_words(self.url):
-            return answer(query, datasets)
+            return answer(query, datasets, limit)
 
     def version(self, table: str) -> int | None:
         """Return the newest version of a table; None where the table is not there."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import quote, unquote
 
+from alphalab.data.rules import checked_symbols
 from alphalab.data.store.address import Address, parse_versions
+from alphalab.data.store.tables import table_named
 from alphalab.data.times import Instant, iso, nanoseconds
 from alphalab.errors import DataError, UnknownNameError
 
@@ -56,6 +58,10 @@ class View:
 
     def __post_init__(self) -> None:
         check_adjust(self.adjust)
+        if self.symbols is not None:
+            checked_symbols(self.symbols)
+        for table in self.versions:
+            table_named(table)
 
     @classmethod
     def parse(cls, text: str, **given: Any) -> View:
@@ -66,7 +72,7 @@ class View:
         text : str
             ``store:VENUE/INTERVAL[/SYMBOL][@VERSIONS][?OPTION=VALUE&...]``
         **given
-            Fields besides those that the text names; None and empty ones count as not given.
+            Fields besides those that the text names; None: not given.
 
         Raises
         ------
@@ -88,7 +94,7 @@ class View:
                 found[name] = value
         found["versions"] = versions
         for name, value in given.items():
-            if value is None or value == ():
+            if value is None or (name == "observations" and not value):
                 continue
             if found.get(name):
                 raise _twice(text, name)
