@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from alphalab.data.bar_maker import Imbalance as Imbalance
     from alphalab.data.bar_maker import TradeBars as TradeBars
     from alphalab.data.bars import Bars as Bars
+    from alphalab.data.exchanges.fetch import fetch as fetch
     from alphalab.data.load import load as load
     from alphalab.data.quality.check import check as check
     from alphalab.data.quality.findings import Verdict as Verdict
@@ -102,6 +103,7 @@ _PUBLIC = {
     "core.strategy": "Strategy",
     "data.bar_maker": "Imbalance TradeBars",
     "data.bars": "Bars",
+    "data.exchanges.fetch": "fetch",
     "data.load": "load",
     "data.quality.check": "check",
     "data.quality.findings": "Verdict",

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["sweeps.md"]
+PAGES = [
+    *("fetch.md", "point_in_time.md", "quality.md", "sources.md", "store.md", "sweeps.md"),
+    "time.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -322,6 +322,9 @@ def test_types_of_number() -> None:
 def test_symbols_that_look_like_numbers_keep_their_zeros(tmp_path: Path) -> None:
     text = "Symbol," + HEADER + "000001," + ROWS.replace("\n2024", "\n600519,2024")
     assert load(written(tmp_path, text)).symbols == ("000001", "600519")
+    other = written(tmp_path, text.replace("Symbol", '" Code"'))
+    for name in (" code", 0):
+        assert load(other, mapping={"columns": {"symbol": name}}).symbols == ("000001", "600519")
 
 
 def test_further_columns_of_a_file(tmp_path: Path) -> None:

@@ -302,3 +302,41 @@ def write_instruments(store: al.Store, *instruments: al.Instrument, start: int =
             **{name: [getattr(x, name) for x in instruments] for name in fields},
         ),
     )
+
+
+def test_the_command_scans(cli, tmp_path: Path, market: al.Bars) -> None:
+    stored(tmp_path, market)
+    run = ["backtest", "sma_cross", "-d", "store:x/1h/SYN1", "--store", str(tmp_path), "--json"]
+    whole, scanned = cli(*run), cli(*run, "--scan")
+    assert (whole.code, scanned.code) == (0, 0)
+    assert scanned.object["digest"] == whole.object["digest"]
+    assert scanned.object["data"]["id"] == whole.object["data"]["id"]
+    shown = cli(*run[:-1], "--scan")
+    assert "Final equity" in shown.out
+    assert "Digest" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--report", "x.html"], "figures alone"),
+        (["--funding", "x.csv"], "alphalab data ingest"),
+        (["-d", "sp500"], "store:"),
+    ],
+)
+def test_what_the_command_cannot_scan(cli, tmp_path: Path, market: al.Bars, flags, said) -> None:
+    stored(tmp_path, market)
+    run = cli("backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--scan", *flags)
+    assert run.code == 2
+    assert said in run.err
+
+
+def test_a_summary_is_shown(tmp_path: Path, market: al.Bars) -> None:
+    store = stored(tmp_path, market)
+    summary = al.backtest(Momentum(), al.scan("store:x/1h", store=store), margin=MARGIN)
+    assert repr(summary).startswith("<Summary: Momentum(n=20) over 500 rows, return ")
+    figure = summary.plot()
+    assert [trace.name for trace in figure.data] == ["Momentum", "Drawdown"]
+    assert list(figure.data[0].y) == summary.equity.tolist()
+    assert set(summary.metrics) == set(METRICS)
+    assert "Data quality" in summary.assumptions

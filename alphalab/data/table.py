@@ -6,6 +6,8 @@ what cannot be read is refused.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -57,7 +59,7 @@ def rows_of(
     """
     mapping = mapping or Mapping()
     where = f"{source}: " if source else ""
-    columns = columns_of(table, mapping, where)
+    columns = _chosen_by_label(columns_of(table, mapping, where), mapping.label)
     time = _time_columns(columns, mapping.label)
     columns.require(
         PRICES,
@@ -123,9 +125,16 @@ def utc_times(
     return to_utc(read.ns + ahead, mapping.zone, codes, infer, where) - ahead, read.notes
 
 
+def _chosen_by_label(columns: Columns, label: str) -> Columns:
+    """Return columns of which only one is a time, where a table has the open's and the close's."""
+    if not {"open_time", "close_time"} <= columns.others.keys() or label == "session":
+        return columns
+    other = "close_time" if label == "open" else "open_time"
+    kept = {key: name for key, name in columns.others.items() if key != other}
+    return replace(columns, others=kept)
+
+
 def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:
-    if {"open_time", "close_time"} <= columns.others.keys() and label != "session":
-        del columns.others["close_time" if label == "open" else "open_time"]  # the label chooses
     time = columns.time()
     key = next((key for key, name in columns.others.items() if (name,) == time), "")
     if key in ("open_time", "close_time") and not key.startswith(label):

@@ -36,13 +36,33 @@ def check_bars(
     exact: bool,
     calendar: str | None = None,
     interval: int | None = None,
-    instruments: Mapping[str, Instrument] | None = None,
     splits: Splits | None = None,
     progress: bool = False,
 ) -> Verdict:
-    """Check bars; with `exact` also against the sessions of exchanges, which takes a second."""
-    if instruments is None:
-        instruments = {i.symbol: i for i in data.instruments} if isinstance(data, Bars) else {}
+    """Check bars against the rules.
+
+    Parameters
+    ----------
+    data : Bars or Rows
+        Of bars, the rules that they keep by themselves are not asked.
+    settings : QualitySettings
+    exact : bool
+        Whether the sessions of exchanges are looked up: it takes a second, once for a calendar.
+    calendar : str, optional
+        Of all symbols. Not given: those of the instruments.
+    interval : int, optional
+        Length of a bar, ns. Not given: the most frequent step between rows.
+    splits : mapping of str to tuple of ndarray, optional
+        By symbol, times in ns UTC and new units for an old one. Not given: the column ``split``.
+    progress : bool
+        Show a progress bar on stderr: symbols.
+
+    Raises
+    ------
+    UnknownNameError
+        No such calendar; near names are suggested.
+    """
+    instruments = {i.symbol: i for i in data.instruments} if isinstance(data, Bars) else {}
     series = list(series_of(data, settings))
     step = interval or _interval(series)
     report = Report(settings)

@@ -13,6 +13,9 @@ from alphalab.data.quality.registry import RULES, SEVERITIES, Severity
 from alphalab.data.times import iso
 from alphalab.types import IntArray
 
+#: Times that a finding keeps.
+MOST_TIMES = 10_000
+
 _SCHEMA = "alphalab.data.check/1"
 
 
@@ -39,7 +42,7 @@ class Finding:
     message : str
         What was found, with its numbers.
     at : ndarray of shape (K,)
-        Times of the rows, ns UTC, for pictures; `to_dict` leaves them out.
+        Times of the first rows, ns UTC, for pictures; `to_dict` leaves them out.
     """
 
     rule: str

@@ -8,10 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from alphalab.data.quality.findings import Finding, Verdict, ordered
-
-#: Times that a finding over all blocks keeps.
-MOST_TIMES = 10_000
+from alphalab.data.quality.findings import MOST_TIMES, Finding, Verdict, ordered
 
 
 def joined(verdicts: Iterable[Verdict]) -> Verdict:

@@ -20,6 +20,10 @@ _LEVEL = 5
 #: How many times the usual value is traded on the first day after a split, at most. It is a crash
 #: that everybody trades, not a split.
 _CALM = 4.0
+#: The range of that day in robust deviations of the returns, at most.
+_CALM_RANGE = 8.0
+#: Part of a jump by which a level or a split may differ from it.
+_ABOUT = 0.25
 #: How far from the jump the date of its split may be.
 _NEAR = 4 * NS_DAY
 
@@ -93,13 +97,13 @@ def shifts(s: Series) -> Iterator[Hit]:
     least = np.maximum(s.settings.jump_sigmas * around, np.log1p(s.settings.jump_move))
     at_once = np.diff(s.time) <= _NEAR + _LEVEL * s.interval
     rows = 1 + np.flatnonzero((np.abs(jump) > least) & at_once)
+    stays = np.abs(_moved_by(s, rows) - jump[rows - 1]) <= _ABOUT * np.abs(jump[rows - 1])
     split: list[int] = []
     other: list[int] = []
-    for row in rows.tolist():
+    for row in rows[stays].tolist():
         size = float(jump[row - 1])
-        if abs(_shift(s, row) - size) > 0.25 * abs(size) or _explained(s, row, size):
-            continue
-        (split if _is_split(s, row, size) else other).append(row)
+        if not _explained(s, row, size):
+            (split if _is_split(s, row, size) else other).append(row)
     for rule, found, words in (
         ("splits", split, "as in a split, and no split is known"),
         ("jumps", other, "at once, and stays"),
@@ -111,33 +115,35 @@ def shifts(s: Series) -> Iterator[Hit]:
             yield Hit(rule, np.array(found), f"the level shifts {words}: {told}{more}")
 
 
-def _shift(s: Series, row: int) -> float:
-    """Return the difference of the logarithm of the levels after and before a row."""
-    after = np.log(s.close[row : row + _LEVEL])
-    before = np.log(s.close[max(row - _LEVEL, 0) : row])
-    return float(np.median(after) - np.median(before))
+def _moved_by(s: Series, rows: IntArray) -> FloatArray:
+    """Return by how much the level after rows differs from the one before, as a logarithm, (K,)."""
+    level = np.arange(_LEVEL)
+    after = np.minimum(rows[:, np.newaxis] + level, s.n - 1)
+    before = np.maximum(rows[:, np.newaxis] - 1 - level, 0)
+    moved: FloatArray = np.log(np.median(s.close[after], axis=1))
+    return moved - np.log(np.median(s.close[before], axis=1))
 
 
 def _explained(s: Series, row: int, size: float) -> bool:
     time, ratio = s.splits
     from_, to = s.time[row - 1] - _NEAR, s.time[row] + _NEAR
     near = (time >= from_) & (time <= to)
-    return bool((np.abs(np.log(ratio[near]) + size) <= 0.25 * abs(size)).any())
+    return bool((np.abs(np.log(ratio[near]) + size) <= _ABOUT * abs(size)).any())
 
 
 def _is_split(s: Series, row: int, size: float) -> bool:
     """Tell whether a jump is near a ratio of splits, on a day without excitement."""
     off = float(np.abs(np.log(_SPLITS) + size).min())
     usual = float(s.scatter[max(row - 1, 0)])
-    if off > max(s.settings.split_tolerance, usual):
-        return False
-    value = s.close * s.volume
-    before = value[max(row - 4 * _LEVEL, 0) : row]
-    if np.isnan(value[row]) or np.isnan(before).all() or not np.nanmedian(before) > 0:
+    if off > max(s.settings.split_tolerance, usual) or not 1 < row < s.n - 1:
+        return False  # one row makes no level
+    part = slice(max(row - 4 * _LEVEL, 0), row + 1)
+    *before, value = s.close[part] * s.volume[part]
+    if np.isnan(value) or np.isnan(before).all() or not np.nanmedian(before) > 0:
         # Nothing but the price tells: it has to be very near.
         return off <= s.settings.split_tolerance and not s.closes_only
-    calm = float(np.log(s.high[row] / s.low[row])) <= 8 * usual
-    return calm and 1 / _CALM**2 < value[row] / np.nanmedian(before) < _CALM
+    calm = float(np.log(s.high[row] / s.low[row])) <= _CALM_RANGE * usual
+    return calm and 1 / _CALM**2 < value / np.nanmedian(before) < _CALM
 
 
 def _as_ratio(size: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from alphalab.data.quality.findings import Finding, ordered
+from alphalab.data.quality.findings import MOST_TIMES, Finding, ordered
 from alphalab.data.quality.registry import Severity
 from alphalab.data.quality.series import Hit, Series
 from alphalab.data.quality.settings import QualitySettings
@@ -38,7 +38,7 @@ class Report:
                     last=int(at.max()) if at.size else None,
                     rows=tuple(s.number[hit.places[: self.settings.max_rows]].tolist()),
                     message=f"{hit.message}.",
-                    at=at,
+                    at=at[:MOST_TIMES].copy(),
                 )
             )
 

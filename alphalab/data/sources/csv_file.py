@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Collection
+from csv import reader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from alphalab.errors import DataError
 if TYPE_CHECKING:
     from pyarrow import csv
 
+_LONGEST_START = 65_536
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -38,7 +40,8 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
     """
     from pyarrow import csv
 
-    delimiter = mapping.delimiter or _delimiter(path, mapping)
+    line = _first_line(path, mapping)
+    delimiter = mapping.delimiter or max(",;\t".replace(mapping.decimal, ""), key=line.count)
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=False)
     read = csv.ReadOptions(
         encoding=mapping.encoding or "utf8",
@@ -46,7 +49,7 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
         skip_rows=mapping.skip,
     )
     convert = csv.ConvertOptions(
-        column_types=dict.fromkeys(_texts(mapping, texts), pa.string()),
+        column_types=dict.fromkeys(_texts(line, delimiter, mapping, texts), pa.string()),
         decimal_point=mapping.decimal,
     )
     try:
@@ -62,26 +65,31 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
     return table if mapping.header else table.rename_columns([name[1:] for name in names])
 
 
-def _texts(mapping: Mapping, texts: Collection[str]) -> list[str]:
-    """Return the columns to read as text, as the file may write their names."""
+def _first_line(path: Path, mapping: Mapping) -> str:
+    """Return the header, or without one the first line of data."""
+    with pa.input_stream(str(path)) as stream:
+        start = stream.read(_LONGEST_START)
+    if start.startswith(_UTF_16) and not mapping.encoding:
+        raise _no_text(path, mapping.encoding)
+    lines = start.decode(mapping.encoding or "utf-8", "replace").splitlines()
+    return lines[mapping.skip].removeprefix("\ufeff") if len(lines) > mapping.skip else ""
+
+
+def _texts(line: str, delimiter: str, mapping: Mapping, texts: Collection[str]) -> list[str]:
+    """Return the columns to read as text, as Arrow calls them."""
     pair = len(mapping.columns.keys() & {"date", "time"}) == 2
     as_written = pair or bool(mapping.time_format) or mapping.label == "session"
     ours = {*texts, *(("date", *TIME_NAMES) if as_written else ())}
-    names = [case(name) for name in ours for case in (str.lower, str.upper, str.title)]
     mapped = [theirs for name, theirs in mapping.columns.items() if name in ours]
-    return names + [f"f{name}" if isinstance(name, int) else name for name in mapped]
-
-
-def _delimiter(path: Path, mapping: Mapping) -> str:
-    """Return what separates the columns of the first line: a comma, a semicolon or a tab."""
-    encoding = mapping.encoding
-    with pa.input_stream(str(path)) as stream:
-        start = stream.read(4096)
-    if start.startswith(_UTF_16) and not encoding:
-        raise _no_text(path, encoding)
-    lines = start.decode(encoding or "utf-8", "replace").split("\n", mapping.skip + 1)
-    header = lines[min(mapping.skip, len(lines) - 1)]
-    return max(",;\t".replace(mapping.decimal, ""), key=header.count)
+    if not mapping.header:
+        return [f"f{place}" for place in mapped]
+    theirs = ours | {str(name).strip().lower() for name in mapped}
+    names = next(reader([line], delimiter=delimiter), [])
+    return [
+        name
+        for place, name in enumerate(names)
+        if place in mapped or name.strip().lower() in theirs
+    ]
 
 
 def _refuse_ragged(path: Path, read: Any, parse: Any, convert: Any) -> None:
