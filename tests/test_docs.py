@@ -11,7 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *("fetch.md", "point_in_time.md", "quality.md", "sources.md", "store.md", "sweeps.md"),
+    *(
+        "fetch.md",
+        "point_in_time.md",
+        "quality.md",
+        "scan.md",
+        "sources.md",
+        "store.md",
+        "sweeps.md",
+    ),
     "time.md",
 ]
 

@@ -377,6 +377,16 @@ def test_show(cli: Any, store: Store) -> None:
     assert "store:VENUE/INTERVAL" in cli("data", "show", "--help").out
 
 
+def test_a_backtest_takes_a_view(cli: Any, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHALAB_STORE", store.url)
+    address = "store:xtest/1d?symbols=AAA,BBB&as_of=2024-01-04"
+    run = cli("backtest", "buy_and_hold", "--data", address, "--json")
+    assert run.code == 0, run.err
+    data = run.object["data"]
+    assert (data["end"], data["symbols"]) == ("2024-01-04T21:00:00Z", ["AAA", "BBB"])
+    assert load(data["id"]).id == data["content"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +77,12 @@ def test_few_rows_are_not_compared_with_their_like() -> None:
     assert check(rows, QualitySettings(min_rows=50)).status == "errors"
 
 
+def test_a_frame_is_checked_before_bars_can_be_made_of_it() -> None:
+    frame = al.load("synthetic:rows=300,symbols=1,gaps=0").to_frame("long")
+    frame.loc[7, "low"] = -1.0
+    assert counts(check(frame)) == {"nonpositive": 1, "gaps": 1}
+
+
 def test_a_split_that_is_known_is_no_fault() -> None:
     bars = halved()
     column = np.full((bars.n_rows, 1), np.nan)
@@ -83,8 +90,6 @@ def test_a_split_that_is_known_is_no_fault() -> None:
     assert counts(check(bars)) == {"splits": 1}
     assert check(bars.with_columns({"split": column})).status == "ok"
     actions = {"ex_date": ["2022-07-26"], "split": [2.0]}
-    import pandas as pd
-
     assert check(bars, actions=pd.DataFrame(actions)).status == "ok"
     actions["split"] = [3.0]
     assert check(bars, actions=pd.DataFrame(actions)).status == "errors"

@@ -26,8 +26,8 @@ from alphalab.research.page import chart, quiet, section, table, tile
 #: Symbols that are drawn, those with most to say first.
 MOST_SYMBOLS = 6
 #: Findings and symbols that the tables show.
-MOST_FINDINGS = 200
-MOST_ROWS = 200
+MOST_FINDINGS = 100
+MOST_ROWS = 60
 
 _PLAIN = {"trades": "price", "funding": "rate", "factors": "price_factor", "actions": "split"}
 _WORDS = {"error": "down", "warning": "warn", "info": "quiet"}

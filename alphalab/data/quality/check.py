@@ -13,12 +13,13 @@ from alphalab.data.quality.funding import checked_with_funding
 from alphalab.data.quality.reading import Events, read, read_events, splits_in
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.data.rows import Rows
+from alphalab.data.sources.reading import read_rows
 from alphalab.data.times import parse_duration
 from alphalab.errors import ParameterError
 
 
 def check(
-    data: Bars | Rows | Events | str | Path,
+    data: Any,
     settings: QualitySettings | None = None,
     *,
     calendar: str | None = None,
@@ -31,9 +32,10 @@ def check(
 
     Parameters
     ----------
-    data : Bars, Rows, Events, str or Path
-        What to check. A text is a data set, the address of a store, or a file: of bars, trades,
-        funding rates, splits and dividends, or cumulative factors.
+    data : Bars, Rows, Events, str, Path, pandas.DataFrame or another table
+        What to check. A table is one of bars, as `Bars.from_frame` reads it. A text is a data set,
+        the address of a store, or a file: of bars, trades, funding rates, splits and dividends, or
+        cumulative factors.
     settings : QualitySettings, optional
         How grave each rule is, and its thresholds.
     calendar : str, optional
@@ -75,6 +77,8 @@ def check(
     settings = settings or QualitySettings()
     if isinstance(data, str | Path):
         data = read(str(data))
+    elif not isinstance(data, Bars | Rows | Events):
+        data = read_rows(data)
     if isinstance(data, Events):
         for name, given in (
             ("calendar", calendar),

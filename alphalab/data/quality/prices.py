@@ -120,8 +120,9 @@ def _moved_by(s: Series, rows: IntArray) -> FloatArray:
     level = np.arange(_LEVEL)
     after = np.minimum(rows[:, np.newaxis] + level, s.n - 1)
     before = np.maximum(rows[:, np.newaxis] - 1 - level, 0)
-    moved: FloatArray = np.log(np.median(s.close[after], axis=1))
-    return moved - np.log(np.median(s.close[before], axis=1))
+    now, then = (np.median(s.close[near], axis=1) for near in (after, before))
+    moved: FloatArray = np.log(now / then)
+    return moved
 
 
 def _explained(s: Series, row: int, size: float) -> bool:

@@ -35,22 +35,37 @@ _AT_SOURCE = "Correct the rows at their source, or leave them out."
 _CLOCK = "Say which zone the times of the file are in (--zone), or correct them at their source."
 
 _RULES = (
-    Rule("unsorted", "error", "Times that go back", "Sort the rows by time."),
+    Rule("unsorted", "error", "Times that go back", "Sort the rows by time (--repair sort)."),
     Rule(
         "conflicting_duplicates",
         "error",
         "One time, different values",
-        "Find out which row is right, and leave the others out.",
+        "Find out which row is right, and leave the others out (--repair keep_last).",
     ),
-    Rule("duplicates", "warning", "Rows that are there twice", "Keep one of them."),
+    Rule(
+        "duplicates",
+        "warning",
+        "Rows that are there twice",
+        "Keep one of them (--repair drop_duplicates).",
+    ),
     Rule(
         "missing_values",
         "error",
         "Values that are not known",
-        "Complete the rows, or leave out those of times at which nothing traded.",
+        "Complete the rows, or leave them out (--repair drop_unknown).",
     ),
-    Rule("nonpositive", "error", "Prices that are not above 0", _AT_SOURCE),
-    Rule("inconsistent", "error", "High, low, open and close at odds", _AT_SOURCE),
+    Rule(
+        "nonpositive",
+        "error",
+        "Prices that are not above 0",
+        f"{_AT_SOURCE[:-1]} (--repair drop_nonpositive).",
+    ),
+    Rule(
+        "inconsistent",
+        "error",
+        "High, low, open and close at odds",
+        f"{_AT_SOURCE[:-1]} (--repair drop_inconsistent).",
+    ),
     Rule("negative_volume", "error", "Volume below 0", _AT_SOURCE),
     Rule(
         "splits",
@@ -84,7 +99,7 @@ _RULES = (
         "stale",
         "warning",
         "Prices that stand still",
-        "Was the market halted, or the feed? Leave such rows out if nothing traded.",
+        "Halted, or a dead feed? Leave rows out in which nothing traded (--repair drop_untraded).",
     ),
     Rule("outliers", "warning", "Prices that their neighbours contradict", _AT_SOURCE),
     Rule(
