@@ -11,16 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(
-        "fetch.md",
-        "point_in_time.md",
-        "quality.md",
-        "scan.md",
-        "sources.md",
-        "store.md",
-        "sweeps.md",
-    ),
-    "time.md",
+    f"{name}.md" for name in "fetch point_in_time quality scan sources store sweeps time".split()
 ]
 
 

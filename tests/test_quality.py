@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -39,6 +40,7 @@ from alphalab.data.quality.registry import RULES
 from alphalab.data.quality.series import scatter
 from alphalab.data.quality.settings import QualitySettings, read_quality_settings
 from alphalab.data.rows import Rows
+from alphalab.data.sources.repairs import STEPS
 from alphalab.errors import InputError, ParameterError, UnknownNameError
 
 # ---- one fault, one rule -------------------------------------------------------------------------
@@ -264,6 +266,14 @@ def test_real_gaps_are_counted(shared_data: Path) -> None:
 
 
 # ---- settings and verdicts -----------------------------------------------------------------------
+
+
+def test_the_page_and_the_remedies_know_every_rule() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "quality.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.M))
+    assert listed == {rule.name: rule.severity for rule in RULES.values()}
+    named = {step for rule in RULES.values() for step in re.findall(r"--repair (\w+)", rule.fix)}
+    assert named and named <= STEPS.keys()
 
 
 def test_levels_of_rules() -> None:

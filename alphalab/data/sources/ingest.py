@@ -13,20 +13,16 @@ import pyarrow as pa
 from alphalab.data.bars import Bars
 from alphalab.data.files import read_table
 from alphalab.data.frames import as_table
-from alphalab.data.load import load
-from alphalab.data.rows import Rows
 from alphalab.data.sources.factors import actions_of_factors
-from alphalab.data.sources.intervals import check_interval
 from alphalab.data.sources.mapping import Mapping
-from alphalab.data.sources.reading import is_file, read_rows
+from alphalab.data.sources.prepared import Prepared, Task, prepared_bars
+from alphalab.data.sources.reading import is_file
 from alphalab.data.sources.records import TEXTS, read_records
-from alphalab.data.sources.repairs import STEPS, Repair, repair
-from alphalab.data.sources.stored import bars_table, instruments_table
-from alphalab.data.sources.succession import names_there, successors
+from alphalab.data.sources.repairs import STEPS, Repair
 from alphalab.data.store.store import Store
 from alphalab.data.store.writing import Written
 from alphalab.data.times import duration_text
-from alphalab.errors import AlphalabError, DataError, ParameterError, UnknownNameError
+from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
 
 #: What a source can hold.
 KINDS = (
@@ -62,28 +58,6 @@ class Ingested(NamedTuple):
     notes: tuple[str, ...]
 
 
-class _Prepared(NamedTuple):
-    """Rows of a store's table, and what is kept with the version that they make."""
-
-    table: str
-    rows: pa.Table
-    record: dict[str, Any]
-    symbols: tuple[str, ...]
-    repairs: tuple[Repair, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-class _Task(NamedTuple):
-    """What is asked for: the arguments of `ingest`."""
-
-    venue: str
-    interval: str
-    name: str
-    mapping: Mapping
-    repairs: Sequence[str]
-    store: Store
-
-
 def ingest(
     given: Any,
     *,
@@ -93,6 +67,7 @@ def ingest(
     name: str = "",
     mapping: Mapping | Fields[str, Any] | str | Path | None = None,
     repairs: Sequence[str] = (),
+    instrument: Fields[str, Any] | None = None,
     revise: bool = False,
     store: Store | str | Path | None = None,
 ) -> Ingested:
@@ -117,6 +92,9 @@ def ingest(
     repairs : sequence of str
         Steps to take on bars before they are checked, in this order, see
         `alphalab.data.sources.repairs.STEPS`. They are recorded with the version.
+    instrument : mapping, optional
+        Fields of `Instrument` that hold for all symbols of the bars, such as ``{"calendar":
+        "XNYS", "currency": "USD", "lot": 1}``: the store keeps them from the first bar on.
     revise : bool
         Whether rows of a known key with other values replace those that are there.
     store : Store, str or Path, optional
@@ -151,7 +129,11 @@ def ingest(
     >>> done[1].written[0]
     Written(table='bars', version=0, n_new=0, n_revised=0, n_same=4)
     """
-    task = _task(kind, venue, interval, name, Mapping.of(mapping), repairs, store)
+    place = store if isinstance(store, Store) else Store(store)
+    task = _checked(
+        kind,
+        Task(venue, interval, name, Mapping.of(mapping), repairs, instrument or {}, place),
+    )
     source = _source(given)
     try:
         prepared = _prepare(kind, given, task)
@@ -168,51 +150,44 @@ def ingest(
     return Ingested(source, written, main.rows.num_rows, main.symbols, main.repairs, main.notes)
 
 
-def _task(
-    kind: str,
-    venue: str,
-    interval: str,
-    name: str,
-    mapping: Mapping,
-    repairs: Sequence[str],
-    store: Store | str | Path | None,
-) -> _Task:
+def _checked(kind: str, task: Task) -> Task:
     """Refuse arguments that do not go together, before anything is read."""
     if kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
-    if not venue and kind not in _BY_NAME:
+    if not task.venue and kind not in _BY_NAME:
         raise ParameterError(
             f"{kind} without venue",
             rule="what is traded is kept by venue.",
             fix="Give it, such as venue='binance'.",
         )
-    if not interval and kind in ("bars", "factors"):
+    if not task.interval and kind in ("bars", "factors"):
         raise ParameterError(
             f"{kind} without interval",
             rule="bars are kept by interval, and factors are converted with the closes of one.",
             fix="Give it, such as interval='1h'.",
         )
-    if repairs and kind != "bars":
-        raise ParameterError(f"repairs of {kind}", rule="repairs are steps on bars.")
-    for step in repairs:
+    for argument in ("repairs", "instrument"):
+        if getattr(task, argument) and kind != "bars":
+            raise ParameterError(f"{argument} of {kind}", rule=f"{argument} is for bars.")
+    for step in task.repairs:
         if step not in STEPS:
             raise UnknownNameError("repair", step, STEPS)
-    if kind == "bars":
-        if mapping.interval not in ("", interval):
-            raise ParameterError(
-                f"interval {interval!r}, and {mapping.interval!r} in the mapping",
-                rule="an interval is given once.",
-            )
-        mapping = msgspec.structs.replace(mapping, interval=interval)
-        usual = duration_text(mapping.interval_ns or 0)
-        if interval != usual:
-            raise ParameterError(
-                f"interval {interval!r}",
-                rule="a length of time is written in one way, so that its bars are one series.",
-                fix=f"Write {usual!r}.",
-            )
-    place = store if isinstance(store, Store) else Store(store)
-    return _Task(venue, interval, name, mapping, repairs, place)
+    if kind != "bars":
+        return task
+    if task.mapping.interval not in ("", task.interval):
+        raise ParameterError(
+            f"interval {task.interval!r}, and {task.mapping.interval!r} in the mapping",
+            rule="an interval is given once.",
+        )
+    mapping = msgspec.structs.replace(task.mapping, interval=task.interval)
+    usual = duration_text(mapping.interval_ns or 0)
+    if task.interval != usual:
+        raise ParameterError(
+            f"interval {task.interval!r}",
+            rule="a length of time is written in one way, so that its bars are one series.",
+            fix=f"Write {usual!r}.",
+        )
+    return task._replace(mapping=mapping)
 
 
 def _source(given: Any) -> str:
@@ -221,7 +196,7 @@ def _source(given: Any) -> str:
     return given.source if isinstance(given, Bars) and given.source else type(given).__name__
 
 
-def _record(given: Any, source: str, kind: str, task: _Task) -> dict[str, Any]:
+def _record(given: Any, source: str, kind: str, task: Task) -> dict[str, Any]:
     """Return what is kept with the version: where the rows came from, and how they were read."""
     record: dict[str, Any] = {"source": source, "kind": kind}
     if isinstance(given, str | Path) and is_file(given):
@@ -234,16 +209,16 @@ def _record(given: Any, source: str, kind: str, task: _Task) -> dict[str, Any]:
     return record | {"mapping": task.mapping.changes()}
 
 
-def _prepare(kind: str, given: Any, task: _Task) -> list[_Prepared]:
+def _prepare(kind: str, given: Any, task: Task) -> list[Prepared]:
     if kind == "bars":
-        return _bars(given, task)
+        return prepared_bars(given, task)
     table, where = _table(given, task.mapping)
     if kind == "factors":
         rows, version = actions_of_factors(
             table, task.mapping, task.store, task.venue, task.interval, where
         )
         symbols = tuple(rows["symbol"].unique().to_pylist())
-        return [_Prepared("actions", rows, {"bars": version}, symbols)]
+        return [Prepared("actions", rows, {"bars": version}, symbols)]
     rows, notes = read_records(
         kind,
         table,
@@ -253,44 +228,10 @@ def _prepare(kind: str, given: Any, task: _Task) -> list[_Prepared]:
         where=where,
     )
     symbols = tuple(rows["symbol"].unique().to_pylist())
-    return [_Prepared(kind, rows, {"notes": list(notes)}, symbols, notes=notes)]
+    return [Prepared(kind, rows, {"notes": list(notes)}, symbols, notes=notes)]
 
 
 def _table(given: Any, mapping: Mapping) -> tuple[pa.Table, str]:
     if isinstance(given, str | Path):
         return read_table(Path(given).expanduser(), mapping, texts=TEXTS), f"{given}: "
     return as_table(given), ""
-
-
-def _check(rows: Rows) -> None:
-    try:
-        rows.check()
-    except DataError as error:
-        if len(rows):
-            error.fix += f" Or ask for a repair: {', '.join(STEPS)}."
-        raise
-
-
-def _bars(given: Any, task: _Task) -> list[_Prepared]:
-    if isinstance(given, str) and not is_file(given):
-        given = load(given)
-    rows = read_rows(given, msgspec.structs.replace(task.mapping, rename={}))
-    rename, absent = names_there(task.mapping.rename, rows.symbols)
-    rows, repairs = repair(rows.renamed(rename), task.repairs)
-    _check(rows)
-    check_interval(rows, task.interval)
-    record = {
-        "symbols": list(rows.symbols),
-        "notes": [note for note in rows.notes if not note.startswith("repair ")],
-        "repairs": [
-            {"step": one.step, "rows": one.n_rows, "said": one.said}
-            for one in repairs
-            if one.n_rows
-        ],
-    }
-    table = bars_table(rows, task.venue, task.interval)
-    notes = rows.notes + absent + successors(rows)
-    made = [_Prepared("bars", table, record, rows.symbols, repairs, notes)]
-    if isinstance(given, Bars) and (said := instruments_table(given, task.venue)) is not None:
-        made.append(_Prepared("instruments", said, {}, tuple(said["symbol"].to_pylist())))
-    return made

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from alphalab.data.bars import Bars
+from alphalab.data.instruments import dated_instruments
 from alphalab.data.rows import Rows
-from alphalab.data.times import bar_spacing
+from alphalab.data.store.store import Store
 from alphalab.errors import DataError
 from alphalab.types import Instrument
 
@@ -44,26 +46,35 @@ def bars_table(rows: Rows, venue: str, interval: str) -> pa.Table:
     )
 
 
-def instruments_table(bars: Bars, venue: str) -> pa.Table | None:
-    """Return the instruments of bars that say something, valid from where the first bar opens.
+def instruments_table(instruments: Sequence[Instrument], venue: str, start: int) -> pa.Table:
+    """Return instruments as their table has them, valid from an instant, ns UTC.
 
     Examples
     --------
-    >>> from alphalab.data.datasets import sp500
-    >>> instruments_table(sp500(), "demo")["calendar"].to_pylist()
-    ['XNYS']
+    >>> table = instruments_table([Instrument(symbol="SPY", calendar="XNYS")], "nyse", 0)
+    >>> table["calendar"].to_pylist(), table["groups"].to_pylist()
+    (['XNYS'], ['{}'])
     """
-    said = [one for one in bars.instruments if one != Instrument(symbol=one.symbol)]
-    if not said:
-        return None
-    start = int(bars.time[0]) - (bar_spacing(bars.time) if bars.n_rows > 1 else 0)
     rows = [
         {
             **msgspec.structs.asdict(one),
             "venue": venue,
             "groups": msgspec.json.encode(one.groups, order="sorted").decode(),
         }
-        for one in said
+        for one in instruments
     ]
     starts = pa.array(np.full(len(rows), start)).cast(_TIME)
     return pa.Table.from_pylist(rows).append_column("start", starts)
+
+
+def known_instruments(
+    store: Store, venue: str, symbols: Sequence[str], start: int
+) -> dict[str, Instrument]:
+    """Return what a store says of symbols before an instant, ns UTC, where it says a thing."""
+    rows = store.read("instruments", where={"venue": venue, "symbol": symbols})
+    found = {}
+    for symbol, states in dated_instruments(rows).items():
+        before = [state.instrument for state in states if state.start < start]
+        if before:
+            found[symbol] = before[-1]
+    return found
