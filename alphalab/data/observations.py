@@ -164,11 +164,11 @@ def _latest(
 def _read(given: Any, names: Sequence[str] | None) -> _Observations:
     table, where = given_table(given)
     columns = {
-        role: column_named(table, spelled, where)
-        for role, spelled in (("time", _TIMES), ("known", _KNOWN), ("value", _VALUES))
+        role: column_named(table, names_, where)
+        for role, names_ in (("time", _TIMES), ("known", _KNOWN), ("value", _VALUES))
     }
-    for role, name in columns.items():
-        if name is None:
+    for role, spelled in columns.items():
+        if spelled is None:
             raise DataError(
                 f"{where}no column {role}; there are {table.column_names}",
                 rule="observations have time (what a value is about), known (since when it could "
