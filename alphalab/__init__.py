@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from alphalab.research.walk_forward import WalkForward as WalkForward
     from alphalab.research.walk_forward import walk_forward as walk_forward
     from alphalab.types import Instrument as Instrument
+    from alphalab.types import InstrumentChange as InstrumentChange
 
 __version__ = "0.1.0"
 
@@ -129,7 +130,7 @@ _PUBLIC = {
     "research.sweep": "sweep",
     "research.sweeps": "Sweep",
     "research.walk_forward": "WalkForward walk_forward",
-    "types": "Instrument",
+    "types": "Instrument InstrumentChange",
 }
 _MODULES = {"orders": "alphalab.kernels.orders"}
 _HOME = {name: f"alphalab.{home}" for home, names in _PUBLIC.items() for name in names.split()}

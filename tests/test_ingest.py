@@ -20,10 +20,12 @@ from pyarrow import csv, feather, parquet
 from alphalab.cli.data.ingest import Kind
 from alphalab.data.bars import Bars
 from alphalab.data.load import load
+from alphalab.data.rules import PRICES
 from alphalab.data.sources.ingest import KINDS, Ingested, ingest
 from alphalab.data.store.store import Store
 from alphalab.data.synthetic import synthetic
 from alphalab.errors import DataError, InputError
+from alphalab.types import Instrument
 
 HEADER = "time,open,high,low,close,volume\n"
 
@@ -122,7 +124,7 @@ def test_bars_come_back_as_they_went_in(store: Store) -> None:
         {name: values[traded] for name, values in bars.columns.items()},
         instruments=bars.instruments,
     )
-    assert [written.n_new for written in bring(bars, store).written] == [0, 0]
+    assert [written.n_new for written in bring(bars, store).written] == [0]
 
 
 def test_data_sets_and_frames(store: Store) -> None:
@@ -277,6 +279,41 @@ def test_mapping_flags(cli: Any, tmp_path: Path) -> None:
     assert str(rows["time"][0]).startswith("2024-01-02 16:00")
     run = cli("data", "ingest", path, *flags, "--column", "volume=Last", *where)
     assert run.code == 2 and "called by their place" in run.err
+
+
+def test_instruments_of_files(cli: Any, tmp_path: Path) -> None:
+    flags = ["--venue", "x", "--interval", "1h", "--store", tmp_path / "store"]
+    fields = ["--instrument", "calendar=24/7", "--instrument", "lot=0.5"]
+    run = cli("data", "ingest", hourly(tmp_path, 0, 5), *flags, *fields, "--json")
+    assert [one["table"] for one in run.object["files"][0]["written"]] == ["bars", "instruments"]
+    store = Store(tmp_path / "store")
+    assert store.bars("x", "1h").instruments == (
+        Instrument(symbol="ACME", calendar="24/7", lot=0.5),
+    )
+    assert store.history("instruments")[0].record["instrument"] == {"calendar": "24/7", "lot": 0.5}
+    # The same is no news: neither of the same rows nor of later ones.
+    for last in (5, 9):
+        assert cli("data", "ingest", hourly(tmp_path, 0, last), *flags, *fields).code == 0
+    assert cli("data", "ingest", hourly(tmp_path, 9, 12), *flags, *fields).code == 0
+    assert store.version("instruments") == 0
+    fields[-1] = "lot=0.25"
+    run = cli("data", "ingest", hourly(tmp_path, 12, 15), *flags, *fields)
+    assert run.code == 0 and store.version("instruments") == 1
+    assert [state["lot"] for state in store.read("instruments").to_pylist()] == [0.5, 0.25]
+
+
+def test_sessions_of_a_store_that_knows_no_calendar(tmp_path: Path, store: Store) -> None:
+    days = pd.DataFrame(
+        {"date": ["2024-01-02", "2024-01-03"]} | {name: [1.0, 1.0] for name in PRICES}
+    )
+    session = {"label": "session", "calendar": "XNYS", "symbol": "SPX"}
+    done = bring(days, store, interval="1d", mapping=session)
+    assert "--instrument calendar=XNYS" in done.notes[-1]
+    done = bring(days, store, interval="1d", mapping=session, instrument={"calendar": "XNYS"})
+    assert "--instrument" not in str(done.notes)
+    done = bring(days, store, interval="1d", mapping=session)
+    assert "--instrument" not in str(done.notes)
+    assert store.bars("x", "1d").instruments[0].calendar == "XNYS"
 
 
 def test_what_is_said_of_many_files_is_said_once(tmp_path: Path) -> None:

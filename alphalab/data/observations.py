@@ -164,11 +164,11 @@ def _latest(
 def _read(given: Any, names: Sequence[str] | None) -> _Observations:
     table, where = given_table(given)
     columns = {
-        role: column_named(table, names_, where)
-        for role, names_ in (("time", _TIMES), ("known", _KNOWN), ("value", _VALUES))
+        role: column_named(table, usual, where)
+        for role, usual in (("time", _TIMES), ("known", _KNOWN), ("value", _VALUES))
     }
-    for role, spelled in columns.items():
-        if spelled is None:
+    for role, column in columns.items():
+        if column is None:
             raise DataError(
                 f"{where}no column {role}; there are {table.column_names}",
                 rule="observations have time (what a value is about), known (since when it could "

@@ -9,6 +9,7 @@ import typer
 from alphalab.cli.data.mapping_flags import MappingFlags, with_mapping_flags
 from alphalab.cli.data.options import StoreFlag
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
+from alphalab.cli.running import named_texts
 
 if TYPE_CHECKING:
     from alphalab.data.sources.ingest import Ingested
@@ -48,6 +49,14 @@ def ingest(
             " name lists them.",
         ),
     ] = None,
+    instrument: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="What holds for the instruments of the bars, such as calendar=XNYS, as often as"
+            " needed.",
+        ),
+    ] = None,
     revise: Annotated[
         bool, typer.Option("--revise", help="Rows with other values replace those that are there.")
     ] = False,
@@ -68,6 +77,7 @@ def ingest(
         "name": name,
         "mapping": source.read(),
         "repairs": repair or (),
+        "instrument": _fields(instrument or []),
         "revise": revise,
         "store": Store(store),
     }
@@ -86,6 +96,20 @@ def ingest(
         out.object("data.ingest", {"store": keywords["store"].url, "files": [*map(_object, done)]})
     else:
         _show(out, done, keywords["store"].url)
+
+
+def _fields(given: list[str]) -> dict[str, str | float]:
+    """Return fields of an instrument: numbers where they read as numbers, texts elsewhere."""
+    texts = named_texts("--instrument", given, "a field of an instrument reads field=value.")
+    return {name: float(text) if _is_number(text) else text for name, text in texts.items()}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _watched(out: Output, files: list[str]) -> Any:

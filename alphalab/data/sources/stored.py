@@ -70,11 +70,11 @@ def instruments_table(instruments: Sequence[Instrument], venue: str, start: int)
 def known_instruments(
     store: Store, venue: str, symbols: Sequence[str], start: int
 ) -> dict[str, Instrument]:
-    """Return what a store says of symbols before an instant, ns UTC, where it says a thing."""
+    """Return what a store says of symbols at an instant, ns UTC, where it says a thing."""
     rows = store.read("instruments", where={"venue": venue, "symbol": symbols})
     found = {}
     for symbol, states in dated_instruments(rows).items():
-        before = [state.instrument for state in states if state.start < start]
+        before = [state.instrument for state in states if state.start <= start]
         if before:
             found[symbol] = before[-1]
     return found
