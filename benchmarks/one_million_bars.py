@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     make, _, bars = measure.timed(lambda: al.load(f"synthetic:rows={ROWS},symbols=1,seed=1,bar=1m"))
     costs = al.Costs(fee_bps=1)
     al.backtest(strategy, bars.rows(0, 1000))  # compile, or load what is compiled
+    check, _, _ = measure.timed(lambda: bars.quality)  # once for each bars, by the first run
     runs = []
     for _ in range(5):
         result = None  # one result at a time: its memory is part of what is measured
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         "rows": bars.n_rows,
         "fills": len(result.fills),
         "make_bars_s": make,
+        "check_of_quality_s": check,
         "backtest_best_of_5_s": times.best,
         "backtest_median_s": times.median,
         "backtest_worst_of_5_s": times.worst,

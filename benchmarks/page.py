@@ -15,7 +15,7 @@ from pathlib import Path
 import measure
 
 PAGE = measure.ROOT / "docs" / "benchmarks.md"
-NAMES = ("sweep", "single", "push", "expressions", "scaling", "one_million_bars")
+NAMES = ("sweep", "single", "push", "expressions", "scaling", "scan", "one_million_bars")
 
 
 def replaced(page: str, name: str, text: str) -> str:

@@ -64,7 +64,8 @@ def space(columns: int) -> list[dict[str, int]]:
 def sweep(bars: al.Bars, columns: int, threads: int) -> Any:
     costs = al.Costs(fee_bps=1)
     strategy = load_strategy(str(STRATEGY))
-    return al.sweep(strategy, bars, space(columns), costs=costs, n_jobs=threads).table
+    how = {"costs": costs, "n_jobs": threads, "quality": "unchecked"}
+    return al.sweep(strategy, bars, space(columns), **how).table
 
 
 def rows_alone(rows: int, columns: int, threads: int, repeats: int) -> dict[str, Any]:

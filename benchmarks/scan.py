@@ -114,7 +114,7 @@ def measured(given: argparse.Namespace, folder: str) -> dict[str, Any]:
         "rows": given.rows,
         "written": written,
         "sides": found,
-        "equal": len({row["digest"] for row in found}) == 1,
+        "agrees": len({row["digest"] for row in found}) == 1,
     }
 
 
@@ -132,7 +132,7 @@ def tell(found: dict[str, Any]) -> None:
         for row in found["sides"]
     ]
     new, seconds = found["written"]["new"], found["written"]["seconds"]
-    note = f"{new:,} rows written in {seconds:,.1f} s. Digests equal: {found['equal']}."
+    note = f"{new:,} rows written in {seconds:,.1f} s. Digests equal: {found['agrees']}."
     measure.show(f"{found['rows']:,} rows of one asset, from a store", rows, note)
 
 
@@ -150,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         found = measured(given, given.store or folder)
     measure.finish(found, given.json, lambda: tell(found))
-    return 0 if found["equal"] else 1
+    return 0 if found["agrees"] else 1
 
 
 if __name__ == "__main__":

@@ -180,6 +180,18 @@ def test_frugal_bars_are_bars(script: Loader) -> None:
     assert bars.close.min() > 1.0
 
 
+def test_a_scan_is_what_memory_gives(
+    script: Loader, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    scan = script("scan")
+    size = ("--rows", "5000", "--store", str(tmp_path), "--memory")
+    found = run(scan, capsys, *size)
+    assert found["written"]["new"] == 5_000
+    assert [row["side"] for row in found["sides"]] == list(scan.SIDES)
+    assert all(row["fills"] > 100 for row in found["sides"])
+    assert scan.write(5_000, str(tmp_path))["new"] == 0
+
+
 def test_a_million_bars(
     script: Loader, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    f"{name}.md" for name in "fetch point_in_time quality scan sources store sweeps time".split()
+    *("fetch.md", "point_in_time.md", "quality.md", "scan.md"),
+    *("sources.md", "store.md", "sweeps.md", "time.md"),
 ]
 
 

@@ -180,6 +180,31 @@ def test_scatter_by_hand(n: int, window: int, random: object) -> None:
         assert scatter(values, window)[row] == pytest.approx(expected, rel=1e-12)
 
 
+@settings(max_examples=30)
+@given(st.data())
+def test_any_rows_have_a_verdict(data: st.DataObject) -> None:
+    n = data.draw(st.integers(0, 12))
+    number = st.sampled_from([0.0, 1.0, 2.0, 1e9, -1.0, np.nan, np.inf])
+    prices = {
+        name: np.array(data.draw(st.lists(number, min_size=n, max_size=n)), np.float64)
+        for name in (*PRICES, "volume")
+    }
+    time = np.array(data.draw(st.lists(st.integers(0, 9), min_size=n, max_size=n)), np.int64)
+    symbol = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)), np.int64)
+    rows = Rows(time * HOUR, ("A", "B", "C"), symbol, prices, np.arange(n))
+    rules = QualitySettings(min_rows=1, stale_rows=1)
+    for calendar in ("", "24/7"):
+        verdict = check(rows, rules, calendar=calendar)
+        assert verdict.to_dict() == check(rows, rules, calendar=calendar).to_dict()
+        assert json.dumps(verdict.to_dict(), allow_nan=False)
+
+
+def test_bars_that_were_cut_at_midnight_are_not_suspected() -> None:
+    bars = al.load("synthetic:rows=1000,symbols=1,gaps=0").between("2020-01-05", "2020-01-31")
+    assert bars.start.endswith("T00:00:00Z") and bars.end.endswith("T23:00:00Z")
+    assert check(bars).status == "ok"
+
+
 def test_the_order_of_symbols_changes_no_finding() -> None:
     bars = al.load("synthetic:rows=500,symbols=4,seed=9")
     other = bars.select(bars.symbols[::-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,6 +16,8 @@ import alphalab as al
 from alphalab.data.calendars import expected_closes, session_bounds
 from alphalab.data.quality.check import check
 from alphalab.data.quality.findings import Verdict
+from alphalab.data.quality.funding import checked_with_funding
+from alphalab.data.quality.reading import Events
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.data.rows import Rows
 from alphalab.errors import DataError, ParameterError, UnknownNameError
@@ -315,3 +318,28 @@ def test_sessions_of_rows_in_several_symbols() -> None:
     assert (finding.rule, finding.symbol, finding.count) == ("gaps", "B", 2)
     assert finding.rows == (len(one) + 5,)
     assert replace(finding, symbol="").to_dict()["first"] == finding.to_dict()["first"]
+
+
+@pytest.mark.parametrize("kind", ["trades", "funding", "factors", "actions"])
+def test_any_events_have_a_verdict(kind: str) -> None:
+    rng = np.random.default_rng(1)
+    names = {"trades": ("price", "amount"), "funding": ("rate",)}
+    names |= {"factors": ("price_factor", "split_factor"), "actions": ("split", "dividend")}
+    cells = np.array([0, 1, 2, -1, np.nan, np.inf, 1e-4])
+    rules, bars = QualitySettings(min_rows=1), perpetual()
+    for _ in range(100):
+        n = int(rng.integers(1, 12))
+        events = Events(
+            kind,
+            "events.csv",
+            ("ACME", "B"),
+            rng.integers(0, 2, n),
+            ns("2024-01-01") + rng.integers(0, 40, n) * HOUR,
+            {name: rng.choice(cells, n) for name in names[kind]},
+            rng.integers(0, 9, n).astype(str) if kind == "trades" else None,
+        )
+        verdict = check(events, rules)
+        if kind == "funding":
+            verdict = checked_with_funding(verdict, bars, events, rules)
+        assert json.dumps(verdict.to_dict(), allow_nan=False)
+        assert all(np.isfinite(ratio).all() for _, ratio in events.splits().values())

@@ -260,3 +260,16 @@ def test_data_of_a_store(cli, split_file: Path, tmp_path: Path, monkeypatch) -> 
     data = cli(*command, "--quality", "accept").object["data"]
     assert data["id"].startswith("store:x/1d/ACME@bars=")
     assert data["content"] == al.load(data["id"]).id
+
+
+def test_a_run_reads_a_file_by_its_mapping(cli, tmp_path: Path) -> None:
+    lines = [f"2024-01-{day:02d} 16:00,10,12,9,11" for day in range(2, 12)]
+    data = text_file(tmp_path, "e.csv", "when,Open,High,Low,Last\n" + "\n".join(lines) + "\n")
+    mapping = text_file(
+        tmp_path,
+        "vendor.toml",
+        'zone = "America/New_York"\n[columns]\ntime = "when"\nclose = "Last"\n',
+    )
+    given = ("backtest", "buy_and_hold", "--json", "--mapping", mapping, "-d")
+    assert cli(*given, data).object["data"]["start"] == "2024-01-02T21:00:00Z"
+    assert cli(*given, "sp500").code == 2

@@ -62,6 +62,10 @@ class RunFlags:
         Literal["open", "close"],
         typer.Option(help="What the times in a file name: the opening or the close of a bar."),
     ] = "close"
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A TOML file that says how the data file is written."),
+    ] = None
     settings: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A TOML file of settings; flags go before what it says."),
@@ -172,9 +176,9 @@ class RunFlags:
         from alphalab.data.load import load
 
         if self.data.startswith("store:"):
-            bars = load(self.data, store=self.store, **self._chosen)
+            bars = load(self.data, mapping=self.mapping, store=self.store, **self._chosen)
             return self._with_events(file.instruments_of(bars))
-        bars = load(self.data, bar_label=self.bar_label, store=self.store)
+        bars = load(self.data, bar_label=self.bar_label, mapping=self.mapping, store=self.store)
         bars = self._with_events(file.instruments_of(bars))
         if self._symbols is not None:
             bars = bars.select(self._symbols)

@@ -78,6 +78,7 @@ def check_bars(
         )
         if isinstance(data, Rows):
             s = _as_it_is(s, report)
+            report.add(s, clock.whole_days_by_open(s))
         _one(s, report, exact)
         _funding(data, s, report)
         done.append(s)
@@ -106,7 +107,7 @@ def _one(s: Series, report: Report, exact: bool) -> None:
     for rule in (
         *(prices.stale, prices.outliers, prices.shifts),
         *(volumes.unknown, volumes.without_volume, volumes.spikes),
-        *(gaps.spacing, gaps.off_grid, clock.whole_days_by_open),
+        *(gaps.spacing, gaps.off_grid),
     ):
         report.add(s, rule(s))
     real = bool(s.calendar) and s.calendar != ALWAYS

@@ -44,7 +44,10 @@ def dates_as_times(s: Series) -> Iterator[Hit]:
 
 
 def whole_days_by_open(s: Series) -> Iterator[Hit]:
-    """Find rows of whole days, the first at midnight, of a market that never closes."""
+    """Find rows of whole days, the first at midnight, of a market that never closes.
+
+    It is asked of sources only: bars may have been cut at midnight.
+    """
     if not 0 < s.interval < NS_DAY or s.n < s.settings.min_rows:
         return
     if s.calendar != ALWAYS and (s.calendar or not never_closes(s.time)):

@@ -141,10 +141,10 @@ def _trade_ids(s: Series, ids: Any) -> Iterator[Hit]:
 
 
 def _silences(s: Series) -> Iterator[Hit]:
-    if not s.enough:
+    if not s.enough or s.n < 2:
         return
     steps = np.diff(s.time)
-    usual = float(np.partition(steps, int(0.999 * (steps.size - 1)))[int(0.999 * (steps.size - 1))])
+    usual = float(np.quantile(steps, 0.999, method="lower"))
     rows = 1 + np.flatnonzero(steps > max(_SILENCE * usual, 3_600 * NS_SECOND))
     if rows.size:
         at = int(rows[np.argmax(steps[rows - 1])])

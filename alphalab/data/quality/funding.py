@@ -9,7 +9,7 @@ from alphalab.data.quality import assets, cells
 from alphalab.data.quality.findings import Verdict, ordered
 from alphalab.data.quality.reading import Events
 from alphalab.data.quality.report import Report
-from alphalab.data.quality.series import Hit
+from alphalab.data.quality.series import Hit, Series
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.data.rows import Rows
 from alphalab.data.times import iso
@@ -33,30 +33,34 @@ def checked_with_funding(
     hours = {}
     if isinstance(data, Bars):
         hours = {i.symbol: i.funding_hours for i in data.instruments}
-    for s, _ in rates.series(settings):
-        symbol = s.symbol or data.symbols[0]
-        s = replace(s, symbol=symbol)
-        if symbol not in data.symbols:
-            told = Hit("funding", s.number[:0], "there are rates, and no bars", s.n)
-            report.add(s, [told])
-            continue
-        report.add(s, cells.order(s))
-        s, hits = cells.in_order(s)
-        report.add(s, hits)
-        s = s.take(cells.once(s))
-        span = _span(data, symbol)
-        found = assets.funding_of_rates(s, s.columns["rate"], hours.get(symbol, 0.0), span)
-        report.add(s, found)
-        outside = int(((s.time < span[0]) | (s.time > span[1])).sum())
-        if outside:
-            note = f"{outside:,} of {s.n:,} rates lie outside the bars, {iso(span[0])} to "
-            report.skip(("funding",), symbol, f"{note}{iso(span[1])}")
-    kept = [f for f in verdict.findings if f.rule != "funding"]  # the table says it better
+    covered = set()
+    for raw, _ in rates.series(settings):
+        s = replace(raw, symbol=raw.symbol or data.symbols[0])
+        if s.n and s.symbol not in data.symbols:
+            report.add(s, [Hit("funding", s.number[:0], "there are rates, and no bars", s.n)])
+        elif s.n:
+            covered.add(s.symbol)
+            _add(s, _span(data, s.symbol), hours.get(s.symbol, 0.0), report)
+    said = covered | ({""} if covered == set(data.symbols) else set())
+    kept = [f for f in verdict.findings if f.rule != "funding" or f.symbol not in said]
     return replace(
         verdict,
         findings=ordered([*kept, *report.findings]),
         skipped=verdict.skipped | report.reasons(len(data.symbols)),
     )
+
+
+def _add(s: Series, span: tuple[int, int], hours: float, report: Report) -> None:
+    """Add what there is to say of the rates of one symbol."""
+    report.add(s, cells.order(s))
+    s, hits = cells.in_order(s)
+    report.add(s, hits)
+    s = s.take(cells.once(s))
+    report.add(s, assets.funding_of_rates(s, s.columns["rate"], hours, span))
+    outside = int(((s.time < span[0]) | (s.time > span[1])).sum())
+    if outside:
+        note = f"{outside:,} of {s.n:,} rates lie outside the bars, {iso(span[0])} to "
+        report.skip(("funding",), s.symbol, f"{note}{iso(span[1])}")
 
 
 def _span(data: Bars | Rows, symbol: str) -> tuple[int, int]:

@@ -64,11 +64,12 @@ def spacing(s: Series) -> Iterator[Hit]:
     """Find stretches of rows that are another distance apart than the bars are long."""
     if not s.interval or s.n < s.settings.min_rows:
         return
-    size = max(s.settings.min_rows // 2, s.n // _STRETCHES)
-    steps = np.diff(s.time)
-    starts = range(0, len(steps) - size + 1, size)
-    own = np.array([bar_spacing(s.time[i : i + size + 1]) for i in starts])
-    odd = np.flatnonzero(_differs(own, s.interval))
+    size = max(s.settings.min_rows // 2, s.n // _STRETCHES, 1)
+    n_whole = (s.n - 1) // size
+    own = np.array([bar_spacing(s.time[i * size : (i + 1) * size + 1]) for i in range(n_whole)])
+    steps = np.diff(s.time)[: n_whole * size].reshape(n_whole, size)
+    regular = (steps == own.reshape(-1, 1)).mean(axis=1) > 0.5  # else bars are missing
+    odd = np.flatnonzero(_differs(own, s.interval) & regular)
     if odd.size:
         at = int(odd[0])
         first = at * size

@@ -82,10 +82,11 @@ class Events:
             time = self.time[rows]
             if self.kind == "factors":  # a row's factors hold up to its date
                 factor = self.values["split_factor"][rows]
-                time, ratio = time[:-1], factor[1:] / factor[:-1]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    time, ratio = time[:-1], factor[1:] / factor[:-1]
             else:
                 ratio = self.values.get("split", np.full(len(self.time), np.nan))[rows]
-            real = (ratio > 0) & (ratio != 1)
+            real = (ratio > 0) & np.isfinite(ratio) & (ratio != 1)
             found[symbol] = time[real], ratio[real]
         return found
 

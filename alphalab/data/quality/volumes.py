@@ -42,7 +42,7 @@ def without_volume(s: Series) -> Iterator[Hit]:
 
 def spikes(s: Series) -> Iterator[Hit]:
     """Find volumes far above their own level."""
-    traded = np.flatnonzero(s.volume > 0)
+    traded = np.flatnonzero((s.volume > 0) & np.isfinite(s.volume))
     if not s.enough or traded.size < s.settings.min_rows:
         return
     size, window = np.log(s.volume[traded]), s.settings.window

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from alphalab.data import arrow
 from alphalab.data.arrow import Times
@@ -55,6 +54,8 @@ def session_dates(column: pa.ChunkedArray, name: str, where: str) -> IntArray:
     DataError
         A time of day besides midnight.
     """
+    import pyarrow.compute as pc
+
     column = arrow.plain(column)
     arrow.require_all(column, name, where, "time")
     if arrow.is_text(column.type):
@@ -77,6 +78,8 @@ def session_dates(column: pa.ChunkedArray, name: str, where: str) -> IntArray:
 
 def _joined(columns: list[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:
     """Return dates and times of day as one column of text."""
+    import pyarrow.compute as pc
+
     date, clock = columns
     if pa.types.is_timestamp(date.type):
         date = date.cast(pa.date32())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from alphalab.data import arrow
 from alphalab.data.times import iso
@@ -48,6 +47,8 @@ def to_utc(clock: IntArray, zone: str, series: IntArray, infer: bool, where: str
     >>> utc.view("M8[ns]").astype("M8[m]")
     array(['2024-11-03T04:30', '2024-11-03T05:30', '2024-11-03T06:30'], dtype='datetime64[m]')
     """
+    import pyarrow.compute as pc
+
     readings = pa.chunked_array([pa.array(clock).cast(_NS)])
     first, second = (
         pc.assume_timezone(readings, zone, ambiguous=which, nonexistent=which)
