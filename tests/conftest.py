@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 from commands import Run
+from hypothesis import settings
 
 from alphalab.cli.main import main
 from alphalab.kernels import drivers
+
+# A machine that is busy fails no test.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -613,7 +613,7 @@ def panels(draw: st.DrawFn) -> Bars:
     return Bars(time, draw(st.permutations(["a", "B", "c/d", "Ä1"]))[:n_symbols], columns)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(panels())
 def test_frames_round_trip(bars: Bars) -> None:
     assert Bars.from_frame(bars.to_frame()) == bars
@@ -622,7 +622,7 @@ def test_frames_round_trip(bars: Bars) -> None:
     assert pickle.loads(pickle.dumps(bars)) == bars
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(panels(), st.data())
 def test_between_two_rows_is_the_rows_between(bars: Bars, data: st.DataObject) -> None:
     i0 = data.draw(st.integers(0, bars.n_rows - 1))

@@ -132,7 +132,7 @@ def test_any_partition_and_any_capacity(draw: Any) -> None:
                     assert mix.tallies(capacity=capacity, cuts=cuts).tobytes() == whole.tobytes()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False), st.sampled_from([1, 3, 4096]))
 def test_searched_mixtures(rng: random.Random, capacity: int) -> None:
     mix = random_mix(rng, 3, max_rows=12, max_assets=3)

@@ -85,7 +85,7 @@ def test_one_row_at_a_time_is_all_rows_at_once(strategy: Strategy, capacity: int
     assert whole.snapshot() == single.snapshot()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from(STRATEGIES),
     st.lists(st.integers(0, TIME.size), max_size=8),
@@ -253,7 +253,7 @@ def test_garbage_is_refused(garbage: Any) -> None:
     assert engine.snapshot() == before
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=200), st.integers(0, 400))
 def test_cut_and_random_bytes_are_refused(random_bytes: bytes, length: int) -> None:
     engine = engine_of(Trend())

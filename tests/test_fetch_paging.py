@@ -65,7 +65,7 @@ def crowded(draw: st.DrawFn) -> list[Row]:
 
 @pytest.mark.parametrize("manner", [from_a_time_on, of_a_span, after_a_time])
 @pytest.mark.parametrize("by_id", [False, True])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=crowded(), most=st.integers(14, 20), start=st.integers(9, 12), hours=st.integers(1, 99))
 def test_trades_come_once_and_all(manner, by_id, rows, most, start, hours) -> None:
     begin, stop = start * HOUR, (start + hours) * HOUR
@@ -78,7 +78,7 @@ def test_trades_come_once_and_all(manner, by_id, rows, most, start, hours) -> No
     assert reached == sorted(reached)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=crowded(), most=st.integers(14, 20), known=st.integers(0, 200), by_id=st.booleans())
 def test_going_on_after_any_trade_misses_none(rows, most, known, by_id) -> None:
     if not rows:
@@ -92,7 +92,7 @@ def test_going_on_after_any_trade_misses_none(rows, most, known, by_id) -> None:
     assert notes == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=crowded(), most=st.integers(1, 20), since=st.integers(9 * HOUR, 15 * HOUR))
 def test_the_first_trades_of_an_hour_are_found_from_its_last_ones(rows, most, since) -> None:
     span = [row for row in rows if since <= row.time < since + HOUR]
@@ -129,7 +129,7 @@ def test_ids_that_change_are_refused() -> None:
 
 
 @pytest.mark.parametrize("manner", [from_a_time_on, of_a_span])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     minutes=st.lists(st.integers(0, 3_000), unique=True, max_size=300),
     most=st.integers(60, 70),

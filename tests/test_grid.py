@@ -61,7 +61,7 @@ def made(strategy: Any, space: Any = None, /, **options: Any) -> tuple[Variant, 
 VALUES = st.lists(st.integers(-50, 50) | st.floats(-5, 5).filter(bool), min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from("abcdef"), VALUES, min_size=1, max_size=4))
 def test_a_grid_is_nested_loops_in_the_order_of_its_names(space: dict[str, list[Any]]) -> None:
     space = {name: list(dict.fromkeys(values)) for name, values in space.items()}

@@ -27,7 +27,7 @@ def first_line(error: pytest.ExceptionInfo[AlphalabError]) -> str:
     return str(error.value).splitlines()[0]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(expressions(max_leaves=12))
 @example(-(close**2.0))
 @example((-close) ** -2.0)
@@ -52,7 +52,7 @@ def test_text_gives_the_expression_back(expr):
     assert repr(expr) == f"Expr({text!r})"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(expressions())
 def test_pickling_and_copying_give_the_expression_back(expr):
     assert pickle.loads(pickle.dumps(expr)) == expr
@@ -201,7 +201,7 @@ def test_refuses_what_is_no_expression(text):
     assert error.value.exit_code == 2
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=30) | st.text("close()+-*/<>&|~'\",.: 0123ts_mean{}[]=\\\n", max_size=40))
 def test_any_text_is_read_or_refused(text):
     try:

@@ -168,7 +168,7 @@ def test_synthetic_is_the_same_in_another_process() -> None:
     assert ids == {load("synthetic").id}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(1, 400),
     st.integers(1, 4),

@@ -218,7 +218,7 @@ def test_an_hour_that_does_not_exist(tmp_path: Path) -> None:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.sampled_from(["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Tokyo"]),
     st.integers(2010, 2024),

@@ -48,7 +48,7 @@ def test_equality_is_of_what_they_say():
     assert column("A") != group("A")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(expressions(), expressions())
 def test_equal_exactly_when_the_text_is_equal(a, b):
     assert (a == b) == (str(a) == str(b))
@@ -224,7 +224,7 @@ def test_warmup_of_a_plan_is_the_longest():
     assert Plan({}, assets(1)).warmup == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(expressions())
 def test_windows_add_up_to_the_warmup(expr):
     assert 0 <= expr.warmup <= LONGEST_WINDOW * len(list(expr.walk()))

@@ -71,7 +71,7 @@ observations = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(rows=observations, max_age=st.none() | st.integers(1, 4))
 def test_each_row_has_what_was_known_by_then(rows: list[Seen], max_age: int | None) -> None:
     bars = panel(8).with_observations(
@@ -82,7 +82,7 @@ def test_each_row_has_what_was_known_by_then(rows: list[Seen], max_age: int | No
         np.testing.assert_array_equal(bars["x"][:, asset], expected)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(rows=observations.filter(bool), day=st.integers(0, 7))
 def test_what_becomes_known_later_changes_nothing_before(rows: list[Seen], day: int) -> None:
     past = [row for row in rows if row.known <= day]

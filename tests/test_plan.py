@@ -80,7 +80,7 @@ def test_blocks_have_a_largest_size():
     assert plan.run(bars(0, 1), 0)["a"].shape == (0, 1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(expressions(max_leaves=6), min_size=1, max_size=3), st.integers(0, 2**32 - 1))
 def test_a_snapshot_goes_on_where_it_was_taken(exprs, seed):
     outputs = {str(i): expr for i, expr in enumerate(exprs)}

@@ -97,7 +97,7 @@ def test_nothing_that_comes_later_changes_a_view(lean: Store) -> None:
     assert lean.bars("lean", "1d", symbols=["AAPL"], adjust="all", as_of=cut) == then
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(
     events_=st.lists(
         st.tuples(
@@ -234,7 +234,7 @@ intervals = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(intervals.filter(bool))
 def test_membership_is_what_was_known_by_row(
     given_: list[tuple[str, int, int | None, int]],

@@ -78,7 +78,7 @@ NAIVE: dict[str, Callable[[list[Plain]], list[Plain]]] = {
 
 
 @pytest.mark.parametrize("step", NAIVE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cells=st.lists(cell, min_size=1, max_size=12))
 def test_a_repair_does_what_it_says(step: str, cells: list[Any]) -> None:
     rows = rows_of(cells)
@@ -88,7 +88,7 @@ def test_a_repair_does_what_it_says(step: str, cells: list[Any]) -> None:
     assert done[0].n_rows == changed
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(cell, min_size=1, max_size=12))
 def test_sorting(cells: list[Any]) -> None:
     rows = rows_of(cells)

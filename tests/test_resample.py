@@ -149,7 +149,7 @@ def prefix(bars: Bars, n_rows: int, interval: str) -> Bars | None:
         return None
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(case=gappy(), interval=st.sampled_from(["20m", "1h", "4h", "1d", "3d"]), data=st.data())
 def test_what_a_prefix_tells_stays(
     case: tuple[str, IntArray], interval: str, data: st.DataObject
@@ -167,7 +167,7 @@ def test_what_a_prefix_tells_stays(
     assert before.time[-1] <= time[n_rows - 1]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(case=gappy(), interval=st.sampled_from(["20m", "1h", "4h", "1d", "3d"]), data=st.data())
 def test_a_timeframe_knows_no_later_row(
     case: tuple[str, IntArray], interval: str, data: st.DataObject
@@ -186,7 +186,7 @@ def test_a_timeframe_knows_no_later_row(
         np.testing.assert_array_equal(whole[column][:row], short[column])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=gappy(), interval=st.sampled_from(["20m", "1h", "1d"]))
 def test_bars_and_timeframes_are_what_loops_make(case: tuple[str, IntArray], interval: str) -> None:
     calendar, time = case

@@ -102,7 +102,7 @@ def test_small_is_good_where_it_is_asked_for() -> None:
     assert np.median([params["y"] for params in flat(found[3:])]) < 0.25
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from(SAMPLERS), st.integers(1, 23), st.integers(1, 9), st.integers(0, 99))
 def test_batches_are_respected_and_values_lie_in_the_space(
     sampler: str, n_trials: int, batch: int, seed: int

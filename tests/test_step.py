@@ -96,7 +96,7 @@ def test_many_random_markets() -> None:
     check(range(4_000, 24_000))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False), st.sampled_from([1, 3, 4096]))
 def test_searched_markets(rng: random.Random, capacity: int) -> None:
     market = random_market(rng, max_rows=12, max_assets=3)

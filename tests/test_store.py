@@ -338,7 +338,7 @@ WRITES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(writes=WRITES)
 def test_a_store_is_a_dictionary_with_versions(
     tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[str, dict, bool]]

@@ -109,7 +109,7 @@ def test_what_changed_is_what_is_traded_by() -> None:
     assert (fills["fee"][late] < 0).any() and (fills["fee"][~late] > 0).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     cuts=st.lists(st.integers(1, 59), max_size=4, unique=True),
     at=st.tuples(st.integers(0, 59), st.integers(0, 59)),

@@ -180,7 +180,7 @@ def test_imbalance_bars_expect_what_they_are_told(by: Any, imbalance: Imbalance)
     assert_equal(made, naive(trades, by, 10, imbalance))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 9),
@@ -200,7 +200,7 @@ def test_any_cut_makes_the_same_bars(kind: tuple[Any, Any], seed: int, cuts: lis
     assert parts.snapshot() == whole.snapshot()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
     cuts=st.lists(st.tuples(st.integers(0, 300), st.floats(0, 1)), max_size=12).map(sorted),

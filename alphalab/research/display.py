@@ -164,8 +164,7 @@ def headline(result: Result) -> str:
     """Return a result in one line."""
     text = figure_texts(result)
     seen = f". {SEEN_PRICE}" if result.settings.fill == "same_close" else ""
-    verdict = getattr(result, "quality", None)
-    if verdict is not None and verdict.errors:
+    if result.quality is not None and result.quality.errors:
         seen += f". {BAD_DATA}"
     known = "; ".join(f"{name} {value}" for name, value in known_interval(result))
     return (
