@@ -140,7 +140,6 @@ def until(case: Any, row: int) -> Block:
 
 law = settings(
     max_examples=40 if DISABLED else 300,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
