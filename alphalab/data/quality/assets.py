@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from alphalab.data.quality.series import Hit, Series
-from alphalab.data.times import NS_DAY, NS_SECOND, iso
+from alphalab.data.sources.succession import Life, successions
+from alphalab.data.times import NS_SECOND, iso
 from alphalab.types import FloatArray, IntArray
 
 _NS_HOUR = 3_600 * NS_SECOND
-#: How far the first price under the new name may be from the last under the old one.
-_SAME = 0.05
 
 
 def funding_of_bars(s: Series) -> Iterator[Hit]:
@@ -90,38 +89,28 @@ def funding_of_rates(
         )
 
 
-def renamed(series: Sequence[Series], start: int, end: int) -> Iterator[tuple[str, int, str]]:
+def renamed(series: Sequence[Series], interval: int) -> Iterator[tuple[str, int, str]]:
     """Yield symbols that go on where another ends: the new one, when, and what there is to say.
 
     Parameters
     ----------
     series : sequence of Series
         Of one table; those without rows are left out.
-    start, end : int
-        First and last time of all, ns UTC.
+    interval : int
+        Length of a bar, ns.
     """
-    some = [s for s in series if s.n]
-    begins = [s for s in some if s.time[0] > start]
-    for old in some:
-        if old.time[-1] == end or old.n < 2:
-            continue
-        for new in begins:
-            wait = int(new.time[0]) - int(old.time[-1])
-            longest = (
-                max(4 * NS_DAY, 2 * old.interval)
-                if old.interval > NS_DAY // 2
-                else (3 * max(old.interval, 1))
-            )
-            if not 0 < wait <= longest:
-                continue
-            before, after = float(old.close[-1]), float(new.open[0])
-            if abs(after / before - 1) <= _SAME:
-                yield (
-                    new.symbol,
-                    int(new.time[0]),
-                    f"{old.symbol} ends at {iso(old.time[-1])} with {before:.10g}, and "
-                    f"{new.symbol} begins at {iso(new.time[0])} with {after:.10g}",
-                )
+    lives = [
+        Life(s.symbol, int(s.time[0]), float(s.open[0]), int(s.time[-1]), float(s.close[-1]))
+        for s in series
+        if s.n
+    ]
+    for old, new in successions(lives, interval):
+        yield (
+            new.symbol,
+            new.begin,
+            f"{old.symbol} ends at {iso(old.end)} with {old.close:.10g}, and "
+            f"{new.symbol} begins at {iso(new.begin)} with {new.open:.10g}",
+        )
 
 
 def _usual_step(time: IntArray) -> int:

@@ -85,8 +85,7 @@ def check_bars(
     times = [s.time for s in done if s.n]
     start = min((int(time[0]) for time in times), default=None)
     end = max((int(time[-1]) for time in times), default=None)
-    if start is not None and end is not None:
-        report.pairs(assets.renamed(done, start, end))
+    report.pairs(assets.renamed(done, step))
     return Verdict(
         source=data.source,
         kind="bars",

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
-import numpy as np
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from alphalab.data.rows import Rows
-from alphalab.data.times import iso
+from alphalab.data.times import NS_DAY, bar_spacing, iso
 
-# A new name comes with the next bar, at about the old price.
+# A new name comes at about the old price, within a long weekend or three bars.
 _LARGEST_CHANGE = 0.15
+_LONGEST_BREAK = 4 * NS_DAY
+_MOST_BARS = 3
 # Of many symbols that come and go some do so at once by chance: the first few are enough to see.
 _SHOWN = 5
+
+
+class Life(NamedTuple):
+    """The first and the last row of a symbol: times in ns UTC, and their prices."""
+
+    symbol: str
+    begin: int
+    open: float
+    end: int
+    close: float
+
+
+def successions(lives: Sequence[Life], interval: int) -> Iterator[tuple[Life, Life]]:
+    """Yield symbols that end where another begins at about the same price, old and new.
+
+    Parameters
+    ----------
+    lives : sequence of Life
+        Of all symbols of one source.
+    interval : int
+        Length of a bar, ns.
+    """
+    first = min((life.begin for life in lives), default=0)
+    last = max((life.end for life in lives), default=0)
+    longest = max(_LONGEST_BREAK if interval > NS_DAY // 2 else 0, _MOST_BARS * interval)
+    begins = [life for life in lives if life.begin > first]
+    for old in (life for life in lives if life.end < last):
+        for new in begins:
+            waits = 0 < new.begin - old.end <= longest
+            if waits and abs(new.open / old.close - 1) < _LARGEST_CHANGE:
+                yield old, new
 
 
 def names_there(
@@ -46,32 +78,29 @@ def successors(rows: Rows) -> tuple[str, ...]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from dataclasses import replace
     >>> from alphalab.data.synthetic import synthetic
     >>> rows = Rows.of(synthetic(100, 1))
     >>> halves = np.arange(100) // 50
-    >>> from dataclasses import replace
     >>> print(successors(replace(rows, symbols=("FB", "META"), symbol=halves))[0])
-    'FB' ends at 2020-01-03T04:00:00Z (close 97.6254) and 'META' begins with the next bar (open
-    97.5551): if they are one asset under a new name, rename FB=META
+    'FB' ends at 2020-01-03T04:00:00Z (close 97.6254) and 'META' begins at 2020-01-03T05:00:00Z
+    (open 97.5551): if they are one asset under a new name, rename FB=META
     """
     if len(rows.symbols) < 2:
         return ()
-    times = np.unique(rows.time)
-    series = [(name, places) for name, places in rows.by_symbol() if len(places)]
-    first = {int(rows.time[places[0]]): name for name, places in reversed(series)}
-    begins = {name: places[0] for name, places in series}
-    said = []
-    for old, places in series:
-        end = places[-1]
-        after = int(np.searchsorted(times, rows.time[end], side="right"))
-        new = first.get(int(times[after])) if after < len(times) else None
-        if new is None:
-            continue
-        close, open_ = rows.columns["close"][end], rows.columns["open"][begins[new]]
-        if abs(np.log(open_ / close)) < _LARGEST_CHANGE:
-            said.append(
-                f"{old!r} ends at {iso(rows.time[end])} (close {close:g}) and {new!r} begins with "
-                f"the next bar (open {open_:g}): if they are one asset under a new name, "
-                f"rename {old}={new}"
-            )
+    found = [(name, places) for name, places in rows.by_symbol() if len(places)]
+    open_, close = rows.columns["open"], rows.columns["close"]
+    lives = [
+        Life(name, int(rows.time[i]), float(open_[i]), int(rows.time[j]), float(close[j]))
+        for name, i, j in ((name, places[0], places[-1]) for name, places in found)
+    ]
+    longest = max((places for _, places in found), key=len)
+    interval = bar_spacing(rows.time[longest]) if len(longest) > 1 else NS_DAY
+    said = [
+        f"{old.symbol!r} ends at {iso(old.end)} (close {old.close:g}) and {new.symbol!r} begins at "
+        f"{iso(new.begin)} (open {new.open:g}): if they are one asset under a new name, "
+        f"rename {old.symbol}={new.symbol}"
+        for old, new in successions(lives, interval)
+    ]
     return tuple(said[:_SHOWN])
