@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alphalab.cli.flags import with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import (
     STRATEGY_HELP,
     RunFlags,
     announce_compilation,
     check_report,
-    with_run_flags,
 )
 from alphalab.errors import InputError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ASSUMPTIONS = ("Fill", "Costs", "Digest")
 
 
-@with_run_flags
+@with_flags(RunFlags)
 def backtest(
     strategy: Annotated[
         str,

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.flags import named_texts
 from alphalab.cli.output import Output
-from alphalab.errors import InputError, ParameterError
+from alphalab.errors import InputError
 
 if TYPE_CHECKING:
     from alphalab.cli.settings import RunFile
     from alphalab.data.bars import Bars
     from alphalab.data.quality.settings import QualitySettings
     from alphalab.data.store.scan import Scan
-
-Returned = TypeVar("Returned")
 
 STRATEGY_HELP = (
     "A file (strategies/x.py, or x.py:Class when it defines several), or the name of a reference"
@@ -218,42 +214,6 @@ class RunFlags:
     def parameters(self) -> dict[str, str]:
         """Return the parameters as texts by name."""
         return named_texts("--param", self.param or [], "a parameter reads name=value.")
-
-
-def with_run_flags(command: Callable[..., Returned]) -> Callable[..., Returned]:
-    """Give a command the flags of `RunFlags` where it has a parameter ``run``."""
-    flags = inspect.signature(RunFlags, eval_str=True).parameters
-    shown: list[inspect.Parameter] = []
-    for own in inspect.signature(command, eval_str=True).parameters.values():
-        shown += flags.values() if own.name == "run" else [own]
-
-    @wraps(command)
-    def with_flags(**given: Any) -> Returned:
-        run = RunFlags(**{name: given.pop(name) for name in flags})
-        return command(run=run, **given)
-
-    keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shown]
-    with_flags.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
-    return with_flags
-
-
-def named_texts(flag: str, given: Sequence[str], rule: str) -> dict[str, str]:
-    """Return what a flag that reads name=text was given, by name.
-
-    Examples
-    --------
-    >>> named_texts("--param", ["fast=5", "slow = 20"], "a parameter reads name=value.")
-    {'fast': '5', 'slow': '20'}
-    """
-    texts: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise ParameterError(f"{flag} {text!r}", rule=rule)
-        if name.strip() in texts:
-            raise ParameterError(f"{flag} {text!r}", rule="a name is given once.")
-        texts[name.strip()] = value.strip()
-    return texts
 
 
 def check_report(path: Path | None) -> None:

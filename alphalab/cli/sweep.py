@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import (
     STRATEGY_HELP,
     RunFlags,
     announce_compilation,
     check_report,
-    named_texts,
-    with_run_flags,
 )
 from alphalab.errors import ParameterError
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 _SHOWN = ("total_return", "annual_return", "sharpe", "max_drawdown", "exposure", "n_round_trips")
 
 
-@with_run_flags
+@with_flags(RunFlags)
 def sweep(
     strategy: Annotated[
         str | None,

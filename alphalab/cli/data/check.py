@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alphalab.cli.data.mapping_flags import MappingFlags, with_mapping_flags
+from alphalab.cli.data.mapping_flags import MappingFlags
 from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
-from alphalab.cli.running import check_report, named_texts
+from alphalab.cli.running import check_report
 
 if TYPE_CHECKING:
     from alphalab.data.quality.findings import Verdict
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _MOST = 40
 
 
-@with_mapping_flags
+@with_flags(MappingFlags)
 def check(
     data: Annotated[
         str,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.mapping_flags import MappingFlags, with_mapping_flags
+from alphalab.cli.data.mapping_flags import MappingFlags
 from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
-from alphalab.cli.running import named_texts
 
 if TYPE_CHECKING:
     from alphalab.data.sources.ingest import Ingested
@@ -26,7 +26,7 @@ Kind = Literal[
 ]
 
 
-@with_mapping_flags
+@with_flags(MappingFlags)
 def ingest(
     files: Annotated[
         list[str],

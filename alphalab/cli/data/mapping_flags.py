@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.running import named_texts
+from alphalab.cli.flags import named_texts
 from alphalab.errors import ParameterError
 
 if TYPE_CHECKING:
     from alphalab.data.sources.mapping import Mapping
 
-Returned = TypeVar("Returned")
 _PANEL = "How the source is written"
 
 
@@ -117,20 +113,3 @@ def _place(text: str) -> int:
             rule="columns of a file without a header are called by their place, from 0.",
         )
     return int(text)
-
-
-def with_mapping_flags(command: Callable[..., Returned]) -> Callable[..., Returned]:
-    """Give a command the flags of `MappingFlags` where it has a parameter ``source``."""
-    flags = inspect.signature(MappingFlags, eval_str=True).parameters
-    shown: list[inspect.Parameter] = []
-    for own in inspect.signature(command, eval_str=True).parameters.values():
-        shown += flags.values() if own.name == "source" else [own]
-
-    @wraps(command)
-    def with_flags(**given: Any) -> Returned:
-        source = MappingFlags(**{name: given.pop(name) for name in flags})
-        return command(source=source, **given)
-
-    keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shown]
-    with_flags.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
-    return with_flags

@@ -1,0 +1,58 @@
+"""Flags that several commands share: the fields of a class, each with its text for the help."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+from alphalab.errors import ParameterError
+
+Returned = TypeVar("Returned")
+
+
+def with_flags(kind: type) -> Callable[[Callable[..., Returned]], Callable[..., Returned]]:
+    """Return a decorator: a command gets the fields of a class as flags.
+
+    They stand where the command has a parameter of that class, which it is called with.
+    """
+    flags = inspect.signature(kind, eval_str=True).parameters
+
+    def decorate(command: Callable[..., Returned]) -> Callable[..., Returned]:
+        shown: list[inspect.Parameter] = []
+        place = ""
+        for own in inspect.signature(command, eval_str=True).parameters.values():
+            if own.annotation is kind:
+                place = own.name
+            shown += flags.values() if own.annotation is kind else [own]
+
+        @wraps(command)
+        def with_them(**given: Any) -> Returned:
+            made = kind(**{name: given.pop(name) for name in flags})
+            return command(**{place: made}, **given)
+
+        keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shown]
+        with_them.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+        return with_them
+
+    return decorate
+
+
+def named_texts(flag: str, given: Sequence[str], rule: str) -> dict[str, str]:
+    """Return what a flag that reads name=text was given, by name.
+
+    Examples
+    --------
+    >>> named_texts("--param", ["fast=5", "slow = 20"], "a parameter reads name=value.")
+    {'fast': '5', 'slow': '20'}
+    """
+    texts: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ParameterError(f"{flag} {text!r}", rule=rule)
+        if name.strip() in texts:
+            raise ParameterError(f"{flag} {text!r}", rule="a name is given once.")
+        texts[name.strip()] = value.strip()
+    return texts
