@@ -212,6 +212,15 @@ def test_gaps_and_a_late_listing(kind: str, store) -> None:
         assert server.n_asked(KLINES) < 31 + 40
 
 
+def test_an_empty_page_of_days_is_asked_for_again(store) -> None:
+    candles = hourly(48, start=START + 30 * DAY)
+    with ExchangeServer([listing(candles, "inverse")], START + 40 * DAY, most=24) as server:
+        server.faults = [Fault("interval=1d", change=lambda rows: [])]
+        ask(server, store, symbol="BTC/USD:BTC", since="2021-01-01")
+        assert server.faults[0].times == 0
+    assert stored(store) == expected(candles)
+
+
 def test_earlier_rows_join_the_stored_ones(server, store) -> None:
     ask(server, store, since="2021-01-11", until="2021-01-11")
     assert len(stored(store)) == 24
@@ -317,7 +326,6 @@ BEGIN = datetime.fromtimestamp(START / 1_000, UTC)
         ({"since": None}, DataError, "no time from which to fetch BTC/USDT"),
         ({"since": "2031-01-01"}, DataError, "it begins before it ends, and before now"),
         ({"since": "2021-01-02", "until": "2021-01-01"}, DataError, "it begins before it ends"),
-        ({"since": "January"}, DataError, "'January' is not a date"),
     ],
 )
 def test_what_cannot_be_fetched_is_said(options, error, words: str, server, store) -> None:
@@ -326,6 +334,26 @@ def test_what_cannot_be_fetched_is_said(options, error, words: str, server, stor
         ask(server, store, options.pop("what", "1h"), **options)
     assert words in str(caught.value)
     assert store.tables() == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"since": "January"}, "'January' is not a date"),
+        ({"until": "nonsense"}, "'nonsense' is not a date"),
+        ({"since": "2021-01-03", "until": "2021-01-01"}, "it begins before it ends"),
+        ({"symbol": ""}, "symbols ''"),
+        ({"symbol": "BTC/USDT, "}, "symbols 'BTC/USDT, '"),
+        ({"symbol": []}, "a symbol or more are named"),
+    ],
+)
+def test_what_no_exchange_has_to_tell_is_said_before_it_is_asked(
+    options, words: str, server, store
+) -> None:
+    with pytest.raises(DataError) as caught:
+        ask(server, store, **{"since": "2021-01-01", **options})
+    assert words in str(caught.value)
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,17 @@ def test_more_trades_at_one_time_than_a_page_holds(store) -> None:
     assert len(stored(store, "trades", venue="binance")) == 100
 
 
+@pytest.mark.parametrize("skip", [0, 1, 2, 5])
+def test_an_empty_page_of_ids_is_asked_for_again(skip: int, store) -> None:
+    trades = [Trade(row, START + row * 1_000, "buy", 1.0, 1.0) for row in range(200)]
+    market = Listing("BTC", "USDT", trades=trades)
+    with ExchangeServer([market], START + HOUR, most=30) as server:
+        server.faults = [Fault("fromId", skip=skip, change=lambda rows: [])]
+        ask(server, store, "trades", since="2021-01-01T00:01")
+        assert server.faults[0].times == 0
+    assert stored(store, "trades") == as_stored(trades[60:])
+
+
 def test_trades_that_the_exchange_has_no_more_are_told(store) -> None:
     market = Listing("BTC", "USDT", trades=trades_of(300, 1), candles={"1d": []})
     with ExchangeServer([market], market.trades[100].time) as server:

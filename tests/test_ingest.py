@@ -240,6 +240,26 @@ def test_arguments_that_do_not_go_together(
         bring(synthetic(50, 1), store, **options)
 
 
+def test_refused_instruments_leave_the_bars_as_they_are(tmp_path: Path, store: Store) -> None:
+    bring(hourly(tmp_path, 0, 2), store, instrument={"lot": 1})
+    more = hourly(tmp_path, 0, 4)
+    with pytest.raises(DataError, match=r"ACME.csv: instruments: .*lot: stored 1, given 2"):
+        bring(more, store, instrument={"lot": 2})
+    assert store.tables() == {"bars": 0, "instruments": 0}
+    done = bring(more, store, instrument={"lot": 2}, revise=True)
+    assert [(one.n_new, one.n_revised) for one in done.written] == [(2, 0), (0, 1)]
+
+
+def test_a_second_run_completes_an_interrupted_one(tmp_path: Path, store: Store) -> None:
+    path = hourly(tmp_path, 0, 4)
+    bring(path, store)  # as if it ended before the instruments
+    assert bring(path, store, instrument={"lot": 1}).written[1].n_new == 1
+
+
+def test_one_repair_may_be_a_text(tmp_path: Path, store: Store) -> None:
+    assert bring(hourly(tmp_path, 0, 3), store, repairs="sort").n_rows == 3
+
+
 # ---- on the command line ---------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import pickle
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from alphalab.data.store.store import Store
 from alphalab.data.store.view import View
 from alphalab.data.times import NS_DAY, nanoseconds
 from alphalab.errors import DataError, UnknownNameError
+from alphalab.research.provenance import data_of
 from alphalab.types import Instrument
 
 FIRST = nanoseconds("2024-01-01T21:00")
@@ -157,10 +159,68 @@ def test_the_version_reads_the_same_again(store: Store, monkeypatch: pytest.Monk
     assert store.bars("xtest", "1d", versions=0).symbols == ("AAA", "BBB")
 
 
-def test_parts_keep_the_version(store: Store) -> None:
+FUNDING = pa.table({"time": [day(1.125)], "symbol": ["AAA"], "funding_rate": [0.01]})
+SPLIT = pa.table({"ex_date": [day(1)], "symbol": ["AAA"], "split": [2.0]})
+SEEN = pa.table({"time": [day(0)], "known": [day(1)], "value": [1.0]})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda bars: bars.rows(1, 3),
+        lambda bars: bars.between("2024-01-02"),
+        lambda bars: bars.select(["AAA"]),
+        lambda bars: bars.with_columns({"x": bars.close}),
+        lambda bars: bars.with_instruments(taker_bps=7),
+        lambda bars: bars.with_instruments(kind="linear", funding_hours=8).with_funding(FUNDING),
+        lambda bars: bars.with_actions(SPLIT),
+        lambda bars: bars.with_actions(SPLIT).adjusted(as_of="2024-01-04"),
+        lambda bars: bars.with_observations(SEEN, "x"),
+        lambda bars: bars.with_timeframe("1d"),
+        lambda bars: bars.resample("2d"),
+    ],
+)
+def test_what_is_made_of_bars_has_no_version(
+    store: Store, make: Callable[[Bars], Bars], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHALAB_STORE", store.url)
     bars = store.bars("xtest", "1d")
-    for part in (bars.rows(1, 3), bars.select(["AAA"]), bars.between("2024-01-02")):
-        assert part.version == bars.version and part.id != bars.id
+    made = make(bars)
+    assert made.version == "" and made.id != bars.id
+    assert made.notes.count(f"made of {bars.version}") == 1
+    again = made.with_instruments(taker_bps=9)
+    assert again != made and again.notes.count(f"made of {bars.version}") == 1
+    assert load(bars.version) == bars and data_of(made, None)["id"] == made.id
+
+
+def test_what_is_the_same_keeps_the_version(store: Store) -> None:
+    bars = store.bars("xtest", "1d")
+    for same in (
+        bars.between("2024-01-01"),
+        bars.select(bars.symbols),
+        bars.with_instruments(lot=0.0),
+        pickle.loads(pickle.dumps(bars)),
+    ):
+        assert (same.version, same.id, same.notes) == (bars.version, bars.id, bars.notes)
+
+
+@pytest.mark.parametrize(
+    "versions", [1.0, "x", -1, [1], {"bars": "x"}, {"bars": -1}, {"funding": 1.5}]
+)
+def test_what_is_no_version(store: Store, versions: Any) -> None:
+    with pytest.raises(DataError, match=r"versions? .*\n.*Rule: .*17"):
+        store.bars("xtest", "1d", versions=versions)
+
+
+def test_names_may_be_of_numpy(store: Store) -> None:
+    store.write("bars", rows({"AAA": dict.fromkeys(range(10, 40), 10.0)}))
+    names = np.array(["AAA"])
+    bars = store.bars("xtest", "1d", symbols=names, versions={"bars": np.int64(1)})
+    assert bars == store.bars("xtest", "1d", symbols="AAA")
+    assert {type(x) for x in (*bars.symbols, *bars.select(names[:1]).symbols)} == {str}
+    assert al.backtest(al.Expression(text="where(close > 10, 1, 0)"), bars).digest
+    with pytest.raises(DataError, match="symbol number 0 is 5"):
+        store.bars("xtest", "1d", symbols=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_members_without_bars_are_named(store: Store) -> None:
     assert bars.symbols == ("A", "B", "C")
     assert "universe 'top': 1 of 4 members have no bars: E" in bars.notes
     store.write("bars", rows({"Z": {0: 1.0}}, "other"))
-    with pytest.raises(DataError, match="bars of none of the 4 members of 'top'"):
+    with pytest.raises(DataError, match="bars of none of the 3 members of 'top'"):
         store.bars("other", "1d", universe="top")
 
 

@@ -446,7 +446,10 @@ def test_notes_tell_of_what_is_not_whole() -> None:
     again = stored.resample("1h")
     assert again.instrument_changes == (change,)
     assert again.version == "" and again.source == "v"
-    assert again.notes[0] == "resampled from 10m to 1h: store:v/10m@bars=3"
+    assert again.notes[:2] == ("made of store:v/10m@bars=3", "resampled from 10m to 1h")
+    finer = stored.with_timeframe("1h", "close")
+    assert finer.notes[0] == again.notes[0] and finer.columns.keys() - bars.columns == {"close_1h"}
+    assert finer.notes[1:4] == tuple(f"columns of 1h: {note}" for note in hours.notes[:3])
 
 
 @pytest.mark.parametrize(
@@ -458,6 +461,7 @@ def test_notes_tell_of_what_is_not_whole() -> None:
         ("1d", {"offset": "12h", "calendar": "XNYS"}, "of whole days"),
         ("36h", {"calendar": "XNYS"}, "sessions are not cut"),
         ("1w", {}, "'1w' is not a length of time"),
+        (None, {}, "None is not a length of time"),
         ("7d", {}, "no 7d window has closed"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from random_stores import Made, random_store
 
 import alphalab as al
 from alphalab.data.store.log import Series
@@ -224,6 +225,79 @@ def test_members_and_observations_are_seen_in_the_same_rows(
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows, **asked)
     assert al.backtest(Moody(), scan).digest == result.digest
     assert result.metrics["n_fills"] > 20
+
+
+def agree(made: Made) -> bool:
+    """Compare a scan with memory, in blocks of any size; tell whether there was anything."""
+
+    def run(bars: object) -> object:
+        return al.backtest(made.strategy, bars, **made.options)
+
+    try:
+        bars = al.load(made.address, store=made.store.url, **made.asked)
+        result = run(bars)
+    except al.AlphalabError as error:  # then a scan fails, too
+        with pytest.raises(type(error)):
+            run(al.scan(made.address, store=made.store, **made.asked))
+        return False
+    for block_rows in (1, 7, 10**6):
+        scan = al.scan(made.address, store=made.store, block_rows=block_rows, **made.asked)
+        assert run(scan).digest == result.digest
+        for name in ("version", "symbols", "instruments", "instrument_changes"):
+            assert getattr(scan, name) == getattr(bars, name)
+        blocks = list(scan.blocks(tuple(bars.columns)))
+        for name, values in bars.columns.items():
+            joined = np.concatenate([block.columns[name] for block in blocks])
+            np.testing.assert_array_equal(joined, values, err_msg=name)
+    return result.fills.size > 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_stores(tmp_path: Path, seed: int) -> None:
+    agree(random_store(tmp_path, seed))
+
+
+@pytest.mark.slow
+def test_many_random_stores(tmp_path: Path) -> None:
+    traded = [agree(random_store(tmp_path / str(seed), seed)) for seed in range(100, 300)]
+    assert sum(traded) > 100
+
+
+def test_columns_of_the_bars_stay_where_the_store_has_no_others(tmp_path: Path) -> None:
+    """Splits beside prices count, as long as no event of the venue names their symbol."""
+    base = al.load("synthetic:rows=60,symbols=2,seed=3,bar=1h,gaps=0")
+    prices = {name: values.copy() for name, values in base.columns.items()}
+    own = np.full((60, 2), np.nan)
+    for name in ("open", "high", "low", "close"):
+        prices[name][30:, 1] /= 2
+    own[30, 1] = 2.0
+    store = stored(tmp_path, al.Bars(base.time, base.symbols, prices | {"split": own}))
+    at = pa.array([int(base.time[10]) // 1_000])
+    event = {"venue": ["x"], "symbol": ["SYN1"], "time": at, "known": at}
+    store.write("actions", table(**event, split=pa.array([None], pa.float64()), dividend=[0.5]))
+    how = {"actions": "cash", "margin": MARGIN}
+    result = al.backtest(Momentum(n=5), al.load("store:x/1h", store=tmp_path), **how)
+    scan = al.scan("store:x/1h", store=store, block_rows=20)
+    assert al.backtest(Momentum(n=5), scan, **how).digest == result.digest
+
+
+@pytest.mark.parametrize("read", [al.load, al.scan])
+def test_an_observation_does_not_hide_a_column(tmp_path: Path, market: al.Bars, read) -> None:
+    store = stored(tmp_path, market.with_columns({"mood": market.close}))
+    at = pa.array([0])
+    store.write("observations", table(name=["mood"], symbol=[""], time=at, known=at, value=[1.0]))
+    with pytest.raises(al.DataError, match="column 'mood' already"):
+        read("store:x/1h", store=tmp_path, observations=["mood"])
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_row_or_two(tmp_path: Path, rows: int) -> None:
+    bars = al.load(f"synthetic:rows={rows},symbols=1,bar=1h,gaps=0")
+    store = al.Store(tmp_path)
+    store.write("bars", rows_of(bars))
+    summary = al.backtest(Momentum(), al.scan("store:x/1h", store=store, block_rows=1))
+    assert summary.n_rows == rows
+    assert np.isnan(summary.metrics["sharpe"])
 
 
 def test_part_of_a_store(tmp_path: Path, market: al.Bars) -> None:

@@ -107,6 +107,16 @@ def test_further_columns(store: Store) -> None:
     assert "oi" not in store.read("bars", version=0).column_names
 
 
+def test_further_columns_are_spelled_in_one_way(store: Store) -> None:
+    store.write("bars", bar_rows("A", 0, 2, vwap=[5.0, 6.0]))
+    for symbol, revise in (("A", True), ("B", False)):
+        with pytest.raises(DataError, match="column 'VWAP', where the table has 'vwap'"):
+            store.write("bars", bar_rows(symbol, 1, 3, VWAP=[6.0, 7.0]), revise=revise)
+    with pytest.raises(DataError, match="column 'Volume', where the table has 'volume'"):
+        store.write("bars", bar_rows("B", 0, 1, Volume=[6.0]).drop_columns("volume"))
+    assert store.version("bars") == 0
+
+
 def test_rows_that_are_there_twice(store: Store) -> None:
     twice = pa.concat_tables([bar_rows("A", 0, 3), bar_rows("A", 1, 2)])
     assert store.write("bars", twice) == ("bars", 0, 3, 0, 1)
@@ -127,7 +137,8 @@ def _with(name: str, values: object, kind: pa.DataType | None = None) -> pa.Tabl
     return rows.set_column(rows.column_names.index(name), name, column)
 
 
-NS = pa.timestamp("ns", "UTC")
+NS, S = pa.timestamp("ns", "UTC"), pa.timestamp("s", "UTC")
+FAR = 9_214_646_400  # 2262-01-01, in seconds since 1970
 
 
 @pytest.mark.parametrize(
@@ -145,6 +156,9 @@ NS = pa.timestamp("ns", "UTC")
         (_with("time", [0, 1]), "column 'time' has type int64"),
         (_with("time", [0, 1], pa.timestamp("us")), "timestamps with a time zone"),
         (_with("time", [0, 1_500], NS), "row 1: time is 1970-01-01T00:00:00.000001500Z"),
+        (_with("time", [0, FAR], S), "bars, row 1: time is 2262-01-01T00:00:00Z"),
+        (_with("time", [-FAR, 0], S), "bars, row 0: time is 1677-12-31T00:00:00Z"),
+        (_with("time", [0, 10**9 * FAR], NS), "row 1: time is 2262-01-01T00:00:00.000000000Z"),
         (_with("Close", [1.0, 1.0]), "column 'close' is there twice"),
         (_with("open interest", [1.0, 1.0]), "column 'open interest'"),
         (_with("note", ["x", "y"]), "column 'note' has type string"),
@@ -155,6 +169,24 @@ def test_rows_that_are_refused(store: Store, rows: pa.Table, message: str) -> No
         store.write("bars", rows)
     assert message in str(caught.value)
     assert store.tables() == {}
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_an_end_that_never_comes_is_null(store: Store, unit: str) -> None:
+    texts = {"name": ["u", "u"], "symbol": ["A", "B"]}
+    start = times(0, 2)
+    ends = np.array(["1970-01-03", "9999-12-31"], f"M8[{unit}]")
+    rows = pa.table({**texts, "start": start, "known": start})
+    ended = rows.append_column("end", pa.array(ends).cast(pa.timestamp(unit, "UTC")))
+    with pytest.raises(DataError) as caught:
+        store.write("universe", ended)
+    assert "universe, row 1: end is 9999-12-31T00:00:00" in str(caught.value)
+    assert "(null): that means still" in str(caught.value)
+    last = "2261-12-31T23:59:59.999999"
+    edges = pa.array(np.array([last, None], "M8[us]")).cast(pa.timestamp("us", "UTC"))
+    store.write("universe", rows.append_column("end", edges))
+    assert store.members("u", last) == ("B",)
+    assert store.members("u", "2261-12-31") == ("A", "B")
 
 
 def test_names_that_do_not_exist(store: Store) -> None:
@@ -170,9 +202,12 @@ def test_names_that_do_not_exist(store: Store) -> None:
         store.read("bars", columns=["closes"])
     with pytest.raises(UnknownNameError, match="column of funding 'rates': did you mean 'rate'"):
         store.write("funding", pa.Table.from_pylist([rate]))
-    for version in (-1, 1, 99):
-        with pytest.raises(DataError, match=f"there is no version {version}"):
+    for version in (-1, 1, 99, "1", "0", 0.5):
+        with pytest.raises(DataError, match=f"there is no version {version!r}"):
             store.read("bars", version=version)
+    for symbol in (5, None, ["A", 5]):
+        with pytest.raises(DataError, match=r"where: symbol=(5|None)"):
+            store.read("bars", where={"symbol": symbol})
     with pytest.raises(DataError, match="there is no version 0"):
         store.read("funding", version=0)
     with pytest.raises(UnknownNameError, match="known names are abfs"):
@@ -196,6 +231,8 @@ def test_what_is_read(store: Store) -> None:
     assert store.read("bars", start="1970-01-01T00:01:00.000000001").num_rows == 3 * 2_998
     only = store.read("bars", columns=["close", "symbol"], end="1970-01-01T00:00")
     assert only.to_pydict() == {"close": [1, 1, 1], "symbol": ["A", "B", "C"]}
+    assert store.read("bars", columns="close").column_names == ["close"]
+    assert store.read("bars", version=np.int64(0)).num_rows == 9_000
     empty = store.read("funding", columns=["rate"])
     assert empty.num_rows == 0 and empty.column_names == ["rate"]
 
@@ -208,6 +245,7 @@ def test_a_time_between_milliseconds_is_found(store: Store) -> None:
     assert store.read("bars", **span).num_rows == 1
     assert store.sql("select * from bars where time >= '2023-11-14 22:13:20.123456Z'").num_rows == 1
     assert store.write("bars", store.read("bars")).n_same == 1
+    assert store.series("bars")[0].last == 1_700_000_000_123_000_000
 
 
 def test_files_that_are_left_out_hold_no_answer(store: Store) -> None:

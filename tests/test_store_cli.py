@@ -14,7 +14,7 @@ from store_rows import bar_rows, times
 from alphalab.data.store.address import Address, parse_versions
 from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.store import Store
-from alphalab.errors import AlphalabError, DataError
+from alphalab.errors import AlphalabError, DataError, ParameterError
 
 RECORD = {"source": "a.csv", "repairs": [{"step": "drop", "said": "3 rows dropped"}]}
 
@@ -48,16 +48,22 @@ SECRET = pa.table({"x": [1]})
     ("query", "message"),
     [
         ("selec", "syntax error"),
-        ("", "a query reads select"),
+        ("", "a query is one SELECT"),
+        ("select 1; select 2", "is SELECT and SELECT"),
+        ("select 1; drop view bars", "is SELECT and DROP"),
+        ("drop view bars", "is DROP"),
+        ("create table mine (x int)", "is CREATE"),
+        ("explain select 1", "is EXPLAIN"),
+        ("pivot bars on symbol using max(close)", "Name the values of a pivot"),
         ("select * from trades", "tables of this store are bars, funding"),
         ("select * from SECRET", "does not exist"),
         ("select * from '{file}'", "disabled by configuration"),
         ("select * from read_csv('/etc/passwd')", "disabled by configuration"),
-        ("copy bars to '{file}'", "disabled by configuration"),
-        ("attach '{file}'", "disabled by configuration"),
-        ("install httpfs", "disabled by configuration"),
-        ("set enable_external_access = true", "configuration has been locked"),
-        ("insert into bars select * from bars", "bars"),
+        ("copy bars to '{file}'", "is COPY"),
+        ("attach '{file}'", "is ATTACH"),
+        ("install httpfs", "a query is one SELECT"),
+        ("set enable_external_access = true", "is SET"),
+        ("insert into bars select * from bars", "is INSERT"),
     ],
 )
 def test_a_query_reads_tables_and_nothing_else(
@@ -139,10 +145,14 @@ def test_sql_on_the_command_line(store: Store, cli: Callable[..., Run]) -> None:
         {"time": "1970-01-01T00:00:00Z", "d": 1.5, "l": [1], "x": None, "i": None}
     ]
     assert answer["more"] is True
-    for query in ("describe bars", "show tables", "explain select * from bars", "pragma version"):
+    pivot = "pivot bars on symbol in ('A/B', 'C') using max(close) group by venue;"
+    for query in ("describe bars", "show tables", "summarize bars", "from funding", pivot):
         assert cli("data", "sql", query, "--json", *at).object["more"] is False
     last = "select time from bars order by time desc"
     assert store.sql(last, limit=1).equals(store.sql(last).slice(0, 1))
+    assert store.sql(last, limit=0).num_rows == 0
+    with pytest.raises(ParameterError, match="limit=-1"):
+        store.sql(last, limit=-1)
 
 
 @pytest.mark.parametrize(

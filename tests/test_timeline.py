@@ -207,7 +207,11 @@ def test_changes_belong_to_the_identity() -> None:
     assert pickle.loads(pickle.dumps(bars)) == bars
     two = changed(panel(), (40, LATER), (19, AFTER))
     assert two == changed(panel(), (19, AFTER), (40, LATER))
-    assert two.rows(30, 50).instrument_changes == two.instrument_changes
+    part = two.rows(30, 50)
+    assert (part.instruments, part.instrument_changes) == (
+        (AFTER, BEFORE[1]),
+        two.instrument_changes[1:],
+    )
     assert two.select(["SYN2"]).instrument_changes == two.instrument_changes[1:]
     cheap = two.with_instruments(taker_bps=7)
     assert {x.instrument.taker_bps for x in cheap.instrument_changes} == {7.0}
@@ -233,3 +237,25 @@ def test_a_part_begins_with_what_is_in_force() -> None:
     part = bars.rows(30, 60)
     alone = part.with_instruments((AFTER, BEFORE[1]))
     same(push(engine_of(part), part, 0, 30), push(engine_of(alone), alone, 0, 30))
+
+
+@pytest.mark.parametrize(("i0", "i1"), [(0, 20), (0, 21), (19, 60), (20, 60), (5, 41), (39, 60)])
+def test_a_part_trades_as_the_same_rows_of_the_whole(i0: int, i1: int) -> None:
+    bars = changed(panel(), (19, AFTER), (40, LATER))
+    part = bars.rows(i0, i1)
+    whole = engine_of(bars)
+    same(push(engine_of(part), part, 0, i1 - i0), push(whole, bars, i0, i1))
+    assert all(part.time[0] <= x.time < part.time[-1] for x in part.instrument_changes)
+
+
+def test_spans_around_what_may_not_change_run_apart() -> None:
+    other = Instrument(symbol="SYN1", multiplier=2.0, calendar="XNYS")
+    bars = changed(panel(), (19, other))
+    with pytest.raises(DataError, match=r"apart: bars.between"):
+        engine_of(bars)
+    change = np.datetime64(bars.instrument_changes[0].time, "ns")
+    before, after = bars.between(end=change), bars.between(change + 1)
+    assert before.n_rows + after.n_rows == bars.n_rows
+    assert before.instruments == BEFORE and after.instruments == (other, BEFORE[1])
+    for part in (before, after):
+        engine_of(part)

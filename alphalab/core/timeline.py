@@ -98,5 +98,5 @@ def _check(before: Instrument, change: InstrumentChange) -> None:
                 f"{before.symbol!r}: {name} changes from {old!r} to {new!r} at "
                 f"{np.datetime64(change.time, 'ns').astype('M8[s]')}Z",
                 rule=f"while an account trades, {', '.join(CHANGEABLE)} may change.",
-                fix="Run the spans before and after it apart: bars.between(...).",
+                fix="Run the rows up to then and those after it apart: bars.between(...).",
             )

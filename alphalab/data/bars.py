@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
 import numpy as np
 
 from alphalab.data import rules
+from alphalab.data.identity import identity_of
 from alphalab.data.times import Instant, iso, rows_per_year
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
@@ -45,7 +44,8 @@ class Bars:
     notes : sequence of str
         Statements that every report on this data has to show.
     version : str
-        What to ask a store for to get the same data again; empty for what no store holds.
+        What to ask a store for to get the same data again; empty for what no store holds. Other
+        bars made of these have none: one of their notes says what they were made of.
 
     Attributes
     ----------
@@ -288,6 +288,12 @@ class Bars:
         _ = self.periods_per_year
         return self._annual
 
+    def _annual_with(self, instruments: Sequence[Instrument]) -> tuple[float, str] | None:
+        """Return rows a year with other instruments: None if another calendar may tell others."""
+        derived = self._derived_annual()
+        same = _calendars(instruments) == _calendars(self.instruments)
+        return derived if same or not (derived and derived[1]) else None
+
     @property
     def id(self) -> str:
         """Identity of the data: 32 hexadecimal digits.
@@ -296,7 +302,7 @@ class Bars:
         columns nor `source` nor `notes` counts.
         """
         if self._id is None:
-            self._id = _identity(self)
+            self._id = identity_of(self)
         return self._id
 
     @property
@@ -332,11 +338,12 @@ class Bars:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the parts: what was checked once is not checked again."""
-        state = {name: getattr(self, name) for name in self.__slots__}
-        return _assemble, (state | {"columns": dict(self.columns)},)
+        return _assemble, (self._state | {"columns": dict(self.columns)},)
 
     def rows(self, i0: int, i1: int) -> Bars:
         """Return rows i0 to i1 (not included) without copying them.
+
+        Instruments are those of the first of them; changes that no row of them meets are left out.
 
         Raises
         ------
@@ -345,9 +352,18 @@ class Bars:
         """
         if not 0 <= i0 < i1 <= self.n_rows:
             raise DataError(f"rows({i0}, {i1})", rule=f"0 <= i0 < i1 <= {self.n_rows} (n_rows).")
+        if (i0, i1) == (0, self.n_rows):
+            return self
+        time = self.time[i0:i1]
+        instruments, changes = rules.instruments_between(
+            self.instruments, self.instrument_changes, int(time[0]), int(time[-1])
+        )
         return self._with(
-            time=self.time[i0:i1],
+            time=time,
             columns={name: values[i0:i1] for name, values in self.columns.items()},
+            instruments=instruments,
+            instrument_changes=changes,
+            _annual=self._annual_with(instruments),
         )
 
     def between(self, start: Instant | None = None, end: Instant | None = None) -> Bars:
@@ -381,6 +397,8 @@ class Bars:
             A symbol that is not there; near ones are suggested.
         """
         names = rules.checked_symbols(symbols)
+        if names == self.symbols:
+            return self
         places = {name: place for place, name in enumerate(self.symbols)}
         for name in names:
             if name not in places:
@@ -400,10 +418,7 @@ class Bars:
 
     def with_columns(self, columns: Mapping[str, Any]) -> Bars:
         """Return bars with columns, (T, N), added or replaced; they are checked like all others."""
-        merged = {**self.columns, **columns}
-        return self._with(
-            columns=rules.checked_columns(merged, self.time, self.symbols, self.source)
-        )
+        return self._joined(columns)
 
     def with_instruments(
         self,
@@ -441,13 +456,11 @@ class Bars:
         if changes is not None:
             later = rules.checked_changes(changes, self.symbols)
         changed = rules.changed_instruments(given, symbol, fields)
-        derived = self._derived_annual()
-        if derived and derived[1] and _calendars(changed) != _calendars(self.instruments):
-            derived = None  # another calendar may tell another number of rows a year
+        later = rules.changed_changes(later, symbol, fields)
+        if (changed, later) == (self.instruments, self.instrument_changes):
+            return self
         return self._with(
-            instruments=changed,
-            instrument_changes=rules.changed_changes(later, symbol, fields),
-            _annual=derived,
+            instruments=changed, instrument_changes=later, _annual=self._annual_with(changed)
         )
 
     def with_funding(self, given: Any) -> Bars:
@@ -472,7 +485,7 @@ class Bars:
         from alphalab.data.events import funding_column
 
         column, said = funding_column(self, given)
-        return self.with_columns({"funding": column})._with(_notes=self._notes + said)
+        return self._joined({"funding": column}, said)
 
     def with_actions(self, given: Any) -> Bars:
         """Return bars with splits and dividends as the columns ``split`` and ``dividend``.
@@ -486,11 +499,10 @@ class Bars:
         """
         from alphalab.data.events import action_columns
 
-        columns, said = action_columns(self, given)
-        return self.with_columns(columns)._with(_notes=self._notes + said)
+        return self._joined(*action_columns(self, given))
 
     def with_observations(
-        self, given: Any, names: Sequence[str] | None = None, *, max_age: str | None = None
+        self, given: Any, names: str | Sequence[str] | None = None, *, max_age: str | None = None
     ) -> Bars:
         """Return bars with a column for each name of observations, joined as they became known.
 
@@ -504,8 +516,7 @@ class Bars:
         """
         from alphalab.data.observations import observation_columns
 
-        columns, said = observation_columns(self, given, names, max_age)
-        return self.with_columns(columns)._with(_notes=self._notes + said)
+        return self._joined(*observation_columns(self, given, names, max_age))
 
     def adjusted(
         self,
@@ -538,7 +549,7 @@ class Bars:
         past = self if as_of is None else self.between(end=as_of)
         columns = adjusted_columns(past, dividends, ahead)
         said = statement(dividends, past.end if as_of is None else str(as_of))
-        return past._with(columns=columns, _notes=(*past._notes, said))
+        return past._with((said,), columns=columns)
 
     def resample(
         self, interval: str, *, calendar: str | None = None, offset: str | None = None
@@ -558,7 +569,7 @@ class Bars:
     def with_timeframe(
         self,
         interval: str,
-        columns: Sequence[str] | None = ("close",),
+        columns: str | Sequence[str] | None = ("close",),
         *,
         calendar: str | None = None,
         offset: str | None = None,
@@ -571,11 +582,30 @@ class Bars:
 
         return with_timeframe(self, interval, columns, calendar=calendar, offset=offset)
 
-    def _with(self, **changes: Any) -> Bars:
-        state = {name: getattr(self, name) for name in self.__slots__}
+    def named(self, version: str) -> Bars:
+        """Return the same bars as what a store gives when it is asked for a version."""
+        return _assemble(self._state | {"version": version})
+
+    def _joined(self, columns: Mapping[str, Any], said: tuple[str, ...] = ()) -> Bars:
+        merged = {**self.columns, **columns}
+        checked = rules.checked_columns(merged, self.time, self.symbols, self.source)
+        return self._with(said, columns=checked)
+
+    def _with(self, said: tuple[str, ...] = (), **changes: Any) -> Bars:
+        """Return bars of other content, which no store gives; a note says what of."""
         # What the whole says about its market holds for a part that is too short to tell.
-        state["_annual"] = self._derived_annual()
-        return _assemble(state | {"_id": None, "_quality": None} | changes)
+        kept = self._state | {"_annual": self._derived_annual(), "version": ""}
+        notes = {"_notes": self._made_of + said}
+        return _assemble(kept | notes | {"_id": None, "_quality": None} | changes)
+
+    @property
+    def _made_of(self) -> tuple[str, ...]:
+        """The notes of what is made of these bars."""
+        return self._notes + ((f"made of {self.version}",) if self.version else ())
+
+    @property
+    def _state(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def _assemble(state: dict[str, Any]) -> Bars:
@@ -586,21 +616,6 @@ def _assemble(state: dict[str, Any]) -> Bars:
         array.setflags(write=False)
     bars.columns = MappingProxyType(dict(bars.columns))
     return bars
-
-
-def _identity(bars: Bars) -> str:
-    names = sorted(bars.columns)
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(msgspec.json.encode([bars.n_rows, bars.symbols, names]))
-    digest.update(msgspec.json.encode(bars.instruments, order="sorted"))
-    for change in bars.instrument_changes:
-        digest.update(msgspec.json.encode(change, order="sorted"))
-    digest.update(bars.time.astype("<i8", copy=False).tobytes())
-    for name in names:
-        values = bars.columns[name]
-        # NaN has many bit patterns, and processors differ in the one they make.
-        digest.update(np.where(np.isnan(values), np.nan, values).astype("<f8", copy=False).data)
-    return digest.hexdigest()
 
 
 def _calendars(instruments: Sequence[Instrument]) -> list[str]:

@@ -109,7 +109,7 @@ def load(
     if isinstance(name, str) and name.startswith(_ADDRESS):
         _only_for_files(name, bar_label, mapping)
         asked: dict[str, Any] = {"symbols": symbols, "start": start, "end": end, "adjust": adjust}
-        more = {"as_of": as_of, "universe": universe, "observations": tuple(observations)}
+        more = {"as_of": as_of, "universe": universe, "observations": observations}
         return _from_store(name, store, asked | more)
     for option, value in (
         ("universe", universe),

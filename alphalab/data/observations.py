@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from alphalab.data import arrow
 from alphalab.data.events import column_named, given_table
+from alphalab.data.rules import names_of
 from alphalab.data.sources.columns import SYMBOL_NAMES
 from alphalab.data.times import duration_text, iso, parse_duration
 from alphalab.errors import DataError, UnknownNameError
@@ -54,7 +55,7 @@ class _Observations(NamedTuple):
 
 
 def observation_columns(
-    bars: Bars, given: Any, names: Sequence[str] | None, max_age: str | None
+    bars: Bars, given: Any, names: str | Sequence[str] | None, max_age: str | None
 ) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
     """Return a column for each name, (T, N), and what a report has to say about them.
 
@@ -70,7 +71,7 @@ def observation_columns(
         the end of a quarter), ``known`` (since when it could be used), ``value``, ``name``, and
         ``symbol``, empty where a value is about all. Without a column for names there is one name;
         without one for symbols all is about all. Or what `Store.read("observations")` gives.
-    names : sequence of str, optional
+    names : str or sequence of str, optional
         The names to join. Not given: all.
     max_age : str, optional
         How long a value counts after it became known, such as ``"7d"``; later the column is NaN.
@@ -104,8 +105,9 @@ def observation_columns(
     >>> bars.with_observations(earnings)["earnings"].ravel()
     array([ nan, 1.2 , 1.2 , 1.15])
     """
+    names = None if names is None else names_of(names)
     observed = _read(given, names)
-    chosen = observed.names if names is None else tuple(names)
+    chosen = observed.names if names is None else names
     for name in chosen:
         if name in bars.columns:
             raise DataError(

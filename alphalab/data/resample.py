@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.data.bars import Bars
-from alphalab.data.rules import PRICES
+from alphalab.data.rules import PRICES, names_of
 from alphalab.data.times import NS_SECOND, bar_spacing
 from alphalab.data.windows import Cut, cut
 from alphalab.errors import DataError, UnknownNameError
@@ -53,7 +53,7 @@ def resample(
         ``buy_volume``, ``traded_value`` of bars made of trades: the sum, NaN where a part is
         unknown; split: the product; dividend: cash per unit after all; other columns: the last
         known value. Prices and units before a split inside a bar are turned into those after it.
-        `version` is empty; a note says which one was resampled.
+        `version` is empty; a note says which one they were made of.
 
     Raises
     ------
@@ -68,6 +68,10 @@ def resample(
     In sessions, a row belongs to the one that opened last before it. One row of each, its last, may
     be stamped later than the close (dates of the day after, a close of 16:00 on days that end at
     13:00): the bar then has that later time.
+
+    A calendar tells which sessions were held, and so knows of closures that nobody expected: the
+    week of 2001-09-10 in New York is labelled by the close of that Monday, since no other session
+    of it was held. Its prices were known then, but not that the week was over.
 
     Examples
     --------
@@ -89,14 +93,14 @@ def resample(
         instruments=bars.instruments,
         instrument_changes=bars.instrument_changes,
         source=bars.source,
-        notes=(*bars._notes, *windows.notes),
+        notes=(*bars._made_of, *windows.notes),
     )
 
 
 def with_timeframe(
     bars: Bars,
     interval: str,
-    columns: Sequence[str] | None = ("close",),
+    columns: str | Sequence[str] | None = ("close",),
     *,
     calendar: str | None = None,
     offset: str | None = None,
@@ -111,7 +115,7 @@ def with_timeframe(
     bars : Bars
     interval, calendar, offset : str
         As in `resample`.
-    columns : sequence of str, optional
+    columns : str or sequence of str, optional
         What to add. None: a column for each that is there.
 
     Raises
@@ -128,7 +132,7 @@ def with_timeframe(
     >>> (bars["close_1h"] == bars.close).ravel().tolist()
     [False, True, False, True, False, True]
     """
-    names = tuple(bars.columns if columns is None else columns)
+    names = names_of(bars.columns if columns is None else columns)
     for name in names:
         if name not in bars.columns:
             raise UnknownNameError("column", name, bars.columns)
@@ -146,7 +150,7 @@ def with_timeframe(
         if coarse:
             values[last >= 0] = coarse[name][last[last >= 0]]
         added[f"{name}_{interval}"] = values
-    return bars.with_columns(added)
+    return bars._joined(added, tuple(f"columns of {interval}: {note}" for note in windows.notes))
 
 
 def _columns(bars: Bars, windows: Cut) -> dict[str, FloatArray]:

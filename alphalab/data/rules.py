@@ -5,7 +5,7 @@ Nothing is repaired: a row that breaks a rule is refused, and the message names 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -55,9 +55,22 @@ def _writeable(array: NDArray[Any]) -> bool:
     return False
 
 
+def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names as plain texts; a text alone is one name.
+
+    Examples
+    --------
+    >>> names_of("close"), names_of(np.array(["A", "B"]))
+    (('close',), ('A', 'B'))
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        names = (names,)
+    return tuple(str(name) if isinstance(name, str) else name for name in names)
+
+
 def checked_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
     """Return the symbols: at least one, each a text of its own."""
-    names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    names = names_of(symbols)
     if not names:
         raise DataError("no symbols", rule="a panel has at least one symbol.")
     seen: set[str] = set()
@@ -245,6 +258,23 @@ def checked_changes(
         if change.instrument.symbol not in symbols:
             raise UnknownNameError("symbol", change.instrument.symbol, symbols)
     return tuple(sorted(changes, key=lambda x: (x.time, symbols.index(x.instrument.symbol))))
+
+
+def instruments_between(
+    instruments: tuple[Instrument, ...],
+    changes: tuple[InstrumentChange, ...],
+    first: int,
+    last: int,
+) -> tuple[tuple[Instrument, ...], tuple[InstrumentChange, ...]]:
+    """Return the instruments of the row at one time, and what becomes of them up to another.
+
+    A change holds from the first row on that ends after it. `changes` are in the order of time.
+    """
+    if not changes:
+        return instruments, ()
+    now = {instrument.symbol: instrument for instrument in instruments}
+    now |= {x.instrument.symbol: x.instrument for x in changes if x.time < first}
+    return tuple(now.values()), tuple(x for x in changes if first <= x.time < last)
 
 
 def changed_changes(

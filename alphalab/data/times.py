@@ -148,7 +148,7 @@ def parse_duration(text: str) -> int:
     >>> parse_duration("5m") == 300 * NS_SECOND
     True
     """
-    number, unit = text[:-1], text[-1:]
+    number, unit = (text[:-1], text[-1:]) if isinstance(text, str) else ("", "")
     if not (number.isascii() and number.isdigit()) or unit not in _UNITS or int(number) == 0:
         raise DataError(
             f"{text!r} is not a length of time",

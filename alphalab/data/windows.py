@@ -31,7 +31,8 @@ class Cut(NamedTuple):
         The rows from here on are in a window that is not finished.
     label : ndarray of shape (K,)
         When each window was known: its end, ns UTC. In calendars with sessions it may be the time
-        of its last row, where that is stamped after the close.
+        of its last row, where that is stamped after the close; of several sessions it is the close
+        of the last one that was held, see `resample`.
     notes : tuple of str
         What a report has to say about it.
     """
@@ -54,7 +55,7 @@ def cut(bars: Bars, interval: str, calendar: str | None, offset: str | None) -> 
     _check_rows(bars.time, start, end, first, spacing, calendar)
     last = np.append(first[1:], bars.n_rows) - 1
     label = np.maximum(end[last], bars.time[last])
-    notes = [_statement(bars, interval, spacing, calendar)] if spacing else []
+    notes = [_statement(interval, spacing, calendar)] if spacing else []
     if spacing and start[0] < bars.time[0] - spacing:
         notes.append(
             f"the first {interval} bar holds rows from {iso(bars.time[0])} on: "
@@ -71,10 +72,9 @@ def cut(bars: Bars, interval: str, calendar: str | None, offset: str | None) -> 
     return Cut(first, stop, label, tuple(notes))
 
 
-def _statement(bars: Bars, interval: str, spacing: int, calendar: str) -> str:
+def _statement(interval: str, spacing: int, calendar: str) -> str:
     sessions = "" if calendar == ALWAYS else f", in sessions of {calendar}"
-    origin = f": {bars.version}" if bars.version else ""
-    return f"resampled from {duration_text(spacing)} to {interval}{sessions}{origin}"
+    return f"resampled from {duration_text(spacing)} to {interval}{sessions}"
 
 
 def _agreed(bars: Bars) -> str:

@@ -91,8 +91,9 @@ def fetch(
         ...
     alphalab.errors.UnknownNameError: unknown interval of kraken '10m': did you mean ...
     """
+    names = _names(symbols)
+    start, end = _span(since, until)
     client = Client(exchange, url=url, retry_wait=retry_wait)
-    names = [name.strip() for name in symbols.split(",")] if isinstance(symbols, str) else symbols
     place = store if isinstance(store, Store) else Store(store)
     try:
         if what == "instruments":
@@ -100,7 +101,9 @@ def fetch(
 
             return fetch_instruments(client, names, place)
         wanted = [_series(client, name, what) for name in names]
-        start, end = _span(client, since, until)
+        now = client.now() - MARGIN
+        end = now if end is None else min(end, now)
+        _check_order(start, end)
         order = Order(start, end, again=again or revise, revise=revise)
         return [fill(one, place, order, progress or _unseen) for one in wanted]
     finally:
@@ -119,18 +122,29 @@ def _series(client: Client, symbol: str, what: str) -> Series:
     return candles(client, symbol, what)
 
 
-def _span(client: Client, since: Instant | None, until: Instant | None) -> tuple[int | None, int]:
-    """Return from when to when, ms; the end is not included, and not in the future."""
-    now = client.now() - MARGIN
+def _names(symbols: str | Sequence[str]) -> list[str]:
+    given = symbols.split(",") if isinstance(symbols, str) else symbols
+    names = [name.strip() for name in given]
+    if not names or "" in names:
+        raise DataError(
+            f"symbols {symbols!r}", rule="a symbol or more are named, such as BTC/USDT,ETH/USDT."
+        )
+    return names
+
+
+def _span(since: Instant | None, until: Instant | None) -> tuple[int | None, int | None]:
+    """Return from when to when, ms; the end is not included."""
     start = None if since is None else -(-nanoseconds(since) // _NS)
-    end = now
-    if until is not None:
-        ns = nanoseconds(until, end_of_day=True)
-        # A bare date ends with the day after it.
-        end = min(now, -(-ns // _NS))
+    # A bare date ends with the day after it.
+    end = None if until is None else -(-nanoseconds(until, end_of_day=True) // _NS)
+    if end is not None:
+        _check_order(start, end)
+    return start, end
+
+
+def _check_order(start: int | None, end: int) -> None:
     if start is not None and start >= end:
         raise DataError(
             f"since {iso(start * _NS)} until {iso(end * _NS)}",
             rule="it begins before it ends, and before now.",
         )
-    return start, end

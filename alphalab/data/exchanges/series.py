@@ -78,6 +78,10 @@ class Series:
         """The ms from a row's time to the instant at which it is known: the length of a candle."""
         return self.unit if self.table == "bars" else 0
 
+    def page(self, since: int) -> list[Row]:
+        """Return the page of rows from a time (ms) on; empty: it was so a second time, no slip."""
+        return self.ask(since) or self.ask(since)
+
     def rows(self, rows: list[Row]) -> pa.Table:
         """Return rows as the table of a store has them; candles are labelled by their close."""
         known = pa.array([row.time + self.length for row in rows], pa.timestamp("ms", "UTC"))
@@ -101,7 +105,7 @@ class Series:
             return after
         days = candles(self.client, self.symbol, "1d")
         first = after - DAY  # the day that `after` is in began before it
-        traded = [day.time for day in days.ask(first) if day.time + DAY > after]
+        traded = [day.time for day in days.page(first) if day.time + DAY > after]
         return max(after, traded[0] if traded else first + days.hop)
 
     def _has_days(self) -> bool:

@@ -57,8 +57,7 @@ def walk(
         yield from _walk_trades(series, start, stop, after, note)
         return
     while start < stop:
-        # An empty page may be a slip: only a second one is believed.
-        page = series.ask(start) or series.ask(start)
+        page = series.page(start)
         inside = [row for row in page if row.time < stop]
         if len(inside) < len(page):
             start = stop
@@ -104,9 +103,8 @@ def _walk_trades(
 
 def _page_from(series: Series, start: int, last: Row | None) -> list[Row]:
     if last and series.from_id:
-        return series.from_id(last.id) or series.from_id(last.id)
-    since = _since(start, last)
-    return series.ask(since) or series.ask(since)
+        return series.from_id(last.id)
+    return series.page(_since(start, last))
 
 
 def _since(start: int, last: Row | None) -> int:

@@ -13,13 +13,17 @@ import pyarrow as pa
 from alphalab.data.bars import Bars
 from alphalab.data.files import read_table
 from alphalab.data.frames import as_table
+from alphalab.data.rules import names_of
 from alphalab.data.sources.factors import actions_of_factors
 from alphalab.data.sources.mapping import Mapping
 from alphalab.data.sources.prepared import Prepared, Task, prepared_bars
 from alphalab.data.sources.reading import is_file
 from alphalab.data.sources.records import TEXTS, read_records
 from alphalab.data.sources.repairs import STEPS, Repair
+from alphalab.data.store.changes import changes
+from alphalab.data.store.incoming import checked
 from alphalab.data.store.store import Store
+from alphalab.data.store.tables import table_named
 from alphalab.data.store.writing import Written
 from alphalab.data.times import duration_text
 from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
@@ -66,14 +70,15 @@ def ingest(
     kind: str = "bars",
     name: str = "",
     mapping: Mapping | Fields[str, Any] | str | Path | None = None,
-    repairs: Sequence[str] = (),
+    repairs: str | Sequence[str] = (),
     instrument: Fields[str, Any] | None = None,
     revise: bool = False,
     store: Store | str | Path | None = None,
 ) -> Ingested:
-    """Bring what a source holds into a store, in one commit, or change nothing.
+    """Bring what a source holds into a store, each table in one commit, or change nothing.
 
-    A second run changes nothing: rows that are there with equal values stay as they are.
+    A second run changes nothing: rows that are there with equal values stay as they are. What was
+    interrupted between bars and their instruments is completed by a second run.
 
     Parameters
     ----------
@@ -89,7 +94,7 @@ def ingest(
         Of the observation or the universe, where the table has no column for it.
     mapping : Mapping, dict or path of a TOML file, optional
         How the source is written. Not given: by the usual names, times in UTC, labelled by close.
-    repairs : sequence of str
+    repairs : str or sequence of str
         Steps to take on bars before they are checked, in this order, see
         `alphalab.data.sources.repairs.STEPS`. They are recorded with the version.
     instrument : mapping, optional
@@ -132,12 +137,16 @@ def ingest(
     place = store if isinstance(store, Store) else Store(store)
     task = _checked(
         kind,
-        Task(venue, interval, name, Mapping.of(mapping), repairs, instrument or {}, place),
+        Task(
+            venue, interval, name, Mapping.of(mapping), names_of(repairs), instrument or {}, place
+        ),
     )
     source = _source(given)
     try:
         prepared = _prepare(kind, given, task)
         record = _record(given, source, kind, task)
+        for part in prepared[1:]:  # the first one is refused before anything is written
+            _check_change(part, task, revise)
         written = tuple(
             task.store.write(part.table, part.rows, revise=revise, record=record | part.record)
             for part in prepared
@@ -207,6 +216,13 @@ def _record(given: Any, source: str, kind: str, task: Task) -> dict[str, Any]:
     named = {"venue": task.venue, "interval": task.interval, "name": task.name}
     record |= {key: text for key, text in named.items() if text}
     return record | {"mapping": task.mapping.changes()}
+
+
+def _check_change(part: Prepared, task: Task, revise: bool) -> None:
+    """Refuse rows that the store has with other values before other tables are written."""
+    table = table_named(part.table)
+    stored = task.store.read(part.table, where={"venue": task.venue, "symbol": part.symbols})
+    changes(table, checked(table, part.rows).rows, stored, revise=revise)
 
 
 def _prepare(kind: str, given: Any, task: Task) -> list[Prepared]:

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alphalab.data import arrow
 from alphalab.data.bars import Bars
-from alphalab.data.times import NS_DAY, bar_spacing, nanoseconds
+from alphalab.data.times import NS_DAY, NS_SECOND, bar_spacing, nanoseconds
 from alphalab.data.universe import MEMBER, Universe
 from alphalab.types import FloatArray
 
@@ -51,7 +52,7 @@ class Belongings:
         """
         first, last = _first(bars), int(bars.time[-1])
         if self.funding is not None:
-            bars = bars.with_funding(_between(self.funding, first, last - 1))
+            bars = bars.with_funding(_due(self.funding, bars, first, last))
         if self.actions is not None:
             bars = bars.with_actions(_between(self.actions, first, last))
         if self.universe is not None:
@@ -85,6 +86,18 @@ class Belongings:
 def _first(bars: Bars) -> int:
     """Return the time from which the first row is, about."""
     return int(bars.time[0]) - (bar_spacing(bars.time) if bars.n_rows > 1 else NS_DAY)
+
+
+def _due(rows: pa.Table, bars: Bars, first: int, last: int) -> pa.Table:
+    """Return the rates of fundings that are due from one instant on and before another, ns UTC.
+
+    Their stamps may be later than they were due.
+    """
+    spans = {x.symbol: round(x.funding_hours * 3_600 * NS_SECOND) for x in bars.instruments}
+    span = np.array([spans[symbol] for symbol in rows["symbol"].to_pylist()], np.int64)
+    time = arrow.integers(rows["time"]) * 1_000
+    due = time - time % NS_DAY % np.maximum(span, 1)
+    return rows.filter(pa.array((due >= first) & (due < last)))
 
 
 def _between(rows: pa.Table, first: int, last: int) -> pa.Table:

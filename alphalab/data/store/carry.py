@@ -86,7 +86,8 @@ class Carry:
         time = arrow.integers(rows["time"]) * _MICROSECOND
         left = time >= self.priced[asset]
         rows, time = rows.filter(pa.array(left)), time[left]
-        late = time <= self.time
+        # Of a symbol that has had no price yet none waits: it is left out, as it comes too early.
+        late = (time <= self.time) & ~np.isnan(self.close[asset[left]])
         moved = self.time + _MICROSECOND * (1 + np.arange(len(time)))
         stamps = pa.array(
             np.where(late, moved, time) // _MICROSECOND, rows.schema.field("time").type

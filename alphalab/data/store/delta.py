@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -41,8 +42,8 @@ def open_table(
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
-    if version is not None and version < 0:
-        raise _no_version(url, version, "versions count from 0.")
+    if version is not None and (not isinstance(version, Integral) or version < 0):
+        raise _no_version(url, version, "versions are whole numbers and count from 0.")
     stored = dict(options)
     with in_our_words(url):
         try:
@@ -65,8 +66,8 @@ def open_table(
     return there
 
 
-def _no_version(url: str, version: int, rule: str) -> DataError:
-    return DataError(f"{url}: there is no version {version}", rule=rule)
+def _no_version(url: str, version: object, rule: str) -> DataError:
+    return DataError(f"{url}: there is no version {version!r}", rule=rule)
 
 
 def dataset_of(

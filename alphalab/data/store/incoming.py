@@ -5,7 +5,7 @@ Whether prices make sense is not asked here: that is what a check of quality is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from alphalab.data.times import iso
 from alphalab.errors import DataError, UnknownNameError
 
 _FORBIDDEN = frozenset(" ,;{}()=")  # Delta Lake's rule
+_YEARS = ("1678", "2262")  # from the first to before the last: what int64 ns hold
 
 
 class Incoming(NamedTuple):
@@ -51,7 +52,8 @@ def checked(table: Table, rows: pa.Table) -> Incoming:
     ------
     DataError
         A column that is missing or of another type, a row without a value it needs, a time that is
-        not a whole microsecond, two rows of one key with different values.
+        not a whole microsecond or outside the years 1678 to 2261, two rows of one key with
+        different values.
     UnknownNameError
         A column that the table does not have.
     """
@@ -85,6 +87,20 @@ def _check_names(table: Table, names: list[str]) -> None:
                 f"{table.name}: column {name!r}",
                 rule="a further column's name has no spaces and none of , ; { } ( ) =.",
             )
+    check_spelling(table, names, table.columns)
+
+
+def check_spelling(table: Table, names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse names of columns that differ from known ones in nothing but their case."""
+    spelled = {name.lower(): name for name in known}
+    for name in names:
+        there = spelled.get(name.lower(), name)
+        if there != name:
+            raise DataError(
+                f"{table.name}: column {name!r}, where the table has {there!r}",
+                rule="names of columns differ in more than their case.",
+                fix=f"Call it {there!r}.",
+            )
 
 
 def _column(table: Table, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -115,6 +131,7 @@ def _microseconds(table: Table, name: str, values: pa.ChunkedArray) -> pa.Chunke
     kind = values.type
     if not pa.types.is_timestamp(kind) or kind.tz is None:
         raise _other_type(table, name, values, "timestamps with a time zone")
+    _check_years(table, name, values)
     if kind.unit == "ns":
         ns = values.cast(pa.int64())
         whole = pc.multiply(pc.divide(ns, 1_000), 1_000)
@@ -126,6 +143,20 @@ def _microseconds(table: Table, name: str, values: pa.ChunkedArray) -> pa.Chunke
                 fix="Round the times before they are stored.",
             )
     return values.cast(pa.timestamp("us", tz="UTC"))
+
+
+def _check_years(table: Table, name: str, values: pa.ChunkedArray) -> None:
+    """Refuse times that no int64 of ns holds: whoever reads them would get others."""
+    unit, counts = values.type.unit, values.cast(pa.int64())
+    first, end = (int(np.datetime64(year, unit).astype(np.int64)) for year in _YEARS)
+    outside = pc.or_(pc.less(counts, first), pc.greater_equal(counts, end))
+    row = pc.index(outside, True).as_py()
+    if row >= 0:
+        raise DataError(
+            f"{table.name}, row {row}: {name} is {np.datetime64(counts[row].as_py(), unit)}Z",
+            rule="times lie in the years 1678 to 2261.",
+            fix="Leave it empty (null): that means still." if name in table.optional else "",
+        )
 
 
 def _numbers(table: Table, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:

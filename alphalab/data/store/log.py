@@ -47,7 +47,8 @@ class Series(NamedTuple):
         The values of the columns of the partition: venue, interval and symbol of bars.
     n_rows : int
     first, last : int
-        Times of the first and the last row, ns UTC.
+        Times of the first and the last row, ns UTC, cut to the millisecond as Delta Lake's
+        statistics are: the rows themselves may be up to 999 microseconds later.
     n_files : int
     """
 

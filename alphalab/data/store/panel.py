@@ -54,6 +54,7 @@ def read_bars(
     as_of : str, date, datetime or datetime64, optional
         What could be known at this moment: no later row, no event after it, and none, no
         membership and no instrument that became known after it. A bare date includes its whole day.
+        Rows that were revised are as they are now: what they were before is in earlier `versions`.
     universe : str, optional
         A universe of the store: all that were members at some time between the rows, and the column
         ``member``, 1.0 where a symbol was known to be one, else 0.0.
@@ -112,13 +113,14 @@ def read_view(store: Store, view: View) -> Bars:
             instrument_changes=assets.changes,
             source=view.source,
             notes=notes,
-            version=reading.address,
         )
     )
     if view.adjust is not None:
         ahead = None if view.as_of is None else belongings.ahead(bars)
         bars = bars.adjusted(dividends=view.adjust == "all", as_of=view.as_of, ahead=ahead)
-    return bars.between(end=view.end) if beyond and view.end is not None else bars
+    if beyond and view.end is not None:
+        bars = bars.between(end=view.end)
+    return bars.named(reading.address)
 
 
 def panel_of(

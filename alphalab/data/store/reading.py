@@ -18,7 +18,7 @@ from alphalab.data.store.store import Store
 from alphalab.data.store.tables import table_named
 from alphalab.data.store.view import View
 from alphalab.data.times import nanoseconds
-from alphalab.data.universe import universe_of
+from alphalab.data.universe import MEMBER, universe_of
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import Instrument
 
@@ -73,14 +73,17 @@ class Reading:
     def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the symbols to read, and what a report has to say about them."""
         view = self.view
-        there = tuple(one.names[2] for one in self.series())
+        series = self.series()
+        there = tuple(one.names[2] for one in series)
         for symbol in view.symbols or ():
             if symbol not in there:
                 raise UnknownNameError(f"symbol of {view.venue}/{view.interval}", symbol, there)
         if view.symbols is not None or view.universe is None:
             return view.symbols or there, ()
-        start = None if view.start is None else nanoseconds(view.start)
-        end = None if self.end is None else nanoseconds(self.end, end_of_day=True)
+        start = min(one.first for one in series)
+        start = start if view.start is None else max(start, nanoseconds(view.start))
+        end = max(one.last for one in series)
+        end = end if self.end is None else min(end, nanoseconds(self.end, end_of_day=True))
         members = universe_of(self.table("universe"), view.universe).ever(start, end)
         chosen = tuple(symbol for symbol in members if symbol in there)
         if not chosen:
@@ -169,6 +172,14 @@ class Reading:
     def belongings(self, instruments: Sequence[Instrument]) -> Belongings:
         """Return what belongs to the bars of instruments, as it was known."""
         view = self.view
+        member = () if view.universe is None else (MEMBER,)
+        for name in (*view.observations, *member):
+            if name in self.columns:
+                raise DataError(
+                    f"{view.source}: the bars have a column {name!r} already",
+                    rule="observations and members are columns of a name of their own.",
+                    fix="Store the observation under another name.",
+                )
         universe = None
         if view.universe is not None:
             universe = universe_of(self.table("universe"), view.universe)

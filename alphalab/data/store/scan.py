@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from alphalab.data.bars import Bars
+from alphalab.data.rules import checked_changes
 from alphalab.data.store.carry import Carry
 from alphalab.data.store.log import Series
 from alphalab.data.store.panel import panel_of
 from alphalab.data.store.reading import Reading
 from alphalab.data.store.store import Store
 from alphalab.data.store.view import View
-from alphalab.data.times import NS_DAY, Instant, bar_spacing, nanoseconds, rows_per_year
+from alphalab.data.times import NS_DAY, NS_SECOND, Instant, bar_spacing, nanoseconds, rows_per_year
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 from alphalab.types import (
     BAR_COLUMNS,
@@ -94,8 +95,7 @@ class Scan:
         DataError
             A file of the store that cannot be read.
         """
-        own = [name for name in names if name not in self._belongings.names]
-        if len(own) < len(names):
+        if set(names) & set(self._belongings.names):
             for _, block in self.pieces(names):
                 yield block
             return
@@ -114,7 +114,8 @@ class Scan:
         """
         self._check(names)
         carry = self._before
-        own = [name for name in names if name not in self._belongings.names]
+        wanted = (*names, *self._belongings.names)  # which stand beside bars of that name
+        own = [name for name in wanted if name in self._reading.columns]
         read_names = tuple(dict.fromkeys((*BAR_COLUMNS, *own)))
 
         def read(window: tuple[int, int]) -> tuple[Bars, Block] | None:
@@ -141,7 +142,7 @@ class Scan:
         bars = Bars(
             *(time, self.symbols, columns),
             instruments=self.instruments,
-            periods_per_year=self.periods_per_year,
+            periods_per_year=None if np.isnan(self.periods_per_year) else self.periods_per_year,
             source=self.source,
         )
         return carry.waiting(self._belongings, self.symbols).onto(bars)
@@ -219,11 +220,11 @@ def scan(
     names, about = reading.symbols()
     series = [one for one in reading.series() if one.names[2] in names]
     first = max(min(one.first for one in series), _bound(view.start, False))
-    last = min(max(one.last for one in series), _bound(reading.end, True))
+    last = min(max(map(_end, series)), _bound(reading.end, True))
     if view.symbols is None and view.universe is None:  # then it is those that have rows
         names = tuple(x.names[2] for x in series if _has_rows(reading, x, first, last))
-    time = _first_times(reading, names, windows(series, first, last, BLOCK_ROWS))
-    assets = reading.instruments(names, int(time[0]), last)
+    time, until = _ends(reading, names, windows(series, first, last, BLOCK_ROWS))
+    assets = reading.instruments(names, int(time[0]), until)
     belongings = reading.belongings(assets.instruments)
     annual, derived = _annual(time, assets.instruments)
     return Scan(
@@ -231,7 +232,7 @@ def scan(
         version=reading.address,
         symbols=names,
         instruments=assets.instruments,
-        instrument_changes=assets.changes,
+        instrument_changes=checked_changes(assets.changes, names),
         notes=(*reading.said(names), *about, *assets.notes, *derived),
         n_rows=max(_rows_between(one, first, last) for one in series if one.names[2] in names),
         periods_per_year=annual,
@@ -309,30 +310,33 @@ def _bound(when: str | None, is_end: bool) -> int:
     return nanoseconds(when, end_of_day=is_end)
 
 
+def _end(series: Series) -> int:
+    """Return a time that no row of a series is after: what its files say is cut to the ms."""
+    return series.last + NS_SECOND // 1_000 - 1
+
+
 def _has_rows(reading: Reading, series: Series, first: int, last: int) -> bool:
     """Return whether a series has rows between two times; looked up where its ends do not say."""
-    if first <= series.first <= last or first <= series.last <= last:
+    if first <= series.first <= last or (first <= series.last and _end(series) <= last):
         return True
-    inside = series.first < first and series.last > last
-    return inside and reading.between(series.names[2:], first, last, columns=()).num_rows > 0
+    spans = series.first < first <= _end(series)
+    return spans and reading.between(series.names[2:], first, last, columns=()).num_rows > 0
 
 
 def _rows_between(series: Series, first: int, last: int) -> int:
     """Return how many rows of a series lie between two times, if they are evenly spread."""
     shared = min(series.last, last) - max(series.first, first) + 1
-    return int(series.n_rows * max(shared, 0) / (series.last - series.first + 1))
+    return max(int(series.n_rows * shared / (series.last - series.first + 1)), 1)
 
 
-def _first_times(
+def _ends(
     reading: Reading, symbols: tuple[str, ...], spans: Sequence[tuple[int, int]]
-) -> IntArray:
-    """Return the times of the first rows, of some weeks if there are as many."""
+) -> tuple[IntArray, int]:
+    """Return the times of the first rows, of some weeks if there are as many, and the last time."""
     parts: list[IntArray] = []
-    for span in spans if symbols else ():
-        rows = reading.between(symbols, *span, columns=())
-        if rows.num_rows:
-            parts.append(panel_of(rows, symbols)[0])
-        if parts and parts[-1][-1] - parts[0][0] >= _WEEKS:
+    for time in _times(reading, symbols, spans):
+        parts.append(time)
+        if time[-1] - parts[0][0] >= _WEEKS:
             break
     if not parts:
         raise DataError(
@@ -341,7 +345,18 @@ def _first_times(
             rule="there is at least one row.",
             fix="Look at what is there: alphalab data list.",
         )
-    return np.concatenate(parts)
+    last = next(_times(reading, symbols, spans[::-1]))[-1]
+    return np.concatenate(parts), int(last)
+
+
+def _times(
+    reading: Reading, symbols: tuple[str, ...], spans: Sequence[tuple[int, int]]
+) -> Iterator[IntArray]:
+    """Yield the times of the rows, span by span; spans without rows are left out."""
+    for span in spans if symbols else ():
+        rows = reading.between(symbols, *span, columns=())
+        if rows.num_rows:
+            yield panel_of(rows, symbols)[0]
 
 
 def _annual(time: IntArray, instruments: Sequence[Instrument]) -> tuple[float, tuple[str, ...]]:

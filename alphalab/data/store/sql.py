@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from alphalab.errors import DataError
+from alphalab.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
+    from duckdb import Statement
     from pyarrow.dataset import Dataset
 
 # In this order: after the last nothing can be set any more, by a query neither.
@@ -27,7 +28,7 @@ def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None
     Parameters
     ----------
     query : str
-        One SELECT, or another statement that has an answer.
+        One SELECT; DESCRIBE, SHOW, SUMMARIZE and FROM are among them.
     datasets : mapping of str to pyarrow.dataset.Dataset
         By the names that the query knows them by.
     limit : int, optional
@@ -36,19 +37,22 @@ def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None
     Raises
     ------
     DataError
-        A query that is empty, that DuckDB refuses, or that asks for files.
+        A query that is not one SELECT, that DuckDB refuses, or that asks for files.
+    ParameterError
+        A `limit` below 0.
     """
     import duckdb
 
+    if limit is not None and limit < 0:
+        raise ParameterError(f"limit={limit}", rule="limit is 0 or more.")
     with duckdb.connect(":memory:") as session:
         for name, dataset in datasets.items():
             session.register(name, dataset)
         for setting in _LOCKS:
             session.execute(f"set {setting}")
         try:
+            _check_one_select(query, session.extract_statements(query))
             found = session.sql(query)
-            if found is None:
-                raise DataError(f"no answer to {query!r}", rule="a query reads select ...")
             return (found if limit is None else found.limit(limit)).to_arrow_table()
         except duckdb.Error as error:
             words = "\n".join(filter(None, str(error).splitlines()))
@@ -58,3 +62,15 @@ def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None
                 if datasets
                 else "this store holds no table.",
             ) from None
+
+
+def _check_one_select(query: str, statements: Sequence[Statement]) -> None:
+    kinds = [statement.type.name for statement in statements]
+    if kinds == ["SELECT"]:
+        return
+    raise DataError(
+        f"the query {query!r} is {' and '.join(kinds) or 'empty'}",
+        rule="a query is one SELECT.",
+        # DuckDB makes several statements of a pivot over values that it has to look up.
+        fix="Name the values of a pivot: on symbol in ('A', 'B')." if kinds == ["MULTI"] else "",
+    )

@@ -142,7 +142,7 @@ class Store:
         where: Mapping[str, str | Sequence[str]] | None = None,
         start: Instant | None = None,
         end: Instant | None = None,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         version: int | None = None,
     ) -> pa.Table:
         """Return rows of a table, sorted by its key.
@@ -155,7 +155,7 @@ class Store:
         start, end : str, date, datetime or datetime64, optional
             Rows whose time (of instruments and universes: start) lies between them, both included;
             a bare date as `end` includes its whole day.
-        columns : sequence of str, optional
+        columns : str or sequence of str, optional
             Only these, in this order.
         version : int, optional
             Not given: the newest.
@@ -168,11 +168,12 @@ class Store:
         Raises
         ------
         DataError
-            No such version, or a store that cannot be read.
+            No such version, a value in `where` that is no text, or a store that cannot be read.
         UnknownNameError
             No such table or column; near names are suggested.
         """
         kind = table_named(table)
+        columns = [columns] if isinstance(columns, str) else columns
         with in_our_words(self._url(table)):
             dataset = self.dataset(table, version, where=where, start=start, end=end)
             _check_columns(table, dataset.schema, where or {}, columns or ())
@@ -267,7 +268,7 @@ class Store:
         Parameters
         ----------
         query : str
-            It can read the tables, and nothing else: no files, no network.
+            One SELECT. It can read the tables, and nothing else: no files, no network.
         versions : mapping of str to int, optional
             Of the tables that are to be read at a version; others are read at their newest.
         limit : int, optional
@@ -276,7 +277,9 @@ class Store:
         Raises
         ------
         DataError
-            A query that DuckDB refuses, with its words.
+            A query that is not one SELECT, or that DuckDB refuses, with its words.
+        ParameterError
+            A `limit` below 0.
 
         Examples
         --------
@@ -308,7 +311,7 @@ class Store:
     def series(self, table: str, version: int | None = None) -> list[Series]:
         """Return what a table holds: rows, first and last time of each partition.
 
-        It is answered by the log of the table, no row is read.
+        It is answered by the log of the table, no row is read; times are cut to the millisecond.
         """
         kind = table_named(table)
         there = self._open(kind, version)
@@ -329,10 +332,16 @@ class Store:
 
 
 def _texts(where: Mapping[str, str | Sequence[str]] | None) -> dict[str, list[str]]:
-    return {
-        name: [values] if isinstance(values, str) else list(values)
-        for name, values in (where or {}).items()
-    }
+    return {name: _text_list(name, values) for name, values in (where or {}).items()}
+
+
+def _text_list(name: str, values: str | Sequence[str]) -> list[str]:
+    one = isinstance(values, str) or not isinstance(values, Iterable)
+    texts: list[Any] = [values] if one else list(values)
+    for text in texts:
+        if not isinstance(text, str):
+            raise DataError(f"where: {name}={text!r}", rule="where holds texts, such as 'AAPL'.")
+    return texts
 
 
 def _check_columns(

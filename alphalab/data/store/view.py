@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import quote, unquote
 
-from alphalab.data.rules import checked_symbols
+from alphalab.data.rules import checked_symbols, names_of
 from alphalab.data.store.address import Address, parse_versions
 from alphalab.data.store.tables import table_named
 from alphalab.data.times import Instant, iso, nanoseconds
@@ -60,8 +61,8 @@ class View:
         check_adjust(self.adjust)
         if self.symbols is not None:
             checked_symbols(self.symbols)
-        for table in self.versions:
-            table_named(table)
+        for table, version in self.versions.items():
+            _check_version(table_named(str(table)).name, version)
 
     @classmethod
     def parse(cls, text: str, **given: Any) -> View:
@@ -115,7 +116,7 @@ class View:
         for name in ("symbols", "observations"):
             value = given.get(name)
             if value is not None:
-                given[name] = (value,) if isinstance(value, str) else tuple(value)
+                given[name] = names_of(value)
         given["observations"] = given.get("observations") or ()
         given["versions"] = _versions(given.get("versions"))
         return cls(**given)
@@ -181,9 +182,22 @@ def _instant_text(when: Instant | None, is_end: bool) -> str | None:
 def _versions(given: Any) -> dict[str, int | None]:
     if given is None:
         return {}
-    if isinstance(given, int):
-        return {"bars": given}
-    return dict(parse_versions(given)) if isinstance(given, str) else dict(given)
+    if isinstance(given, str):
+        return dict(parse_versions(given))
+    return dict(given) if isinstance(given, Mapping) else {"bars": given}
+
+
+def _check_version(table: str, version: Any) -> None:
+    try:
+        known = version is None or operator.index(version) >= 0
+    except TypeError:
+        known = False
+    if not known:
+        raise DataError(
+            f"version {version!r} of {table}",
+            rule="versions are whole numbers from 0: 17, 'bars=17,funding=4', or a dict by table, "
+            "in which None leaves a table out.",
+        )
 
 
 def _twice(text: str, name: str) -> DataError:

@@ -11,7 +11,7 @@ from alphalab.data.store.changes import Changes, changes, without
 from alphalab.data.store.choice import Span, condition
 from alphalab.data.store.delta import commit, dataset_of, open_table
 from alphalab.data.store.failures import in_our_words
-from alphalab.data.store.incoming import checked
+from alphalab.data.store.incoming import check_spelling, checked
 from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import Table
 from alphalab.errors import DataError
@@ -93,6 +93,9 @@ def _write_once(
 ) -> Written:
     there = open_table(table, url, options)
     with in_our_words(url):
+        if there is not None:
+            # Those of other writers too: a lost race comes here again.
+            check_spelling(table, rows.column_names, there.schema().to_arrow().names)
         stored = None if there is None or rows.num_rows == 0 else _near(table, there, rows)
         found = changes(table, rows, stored, revise=revise)
         n_new, n_revised = found.new.num_rows, found.revised.num_rows
