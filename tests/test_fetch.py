@@ -342,6 +342,7 @@ def test_what_cannot_be_fetched_is_said(options, error, words: str, server, stor
         ({"since": "January"}, "'January' is not a date"),
         ({"until": "nonsense"}, "'nonsense' is not a date"),
         ({"since": "2021-01-03", "until": "2021-01-01"}, "it begins before it ends"),
+        ({"since": "9999-01-01", "until": "9999-12-31"}, "since 2262-04-11T23:47:16.854Z until"),
         ({"symbol": ""}, "symbols ''"),
         ({"symbol": "BTC/USDT, "}, "symbols 'BTC/USDT, '"),
         ({"symbol": []}, "a symbol or more are named"),

@@ -202,7 +202,12 @@ def spoiled(folder: Path) -> dict[str, tuple[Path, str]]:
     return {name: (folder / name, said) for name, said in words.items()}
 
 
-_REPAIRABLE = {"twice", "unsorted", "negative", "missing"}
+_REPAIRS = {
+    "twice": "drop_duplicates",
+    "unsorted": "sort",
+    "negative": "drop_nonpositive",
+    "missing": "drop_unknown",
+}
 
 
 def test_broken_files_are_named_and_nothing_is_written(tmp_path: Path, store: Store) -> None:
@@ -212,7 +217,9 @@ def test_broken_files_are_named_and_nothing_is_written(tmp_path: Path, store: St
             bring(path, store)
         assert words in str(error.value) and str(path) in error.value.what, path.name
         assert error.value.rule, path.name
-        assert ("ask for a repair: sort, " in error.value.fix) == (path.stem in _REPAIRABLE)
+        step = _REPAIRS.get(path.stem)
+        assert ("repair" in error.value.fix) == (step is not None)
+        assert step is None or f"repair: '{step}' (--repair {step})." in error.value.fix
     assert store.version("bars") == 0 and store.read("bars").num_rows == 3
 
 
@@ -275,7 +282,14 @@ def test_files_on_the_command_line(cli: Any, tmp_path: Path) -> None:
         "source  table  new  revised  same  version",
         "A.csv   bars     0        0     5        1",
         "B.csv   bars     0        0     5        1",
+        "A.csv: 5 rows from 2024-01-02T00:00:00Z to 2024-01-02T04:00:00Z",
+        "B.csv: 5 rows from 2024-01-02T00:00:00Z to 2024-01-02T04:00:00Z",
     ]
+    assert f"Next: alphalab data check store:x/1h --store {tmp_path / 'store'}\n" in run.err
+    assert "2 files: symbol: the name of the file\n" in run.err
+    run = cli("data", "ingest", files[0], *flags, "--json")
+    (one,) = run.object["files"]
+    assert one["address"] == "store:x/1h/A" and one["end"] == "2024-01-02T04:00:00Z"
 
 
 def test_mapping_flags(cli: Any, tmp_path: Path) -> None:
@@ -322,18 +336,29 @@ def test_instruments_of_files(cli: Any, tmp_path: Path) -> None:
     assert [state["lot"] for state in store.read("instruments").to_pylist()] == [0.5, 0.25]
 
 
-def test_sessions_of_a_store_that_knows_no_calendar(tmp_path: Path, store: Store) -> None:
+def test_the_calendar_of_sessions_is_that_of_their_instruments(store: Store) -> None:
     days = pd.DataFrame(
         {"date": ["2024-01-02", "2024-01-03"]} | {name: [1.0, 1.0] for name in PRICES}
     )
     session = {"label": "session", "calendar": "XNYS", "symbol": "SPX"}
     done = bring(days, store, interval="1d", mapping=session)
-    assert "--instrument calendar=XNYS" in done.notes[-1]
-    done = bring(days, store, interval="1d", mapping=session, instrument={"calendar": "XNYS"})
-    assert "--instrument" not in str(done.notes)
-    done = bring(days, store, interval="1d", mapping=session)
-    assert "--instrument" not in str(done.notes)
+    assert done.notes[-1] == "XNYS is kept as the calendar of these symbols"
+    assert len(bring(days, store, interval="1d", mapping=session).written) == 1
     assert store.bars("x", "1d").instruments[0].calendar == "XNYS"
+    other = {"calendar": "XNAS", "lot": 5}
+    bring(days, store, interval="1d", mapping=session, venue="y", instrument=other)
+    assert len(bring(days, store, interval="1d", mapping=session, venue="y").written) == 1
+    assert store.bars("y", "1d").instruments[0].calendar == "XNAS"
+    bring(
+        days,
+        store,
+        interval="1d",
+        mapping={**session, "calendar": ""} | {"label": "close"},
+        venue="z",
+        instrument={"lot": 5},
+    )
+    done = bring(days, store, interval="1d", mapping=session, venue="z", revise=True)
+    assert "--instrument calendar=XNYS" in done.notes[-1]
 
 
 def test_what_is_said_of_many_files_is_said_once(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_real_factors_become_splits_and_dividends(shared_data: Path, store: Stor
 
 def test_factors_do_not_go_with_bars_at_midnight(shared_data: Path, store: Store) -> None:
     lean: dict[str, Any] = {"venue": "lean", "interval": "1d", "store": store}
-    ingest(shared_data / "us_equity_daily_raw.parquet", **lean)
+    ingest(shared_data / "us_equity_daily_raw.parquet", mapping={"label": "close"}, **lean)
     with pytest.raises(DataError, match=r"close at midnight UTC\n.*label='session'"):
         ingest(shared_data / "us_equity_factors.parquet", kind="factors", **lean)
 

@@ -333,6 +333,13 @@ def test_what_was_said_when_rows_were_stored_is_a_note(store: Store) -> None:
 # ---- as of a date ----------------------------------------------------------------------------
 
 
+def test_revised_rows_are_seen_as_they_are_now(store: Store) -> None:
+    store.write("bars", rows({"AAA": {0: 9.0}}), revise=True)
+    views = [{"versions": 0}, {"as_of": day(0)}]
+    firsts = [store.bars("xtest", "1d", symbols=["AAA"], **view).close[0, 0] for view in views]
+    assert firsts == [10.0, 9.0]
+
+
 def test_a_view_has_what_was_known_then(store: Store) -> None:
     store.write("actions", actions(("AAA", 1.5, 1.2, 2.0, None), ("AAA", 3.5, 4.2, None, 0.5)))
 

@@ -171,6 +171,15 @@ def test_a_delisted_member_is_there_while_it_lived(store: Store) -> None:
     assert load(bars.version, store=store.url) == bars
 
 
+@pytest.mark.parametrize(("known", "column"), [(-9, [1, 1, 1, 1, 0, 0]), (4, [0] * 6)])
+def test_a_member_leaves_by_its_row_with_the_same_known(
+    store: Store, known: float, column: list[float]
+) -> None:
+    store.write("universe", members(("A", -9, 4, known)), revise=True)
+    bars = store.bars("xtest", "1d", universe="top", symbols=["A"])
+    assert series(bars, "member") == [column]
+
+
 def test_the_universe_of_a_span_has_those_of_its_time(store: Store) -> None:
     assert store.bars("xtest", "1d", universe="top", start=day(3)).symbols == ("A", "C")
     assert store.bars("xtest", "1d", universe="top", end=day(2)).symbols == ("A", "B")

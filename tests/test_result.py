@@ -167,7 +167,9 @@ def market(request: pytest.FixtureRequest) -> Result:
     }
     bars = panel(close, symbols=[i.symbol for i in instruments], instruments=instruments)
     costs = al.Costs(fee_bps=5, slippage_bps=1)
-    return al.backtest(Told(), bars.with_columns(columns), costs=costs, **settings)
+    return al.backtest(
+        Told(), bars.with_columns(columns), costs=costs, quality="accept", **settings
+    )
 
 
 def test_trips_explain_every_cent_of_every_market(market: Result) -> None:
@@ -436,12 +438,19 @@ def test_what_is_not_applied_is_said() -> None:
         ({"funding": some}, ("no instrument has funding_hours",)),
         ({"split": some, "dividend": some}, ("split and a column dividend",)),
         ({"split": some, "dividend": none}, ("column split, which is not applied",)),
+        ({"member": some / 2}, ("does not read the column member",)),
     ):
         bars = panel(wiggle()).with_columns({"told": told} | columns)
-        said = al.backtest(Told(), bars).warnings
+        said = al.backtest(Told(), bars, quality="accept").warnings
         assert len(said) == len(words)
         assert all(word in text for word, text in zip(words, said, strict=True))
-    assert not al.backtest(Told(), bars.with_columns({"dividend": none}), actions="cash").warnings
+        if columns.get("split") is some:
+            with pytest.raises(al.RefusedError, match="40 splits are known, and not applied"):
+                al.backtest(Told(), bars)
+            with pytest.raises(al.RefusedError, match="not applied"):
+                al.sweep(Told(), bars, {"costs.fee_bps": [0, 1]})
+    bars = panel(wiggle()).with_columns({"told": told, "split": some, "dividend": none})
+    assert not al.backtest(Told(), bars, actions="cash").warnings
 
 
 class Dip(al.Strategy):
@@ -683,7 +692,8 @@ def test_benchmark_owns_what_splits_and_pays() -> None:
     applied = al.backtest(Told(), bars, actions="cash")
     assert applied.benchmark_returns == pytest.approx([0, 0.02, 104 / 102 - 1, 0, 56 / 52 - 1])
     assert applied.benchmark_name == "buy and hold S0, dividends included"
-    assert al.backtest(Told(), bars).metrics["benchmark_return"] == pytest.approx(-0.45)
+    left = al.backtest(Told(), bars, quality="accept")
+    assert left.metrics["benchmark_return"] == pytest.approx(-0.45)
 
 
 def test_benchmark_is_in_the_currency_of_the_account() -> None:

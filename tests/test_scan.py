@@ -414,3 +414,35 @@ def test_a_summary_is_shown(tmp_path: Path, market: al.Bars) -> None:
     assert list(figure.data[0].y) == summary.equity.tolist()
     assert set(summary.metrics) == set(METRICS)
     assert "Data quality" in summary.assumptions
+
+
+def test_splits_that_are_known_are_applied_or_refused(tmp_path: Path) -> None:
+    base = al.load("synthetic:rows=60,symbols=1,seed=3,bar=1h,gaps=0")
+    prices = {name: values.copy() for name, values in base.columns.items()}
+    for name in ("open", "high", "low", "close"):
+        prices[name][30:] /= 2
+    store = stored(tmp_path, al.Bars(base.time, base.symbols, prices))
+    at = pa.array([int(base.time[29]) // 1_000])
+    event = {"venue": ["x"], "symbol": ["SYN"], "time": at, "known": at}
+    store.write("actions", table(**event, split=[2.0], dividend=pa.array([None], pa.float64())))
+    for bars in (al.load("store:x/1h", store=tmp_path), al.scan("store:x/1h", store=store)):
+        with pytest.raises(al.RefusedError, match="1 split is known, and not applied"):
+            al.backtest(Momentum(n=5), bars)
+        accepted = al.backtest(Momentum(n=5), bars, quality="accept", margin=MARGIN)
+        assert "column split" in accepted.warnings[0]
+        assert not al.backtest(Momentum(n=5), bars, actions="cash", margin=MARGIN).warnings
+
+
+def test_what_a_strategy_does_not_read_is_said(tmp_path: Path, market: al.Bars) -> None:
+    store = stored(tmp_path, market)
+    start = pa.array([int(market.time[0]) // 1_000])
+    member = {"name": ["u"], "symbol": ["SYN1"], "start": start, "known": start}
+    store.write("universe", table(**member, end=pa.array([None], pa.int64())))
+    rate = {"venue": ["x"], "symbol": ["SYN1"], "time": start, "rate": [1e-4]}
+    store.write("funding", table(**rate))
+    scan = al.scan("store:x/1h", store=store, universe="u")
+    bars = al.load("store:x/1h", store=tmp_path, universe="u")
+    for data in (scan, bars):
+        assert any("funding of SYN1 is in the store" in note for note in data.notes)
+        assert any("member" in x for x in al.backtest(Momentum(), data, margin=MARGIN).warnings)
+        assert not al.backtest(Members(), data).warnings

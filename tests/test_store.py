@@ -158,7 +158,7 @@ FAR = 9_214_646_400  # 2262-01-01, in seconds since 1970
         (_with("time", [0, 1_500], NS), "row 1: time is 1970-01-01T00:00:00.000001500Z"),
         (_with("time", [0, FAR], S), "bars, row 1: time is 2262-01-01T00:00:00Z"),
         (_with("time", [-FAR, 0], S), "bars, row 0: time is 1677-12-31T00:00:00Z"),
-        (_with("time", [0, 10**9 * FAR], NS), "row 1: time is 2262-01-01T00:00:00.000000000Z"),
+        (_with("time", [0, 10**9 * FAR], NS), "row 1: time is 2262-01-01T00:00:00Z"),
         (_with("Close", [1.0, 1.0]), "column 'close' is there twice"),
         (_with("open interest", [1.0, 1.0]), "column 'open interest'"),
         (_with("note", ["x", "y"]), "column 'note' has type string"),
@@ -180,7 +180,7 @@ def test_an_end_that_never_comes_is_null(store: Store, unit: str) -> None:
     ended = rows.append_column("end", pa.array(ends).cast(pa.timestamp(unit, "UTC")))
     with pytest.raises(DataError) as caught:
         store.write("universe", ended)
-    assert "universe, row 1: end is 9999-12-31T00:00:00" in str(caught.value)
+    assert "universe, row 1: end is 9999-12-31T00:00:00Z" in str(caught.value)
     assert "(null): that means still" in str(caught.value)
     last = "2261-12-31T23:59:59.999999"
     edges = pa.array(np.array([last, None], "M8[us]")).cast(pa.timestamp("us", "UTC"))

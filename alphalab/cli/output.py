@@ -7,10 +7,11 @@ gets plain aligned lines.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -65,7 +66,7 @@ class Output(NamedTuple):
         right = [bool(rows) and all(_is_number(row[i]) for row in rows) for i in range(len(header))]
         if title:
             self.text(title)
-        if not sys.stdout.isatty():
+        if not sys.stdout.isatty() or not _fits([header, *rows], right):
             self._lines([header, *rows], right)
             return
         from rich.box import SIMPLE_HEAD
@@ -75,7 +76,8 @@ class Output(NamedTuple):
 
         table = Table(box=SIMPLE_HEAD)
         for name, is_right in zip(header, right, strict=True):
-            table.add_column(name, justify="right" if is_right else "left", overflow="fold")
+            side: Literal["right", "left"] = "right" if is_right else "left"
+            table.add_column(name, justify=side, overflow="fold", no_wrap=is_right)
         for row in rows:
             table.add_row(*map(Text, row))
         Console().print(table)
@@ -117,11 +119,23 @@ class Output(NamedTuple):
         _to_stderr("\n".join(filter(None, lines)), "red")
 
     def _lines(self, rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        widths = _widths(rows)
         for row in rows:
             cells = zip(row, widths, right, strict=True)
             line = "  ".join(c.rjust(w) if is_right else c.ljust(w) for c, w, is_right in cells)
             self.text(line.rstrip())
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _fits(rows: Sequence[Sequence[str]], whole: Sequence[bool]) -> bool:
+    """Return whether a terminal has room for what must not be folded: numbers and times."""
+    needed = [
+        w if is_whole else min(w, 12) for w, is_whole in zip(_widths(rows), whole, strict=True)
+    ]
+    return sum(needed) + 3 * len(needed) <= shutil.get_terminal_size().columns
 
 
 def _is_number(text: str) -> bool:

@@ -5,6 +5,7 @@ Arrow's own ``to_numpy`` imports pandas, which costs more than reading most file
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,9 @@ from alphalab.types import FloatArray, IntArray
 # Integers since 1970 in one of four units: from 1973-03-03 on, no number fits two of them.
 _EPOCHS = (("seconds", 10**9), ("milliseconds", 10**6), ("microseconds", 10**3), ("nanoseconds", 1))
 _EARLIEST = 10**17
+_FIRST_DATE, _LAST_DATE = 1678_01_01, 2261_12_31
 _ZONES = (None, "UTC")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(\.\d{3})*,\d+\s*$")
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -131,7 +134,9 @@ def not_a_number(column: pa.ChunkedArray, name: str, where: str) -> DataError:
     return DataError(
         f"{where}row {row}, column {name!r}: {values[row]!r} is not a number",
         rule="prices and volume are numeric columns.",
-        fix="Correct the value, or convert the column.",
+        fix="Where a comma is the decimal sign: decimal=',' (--decimal ,)."
+        if _DECIMAL_COMMA.match(str(values[row]))
+        else "Correct the value, or convert the column.",
     )
 
 
@@ -164,7 +169,9 @@ def _since_1970(values: IntArray, name: str, where: str) -> Times:
         f"{where}column {name!r} holds integers from {low} to {high}",
         rule="integer times are seconds, ms, us or ns since 1970, all of one unit, "
         "between 1973-03-03 and 2262.",
-        fix="Write times as ISO text, such as 2020-01-31T16:00:00Z.",
+        fix="Where they read as 20240131: time_format='%Y%m%d' (--time-format %Y%m%d)."
+        if _FIRST_DATE <= low <= high <= _LAST_DATE
+        else "Write times as ISO text, such as 2020-01-31T16:00:00Z.",
     )
 
 
@@ -184,7 +191,7 @@ def _parsed(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
                 rule="times in text are ISO-8601, between the years 1678 and 2261 "
                 "(1/4/1999 could be in January or in April).",
                 fix="Write 1999-01-04 or 1999-01-04T16:00:00Z, or say by a mapping how they are "
-                "written: time_format='%d/%m/%Y'.",
+                "written: time_format='%d/%m/%Y' (--time-format %d/%m/%Y).",
             )
         zoned.append("UTC" in fitting)
     odd = zoned.index(not zoned[0])

@@ -50,10 +50,17 @@ def read_file(
     return file_rows(path, (mapping or Mapping()).labelled(bar_label), also).to_bars()
 
 
-def file_rows(path: Path, mapping: Mapping | None = None, also: Iterable[str] = ()) -> Rows:
+def file_rows(
+    path: Path,
+    mapping: Mapping | None = None,
+    also: Iterable[str] = (),
+    *,
+    symbol: str | None = None,
+) -> Rows:
     """Read the rows of a file of bars: as `read_file`, without any rule of bars asked of them."""
     table = read_table(path, mapping, also=also)
-    return rows_of(table, mapping, symbol=stem(path), source=str(path))
+    named = stem(path) if symbol is None else symbol
+    return rows_of(table, mapping, symbol=named, source=str(path))
 
 
 def read_table(
@@ -90,6 +97,12 @@ def read_table(
     try:
         # 000001 keeps its zeros.
         return READERS[suffix](path, mapping or Mapping(), (*SYMBOL_NAMES, *texts))
+    except PermissionError:
+        raise DataError(
+            f"{path}: no permission to read it",
+            rule="a file of data can be read by who asks for it.",
+            fix="Give the permission (chmod u+r), or ask its owner.",
+        ) from None
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{path} cannot be read as {suffix}: {str(error).strip()}",

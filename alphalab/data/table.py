@@ -59,8 +59,9 @@ def rows_of(
     """
     mapping = mapping or Mapping()
     where = f"{source}: " if source else ""
-    columns = _chosen_by_label(columns_of(table, mapping, where), mapping.label)
-    time = _time_columns(columns, mapping.label)
+    label = mapping.label or "close"
+    columns, about_time = _chosen_by_label(columns_of(table, mapping, where), label)
+    time = _time_columns(columns, label)
     columns.require(
         PRICES,
         "Say which they are by a mapping: columns={'close': ...}. Bars.from_closes reads a frame "
@@ -80,7 +81,7 @@ def rows_of(
         columns=values,
         number=np.arange(table.num_rows),
         source=source,
-        notes=about_times + about_values + about_label,
+        notes=about_time + about_times + about_values + about_label,
     )
     return rows.renamed(mapping.rename)
 
@@ -116,7 +117,7 @@ def utc_times(
             f"{where}column {' and '.join(map(repr, names))}: times carry a zone, and "
             f"zone={mapping.zone!r} is given",
             rule="zone is for times that carry none.",
-            fix="Leave zone out.",
+            fix="Leave zone (--zone) out.",
         )
     infer = mapping.repeated_hour == "infer"
     # A day that opens at midnight closes at the next one: after 23 or 25 hours where clocks change.
@@ -125,13 +126,14 @@ def utc_times(
     return to_utc(read.ns + ahead, mapping.zone, codes, infer, where) - ahead, read.notes
 
 
-def _chosen_by_label(columns: Columns, label: str) -> Columns:
+def _chosen_by_label(columns: Columns, label: str) -> tuple[Columns, tuple[str, ...]]:
     """Return columns of which only one is a time, where a table has the open's and the close's."""
     if not {"open_time", "close_time"} <= columns.others.keys() or label == "session":
-        return columns
-    other = "close_time" if label == "open" else "open_time"
+        return columns, ()
+    time, other = ("open_time", "close_time")[:: 1 if label == "open" else -1]
     kept = {key: name for key, name in columns.others.items() if key != other}
-    return replace(columns, others=kept)
+    said = f"time is {columns.others[time]!r} ({label}); {columns.others[other]!r} is not used"
+    return replace(columns, others=kept), (said,)
 
 
 def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:

@@ -235,7 +235,7 @@ def rows_per_year(time: IntArray, calendars: Collection[str] = ()) -> tuple[floa
     calendars : collection of str
         Session calendars of the instruments; an empty one is unknown, and then all are. A market of
         unknown calendar trades on weekends when more than half of the Saturdays and more than half
-        of the Sundays in the data have rows.
+        of the Sundays have rows, of the weeks that have any.
 
     Raises
     ------
@@ -307,7 +307,9 @@ def _in_sessions(calendars: frozenset[str], step: int, median: float) -> tuple[f
 
 
 def _trades_on_weekends(days: IntArray) -> tuple[bool, str]:
-    spanned = _weekend_days(np.arange(days[0], days[-1] + 1))
+    every = np.arange(days[0], days[-1] + 1)
+    weeks = (every + 3) // 7  # from Monday on
+    spanned = _weekend_days(every[np.isin(weeks, (days + 3) // 7)])  # of weeks that have rows
     if not spanned.any():
         return False, "no weekend in the data, weekday sessions assumed"
     # Each of the two days: currencies trade on Sunday evenings, and on no Saturday.

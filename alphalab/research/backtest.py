@@ -170,7 +170,7 @@ def backtest(
             return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
     return run(
         *(strategy, bars, settings),
-        verdict=accepted(bars, quality),
+        verdict=accepted(bars, quality, actions=settings.actions),
         capacity=capacity,
         benchmark=benchmark,
         progress=progress,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias, get_args
 
 import msgspec
+import numpy as np
 
 from alphalab.data.bars import Bars
 from alphalab.data.quality.findings import Finding, Verdict
@@ -73,8 +74,26 @@ class Gate(NamedTuple):
                 "quality='accept' (--quality accept), and every result says so.",
             )
 
+    def events(self, n_splits: int, actions: str, source: str) -> None:
+        """Refuse to run on prices of which splits are known that nobody applies.
 
-def accepted(bars: Bars, quality: Quality = "refuse") -> Verdict | None:
+        Raises
+        ------
+        RefusedError
+            There are some, and errors are not accepted.
+        """
+        if n_splits and actions == "none" and self.on_errors == "refuse":
+            splits = "1 split is" if n_splits == 1 else f"{n_splits:,} splits are"
+            raise RefusedError(
+                f"{source or 'the bars'}: {splits} known, and not applied",
+                rule="what is held changes its units in a split.",
+                fix='Run with actions="cash" or "reinvest" (--dividends cash), or on adjusted '
+                "prices (?adjust=splits behind an address); or go on as it is with "
+                "quality='accept' (--quality accept).",
+            )
+
+
+def accepted(bars: Bars, quality: Quality = "refuse", *, actions: str = "cash") -> Verdict | None:
     """Return the verdict of bars that a run states, or refuse to run on them.
 
     Parameters
@@ -83,6 +102,8 @@ def accepted(bars: Bars, quality: Quality = "refuse") -> Verdict | None:
     quality : {"refuse", "accept", "unchecked"}, QualitySettings or Verdict
         What becomes of data with errors; settings say it in `QualitySettings.on_errors`. A verdict
         was accepted before. Without a check there is none, and every result says so.
+    actions : {"none", "cash", "reinvest"}
+        What the run does with splits and dividends.
 
     Raises
     ------
@@ -104,7 +125,13 @@ def accepted(bars: Bars, quality: Quality = "refuse") -> Verdict | None:
         return None
     verdict = gate.check(bars)
     gate.pass_(verdict, bars.source)
+    gate.events(_n_splits(bars), actions, bars.source)
     return verdict
+
+
+def _n_splits(bars: Bars) -> int:
+    ratio = bars.columns.get("split")
+    return 0 if ratio is None else int(np.count_nonzero(~np.isnan(ratio) & (ratio != 1.0)))
 
 
 def data_of(bars: Bars, verdict: Verdict | None) -> dict[str, Any]:

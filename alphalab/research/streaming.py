@@ -17,6 +17,7 @@ from alphalab.data.store.scan import Block, Scan
 from alphalab.research.display import SEEN_PRICE
 from alphalab.research.provenance import Gate, quality_warnings
 from alphalab.research.summary import Summary
+from alphalab.research.warn import unused
 from alphalab.types import Records
 
 #: Rows at which the equity is kept, about.
@@ -51,6 +52,8 @@ def run_scan(
             advance(part.time.size)
 
     verdict = None
+    if gate is not None:
+        gate.events(scan.n_splits, settings.actions, scan.source)
     if gate is None:
         for block in scan.blocks(columns.columns):
             push(block)
@@ -67,7 +70,7 @@ def run_scan(
         tally=tally,
         time=np.array(time),
         sampled=np.array(sampled),
-        warnings=(*quality_warnings(verdict), *_warnings(tally, settings)),
+        warnings=(*quality_warnings(verdict), *_warnings(scan, columns, tally, settings)),
         quality=verdict,
         seconds=clock.perf_counter() - started,
     )
@@ -89,9 +92,10 @@ def _parts(block: Block, rows: int) -> Iterator[Block]:
         yield Block(block.time[part], {name: x[part] for name, x in block.columns.items()})
 
 
-def _warnings(tally: Records, settings: RunSettings) -> Iterator[str]:
+def _warnings(scan: Scan, columns: Columns, tally: Records, settings: RunSettings) -> Iterator[str]:
     if not tally["n_fills"]:
         yield "Nothing was traded."
+    yield from unused(scan.belonging, columns.columns, settings)
     if settings.fill == "same_close":
         yield SEEN_PRICE
     if tally["n_refusals"]:

@@ -112,7 +112,7 @@ def sweep(
         )
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
-    verdict = accepted(bars, quality)
+    verdict = accepted(bars, quality, actions=options.get("actions", "none"))
     with ExitStack() as stack:
         file = None
         if results is not None:

@@ -224,7 +224,7 @@ def walk_forward(
             rule="it takes bars.",
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
-    verdict = accepted(bars, quality)
+    verdict = accepted(bars, quality, actions=options.get("actions", "none"))
     folds = tuple(make_folds(bars, train, test, anchored, gap))
     strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
     sweeps: list[Sweep] = []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from alphalab.codes import REASONS, OrderStatus, OrderType, Origin, Reason
+from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.data.bars import Bars
 from alphalab.data.times import iso
+from alphalab.data.universe import MEMBER
 from alphalab.research import orders
 from alphalab.types import Records
 
@@ -31,7 +33,8 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     if engine.settings.entry is not None:
         yield from _unfilled(block.events)
     yield from _ambiguous(engine, block)
-    yield from _unused(engine, bars)
+    there = [name for name in ("split", "dividend", "funding", MEMBER) if _says(bars, name)]
+    yield from unused(there, engine.columns, engine.settings)
     yield from _stale(bars, block)
 
 
@@ -94,23 +97,37 @@ def _ambiguous(engine: Engine, block: Block) -> Iterator[str]:
         )
 
 
-def _unused(engine: Engine, bars: Bars) -> Iterator[str]:
-    """Columns that look as if they should count, and do not."""
-    if engine.settings.actions == "none":
-        names = [name for name in ("split", "dividend") if _says_something(bars, name)]
+def unused(there: Collection[str], read: Collection[str], settings: RunSettings) -> Iterator[str]:
+    """Yield columns that look as if they should count, and do not.
+
+    Parameters
+    ----------
+    there : collection of str
+        Columns of the data that say something.
+    read : collection of str
+        Columns that the run reads.
+    settings : RunSettings
+    """
+    if settings.actions == "none":
+        names = [name for name in ("split", "dividend") if name in there]
         if names:
             yield (
                 f"The bars have a column {' and a column '.join(names)}, which is not applied: "
-                'set actions="cash" or actions="reinvest", unless prices are adjusted already.'
+                'set actions="cash" or actions="reinvest" (--dividends), unless prices are '
+                "adjusted already."
             )
-    funded = any(instrument.funding_hours for instrument in bars.instruments)
-    if not funded and _says_something(bars, "funding"):
+    if "funding" in there and "funding" not in read:
         yield (
             "The bars have a column funding, which is not applied: no instrument has funding_hours."
         )
+    if MEMBER in there and MEMBER not in read:
+        yield (
+            f"The strategy does not read the column {MEMBER}: it trades every symbol, member of "
+            f'the universe or not. Multiply its weights by al.column("{MEMBER}").'
+        )
 
 
-def _says_something(bars: Bars, name: str) -> bool:
+def _says(bars: Bars, name: str) -> bool:
     return name in bars.columns and not np.isnan(bars.columns[name]).all()
 
 

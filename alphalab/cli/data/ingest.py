@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -78,6 +79,7 @@ def ingest(
         "mapping": source.read(),
         "repairs": repair or (),
         "instrument": _fields(instrument or []),
+        "absent": "refuse" if len(files) == 1 else "note",
         "revise": revise,
         "store": Store(store),
     }
@@ -95,7 +97,7 @@ def ingest(
     if json:
         out.object("data.ingest", {"store": keywords["store"].url, "files": [*map(_object, done)]})
     else:
-        _show(out, done, keywords["store"].url)
+        _show(out, done, keywords["store"].url, store)
 
 
 def _fields(given: list[str]) -> dict[str, str | float]:
@@ -132,10 +134,13 @@ def _object(one: Ingested) -> dict[str, Any]:
         "written": [written._asdict() for written in one.written],
         "repairs": repairs,
         "notes": one.notes,
+        "start": one.start,
+        "end": one.end,
+        "address": one.address,
     }
 
 
-def _show(out: Output, done: list[Ingested], url: str) -> None:
+def _show(out: Output, done: list[Ingested], url: str, given: str | None) -> None:
     said: dict[str, list[str]] = {}
     for one in done:
         for note in one.notes:
@@ -155,3 +160,11 @@ def _show(out: Output, done: list[Ingested], url: str) -> None:
         for written in one.written
     ]
     out.table(rows, ("source", "table", "new", "revised", "same", "version"), f"Store {url}")
+    for one in done:
+        out.text(f"{one.source}: {one.n_rows:,} rows from {one.start} to {one.end}")
+    addresses = {one.address: None for one in done if one.address}
+    if len(addresses) > 1:  # of one venue and interval
+        addresses = {"/".join(address.split("/")[:2]): None for address in addresses}
+    for address in addresses:
+        where = "" if given is None else f" --store {quote(given)}"
+        out.note(f"Next: alphalab data check {quote(address)}{where}")

@@ -15,6 +15,7 @@ from alphalab.data.times import Instant, iso, nanoseconds
 from alphalab.errors import DataError
 
 _NS = 1_000_000  # in a ms
+_LAST_MS = (2**63 - 1) // _NS
 
 
 def fetch(
@@ -134,12 +135,17 @@ def _names(symbols: str | Sequence[str]) -> list[str]:
 
 def _span(since: Instant | None, until: Instant | None) -> tuple[int | None, int | None]:
     """Return from when to when, ms; the end is not included."""
-    start = None if since is None else -(-nanoseconds(since) // _NS)
+    start = None if since is None else _ms(nanoseconds(since))
     # A bare date ends with the day after it.
-    end = None if until is None else -(-nanoseconds(until, end_of_day=True) // _NS)
+    end = None if until is None else _ms(nanoseconds(until, end_of_day=True))
     if end is not None:
         _check_order(start, end)
     return start, end
+
+
+def _ms(ns: int) -> int:
+    """Return the first whole ms that is not before an instant; the last one that int64 ns hold."""
+    return min(-(-ns // _NS), _LAST_MS)
 
 
 def _check_order(start: int | None, end: int) -> None:

@@ -79,7 +79,7 @@ class Series:
         return self.unit if self.table == "bars" else 0
 
     def page(self, since: int) -> list[Row]:
-        """Return the page of rows from a time (ms) on; empty: it was so a second time, no slip."""
+        """Return the page of rows from a time (ms) on; asked twice: an empty one may be a slip."""
         return self.ask(since) or self.ask(since)
 
     def rows(self, rows: list[Row]) -> pa.Table:

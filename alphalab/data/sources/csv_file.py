@@ -67,12 +67,16 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
 
 def _first_line(path: Path, mapping: Mapping) -> str:
     """Return the header, or without one the first line of data."""
+    lines = _first_lines(path, mapping.encoding)
+    return lines[mapping.skip].removeprefix("\ufeff") if len(lines) > mapping.skip else ""
+
+
+def _first_lines(path: Path, encoding: str) -> list[str]:
     with pa.input_stream(str(path)) as stream:
         start = stream.read(_LONGEST_START)
-    if start.startswith(_UTF_16) and not mapping.encoding:
-        raise _no_text(path, mapping.encoding)
-    lines = start.decode(mapping.encoding or "utf-8", "replace").splitlines()
-    return lines[mapping.skip].removeprefix("\ufeff") if len(lines) > mapping.skip else ""
+    if start.startswith(_UTF_16) and not encoding:
+        raise _no_text(path, encoding)
+    return start.decode(encoding or "utf-8", "replace").splitlines()
 
 
 def _texts(line: str, delimiter: str, mapping: Mapping, texts: Collection[str]) -> list[str]:
@@ -113,8 +117,19 @@ def _refuse_ragged(path: Path, read: Any, parse: Any, convert: Any) -> None:
                 f"cell{'s' if row.actual_columns > 1 else ''}, the first line "
                 f"{row.expected_columns}: {row.text.strip()[:60]!r}",
                 rule="every line has as many cells as the first.",
-                fix="Correct the line, or say what separates the cells: delimiter=';'.",
+                fix=_ragged_fix(_first_lines(path, read.encoding), read.skip_rows),
             ) from None
+
+
+def _ragged_fix(lines: list[str], skipped: int) -> str:
+    said = "Correct the line, or say what separates the cells: delimiter=';' (--delimiter ';')."
+    # The last line may be cut; the one before is one of data if any is.
+    for separator in ",;\t" if len(lines) > 2 else "":
+        cells = lines[-2].count(separator)
+        begin = next(i for i, line in enumerate(lines) if line.count(separator) == cells)
+        if cells > 2 and begin > skipped:
+            return f"Leave out the lines before the header: skip={begin} (--skip {begin}). {said}"
+    return said
 
 
 def _no_text(path: Path, encoding: str) -> DataError:
@@ -125,7 +140,9 @@ def _no_text(path: Path, encoding: str) -> DataError:
     if not encoding:
         said = "a CSV file is UTF-8 unless its encoding is given."
         if content.startswith(_UTF_16):
-            return DataError(f"{path} is UTF-16", rule=said, fix="Give encoding='utf-16'.")
+            return DataError(
+                f"{path} is UTF-16", rule=said, fix="Give encoding='utf-16' (--encoding utf-16)."
+            )
     line, byte = 1, b""
     try:
         content.decode(encoding or "utf-8")
@@ -134,5 +151,6 @@ def _no_text(path: Path, encoding: str) -> DataError:
     return DataError(
         f"{path}: line {line} is no {encoding or 'UTF-8'} text: it holds the byte {byte!r}",
         rule=said,
-        fix="Give it, such as encoding='latin-1' (Windows and Excel: 'cp1252').",
+        fix="Give it, such as encoding='latin-1' (--encoding latin-1); of Windows and Excel "
+        "'cp1252'.",
     )

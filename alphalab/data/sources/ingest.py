@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Fields
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -25,7 +25,7 @@ from alphalab.data.store.incoming import checked
 from alphalab.data.store.store import Store
 from alphalab.data.store.tables import table_named
 from alphalab.data.store.writing import Written
-from alphalab.data.times import duration_text
+from alphalab.data.times import duration_text, iso
 from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
 
 #: What a source can hold.
@@ -52,6 +52,10 @@ class Ingested(NamedTuple):
     repairs : tuple of Repair
     notes : tuple of str
         What is to be said about how it was read.
+    start, end : str
+        First and last time of its rows, ISO-8601, UTC.
+    address : str
+        What `alphalab.load` takes to get these bars; empty: other kinds.
     """
 
     source: str
@@ -60,6 +64,9 @@ class Ingested(NamedTuple):
     symbols: tuple[str, ...]
     repairs: tuple[Repair, ...]
     notes: tuple[str, ...]
+    start: str
+    end: str
+    address: str
 
 
 def ingest(
@@ -72,6 +79,7 @@ def ingest(
     mapping: Mapping | Fields[str, Any] | str | Path | None = None,
     repairs: str | Sequence[str] = (),
     instrument: Fields[str, Any] | None = None,
+    absent: Literal["refuse", "note"] = "refuse",
     revise: bool = False,
     store: Store | str | Path | None = None,
 ) -> Ingested:
@@ -100,6 +108,9 @@ def ingest(
     instrument : mapping, optional
         Fields of `Instrument` that hold for all symbols of the bars, such as ``{"calendar":
         "XNYS", "currency": "USD", "lot": 1}``: the store keeps them from the first bar on.
+    absent : {"refuse", "note"}
+        What becomes of a ``rename`` of the mapping from a symbol of which there are no bars:
+        ``"note"`` where one mapping serves several files.
     revise : bool
         Whether rows of a known key with other values replace those that are there.
     store : Store, str or Path, optional
@@ -138,7 +149,14 @@ def ingest(
     task = _checked(
         kind,
         Task(
-            venue, interval, name, Mapping.of(mapping), names_of(repairs), instrument or {}, place
+            venue,
+            interval,
+            name,
+            Mapping.of(mapping),
+            names_of(repairs),
+            instrument or {},
+            place,
+            absent,
         ),
     )
     source = _source(given)
@@ -156,7 +174,31 @@ def ingest(
             error.what = f"{given}: {error.what}"
         raise
     main = prepared[0]
-    return Ingested(source, written, main.rows.num_rows, main.symbols, main.repairs, main.notes)
+    return Ingested(
+        source,
+        written,
+        main.rows.num_rows,
+        main.symbols,
+        main.repairs,
+        main.notes,
+        *_span(main.rows),
+        _address(main, task),
+    )
+
+
+def _span(rows: pa.Table) -> tuple[str, str]:
+    import pyarrow.compute as pc
+
+    times = rows["time" if "time" in rows.column_names else "start"].cast(pa.timestamp("ns", "UTC"))
+    ends = pc.min_max(times.cast(pa.int64())).as_py()
+    return iso(ends["min"]), iso(ends["max"])
+
+
+def _address(main: Prepared, task: Task) -> str:
+    symbols = main.symbols if len(main.symbols) == 1 else ()
+    return (
+        f"store:{'/'.join((task.venue, task.interval, *symbols))}" if main.table == "bars" else ""
+    )
 
 
 def _checked(kind: str, task: Task) -> Task:
@@ -167,13 +209,13 @@ def _checked(kind: str, task: Task) -> Task:
         raise ParameterError(
             f"{kind} without venue",
             rule="what is traded is kept by venue.",
-            fix="Give it, such as venue='binance'.",
+            fix="Give it, such as venue='binance' (--venue binance).",
         )
     if not task.interval and kind in ("bars", "factors"):
         raise ParameterError(
             f"{kind} without interval",
             rule="bars are kept by interval, and factors are converted with the closes of one.",
-            fix="Give it, such as interval='1h'.",
+            fix="Give it, such as interval='1h' (--interval 1h).",
         )
     for argument in ("repairs", "instrument"):
         if getattr(task, argument) and kind != "bars":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.data.rows import Rows
-from alphalab.data.times import duration_text, parse_duration
+from alphalab.data.times import NS_DAY, NS_SECOND, duration_text, iso, parse_duration
 from alphalab.errors import DataError
 
 # Fewer steps tell nothing: two days of a holiday week could be anything.
 _LEAST = 3
+# The last moment of a bar as sources write it: the close is one later.
+_MOMENTS = ((NS_SECOND, "1 s"), (1_000_000, "1 ms"), (1_000, "1 us"), (1, "1 ns"))
 
 
 def check_interval(rows: Rows, interval: str) -> None:
@@ -52,6 +54,45 @@ def check_interval(rows: Rows, interval: str) -> None:
         rule="rows are mostly one interval apart.",
         fix=f"Use interval {found!r}, or check the source.",
     )
+
+
+def check_moments(rows: Rows, interval: str) -> None:
+    """Refuse rows whose times are the last moments of their bars, such as 00:59:59.999.
+
+    Parameters
+    ----------
+    rows : Rows
+    interval : str
+        Such as ``"5m"``.
+
+    Raises
+    ------
+    DataError
+        Most times are a second, a millisecond, ... before the end of an interval.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from alphalab.data.synthetic import synthetic
+    >>> rows = Rows.of(synthetic(100, 1))
+    >>> check_moments(replace(rows, time=rows.time - 1_000_000), "1h")
+    Traceback (most recent call last):
+        ...
+    alphalab.errors.DataError: synthetic: row 0 (2019-12-31T23:59:59.999Z) is 1 ms before the ...
+      Rule: a bar is labelled by its close, at which the next one opens. Take the opens: ...
+    """
+    grid = min(parse_duration(interval), NS_DAY)
+    for moment, text in _MOMENTS:
+        if grid <= moment or 2 * np.count_nonzero((rows.time + moment) % grid == 0) <= len(rows):
+            continue
+        where = f"{rows.source}: " if rows.source else ""
+        raise DataError(
+            f"{where}row {rows.number[0]} ({iso(rows.time[0])}) is {text} before the end of its "
+            f"{interval} bar",
+            rule="a bar is labelled by its close, at which the next one opens.",
+            fix="Take the opens: label='open' and columns={'time': 'open_time'}, or what their "
+            "column is called (--label open -c time=open_time).",
+        )
 
 
 def _count(mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:

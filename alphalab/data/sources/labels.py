@@ -36,7 +36,7 @@ def closes(labels: IntArray, mapping: Mapping, where: str = "") -> tuple[IntArra
             raise DataError(
                 f"{where}row {row}: {iso(labels[row])} is no date",
                 rule="where a time names a session it is a date.",
-                fix="Use label='close' or label='open' for times of day.",
+                fix="Use label='close' or label='open' (--label) for times of day.",
             )
         return _session_closes(labels // NS_DAY, mapping.calendar, where)
     if mapping.label == "open" and mapping.interval_ns is not None:
@@ -49,9 +49,11 @@ def closes(labels: IntArray, mapping: Mapping, where: str = "") -> tuple[IntArra
         raise DataError(
             f"{where}one row does not tell how long a bar is",
             rule="a bar closes one interval after it opened.",
-            fix="Give the interval, such as interval='1h'.",
+            fix="Give the interval, such as interval='1h' (--interval 1h).",
         )
-    moved, said = closing_times(distinct, mapping.label)
+    if mapping.label == "close":
+        return labels, ()  # dates, too, if they are said to be closes
+    moved, said = closing_times(distinct, mapping.label or "close")
     return labels + int(moved[0] - distinct[0]), said
 
 
@@ -66,7 +68,7 @@ def _session_closes(days: IntArray, calendar: str, where: str) -> tuple[IntArray
             f"{where}row {row}: {np.datetime64(int(days[row]), 'D')} is no session of {calendar}, "
             f"as {int(none.sum())} of {len(days)} rows",
             rule="where a time names a session, its date is one.",
-            fix="Correct the calendar, or leave these rows out.",
+            fix="Correct the calendar (--calendar), or leave these rows out.",
         )
     return close[np.searchsorted(known, days)], (
         f"times were dates of sessions of {calendar}: moved to their closes",

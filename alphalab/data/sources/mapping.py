@@ -26,9 +26,10 @@ class Mapping(Settings, frozen=True):
         Our name of a column to the source's, such as ``{"close": "Last"}``, or to its place,
         counted from 0. ``time`` is the time of a row; where it is written in two columns, ``date``
         and ``time`` are these. Without a header only what is named here is read.
-    label : {"close", "open", "session"}
+    label : {"close", "open", "session"}, optional
         What the time of a bar names: the close; the open, and the close follows one interval later;
-        or the session, by its date, and the close is that of the calendar.
+        or the session, by its date, and the close is that of the calendar. Not given: the close,
+        and a note says so where times are dates.
     calendar : str
         Exchange whose sessions the dates name, such as ``"XNYS"``.
     interval : str
@@ -72,7 +73,7 @@ class Mapping(Settings, frozen=True):
     """
 
     columns: dict[str, str | int] = msgspec.field(default_factory=dict)
-    label: BarLabel = "close"
+    label: BarLabel | None = None
     calendar: str = ""
     interval: str = ""
     zone: str = ""
@@ -182,7 +183,7 @@ class Mapping(Settings, frozen=True):
             raise DataError(f"bar_label={bar_label!r}", rule="bar_label is 'open' or 'close'.")
         if bar_label == "close" or bar_label == self.label:
             return self
-        if self.label != "close":
+        if self.label is not None:
             raise DataError(
                 f"bar_label={bar_label!r}, and the mapping says label={self.label!r}",
                 rule="a label is given once.",

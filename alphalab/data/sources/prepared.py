@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Fields
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
 
 from alphalab.data.bars import Bars
+from alphalab.data.files import stem
 from alphalab.data.load import load
 from alphalab.data.rows import Rows
 from alphalab.data.rules import changed_instruments
-from alphalab.data.sources.intervals import check_interval
+from alphalab.data.sources.advice import advice, repeated_hour
+from alphalab.data.sources.intervals import check_interval, check_moments
+from alphalab.data.sources.labels import DATED
 from alphalab.data.sources.mapping import Mapping
 from alphalab.data.sources.reading import is_file, read_rows
-from alphalab.data.sources.repairs import STEPS, Repair, repair
+from alphalab.data.sources.repairs import Repair, repair
 from alphalab.data.sources.stored import bars_table, instruments_table, known_instruments
 from alphalab.data.sources.succession import names_there, successors
 from alphalab.data.store.store import Store
-from alphalab.errors import DataError
+from alphalab.data.times import iso
+from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import Instrument
 
 
@@ -45,6 +51,7 @@ class Task(NamedTuple):
     repairs: Sequence[str]
     instrument: Fields[str, Any]
     store: Store
+    absent: str = "refuse"
 
 
 def prepared_bars(given: Any, task: Task) -> list[Prepared]:
@@ -59,11 +66,17 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
     """
     if isinstance(given, str) and not is_file(given):
         given = load(given)
-    rows = read_rows(given, msgspec.structs.replace(task.mapping, rename={}))
+    plain = msgspec.structs.replace(task.mapping, rename={})
+    rows, about_symbol = _named(read_rows(given, plain, symbol=""), given)
     rename, absent = names_there(task.mapping.rename, rows.symbols)
+    if absent and task.absent == "refuse":
+        missing = next(old for old in task.mapping.rename if old not in rename)
+        raise UnknownNameError("symbol", missing, rows.symbols)
     rows, repairs = repair(rows.renamed(rename), task.repairs)
-    _check(rows)
+    _check(rows, task.mapping)
+    _check_dates(rows)
     check_interval(rows, task.interval)
+    check_moments(rows, task.interval)
     table = bars_table(rows, task.venue, task.interval)
     instruments, said = _instruments(given, rows, rename, task)
     record = {
@@ -75,17 +88,44 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
             if one.n_rows
         ],
     }
-    notes = rows.notes + absent + successors(rows) + said
+    notes = about_symbol + rows.notes + absent + successors(rows) + said
     return [Prepared("bars", table, record, rows.symbols, repairs, notes), *instruments]
 
 
-def _check(rows: Rows) -> None:
+def _named(rows: Rows, given: Any) -> tuple[Rows, tuple[str, ...]]:
+    """Return rows of which none is without a symbol: that of a file is its name."""
+    if rows.symbols != ("",):
+        return rows, ()
+    if isinstance(given, str | Path):
+        name = stem(Path(given))
+        return replace(rows, symbols=(name,)), ("symbol: the name of the file",)
+    raise DataError(
+        f"a {type(given).__name__} without a symbol",
+        rule="bars of a store have a symbol.",
+        fix="Name it by mapping={'symbol': ...}, or have a column symbol.",
+    )
+
+
+def _check(rows: Rows, mapping: Mapping) -> None:
     try:
         rows.check()
     except DataError as error:
         if len(rows):
-            error.fix += f" Or ask for a repair: {', '.join(STEPS)}."
+            own = "" if repeated_hour(rows, mapping) else error.fix
+            error.fix = f"{own} {advice(rows, error, mapping)}".strip()
         raise
+
+
+def _check_dates(rows: Rows) -> None:
+    """Refuse dates of which nobody has said what they name: a store knows closes alone."""
+    if any(note.startswith(DATED) for note in rows.notes):
+        raise DataError(
+            f"{rows.source or 'table'}: times are dates, from {iso(rows.time.min())[:10]} on",
+            rule="bars of a store are labelled by their close: say what a date names.",
+            fix="label='session' with a calendar for sessions of an exchange (--label session "
+            "--calendar XNYS), 'open' for days that begin at this midnight, 'close' for days that "
+            "end there.",
+        )
 
 
 def _instruments(
@@ -100,20 +140,26 @@ def _instruments(
         name = rename.get(one.symbol, one.symbol)
         own[name] = msgspec.structs.replace(one, symbol=name)
     plain = tuple(own.get(name, Instrument(symbol=name)) for name in rows.symbols)
-    changed = changed_instruments(plain, None, task.instrument)
+    calendar = task.mapping.calendar
+    fields = {"calendar": calendar, **task.instrument} if calendar else task.instrument
+    changed = changed_instruments(plain, None, fields)
     start = int(rows.time.min()) - (task.mapping.interval_ns or 0)
     known = known_instruments(task.store, task.venue, rows.symbols, start)
     news = [
         one
         for one in changed
-        if one != Instrument(symbol=one.symbol) and one != known.get(one.symbol)
+        if one != Instrument(symbol=one.symbol)
+        and one != known.get(one.symbol)
+        # What only follows from the mapping changes nothing that the store was told.
+        and (task.instrument or own or one.symbol not in known)
     ]
     if news:
         table = instruments_table(news, task.venue, start)
         symbols = tuple(one.symbol for one in news)
-        record = {"instrument": dict(task.instrument)} if task.instrument else {}
-        return [Prepared("instruments", table, record, symbols)], ()
-    calendar = task.mapping.calendar
+        record = {"instrument": dict(fields)} if fields else {}
+        said = f"{calendar} is kept as the calendar of these symbols"
+        implied = calendar and "calendar" not in task.instrument
+        return [Prepared("instruments", table, record, symbols)], (said,) if implied else ()
     if calendar and not any(known[name].calendar for name in known):
         return [], (
             "the store does not know the calendar of these symbols: say it by "

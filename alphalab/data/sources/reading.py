@@ -17,7 +17,7 @@ from alphalab.errors import DataError
 _FOR_BARS = {"interval", "rename"}
 
 
-def read_rows(given: Any, mapping: Mapping | None = None) -> Rows:
+def read_rows(given: Any, mapping: Mapping | None = None, *, symbol: str | None = None) -> Rows:
     """Return the bars of a source, one in each row, in its order.
 
     Parameters
@@ -27,6 +27,9 @@ def read_rows(given: Any, mapping: Mapping | None = None) -> Rows:
         `Bars.from_frame` reads it.
     mapping : Mapping, optional
         How a file or a table is written.
+    symbol : str, optional
+        The symbol where neither a file or a table nor the mapping names one. Not given: the name
+        of the file, and of a table ``asset``.
 
     Returns
     -------
@@ -51,10 +54,10 @@ def read_rows(given: Any, mapping: Mapping | None = None) -> Rows:
     """
     if isinstance(given, str | Path):
         if is_file(given):
-            return file_rows(Path(given).expanduser(), mapping, DATASETS)
+            return file_rows(Path(given).expanduser(), mapping, DATASETS, symbol=symbol)
         given = load(given)
     if not isinstance(given, Bars):
-        return frame_rows(given, mapping)
+        return frame_rows(given, mapping, symbol="asset" if symbol is None else symbol)
     mapping = mapping or Mapping()
     said = sorted(mapping.changes().keys() - _FOR_BARS)
     if said:

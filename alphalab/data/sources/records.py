@@ -76,8 +76,9 @@ class _Reading:
             others = " or ".join(NAMES.get(name, (name,)))
             raise DataError(
                 f"{self.where}no column {others}; {self.columns.found}",
-                rule=f"{self.kind.name} have the columns {', '.join(self.kind.columns)}.",
-                fix=fix or f"Say which it is by a mapping: columns={{{name!r}: ...}}.",
+                rule=f"a table of {self.kind.name} has the columns {', '.join(self.kind.columns)}.",
+                fix=fix
+                or f"Say which it is by a mapping: columns={{{name!r}: ...}} (-c {name}=...).",
             )
         return named
 
@@ -153,7 +154,7 @@ def read_records(
         A missing or ambiguous column, or a cell that cannot be read or breaks a rule. Rows are
         counted from 0.
     """
-    columns = columns_of(table, mapping, where)
+    columns = _shared(columns_of(table, mapping, where, _names(kind)), mapping)
     if table.num_rows == 0:
         raise DataError(f"{where}no rows", rule="a table of records has at least one row.")
     named = columns.one_of(SYMBOL_NAMES, "symbol")
@@ -174,6 +175,18 @@ def read_records(
     if kind == "instruments":
         dated_instruments(rows)  # an instrument that is none is refused
     return rows, tuple(reading.notes)
+
+
+def _names(kind: str) -> list[str]:
+    """Return all that columns of a kind may be called, in a table and in a mapping."""
+    names = [name for own in table_named(kind).columns for name in (own, *NAMES.get(own, ()))]
+    return [*names, "ex_date", "date"]
+
+
+def _shared(columns: Columns, mapping: Mapping) -> Columns:
+    """Return columns of which one may be two of ours: a start that is when it was known, too."""
+    own = {name.strip().lower(): name for name in columns.mapped.values()}
+    return replace(columns, shared=own if mapping.header else {})
 
 
 def _constant(reading: _Reading, name: str, given: str) -> Any:
@@ -272,7 +285,8 @@ def _universe(reading: _Reading) -> dict[str, Any]:
 def _known(reading: _Reading) -> pa.Array:
     fix = (
         "Say when each row became known: a column known, or one that stands for it, as in "
-        "columns={'known': 'published'}. Without it a backtest would see values too early."
+        "columns={'known': 'published'} (-c known=published). Without it a backtest would see "
+        "values too early."
     )
     return reading.times(reading.required("known", fix), known=True)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from shlex import quote
 
 import msgspec
 import numpy as np
@@ -10,6 +12,7 @@ import pyarrow as pa
 
 from alphalab.data.instruments import dated_instruments
 from alphalab.data.rows import Rows
+from alphalab.data.store.incoming import FORBIDDEN
 from alphalab.data.store.store import Store
 from alphalab.errors import DataError
 from alphalab.types import Instrument
@@ -25,14 +28,22 @@ def bars_table(rows: Rows, venue: str, interval: str) -> pa.Table:
     Raises
     ------
     DataError
-        A column that the store keeps elsewhere.
+        A column that the store keeps elsewhere, or whose name it cannot keep.
     """
     for name in rows.columns:
         if name in _ELSEWHERE:
             raise DataError(
                 f"column {name!r} among bars",
                 rule=f"a store keeps it in a table of its own, by kind {_ELSEWHERE[name]!r}.",
-                fix="Ingest it by itself, and leave the column out here.",
+                fix="Ingest it by itself (--kind), and leave the column out here.",
+            )
+        if not FORBIDDEN.isdisjoint(name):
+            ours = "_".join(re.findall(r"\w+", name.lower()))
+            raise DataError(
+                f"column {name!r} among bars",
+                rule="a further column's name has no spaces and none of , ; { } ( ) =.",
+                fix=f"Give it another by a mapping: columns={{{ours!r}: {name!r}}} "
+                f"(-c {ours}={quote(name)}).",
             )
     one = pa.array(np.zeros(len(rows), np.int32))
     return pa.table(

@@ -44,6 +44,13 @@ class Belongings:
         names += [] if self.universe is None else [MEMBER]
         return *names, *self.observations
 
+    def n_splits(self, first: int, last: int) -> int:
+        """Return how many splits there are between two instants, both included, ns UTC."""
+        if self.actions is None:
+            return 0
+        ratio = _between(self.actions, first, last)["split"]
+        return int(pc.sum(pc.not_equal(ratio, 1.0)).as_py() or 0)
+
     def onto(self, bars: Bars) -> Bars:
         """Return bars with the columns of all that belongs to them.
 

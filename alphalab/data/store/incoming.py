@@ -19,7 +19,8 @@ from alphalab.data.store.tables import Table
 from alphalab.data.times import iso
 from alphalab.errors import DataError, UnknownNameError
 
-_FORBIDDEN = frozenset(" ,;{}()=")  # Delta Lake's rule
+#: What names of columns do not have: Delta Lake's rule.
+FORBIDDEN = frozenset(" ,;{}()=")
 _YEARS = ("1678", "2262")  # from the first to before the last: what int64 ns hold
 
 
@@ -82,7 +83,7 @@ def _check_names(table: Table, names: list[str]) -> None:
     for name in (name for name in names if name not in table.columns):
         if not table.extra:
             raise UnknownNameError(f"column of {table.name}", name, table.columns)
-        if not name.isprintable() or not _FORBIDDEN.isdisjoint(name):
+        if not name.isprintable() or not FORBIDDEN.isdisjoint(name):
             raise DataError(
                 f"{table.name}: column {name!r}",
                 rule="a further column's name has no spaces and none of , ; { } ( ) =.",
@@ -152,8 +153,9 @@ def _check_years(table: Table, name: str, values: pa.ChunkedArray) -> None:
     outside = pc.or_(pc.less(counts, first), pc.greater_equal(counts, end))
     row = pc.index(outside, True).as_py()
     if row >= 0:
+        moment = np.datetime64(counts[row].as_py(), unit).astype("M8[s]")
         raise DataError(
-            f"{table.name}, row {row}: {name} is {np.datetime64(counts[row].as_py(), unit)}Z",
+            f"{table.name}, row {row}: {name} is {moment}Z",
             rule="times lie in the years 1678 to 2261.",
             fix="Leave it empty (null): that means still." if name in table.optional else "",
         )

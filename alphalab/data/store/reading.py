@@ -167,7 +167,8 @@ class Reading:
         """Return the instruments of rows between two times, ns UTC."""
         where = {"venue": self.view.venue, "symbol": list(symbols)}
         rows = self.table("instruments", where=where, end=self.view.as_of)
-        return for_span(dated_instruments(rows), symbols, first, last)
+        found = for_span(dated_instruments(rows), symbols, first, last)
+        return found._replace(notes=(*found.notes, *self._unused(found.instruments)))
 
     def belongings(self, instruments: Sequence[Instrument]) -> Belongings:
         """Return what belongs to the bars of instruments, as it was known."""
@@ -223,6 +224,21 @@ class Reading:
             known = pc.unique(self.table("observations", columns=["name"])["name"])
             raise UnknownNameError("observation", name, known.to_pylist())
         return rows.filter(pc.is_in(rows["symbol"], pa.array(["", *symbols])))
+
+    def _unused(self, instruments: Sequence[Instrument]) -> tuple[str, ...]:
+        """Return what to say about funding that the store has and that nothing asks for."""
+        view = self.view
+        if self.view.versions.get("funding", 0) is None:
+            return ()
+        plain = {x.symbol for x in instruments if not x.funding_hours}
+        series = [one for one in self.store.series("funding") if one.names[0] == view.venue]
+        left = [one.names[1] for one in series if one.names[1] in plain]
+        if not left:
+            return ()
+        return (
+            f"funding of {some(left)} is in the store and not used: their instruments have no "
+            "funding_hours (ingest with --instrument kind=linear --instrument funding_hours=8)",
+        )
 
     def said(self, symbols: Sequence[str]) -> tuple[str, ...]:
         """Return what was said when the rows were stored, and how they were repaired before."""

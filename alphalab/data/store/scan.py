@@ -85,6 +85,17 @@ class Scan:
     _windows: tuple[tuple[int, int], ...] = field(kw_only=True)
     _before: Carry = field(kw_only=True)
 
+    @property
+    def belonging(self) -> tuple[str, ...]:
+        """The columns that come out of other tables of the store: funding, split, member ..."""
+        return self._belongings.names
+
+    @property
+    def n_splits(self) -> int:
+        """Splits of its symbols in its span."""
+        first, last = self._before.time, self._windows[-1][-1]
+        return self._belongings.n_splits(first, last)
+
     def blocks(self, names: Sequence[str]) -> Iterator[Block]:
         """Yield the rows block by block, with some of the columns; more are read meanwhile.
 
@@ -209,7 +220,7 @@ def scan(
     if block_rows < 1:
         raise ParameterError(f"block_rows={block_rows}", rule="block_rows is at least 1.")
     asked = {"symbols": symbols, "start": start, "end": end, "as_of": as_of}
-    view = View.parse(address, universe=universe, observations=tuple(observations), **asked)
+    view = View.parse(address, universe=universe, observations=observations, **asked)
     if view.adjust is not None:
         raise DataError(
             f"{address}: a scan of adjusted prices",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from pyarrow.dataset import Dataset, FileSystemDataset
 
 from alphalab.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from duckdb import Statement
-    from pyarrow.dataset import Dataset
 
 # In this order: after the last nothing can be set any more, by a query neither.
 _LOCKS = (
@@ -47,7 +47,7 @@ def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None
         raise ParameterError(f"limit={limit}", rule="limit is 0 or more.")
     with duckdb.connect(":memory:") as session:
         for name, dataset in datasets.items():
-            session.register(name, dataset)
+            session.register(name, _read_as_asked(dataset))
         for setting in _LOCKS:
             session.execute(f"set {setting}")
         try:
@@ -62,6 +62,24 @@ def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None
                 if datasets
                 else "this store holds no table.",
             ) from None
+
+
+class _ReadAsAsked(FileSystemDataset):  # type: ignore[misc]
+    """A dataset that reads nothing ahead in threads of its own.
+
+    A query that has enough leaves its scan, and such threads would still read at the exit of the
+    process, which kills it.
+    """
+
+    def scanner(self, **options: Any) -> Any:
+        return super().scanner(**options, use_threads=False)
+
+
+def _read_as_asked(dataset: Dataset) -> Dataset:
+    if not isinstance(dataset, FileSystemDataset):  # a table that is not there: no rows
+        return dataset
+    fragments = list(dataset.get_fragments())
+    return _ReadAsAsked(fragments, dataset.schema, dataset.format, dataset.filesystem)
 
 
 def _check_one_select(query: str, statements: Sequence[Statement]) -> None:
