@@ -11,6 +11,7 @@ from alphalab.cli.data.fetch import fetch
 from alphalab.cli.data.ingest import ingest
 from alphalab.cli.data.listing import listing
 from alphalab.cli.data.log import log
+from alphalab.cli.data.restore import restore
 from alphalab.cli.data.show import show
 from alphalab.cli.data.sql import sql
 
@@ -21,6 +22,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "show": show,
     "list": listing,
     "log": log,
+    "restore": restore,
     "sql": sql,
 }
 

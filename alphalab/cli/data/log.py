@@ -68,5 +68,7 @@ def _said(record: dict[str, Any], operation: str) -> str:
     """Return what a writer said, on one line: where the rows came from, what was repaired."""
     if not record:
         return operation.lower()
+    if operation == "RESTORE":
+        return f"version {record['restored']} restored"
     repairs = [str(repair.get("said", repair)) for repair in record.get("repairs", ())]
     return "; ".join([str(record.get("source", "")), *repairs]).strip("; ")

@@ -73,7 +73,7 @@ def _first_line(path: Path, mapping: Mapping) -> str:
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
     with pa.input_stream(str(path)) as stream:
-        start = stream.read(_LONGEST_START)
+        start: bytes = stream.read(_LONGEST_START)
     if start.startswith(_UTF_16) and not encoding:
         raise _no_text(path, encoding)
     return start.decode(encoding or "utf-8", "replace").splitlines()

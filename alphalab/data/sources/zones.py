@@ -72,8 +72,8 @@ def to_utc(clock: IntArray, zone: str, series: IntArray, infer: bool, where: str
             f"{where}row {row}: {_reading(clock[row])} came twice in {zone}, when clocks went "
             f"back: {iso(early[row])} and {iso(late[row])}",
             rule="a local time is one instant.",
-            fix="Use repeated_hour='infer' (--repeated-hour infer) where the order of the rows tells "
-            "the two apart.",
+            fix="Use repeated_hour='infer' (--repeated-hour infer) where the order of the rows "
+            "tells the two apart.",
         )
     result = early.copy()
     result[unclear] = np.where(

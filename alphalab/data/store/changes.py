@@ -13,6 +13,7 @@ from alphalab.data.store.tables import Table
 from alphalab.errors import DataError
 
 _THERE, _PLACE = "stored row", "given row"
+_MANY = 100  # rows that differ, and more than half: no source corrects so many
 
 
 class Changes(NamedTuple):
@@ -61,12 +62,18 @@ def changes(table: Table, rows: pa.Table, stored: pa.Table | None, *, revise: bo
     revised = given.filter(differ)
     if revised.num_rows and not revise:
         row = pc.index(differ, True).as_py()
+        fix = "Correct the source, or write it with revise=True (--revise)."
+        if revised.num_rows >= _MANY and 2 * revised.num_rows > rows.num_rows:
+            fix = (
+                "Another label or time zone than before? An ingestion that was wrong is undone "
+                f"with alphalab data restore {table.name} VERSION. {fix}"
+            )
         raise DataError(
             f"{table.name}: {key_text(table, given, row)} is stored with other values, "
             f"{differences(table, found, row, given, row, words=('stored', 'given'))} "
             f"({revised.num_rows:,} of {rows.num_rows:,} rows differ)",
             rule="a stored row changes only when a revision is asked for.",
-            fix="Correct the source, or write it with revise=True (--revise).",
+            fix=fix,
         )
     kept = found.filter(differ)
     for name in (name for name in kept.column_names if name not in revised.column_names):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from alphalab.data.store.choice import Span, files
-from alphalab.data.store.failures import in_our_words
+from alphalab.data.store.failures import check_readable, in_our_words
 from alphalab.data.store.tables import Table
 from alphalab.errors import DataError
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
     from pyarrow.dataset import Dataset
 
 #: Under this name a commit holds what it was told and what it did.
@@ -49,6 +49,7 @@ def open_table(
         try:
             there = DeltaTable(url, version=version, storage_options=stored)
         except TableNotFoundError:
+            check_readable(url)
             if version is None:
                 return None
             raise _no_version(url, version, "the table is not there.") from None
@@ -115,7 +116,7 @@ def commit(
     deltalake.exceptions.CommitFailedError
         Another writer was faster.
     """
-    from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
+    from deltalake import WriterProperties, write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError
 
     fresh = isinstance(target, str)
@@ -133,19 +134,47 @@ def commit(
             partition_by=list(table.partition),
             storage_options=dict(options),
             writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=_ROW_GROUP),
-            commit_properties=CommitProperties(
-                custom_metadata={METADATA: json.dumps(metadata)},
-                # No second try on top of what another wrote, and one mark for all our writers:
-                # whoever opened an older version fails.
-                max_commit_retries=0,
-                app_transactions=[Transaction(METADATA, version)],
-            ),
+            commit_properties=_only_as(version, metadata),
         )
     except DeltaError as error:
         if fresh and "already exists" in str(error):
             raise CommitFailedError(str(error)) from None
         raise
     return version
+
+
+def restore(there: DeltaTable, old: DeltaTable, metadata: Mapping[str, Any]) -> int:
+    """Make the content of an old version the newest one, on top of exactly the one that was opened.
+
+    Where it is the newest already, nothing changes.
+
+    Returns
+    -------
+    int
+        The version that has it.
+
+    Raises
+    ------
+    deltalake.exceptions.CommitFailedError
+        Another writer was faster.
+    """
+    newest = there.version()
+    if set(there.file_uris()) != set(old.file_uris()):
+        there.restore(old.version(), commit_properties=_only_as(newest + 1, metadata))
+    return there.version()
+
+
+def _only_as(version: int, metadata: Mapping[str, Any]) -> CommitProperties:
+    """Return what makes a commit fail unless it becomes this version."""
+    from deltalake import CommitProperties, Transaction
+
+    return CommitProperties(
+        custom_metadata={METADATA: json.dumps(metadata)},
+        # No second try on top of what another wrote, and one mark for all our writers: whoever
+        # opened an older version fails.
+        max_commit_retries=0,
+        app_transactions=[Transaction(METADATA, version)],
+    )
 
 
 def _partitions(table: Table, rows: pa.Table) -> str:

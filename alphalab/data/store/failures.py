@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -34,6 +36,23 @@ _KNOWN = (
         "Check the credentials, and what they allow.",
     ),
     (
+        r"URL scheme is not allowed",
+        "plain http is not allowed",
+        "Set AWS_ALLOW_HTTP=true where the server is your own, or give an https address "
+        "(AWS_ENDPOINT_URL).",
+    ),
+    (
+        r"Unable to recognise URL",
+        "is no address of a store",
+        "An address reads s3://BUCKET/PREFIX; a folder whose name has a colon is given by its "
+        "whole path.",
+    ),
+    (
+        r"PermissionDenied|Permission denied|os error 13",
+        "this user has no permission",
+        "Give it the right to read and write the folders and files of the store.",
+    ),
+    (
         r"\(Connect\)|dns error|timed out|error sending request|operation timed out",
         "it does not answer",
         "Check the address (AWS_ENDPOINT_URL) and the network; plain http needs "
@@ -56,6 +75,46 @@ def in_our_words(where: str) -> Iterator[None]:
         raise
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise _data_error(where, str(error)) from None
+
+
+def check_readable(url: str) -> None:
+    """Refuse a local store that this user may not look into: what is in it looks like nothing.
+
+    Raises
+    ------
+    DataError
+    """
+    folder = _nearest_folder(url)
+    if folder and not os.access(folder, os.R_OK | os.X_OK):
+        raise _no_permission(url, folder, "read")
+
+
+def check_writable(url: str) -> None:
+    """Refuse a local store that this user may not write to, before deltalake tries.
+
+    Raises
+    ------
+    DataError
+    """
+    folder = _nearest_folder(url)
+    if folder and not os.access(folder, os.W_OK | os.X_OK):
+        raise _no_permission(url, folder, "write")
+
+
+def _nearest_folder(url: str) -> Path | None:
+    """Return the folder of a table's log, or the first one above it that is there."""
+    if "://" in url:
+        return None
+    log = Path(url).absolute() / "_delta_log"
+    return next((folder for folder in (log, *log.parents) if os.path.exists(folder)), None)
+
+
+def _no_permission(url: str, folder: Path, what: str) -> DataError:
+    return DataError(
+        f"{url}: this user may not {what} in {folder}",
+        rule="a store is a folder that its users may read, and its writers may write to.",
+        fix="Change the permissions of the folder, or name another one (--store, ALPHALAB_STORE).",
+    )
 
 
 def _data_error(where: str, text: str) -> DataError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -75,6 +76,24 @@ def commits_of(there: DeltaTable) -> list[Commit]:
             )
         )
     return commits
+
+
+def lineage(commits: Sequence[Commit], version: int) -> list[Commit]:
+    """Return the commits that made a version, the oldest first: without those that were undone.
+
+    Parameters
+    ----------
+    commits : sequence of Commit
+        Of the table, in any order.
+    version : int
+    """
+    known = {commit.version: commit for commit in commits}
+    made = []
+    while commit := known.get(version):
+        made.append(commit)
+        restored = commit.record.get("restored") if commit.operation == "RESTORE" else None
+        version = version - 1 if restored is None else restored
+    return made[::-1]
 
 
 def series_of(table: Table, there: DeltaTable) -> list[Series]:

@@ -15,7 +15,7 @@ from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.log import Commit, Series, commits_of, series_of
 from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import TABLES, Table, table_named
-from alphalab.data.store.writing import Written, write
+from alphalab.data.store.writing import Written, restore, write
 from alphalab.data.times import Instant
 from alphalab.errors import DataError, UnknownNameError
 
@@ -134,6 +134,46 @@ class Store:
             revise=revise,
             record=record or {},
         )
+
+    def restore(self, table: str, version: int) -> int:
+        """Undo what came after a version: a new version has its content.
+
+        The versions in between stay, and can be read or restored as before. The record of the new
+        one is ``{"restored": version}``.
+
+        Parameters
+        ----------
+        table : str
+            A name in `alphalab.data.store.tables.TABLES`.
+        version : int
+
+        Returns
+        -------
+        int
+            The version that this made; the newest one where it has that content already.
+
+        Raises
+        ------
+        DataError
+            No such version, one whose files are not there any more, or another writer was faster:
+            nothing has been restored then.
+        UnknownNameError
+            No such table.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> folder = TemporaryDirectory()
+        >>> store = Store(folder.name)
+        >>> row = {"venue": ["x"], "symbol": ["A"], "rate": [0.1]}
+        >>> for day in (1, 2):
+        ...     time = pa.array([day * 86_400], pa.timestamp("s", "UTC"))
+        ...     version = store.write("funding", pa.table({**row, "time": time})).version
+        >>> store.restore("funding", 0), store.read("funding").num_rows
+        (2, 1)
+        >>> folder.cleanup()
+        """
+        return restore(table_named(table), self._url(table), version, self._options)
 
     def read(
         self,

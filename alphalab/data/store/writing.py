@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from alphalab.data.store import delta
 from alphalab.data.store.changes import Changes, changes, without
 from alphalab.data.store.choice import Span, condition
 from alphalab.data.store.delta import commit, dataset_of, open_table
-from alphalab.data.store.failures import in_our_words
+from alphalab.data.store.failures import check_writable, in_our_words
 from alphalab.data.store.incoming import check_spelling, checked
 from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import Table
@@ -65,6 +66,7 @@ def write(
     )
 
     incoming = checked(table, rows)
+    check_writable(url)
     tries = Retrying(
         retry=retry_if_exception_type(CommitFailedError),
         wait=wait_random_exponential(multiplier=0.02, max=1.0),
@@ -81,6 +83,28 @@ def write(
             fix="Nothing was written: try again, with fewer writers at a time.",
         ) from None
     return written._replace(n_same=written.n_same + incoming.n_twice)
+
+
+def restore(table: Table, url: str, version: int, options: Mapping[str, str]) -> int:
+    """Make a new version with the content of an old one; see `Store.restore`.
+
+    A lost race is not tried again: it would undo rows that whoever asked has not seen.
+    """
+    from deltalake.exceptions import CommitFailedError
+
+    old = open_table(table, url, options, version)
+    there = open_table(table, url, options)
+    assert old is not None and there is not None  # a version that is not there has been refused
+    check_writable(url)
+    try:
+        with in_our_words(url):
+            return delta.restore(there, old, {"record": {"restored": version}})
+    except CommitFailedError as error:
+        raise DataError(
+            f"{url}: another writer was faster ({error})",
+            rule="a restore undoes what was there when it was asked for, and nothing newer.",
+            fix="Nothing was restored: look at the log (alphalab data log), and try again.",
+        ) from None
 
 
 def _write_once(
