@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -163,8 +164,7 @@ def test_faults_change_nothing(fault: str, server, store) -> None:
     assert stored(store) == expected(candles_of(server)[:299])
     assert (done.n_new, done.notes) == (299, ())
     repeated = fault not in ("an empty page", "rows twice", "overlapping pages", "newest first")
-    in_paging = server.faults[0].path == KLINES
-    assert any(now.waiting for now in waits) == (repeated and in_paging)
+    assert any(now.waiting for now in waits) == repeated
 
 
 def test_an_exchange_that_is_down_ends_it_and_what_came_is_kept(server, store) -> None:
@@ -177,6 +177,33 @@ def test_an_exchange_that_is_down_ends_it_and_what_came_is_kept(server, store) -
     server.faults = []
     assert ask(server, store).n_new == 69
     assert stored(store) == expected(candles_of(server)[:299])
+
+
+@pytest.mark.parametrize(
+    ("code", "n_asked", "message"),
+    [
+        (socket.EAI_NONAME, 1, "binance: unknown host: NetworkError"),
+        (socket.EAI_AGAIN, 8, "binance does not answer: NetworkError"),
+    ],
+)
+def test_a_host_that_has_no_address(
+    code: int, n_asked: int, message: str, store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def nowhere(*arguments: Any) -> Any:
+        asked.append(arguments[0])
+        raise socket.gaierror(code, "no address")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    waits: list[Progress] = []
+    with pytest.raises(DataError, match=message):
+        options = {"since": "2021-01-01", "store": store, "retry_wait": 0.001}
+        fetch("binance", "BTC/USDT", "1h", **options, progress=waits.append)
+    assert len(asked) == n_asked
+    told = [now.waiting.partition(": ")[0] for now in waits]
+    assert told == [f"no answer, {tried} of 8" for tried in range(1, n_asked)]
+    assert all(f"again in 0.00{2**n} s" in now.waiting for n, now in enumerate(waits[:3]))
 
 
 def test_what_is_refused_is_not_tried_again(server, store) -> None:

@@ -56,6 +56,17 @@ def test_an_empty_page_of_ids_is_asked_for_again(skip: int, store) -> None:
     assert stored(store, "trades") == as_stored(trades[60:])
 
 
+@pytest.mark.parametrize("skip", [0, 1, 2, 3, 4])
+def test_an_exchange_that_forgets_its_ids_is_refused(skip: int, store) -> None:
+    trades = [Trade(row, START + row * 1_000, "buy", 1.0, 1.0) for row in range(200)]
+    market = Listing("BTC", "USDT", trades=trades)
+    with ExchangeServer([market], START + HOUR, most=30) as server:
+        server.faults = [Fault("fromId", skip=skip, times=99, change=lambda rows: [])]
+        with pytest.raises(DataError, match=r"no trades come from id \d+ on, and there is trade"):
+            ask(server, store, "trades", since="2021-01-01T00:01")
+    assert stored(store, "trades") == []
+
+
 def test_trades_that_the_exchange_has_no_more_are_told(store) -> None:
     market = Listing("BTC", "USDT", trades=trades_of(300, 1), candles={"1d": []})
     with ExchangeServer([market], market.trades[100].time) as server:

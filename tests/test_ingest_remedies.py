@@ -167,6 +167,12 @@ def test_lines_before_the_header(tmp_path: Path, store: Store, above: str) -> No
     assert load(path, mapping={"skip": skip}).n_rows == 2
 
 
+def test_lines_before_a_header_with_semicolons(tmp_path: Path, store: Store) -> None:
+    text = hours(*["2024-01-02T20:00Z"] * 2).replace(",", ";").replace("9;", "9,5;")
+    path = written(tmp_path, "Prices of ACME\n" + text.replace("10;12;", "10,1;12,3;"))
+    assert "skip=1 (--skip 1)" in refused(path, store).fix
+
+
 def test_a_cut_line_is_nothing_to_skip(tmp_path: Path, store: Store) -> None:
     path = written(tmp_path, hours("2024-01-02T20:00Z", "2024-01-02T21:00Z")[:-8])
     assert "--skip" not in refused(path, store).fix
@@ -203,6 +209,9 @@ def test_names_that_are_nearly_ours(tmp_path: Path, store: Store) -> None:
     path = written(tmp_path, hours("2024-01-02T21:00Z"))
     with pytest.raises(UnknownNameError, match="unknown column 'clsoe': did you mean 'close'"):
         load(path, mapping={"columns": {"clsoe": "close"}})
+    text = HEADER.replace("volume", "x") + "2024-01-02T21:00Z,10,12,9,11,5\n"
+    assert "close2" in load(written(tmp_path, text), mapping={"columns": {"close2": "x"}}).columns
+    path = written(tmp_path, hours("2024-01-02T21:00Z"))
     assert "score" in load(path, mapping={"columns": {"score": "volume"}}).columns
     trades = {"columns": {"amuont": "volume"}}
     error = refused(path, store, kind="trades", mapping=trades)
@@ -216,6 +225,9 @@ def test_a_rename_of_no_symbol(tmp_path: Path, store: Store, cli: Any) -> None:
     flags = ("--venue", "x", "--interval", "1h", "--rename", "FBB=META", "--store", store.url)
     run = cli("data", "ingest", path, *flags)
     assert run.code == 2 and "did you mean 'FB'" in run.err
+    trades = written(tmp_path, "symbol,time,id,price,amount\nFB,2024-01-02T21:00Z,1,10,1\n")
+    assert "did you mean 'FB'" in str(refused(trades, store, kind="trades", **rename))
+    path = written(tmp_path, "symbol," + HEADER + "FB,2024-01-02T21:00Z,10,12,9,11,5\n")
     run = cli("data", "ingest", path, path, *flags)
     assert run.code == 0 and "no rows of 'FBB'" in run.err
 

@@ -303,7 +303,9 @@ def test_honesty(case):
 def test_a_fill_at_a_seen_price_is_said_everywhere(tmp_path):
     """Law 5: every report of a same_close run says that its prices had been seen."""
     bars = market(1, 40)
-    result = al.backtest(Weights(text="where(close > 0, 0.3, 0)"), bars, fill="same_close")
+    result = al.backtest(
+        Weights(text="where(close > 0, 0.3, 0)"), bars, fill="same_close", quality="accept"
+    )
     page = tmp_path / "report.html"
     result.to_html(page)
     for text in (repr(result), result._repr_html_(), page.read_text(), str(result.assumptions)):

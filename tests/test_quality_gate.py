@@ -247,7 +247,7 @@ def test_wrong_use(cli, arguments: tuple[str, ...], words: str) -> None:
 
 def test_data_of_a_store(cli, split_file: Path, tmp_path: Path, monkeypatch) -> None:
     store = tmp_path / "store"
-    given = ("--venue", "x", "--interval", "1d", "--store", store)
+    given = ("--venue", "x", "--interval", "1d", "--label", "close", "--store", store)
     run = cli("data", "ingest", split_file, *given)
     assert run.code == 0, run.err
     run = cli("data", "check", "store:x/1d/ACME", "--store", store, "--json")

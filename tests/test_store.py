@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +16,9 @@ from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_rows import MINUTE, bar_rows, times
+from writers import start, writer
 
+from alphalab.data.store import writing
 from alphalab.data.store.store import Store
 from alphalab.data.store.tables import TABLES
 from alphalab.errors import AlphalabError, DataError, UnknownNameError
@@ -284,6 +288,117 @@ def test_history_says_what_was_done(store: Store) -> None:
     assert (second.version, second.n_new, second.n_revised, second.record) == (1, 1, 1, {})
     assert first.time < second.time
     assert store.history("trades") == []
+
+
+def test_an_ingestion_is_undone(store: Store) -> None:
+    right, more = bar_rows("A", 0, 5), bar_rows("B", 0, 3)
+    about = {"venue": "binance", "interval": "1m", "symbols": ["A"]}
+    store.write("bars", right, record={**about, "notes": ["right"]})
+    wrong = bar_rows("A", 0, 9, 2.0, oi=np.ones(9))
+    store.write("bars", wrong, revise=True, record={**about, "notes": ["wrong"]})
+    store.write("bars", more)
+    states = [store.read("bars", version=version) for version in range(3)]
+
+    assert store.restore("bars", 0) == 3
+    assert store.read("bars").equals(right)
+    newest = store.history("bars")[0]
+    assert (newest.operation, newest.record) == ("RESTORE", {"restored": 0})
+    assert store.restore("bars", 0) == store.restore("bars", 3) == 3  # it is so already
+    assert store.bars("binance", "1m", versions=1).notes.count("wrong") == 1
+    notes = store.bars("binance", "1m", symbols=["A"]).notes
+    assert "right" in notes and "wrong" not in notes  # what was undone says nothing
+
+    assert store.write("bars", more) == ("bars", 4, 3, 0, 0)
+    assert store.read("bars").equals(pa.concat_tables([right, more]))
+    assert store.restore("bars", 2) == 5
+    assert store.read("bars").equals(states[2])
+    assert [store.read("bars", version=version) for version in range(3)] == states
+    assert [(one.names[-1], one.n_rows) for one in store.series("bars")] == [("A", 9), ("B", 3)]
+
+
+def test_a_restore_undoes_nothing_that_it_has_not_seen(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minute in range(3):
+        store.write("bars", bar_rows("A", minute, minute + 1))
+    bring_back = writing.bring_back
+
+    def late(*arguments: Any) -> int:
+        store.write("bars", bar_rows("B", 0, 1))
+        return bring_back(*arguments)
+
+    monkeypatch.setattr(writing, "bring_back", late)
+    with pytest.raises(DataError, match="another writer was faster"):
+        store.restore("bars", 0)
+    assert (store.version("bars"), store.read("bars").num_rows) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("table", "version", "message"),
+    [
+        ("bars", 1, "there is no version 1.*\n.*its versions are 0 to 0"),
+        ("bars", -1, "there is no version -1"),
+        ("trades", 0, "there is no version 0.*\n.*the table is not there"),
+        ("bar", 0, "did you mean 'bars'"),
+    ],
+)
+def test_what_cannot_be_restored(store: Store, table: str, version: int, message: str) -> None:
+    store.write("bars", bar_rows("A", 0, 1))
+    with pytest.raises(AlphalabError, match=message):
+        store.restore(table, version)
+
+
+@pytest.mark.parametrize(("n_differ", "hinted"), [(100, False), (101, True), (200, True)])
+def test_rows_that_nearly_all_differ_hint_at_why(store: Store, n_differ: int, hinted: bool) -> None:
+    store.write("bars", bar_rows("A", 0, 200))
+    prices = np.where(np.arange(200) < n_differ, 2.0, 1.0)
+    with pytest.raises(DataError, match=f"{n_differ} of 200 rows differ") as caught:
+        store.write("bars", bar_rows("A", 0, 200, prices))
+    assert ("Another label or time zone" in caught.value.fix) == hinted
+    assert ("alphalab data restore bars VERSION" in caught.value.fix) == hinted
+
+
+_AS_NOBODY = """
+import os
+if os.getuid() == 0:  # who may do everything
+    os.setuid(65534)
+for folder in ("sealed", "sealed/new", "hidden"):
+    there = Store(f"{store.url}/{folder}")
+    for ask in (lambda: there.write("bars", bar_rows("A", 0, 9)), lambda: there.read("bars")):
+        try:
+            print(folder, len(ask()))
+        except Exception as error:
+            print(folder, type(error).__name__, str(error).replace("\\n", " "))
+"""
+
+
+def test_folders_that_one_may_not_write_to_or_read() -> None:
+    """In a folder that everyone can reach: pytest's own is for its user alone."""
+    with TemporaryDirectory() as top:
+        store = Store(f"{top}/sealed")
+        store.write("bars", bar_rows("A", 0, 5))
+        Path(top, "hidden").mkdir()
+        for folder in (*(f for f in Path(top).rglob("*") if f.is_dir()), Path(top)):
+            folder.chmod(0o555)
+        Path(top, "hidden").chmod(0o000)
+        child = writer(_AS_NOBODY, top)
+        start(child)
+        out, err = child.communicate(timeout=60)
+        for folder in (Path(top), *Path(top).rglob("*")):
+            folder.chmod(0o755)
+    log = f"{top}/sealed/bars/_delta_log"
+    rule = "Rule: a store is a folder that its users may read"
+    expected = [
+        f"sealed DataError {top}/sealed/bars: this user may not write in {log}   {rule}",
+        "sealed 5",
+        f"sealed/new DataError {top}/sealed/new/bars: this user may not write in {top}/sealed ",
+        "sealed/new 0",
+        f"hidden DataError {top}/hidden/bars: this user may not read in {top}/hidden   {rule}",
+        f"hidden DataError {top}/hidden/bars: this user may not read in {top}/hidden   {rule}",
+    ]
+    assert err == ""
+    for line, beginning in zip(out.splitlines(), expected, strict=True):
+        assert line.startswith(beginning)
 
 
 def test_versions_are_kept_for_good(store: Store) -> None:

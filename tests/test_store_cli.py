@@ -75,7 +75,10 @@ def test_a_query_reads_tables_and_nothing_else(
     assert not file.exists()
 
 
-@pytest.mark.parametrize("command", ["", "ingest", "fetch", "check", "show", "list", "log", "sql"])
+COMMANDS = ["", "ingest", "fetch", "check", "show", "list", "log", "restore", "sql"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(cli: Callable[..., Run], command: str) -> None:
     run = cli("data", *filter(None, [command]), "--help")
     assert (run.code, run.err) == (0, "")
@@ -130,6 +133,22 @@ def test_log(store: Store, cli: Callable[..., Run]) -> None:
     assert len(limited.out.splitlines()) == 2 and "--limit 3" in limited.err
 
 
+def test_restore(tmp_path: Path, cli: Callable[..., Run]) -> None:
+    store = Store(tmp_path / "store")
+    for minute in range(2):
+        store.write("bars", bar_rows("A", minute, minute + 1))
+    at = ("--store", store.url)
+    assert cli("data", "restore", "bars", 0, *at).out == (
+        "bars: version 2 has the content of version 0\n"
+    )
+    assert store.read("bars").num_rows == 1
+    assert cli("data", "log", *at).out.splitlines()[1].endswith("version 0 restored")
+    done = cli("data", "restore", "bars", 1, "--json", *at).object
+    assert done["schema"] == "alphalab.data.restore/1"
+    assert (done["table"], done["version"], done["restored"]) == ("bars", 3, 1)
+    assert store.read("bars").num_rows == 2
+
+
 def test_sql_on_the_command_line(store: Store, cli: Callable[..., Run]) -> None:
     at = ("--store", store.url)
     run = cli("data", "sql", "select symbol, avg(close) c from bars group by 1 order by 1", *at)
@@ -163,6 +182,9 @@ def test_sql_on_the_command_line(store: Store, cli: Callable[..., Run]) -> None:
         (["sql", "select 1", "--version", "trades=0"], "there is no version 0"),
         (["sql", "select 1", "--version", "bar=1"], "unknown table 'bar'"),
         (["sql", "select 1", "--version", "new"], "versions 'new'"),
+        (["restore", "bars", "9"], "its versions are 0 to 1"),
+        (["restore", "bar", "0"], "unknown table 'bar'"),
+        (["list", "--store", "s3:/bucket/x"], "An address reads s3://BUCKET/PREFIX"),
         (["list", "--store", "s3://"], "no bucket"),
         (["list", "--store", "ftp://x"], "unknown kind of address 'ftp'"),
     ],
@@ -230,6 +252,8 @@ def test_versions_below_zero() -> None:
         ("PUT http://169.254.169.254/latest -> 403", "no credentials were found"),
         ("GET http://x - 403 Forbidden\n ↳ SignatureDoesNotMatch", "access was denied (Signature"),
         ("client error (Connect)\n ↳ refused", "it does not answer (refused)"),
+        ("builder error: URL scheme is not allowed", "Set AWS_ALLOW_HTTP=true"),
+        ('Os { code: 13, kind: PermissionDenied, message: "..." }', "this user has no permission"),
         ("Json error\n  0: <unknown>\n  1: start_thread\n at ./nptl/x.c:4", "bars: Json error"),
         ("", "no reason was given"),
     ],

@@ -34,7 +34,10 @@ def test_a_store_in_a_bucket(s3: dict[str, str]) -> None:
     assert store.write("bars", revised, revise=True) == ("bars", 1, 10, 10, 0)
     assert store.read("bars", version=0).equals(rows)
     assert store.read("bars", where={"symbol": "it's"})["close"].to_pylist() == [1] * 40 + [2] * 20
-    assert [commit.record for commit in store.history("bars")] == [{}, {"source": "x"}]
+    assert store.restore("bars", 0) == 2
+    assert store.read("bars").equals(rows)
+    assert store.restore("bars", 1) == 3
+    assert [commit.record for commit in store.history("bars")[2:]] == [{}, {"source": "x"}]
     assert [series.n_rows for series in store.series("bars")] == [50, 60]
     answer = store.sql("select symbol, sum(close) s from bars group by 1 order by 1")
     assert answer["s"].to_pylist() == [50, 80]
@@ -79,6 +82,7 @@ def test_what_cannot_be_reached(s3: dict[str, str]) -> None:
     cases = [
         ("s3://bucket/x", nowhere, "it does not answer .*refused"),
         ("s3://nobody/x", s3, "there is no such bucket"),
+        ("s3://bucket/x", s3 | {"AWS_ALLOW_HTTP": "false"}, "plain http is not allowed"),
     ]
     for url, options, message in cases:
         begun = time.monotonic()

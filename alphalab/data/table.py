@@ -143,7 +143,8 @@ def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:
         raise DataError(
             f"{columns.where}the time column is {time[0]!r} and bar_label={label!r}",
             rule="bar_label says whether times are those of a bar's open or of its close.",
-            fix=f"Use bar_label={key.removesuffix('_time')!r}, or rename the column.",
+            fix=f"Use bar_label={(of := key.removesuffix('_time'))!r} (--label {of}), or say by a "
+            "mapping that it is the time (-c time=...).",
         )
     return time
 

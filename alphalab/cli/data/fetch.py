@@ -119,8 +119,9 @@ def _show(out: Output, done: list[Fetched], title: str) -> None:
 @contextmanager
 def _progress(out: Output) -> Iterator[Callable[[Progress], None]]:
     """Show how far it is, and why it waits: a bar on a terminal, elsewhere only the waits."""
+    told = not (out.json or out.quiet)
     if not out.shows_progress:
-        yield lambda now: out.note(now.waiting) if now.waiting else None
+        yield lambda now: out.note(now.waiting) if now.waiting and told else None
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -142,7 +143,7 @@ def _progress(out: Output) -> Iterator[Callable[[Progress], None]]:
             reached = now.reached[:16].replace("T", " ")
             task = tasks[now.symbol]
             bar.update(task, completed=now.done_frac, reached=reached, n_rows=now.n_rows)
-            if now.waiting:
+            if now.waiting and told:
                 bar.console.print(now.waiting, style="dim", highlight=False, markup=False)
 
         yield show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ class Client:
     ccxt : ccxt.Exchange
         The client.
     on_wait : callable
-        Told why, and for how many seconds, before each wait.
+        Told before each wait why, how long, and how often it has been tried.
 
     Raises
     ------
@@ -85,7 +86,7 @@ class Client:
         exchange.enableLastJsonResponse = True
         self.ccxt = exchange
         self.name = str(exchange.id)
-        self.on_wait: Callable[[str, float], None] = lambda why, seconds: None
+        self.on_wait: Callable[[str], None] = lambda text: None
         self._retry_wait = retry_wait
         self._ahead: int | None = None  # ms that its clock is ahead of `time.monotonic`
 
@@ -197,7 +198,7 @@ class Client:
             return answer
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(self._errors.OperationFailed),
+            retry=tenacity.retry_if_exception(self._may_pass),
             stop=self._give_up,
             wait=self._pause,
             before_sleep=self._tell,
@@ -206,6 +207,12 @@ class Client:
         try:
             return retrying(attempt)
         except self._errors.OperationFailed as error:
+            if _is_unknown_host(error):
+                raise DataError(
+                    f"{self.name}: unknown host: {_shown(error)}",
+                    rule="an exchange is reached through the network, by the name of its host.",
+                    fix="Check the network, and the address where one is given (--url).",
+                ) from None
             raise DataError(
                 f"{self.name} does not answer: {_shown(error)}",
                 rule=f"a request is sent up to {_ATTEMPTS} times, and what came before is kept.",
@@ -217,6 +224,10 @@ class Client:
                 rule="what it gave before is kept.",
             ) from None
 
+    def _may_pass(self, error: BaseException) -> bool:
+        """Return whether a request that failed may go well a little later."""
+        return isinstance(error, self._errors.OperationFailed) and not _is_unknown_host(error)
+
     def _give_up(self, state: Any) -> bool:
         return bool(state.attempt_number >= _ATTEMPTS or self._asked_for(state) > _PATIENCE)
 
@@ -225,7 +236,11 @@ class Client:
         return max(min(exponential, _LONGEST_WAIT), self._asked_for(state))
 
     def _tell(self, state: Any) -> None:
-        self.on_wait(_shown(state.outcome.exception()), state.next_action.sleep)
+        why, seconds = _shown(state.outcome.exception()), state.next_action.sleep
+        self.on_wait(
+            f"no answer, {state.attempt_number} of {_ATTEMPTS}: {why}; "
+            f"trying again in {seconds:g} s"
+        )
 
     def _asked_for(self, state: Any) -> float:
         """Return how long the exchange tells us to wait, seconds; 0 where it does not say."""
@@ -250,11 +265,21 @@ def _shown(error: BaseException) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if len(text) > _MOST_SHOWN:
         text = f"{text[:_MOST_SHOWN]} ..."
-    root = error
-    while deeper := root.__cause__ or root.__context__:
-        root = deeper
+    root = _root(error)
     # What the machine says: no such host, connection refused, timed out.
     return f"{text} ({root})" if type(root).__module__ in ("builtins", "socket") else text
+
+
+def _is_unknown_host(error: BaseException) -> bool:
+    """Return whether there is no such host; one that cannot be asked for now is something else."""
+    root = _root(error)
+    return isinstance(root, socket.gaierror) and root.errno == socket.EAI_NONAME
+
+
+def _root(error: BaseException) -> BaseException:
+    while deeper := error.__cause__ or error.__context__:
+        error = deeper
+    return error
 
 
 def _origin(url: str) -> tuple[tuple[str, str, str], tuple[str, str] | None]:

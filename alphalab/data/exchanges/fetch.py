@@ -63,7 +63,7 @@ def fetch(
     retry_wait : float
         Seconds before a failed request is sent again; they double each time.
     progress : callable, optional
-        Told after each page how far it is.
+        Told after each page how far it is, and before each wait why.
 
     Returns
     -------
@@ -95,6 +95,8 @@ def fetch(
     names = _names(symbols)
     start, end = _span(since, until)
     client = Client(exchange, url=url, retry_wait=retry_wait)
+    show = progress or _unseen
+    client.on_wait = lambda why: show(Progress(names[0], 0.0, "", 0, waiting=why))
     place = store if isinstance(store, Store) else Store(store)
     try:
         if what == "instruments":
@@ -106,7 +108,7 @@ def fetch(
         end = now if end is None else min(end, now)
         _check_order(start, end)
         order = Order(start, end, again=again or revise, revise=revise)
-        return [fill(one, place, order, progress or _unseen) for one in wanted]
+        return [fill(one, place, order, show) for one in wanted]
     finally:
         client.close()
 

@@ -61,7 +61,7 @@ class Progress(NamedTuple):
     n_rows : int
         Rows so far, stored and about to be.
     waiting : str
-        Why it waits, and how long; empty: it does not.
+        Why it waits, how long, and how often it has been tried; empty: it does not.
     """
 
     symbol: str
@@ -213,8 +213,8 @@ class _Filling:
             self._progress(self._at)
             yield page
 
-    def _waits(self, why: str, seconds: float) -> None:
-        self._progress(self._at._replace(waiting=f"{why}; again in {seconds:g} s"))
+    def _waits(self, why: str) -> None:
+        self._progress(self._at._replace(waiting=why))
 
     def _store(self) -> None:
         # Taken away first: what the store refuses is not tried a second time on the way out.

@@ -76,15 +76,30 @@ def first_page(from_id: FromId, found: list[Row], since: int) -> list[Row]:
     since : int
         ms.
 
+    Raises
+    ------
+    DataError
+        No trades from an id on, although there is a later one.
+
     Notes
     -----
     Steps back that double until they are before `since`, then halves what is in between: for an
     hour of a million trades some twenty requests, for a quiet one a single one.
     """
+
+    def page(first: int) -> list[Row]:
+        if rows := from_id(str(first)):
+            return rows
+        raise DataError(
+            f"no trades come from id {first} on, and there is trade {found[0].id}",
+            rule="an exchange that has a trade gives it with those before it.",
+            fix="Run it again.",
+        )
+
     high, step = int(found[0].id), len(found)
     while True:
         low = max(high - step, 0)
-        earlier = from_id(str(low))
+        earlier = page(low)
         if low == 0 or earlier[0].time < since:
             break
         high, step = low, 2 * step
@@ -92,8 +107,8 @@ def first_page(from_id: FromId, found: list[Row], since: int) -> list[Row]:
     if inside:
         return inside
     between = range(int(earlier[-1].id) + 1, high)
-    place = bisect_left(between, since, key=lambda number: from_id(str(number))[0].time)
-    return from_id(str(between[place] if place < len(between) else high))
+    place = bisect_left(between, since, key=lambda number: page(number)[0].time)
+    return page(between[place] if place < len(between) else high)
 
 
 def _are_trades(page: Any) -> bool:

@@ -40,7 +40,8 @@ _RULES = (
         "conflicting_duplicates",
         "error",
         "One time, different values",
-        "Find out which row is right, and leave the others out (--repair keep_last).",
+        "Find out which row is right, and leave the others out (--repair keep_last). Where clocks "
+        "went back in that night, both are: say the zone (--zone, --repeated-hour infer).",
     ),
     Rule(
         "duplicates",
@@ -71,7 +72,8 @@ _RULES = (
         "splits",
         "error",
         "Prices that jump as in a split",
-        "Give the splits (--actions), or use prices that are adjusted for them.",
+        "Give the splits: --actions FILE; for a store, bring them in (alphalab data ingest FILE "
+        "--kind actions). Or use adjusted prices: an address with ?adjust=splits.",
     ),
     Rule(
         "funding",
@@ -131,3 +133,20 @@ _RULES = (
 )
 
 RULES = {rule.name: rule for rule in _RULES}
+
+_OF_ROWS = ("unsorted", "conflicting_duplicates", "duplicates", "missing_values", "nonpositive")
+
+#: Which rules are asked of what is checked.
+ASKED: dict[str, tuple[str, ...]] = {
+    "bars": tuple(name for name in RULES if name != "ids"),
+    "trades": (*_OF_ROWS, "gaps", "outliers", "splits", "jumps", "ids"),
+    "funding": (
+        *("unsorted", "conflicting_duplicates", "duplicates", "missing_values"),
+        *("funding", "off_grid", "outliers"),
+    ),
+    "factors": (
+        *("unsorted", "conflicting_duplicates", "duplicates"),
+        *("nonpositive", "inconsistent"),
+    ),
+    "actions": _OF_ROWS,
+}

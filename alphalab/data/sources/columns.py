@@ -148,19 +148,23 @@ def columns_of(
                 rule="names of columns differ in more than letter case.",
             )
         written[key] = name
-    _check_names(mapping.columns, (*known, *TIME_NAMES, *SYMBOL_NAMES), where)
     mapped = {
         ours: _their_column(theirs, names, written, where)
         for ours, theirs in mapping.columns.items()
     }
     used = set(mapped.values())
     others = {key: name for key, name in written.items() if name not in used}
+    _check_names(mapped, others, (*known, *TIME_NAMES, *SYMBOL_NAMES), where)
     return Columns(where, names, mapped, others if mapping.header else {})
 
 
-def _check_names(ours: Iterable[str], known: tuple[str, ...], where: str) -> None:
-    for name in ours:
-        if name not in known and difflib.get_close_matches(name, known, 1, _SLIP):
+def _check_names(
+    mapped: Iterable[str], others: Iterable[str], known: tuple[str, ...], where: str
+) -> None:
+    """Refuse a name that is nearly one of ours which nothing else has."""
+    lacking = set(known).difference(mapped, others)
+    for name in mapped:
+        if name not in known and difflib.get_close_matches(name, lacking, 1, _SLIP):
             error = UnknownNameError("column", name, known)
             error.what = f"{where}{error.what}"
             error.fix = "A mapping reads columns={ours: theirs} (-c ours=theirs)."

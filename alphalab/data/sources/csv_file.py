@@ -124,11 +124,10 @@ def _refuse_ragged(path: Path, read: Any, parse: Any, convert: Any) -> None:
 def _ragged_fix(lines: list[str], skipped: int) -> str:
     said = "Correct the line, or say what separates the cells: delimiter=';' (--delimiter ';')."
     # The last line may be cut; the one before is one of data if any is.
-    for separator in ",;\t" if len(lines) > 2 else "":
-        cells = lines[-2].count(separator)
-        begin = next(i for i, line in enumerate(lines) if line.count(separator) == cells)
-        if cells > 2 and begin > skipped:
-            return f"Leave out the lines before the header: skip={begin} (--skip {begin}). {said}"
+    counts = [[line.count(separator) for line in lines[:-1]] for separator in ",;\t"]
+    begin = min((found.index(found[-1]) for found in counts if found and found[-1] > 2), default=0)
+    if begin > skipped:
+        return f"Leave out the lines before the header: skip={begin} (--skip {begin}). {said}"
     return said
 
 

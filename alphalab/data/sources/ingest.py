@@ -109,7 +109,7 @@ def ingest(
         Fields of `Instrument` that hold for all symbols of the bars, such as ``{"calendar":
         "XNYS", "currency": "USD", "lot": 1}``: the store keeps them from the first bar on.
     absent : {"refuse", "note"}
-        What becomes of a ``rename`` of the mapping from a symbol of which there are no bars:
+        What becomes of a ``rename`` of the mapping from a symbol of which there are no rows:
         ``"note"`` where one mapping serves several files.
     revise : bool
         Whether rows of a known key with other values replace those that are there.
@@ -284,6 +284,7 @@ def _prepare(kind: str, given: Any, task: Task) -> list[Prepared]:
         venue=task.venue,
         name=task.name,
         where=where,
+        absent=task.absent,
     )
     symbols = tuple(rows["symbol"].unique().to_pylist())
     return [Prepared(kind, rows, {"notes": list(notes)}, symbols, notes=notes)]

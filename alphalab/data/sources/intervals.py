@@ -36,7 +36,7 @@ def check_interval(rows: Rows, interval: str) -> None:
     Traceback (most recent call last):
         ...
     alphalab.errors.DataError: synthetic: interval '1h', and the most frequent step is 5m: ...
-      Rule: rows are mostly one interval apart. Use interval '5m', or check the source.
+      Rule: rows are mostly one interval apart. Use interval '5m' (--interval 5m), or check ...
     """
     asked = parse_duration(interval)
     steps = np.concatenate([np.diff(rows.time[places]) for _, places in rows.by_symbol()])
@@ -52,7 +52,7 @@ def check_interval(rows: Rows, interval: str) -> None:
         f"{where}interval {interval!r}, and the most frequent step is {found}: "
         f"{counts[most]:,} of {len(steps):,} steps; {_count(steps == asked)} are {interval}",
         rule="rows are mostly one interval apart.",
-        fix=f"Use interval {found!r}, or check the source.",
+        fix=f"Use interval {found!r} (--interval {found}), or check the source.",
     )
 
 
@@ -78,7 +78,7 @@ def check_moments(rows: Rows, interval: str) -> None:
     >>> check_moments(replace(rows, time=rows.time - 1_000_000), "1h")
     Traceback (most recent call last):
         ...
-    alphalab.errors.DataError: synthetic: row 0 (2019-12-31T23:59:59.999Z) is 1 ms before the ...
+    alphalab.errors.DataError: synthetic: row 0 (2020-01-01T00:59:59.999Z) is 1 ms before the ...
       Rule: a bar is labelled by its close, at which the next one opens. Take the opens: ...
     """
     grid = min(parse_duration(interval), NS_DAY)

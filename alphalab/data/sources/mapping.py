@@ -69,7 +69,7 @@ class Mapping(Settings, frozen=True):
     Traceback (most recent call last):
         ...
     alphalab.errors.ParameterError: Mapping: label='session' without a calendar
-      Rule: a session closes when its exchange says so. Give calendar, such as 'XNYS'.
+      Rule: a session closes when its exchange says so. Give it, such as calendar='XNYS' ...
     """
 
     columns: dict[str, str | int] = msgspec.field(default_factory=dict)
@@ -93,7 +93,7 @@ class Mapping(Settings, frozen=True):
             raise ParameterError(
                 "Mapping: label='session' without a calendar",
                 rule="a session closes when its exchange says so.",
-                fix="Give calendar, such as 'XNYS'.",
+                fix="Give it, such as calendar='XNYS' (--calendar XNYS).",
             )
         if self.label == "session" and self.zone:
             raise ParameterError(

@@ -26,7 +26,7 @@ from alphalab.data.sources.stored import bars_table, instruments_table, known_in
 from alphalab.data.sources.succession import names_there, successors
 from alphalab.data.store.store import Store
 from alphalab.data.times import iso
-from alphalab.errors import DataError, UnknownNameError
+from alphalab.errors import DataError
 from alphalab.types import Instrument
 
 
@@ -68,10 +68,7 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
         given = load(given)
     plain = msgspec.structs.replace(task.mapping, rename={})
     rows, about_symbol = _named(read_rows(given, plain, symbol=""), given)
-    rename, absent = names_there(task.mapping.rename, rows.symbols)
-    if absent and task.absent == "refuse":
-        missing = next(old for old in task.mapping.rename if old not in rename)
-        raise UnknownNameError("symbol", missing, rows.symbols)
+    rename, absent = names_there(task.mapping.rename, rows.symbols, task.absent)
     rows, repairs = repair(rows.renamed(rename), task.repairs)
     _check(rows, task.mapping)
     _check_dates(rows)
@@ -123,8 +120,8 @@ def _check_dates(rows: Rows) -> None:
             f"{rows.source or 'table'}: times are dates, from {iso(rows.time.min())[:10]} on",
             rule="bars of a store are labelled by their close: say what a date names.",
             fix="label='session' with a calendar for sessions of an exchange (--label session "
-            "--calendar XNYS), 'open' for days that begin at this midnight, 'close' for days that "
-            "end there.",
+            "--calendar XNYS), label='open' for days that begin at this midnight (--label open), "
+            "label='close' for days that end there (--label close).",
         )
 
 

@@ -34,6 +34,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "rate": ("rate", "funding_rate", "funding"),
 }
 _NS_UTC = pa.timestamp("ns", tz="UTC")
+# Ours that may be one column of a source with others.
+_TIMES = ("known", "start", "time", "ex_date")
 _EX_DATE = ("ex_date", *TIME_NAMES)
 _SIDES = {"buy": "buy", "b": "buy", "sell": "sell", "s": "sell"}
 
@@ -133,7 +135,14 @@ class _Reading:
 
 
 def read_records(
-    kind: str, table: pa.Table, mapping: Mapping, *, venue: str, name: str, where: str
+    kind: str,
+    table: pa.Table,
+    mapping: Mapping,
+    *,
+    venue: str,
+    name: str,
+    where: str,
+    absent: str = "note",
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """Return a table with the columns of one of a store's tables, and what is to be said about it.
 
@@ -147,6 +156,8 @@ def read_records(
         Of all rows; empty: the table has a column for it.
     where : str
         What leads the messages.
+    absent : {"note", "refuse"}
+        As in `names_there`.
 
     Raises
     ------
@@ -160,12 +171,12 @@ def read_records(
     named = columns.one_of(SYMBOL_NAMES, "symbol")
     symbols, codes = symbols_of(table, named, mapping, "", where)
     reading = _Reading(table_named(kind), table, columns, mapping, where, codes)
-    _, absent = names_there(mapping.rename, symbols)
-    reading.notes += absent
+    _, said = names_there(mapping.rename, symbols, absent)
+    reading.notes += said
     names = [mapping.rename.get(text, text) for text in symbols]
     made: dict[str, Any] = {"symbol": pa.array(names, pa.string()).take(pa.array(codes))}
     if kind != "observations" and not all(names):  # observations without a symbol are about all
-        reading.required("symbol", "Name it for all rows by a mapping: symbol=...")
+        reading.required("symbol", "Name it for all rows by a mapping: symbol=... (--symbol).")
     if "venue" in reading.kind.columns:
         made["venue"] = _constant(reading, "venue", venue)
     if "name" in reading.kind.columns:
@@ -185,7 +196,8 @@ def _names(kind: str) -> list[str]:
 
 def _shared(columns: Columns, mapping: Mapping) -> Columns:
     """Return columns of which one may be two of ours: a start that is when it was known, too."""
-    own = {name.strip().lower(): name for name in columns.mapped.values()}
+    times = [name for ours, name in columns.mapped.items() if ours in _TIMES]
+    own = {name.strip().lower(): name for name in times}
     return replace(columns, shared=own if mapping.header else {})
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from alphalab.data.rows import Rows
 from alphalab.data.times import NS_DAY, bar_spacing, iso
+from alphalab.errors import UnknownNameError
 
 # A new name comes at about the old price, within a long weekend or three bars.
 _LARGEST_CHANGE = 0.15
@@ -48,11 +49,25 @@ def successions(lives: Sequence[Life], interval: int) -> Iterator[tuple[Life, Li
 
 
 def names_there(
-    rename: Mapping[str, str], symbols: Collection[str]
+    rename: Mapping[str, str], symbols: Collection[str], absent: str = "note"
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return which of the old names a source has, and what is to be said about the others.
 
     Of several files that are renamed alike, not all have rows of every name.
+
+    Parameters
+    ----------
+    rename : mapping of str to str
+        Old to new.
+    symbols : collection of str
+        Those of the source.
+    absent : {"note", "refuse"}
+        Whether old names that are not there are said or refused.
+
+    Raises
+    ------
+    UnknownNameError
+        An old name that is not there; near ones are suggested.
 
     Examples
     --------
@@ -60,12 +75,14 @@ def names_there(
     ({}, ("no rows of 'FB', which was to be renamed 'META'",))
     """
     there = {old: new for old, new in rename.items() if old in symbols}
-    absent = tuple(
+    if absent != "note" and len(there) < len(rename):
+        raise UnknownNameError("symbol", next(old for old in rename if old not in there), symbols)
+    said = tuple(
         f"no rows of {old!r}, which was to be renamed {new!r}"
         for old, new in rename.items()
         if old not in there
     )
-    return there, absent
+    return there, said
 
 
 def successors(rows: Rows) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ def commit(
     return version
 
 
-def restore(there: DeltaTable, old: DeltaTable, metadata: Mapping[str, Any]) -> int:
+def bring_back(there: DeltaTable, old: DeltaTable, metadata: Mapping[str, Any]) -> int:
     """Make the content of an old version the newest one, on top of exactly the one that was opened.
 
     Where it is the newest already, nothing changes.

@@ -103,9 +103,10 @@ def check_writable(url: str) -> None:
 
 def _nearest_folder(url: str) -> Path | None:
     """Return the folder of a table's log, or the first one above it that is there."""
-    if "://" in url:
+    path = url.removeprefix("file://")
+    if "://" in path:
         return None
-    log = Path(url).absolute() / "_delta_log"
+    log = Path(path).absolute() / "_delta_log"
     return next((folder for folder in (log, *log.parents) if os.path.exists(folder)), None)
 
 

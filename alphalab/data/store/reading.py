@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from alphalab.data.instruments import OfSpan, dated_instruments, for_span, some
 from alphalab.data.store.belongings import Belongings
 from alphalab.data.store.failures import in_our_words
-from alphalab.data.store.log import Series
+from alphalab.data.store.log import Series, lineage
 from alphalab.data.store.store import Store
 from alphalab.data.store.tables import table_named
 from alphalab.data.store.view import View
@@ -244,9 +244,9 @@ class Reading:
         """Return what was said when the rows were stored, and how they were repaired before."""
         version = self.version("bars")
         said: list[str] = []
-        for commit in reversed(self.store.history("bars")):
+        for commit in [] if version is None else lineage(self.store.history("bars"), version):
             record = commit.record
-            if version is None or commit.version > version or not self._meets(record, symbols):
+            if not self._meets(record, symbols):
                 continue
             where = record.get("source", "")
             said += record.get("notes", ())

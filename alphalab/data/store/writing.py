@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from alphalab.data.store import delta
 from alphalab.data.store.changes import Changes, changes, without
 from alphalab.data.store.choice import Span, condition
-from alphalab.data.store.delta import commit, dataset_of, open_table
+from alphalab.data.store.delta import bring_back, commit, dataset_of, open_table
 from alphalab.data.store.failures import check_writable, in_our_words
 from alphalab.data.store.incoming import check_spelling, checked
 from alphalab.data.store.order import order_of
@@ -66,7 +65,6 @@ def write(
     )
 
     incoming = checked(table, rows)
-    check_writable(url)
     tries = Retrying(
         retry=retry_if_exception_type(CommitFailedError),
         wait=wait_random_exponential(multiplier=0.02, max=1.0),
@@ -98,7 +96,7 @@ def restore(table: Table, url: str, version: int, options: Mapping[str, str]) ->
     check_writable(url)
     try:
         with in_our_words(url):
-            return delta.restore(there, old, {"record": {"restored": version}})
+            return bring_back(there, old, {"record": {"restored": version}})
     except CommitFailedError as error:
         raise DataError(
             f"{url}: another writer was faster ({error})",
@@ -125,6 +123,7 @@ def _write_once(
         n_new, n_revised = found.new.num_rows, found.revised.num_rows
         version = None if there is None else there.version()
         if n_new + n_revised:
+            check_writable(url)
             version = commit(
                 table,
                 url if there is None else there,
