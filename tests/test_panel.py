@@ -444,6 +444,24 @@ def test_show(cli: Any, store: Store) -> None:
     assert "store:VENUE/INTERVAL" in cli("data", "show", "--help").out
 
 
+def test_show_leaves_out_what_has_no_price(cli: Any, store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "two.csv"
+    lines = ("2024-01-01,A,1,1,1,1", "2024-01-02,A,2,2,2,2", "2024-01-02,B,3,3,3,3")
+    file.write_text(
+        "day,symbol,open,high,low,close\n" + "\n".join(lines) + "\n2024-01-03,B,4,4,4,4"
+    )
+    mapping = tmp_path / "written.toml"
+    mapping.write_text('[columns]\ntime = "day"\n')
+    run = cli("data", "show", file, "--mapping", mapping, "--rows", 2)
+    assert [line.split()[:2] for line in run.out.splitlines() if line.startswith("2024")] == [
+        ["2024-01-02T00:00:00Z", "A"],
+        ["2024-01-02T00:00:00Z", "B"],
+        ["2024-01-03T00:00:00Z", "B"],
+    ]
+    run = cli("data", "show", file, "--mapping", mapping, "--rows", 1)
+    assert "Not shown: 1 symbol without a price in these rows" in run.out
+
+
 def test_a_backtest_takes_a_view(cli: Any, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALPHALAB_STORE", store.url)
     address = "store:xtest/1d?symbols=AAA,BBB&as_of=2024-01-04"

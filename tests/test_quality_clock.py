@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from quality_cases import DAY, HOUR, counts, rows_at
+from quality_cases import DAY, HOUR, counts, put, rows_at, sound
 
 import alphalab as al
 from alphalab.data.calendars import expected_closes, session_bounds
+from alphalab.data.quality.bars import series_of
 from alphalab.data.quality.check import check
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.funding import checked_with_funding
@@ -21,6 +22,7 @@ from alphalab.data.quality.reading import Events
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.data.rows import Rows
 from alphalab.errors import DataError, ParameterError, UnknownNameError
+from alphalab.research.quality_plots import coverage, values
 from alphalab.types import IntArray
 
 HALF_HOUR = HOUR // 2
@@ -343,3 +345,43 @@ def test_any_events_have_a_verdict(kind: str) -> None:
             verdict = checked_with_funding(verdict, bars, events, rules)
         assert json.dumps(verdict.to_dict(), allow_nan=False)
         assert all(np.isfinite(ratio).all() for _, ratio in events.splits().values())
+
+
+# ---- pictures ------------------------------------------------------------------------------------
+
+
+def test_a_line_is_broken_where_bars_are_missing_and_fundings_are_marked() -> None:
+    rows = rows_at((1 + np.arange(240)) * HOUR + ns("2024-01-01"))
+    rows = rows.take(np.delete(np.arange(240), range(100, 150)))
+    rates = Events(
+        "funding",
+        "",
+        ("ACME",),
+        np.zeros(28, np.int64),
+        np.delete(STAMPS, [3, 4, 9]),
+        {"rate": np.full(28, 1e-4)},
+    )
+    verdict = checked_with_funding(check(rows), rows, rates, QualitySettings())
+    (s,) = series_of(rows, QualitySettings())
+    line, *marks = values(s, "close", verdict.findings, "Close").data
+    assert np.flatnonzero(np.isnan(line.y)).tolist() == [100]
+    (missing,) = (mark for mark in marks if "Funding" in mark.name)
+    assert list(np.asarray(missing.x, "M8[ns]").astype(np.int64)) == list(STAMPS[[3, 4, 9]])
+
+
+def test_holidays_are_no_missing_bars_where_the_calendar_is_known() -> None:
+    (s,) = series_of(rows_at(np.delete(CLOSES, 100)), QualitySettings())
+    figure, note = coverage(replace(s, interval=DAY, calendar="XNYS"))
+    cells = np.asarray(figure.data[0].z)
+    assert np.count_nonzero(cells < 1) == 1 and "XNYS expects" in note
+    figure, note = coverage(replace(s, interval=DAY))
+    assert np.count_nonzero(np.asarray(figure.data[0].z) < 1) > 10 and "holidays" in note
+
+
+def test_marks_beside_the_line_say_so() -> None:
+    rows = sound()
+    rows = put(rows, 500, low=0.5 * float(rows.columns["low"][500]))
+    (s,) = series_of(rows, QualitySettings())
+    _, mark = values(s, "close", check(rows).findings, "Close").data
+    assert mark.name.endswith("(at the high or low of the bar)")
+    assert mark.y[0] == rows.columns["low"][500]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -273,3 +274,45 @@ def test_a_run_reads_a_file_by_its_mapping(cli, tmp_path: Path) -> None:
     given = ("backtest", "buy_and_hold", "--json", "--mapping", mapping, "-d")
     assert cli(*given, data).object["data"]["start"] == "2024-01-02T21:00:00Z"
     assert cli(*given, "sp500").code == 2
+
+
+def test_dates_that_are_no_sessions_are_a_finding(cli, tmp_path: Path) -> None:
+    days = ["2024-06-17", "2024-06-18", "2024-06-19", "2024-06-20", "2024-06-22"]
+    lines = [f"{day},10,12,9,11,100" for day in days]  # Juneteenth, and a Saturday
+    lines[0] = "2024-06-17,10,12,-9,11,100"
+    text = "date,open,high,low,close,volume\n" + "\n".join(lines) + "\n"
+    file = text_file(tmp_path, "days.csv", text)
+    given = ("data", "check", file, "--label", "session", "--calendar", "XNYS", "--json")
+    run = cli(*given)
+    found = {f["rule"]: f for f in run.object["findings"]}
+    assert (run.code, found["nonpositive"]["rows"]) == (1, [0])
+    closed = found["off_session"]
+    assert (closed["count"], closed["rows"]) == (2, [2, 4])
+    assert "row 2 (2024-06-19T20:00:00Z)" in closed["message"]
+
+
+def test_what_is_read_already_is_not_mapped(cli, tmp_path: Path) -> None:
+    for flags in (("--label", "open"), ("--rename", "A=B"), ("--zone", "Asia/Tokyo")):
+        run = cli("data", "check", "sp500", *flags)
+        assert run.code == 2 and f"sp500 with {flags[0][2:]}=" in run.err
+    run = cli("data", "check", "store:us/1d", "--label", "open", "--store", tmp_path)
+    assert run.code == 2 and "store:us/1d with label='open'" in run.err
+    assert cli("data", "check", "sp500", "--calendar", "XNYS", "--interval", "1d").code == 0
+
+
+def test_rows_of_a_file_are_renamed(cli, split_file: Path) -> None:
+    run = cli("data", "check", split_file, "--rename", "ACME=NEW", "--json")
+    assert run.object["symbols"] == ["NEW"]
+
+
+def test_nothing_found_says_what_was_asked(cli, tmp_path: Path) -> None:
+    report = tmp_path / "check.html"
+    run = cli("data", "check", "sp500", "--report", report, "--severity", "stale=off")
+    (said,) = re.findall("^Found nothing: (.*)$", run.out, re.M)
+    assert "gaps" in said and not {"stale", "ids"} & set(said.split(", "))
+    page = report.read_text()
+    assert f"Found nothing: {said}." in page
+    assert "holiday_days = 5" in page
+    for name in ("stale_rows", "funding_late", "on_errors"):
+        assert name not in page
+    assert "the calendar XNYS expects" in page

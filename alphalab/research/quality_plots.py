@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alphalab.data.quality.findings import Finding
+from alphalab.data.quality.gaps import expected_bars
 from alphalab.data.quality.registry import RULES, Severity
-from alphalab.data.quality.series import Series, among
+from alphalab.data.quality.series import Series
 from alphalab.data.times import NS_DAY, duration_text
+from alphalab.errors import DataError
 from alphalab.research.plots import AMBER, BLUE, GREY, MUTED, RED, layout
 from alphalab.research.series import thin
 from alphalab.types import FloatArray, IntArray
@@ -30,6 +33,8 @@ _MARKS = ("circle", "x", "diamond", "square", "triangle-up", "cross", "star")
 _VOLUME = ("zero_volume", "volume_spikes", "negative_volume", "volume_unknown")
 #: Rules that speak of most rows at once: marking them all would mark nothing.
 _EVERYWHERE = 0.2
+#: Part of the span from which on a hole in a line is seen.
+_SEEN = 0.005
 _HOUR = NS_DAY // 24
 
 
@@ -41,16 +46,17 @@ def values(s: Series, name: str, findings: Sequence[Finding], title: str) -> go.
     more = {"hovermode": "closest", "showlegend": bool(marked_by)}
     figure = go.Figure(layout=layout(380) | more)
     column = s.columns[name]
-    rows = thin(column, _MOST_POINTS)
     line = {"color": BLUE if name != "volume" else GREY, "width": 1.2}
-    figure.add_scatter(x=_dates(s, rows), y=column[rows], name=title, line=line, mode="lines")
+    x, y = _broken(s, column, findings)
+    figure.add_scatter(x=x, y=y, name=title, line=line, mode="lines")
     rules = list(dict.fromkeys(finding.rule for finding in marked_by))
     for finding in marked_by:
-        marked = np.flatnonzero(among(s.time, np.sort(finding.at)))[:_MOST_MARKS]
+        at = finding.at[:_MOST_MARKS]  # what is missing has no row: the next one tells the height
+        marked = np.minimum(np.searchsorted(s.time, at), s.n - 1)
         figure.add_scatter(
-            x=_dates(s, marked),
+            x=_dates(at),
             y=_marked_values(s, marked, name, finding.rule),
-            name=RULES[finding.rule].title,
+            name=_legend(s, name, finding.rule),
             legendgroup=finding.rule,
             showlegend=finding is next(f for f in marked_by if f.rule == finding.rule),
             mode="markers",
@@ -68,15 +74,22 @@ def values(s: Series, name: str, findings: Sequence[Finding], title: str) -> go.
     return figure
 
 
-def coverage(s: Series) -> go.Figure:
-    """Return a calendar of how many of the usual bars are there: hours by days, or weeks by years.
+def coverage(s: Series) -> tuple[go.Figure, str]:
+    """Return a calendar of how many bars are there, hours by days or weeks by years, and a note.
 
-    A cell that has no rows on most days, as outside the sessions of a market, stays empty.
+    With a calendar, of those that it expects; else of as many as are usual. A cell in which none
+    is expected, or most days have none, stays empty.
     """
     import plotly.graph_objects as go
 
     days = s.interval >= NS_DAY - _HOUR
-    x, y, z = _weeks_by_year(s) if days else _hours_by_day(s)
+    expected = _expected(s)
+    note = "Of as many as are usual at that time, holidays or not; white: closed, or no data."
+    if expected is not None:
+        note = f"Of those that the calendar {s.calendar} expects; white: it expects none."
+        x, y, z = _shares_of(*expected, days)
+    else:
+        x, y, z = _weeks_by_year(s) if days else _hours_by_day(s)
     figure = go.Figure(layout=layout(_HEIGHT) | {"hovermode": "closest"})
     figure.add_heatmap(
         x=x,
@@ -90,13 +103,13 @@ def coverage(s: Series) -> go.Figure:
             "outlinewidth": 0,
             "tickformat": ".0%",
         },
-        hovertemplate="%{x}, %{y}<br>%{z:.0%} of the usual bars<extra></extra>",
+        hovertemplate="%{x}, %{y}<br>%{z:.0%} of the bars<extra></extra>",
     )
     figure.update_layout(margin_t=8)
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     figure.update_xaxes(title_text="Week of the year" if days else "Day (UTC)")
     figure.update_yaxes(title_text="" if days else "Hour (UTC)")
-    return figure
+    return figure, note
 
 
 def steps(s: Series) -> go.Figure:
@@ -120,6 +133,27 @@ def steps(s: Series) -> go.Figure:
     return figure
 
 
+def _broken(s: Series, column: FloatArray, findings: Sequence[Finding]) -> tuple[Any, FloatArray]:
+    """Return times and values of a line that is broken where rows are missing for long."""
+    rows = thin(column, _MOST_POINTS)
+    gaps = [finding.at for finding in findings if finding.rule in ("gaps", "funding")]
+    after = np.unique(np.searchsorted(s.time, np.concatenate([s.time[:0], *gaps])))
+    after = after[(after > 0) & (after < s.n)]
+    seen = s.time[after] - s.time[after - 1] > _SEEN * (s.time[-1] - s.time[0])
+    after = after[seen]
+    rows = np.union1d(rows, np.concatenate((after - 1, after)))
+    place = np.searchsorted(rows, after)
+    x = np.insert(s.time[rows], place, s.time[after])
+    return _dates(x), np.insert(column[rows], place, np.nan)
+
+
+def _legend(s: Series, name: str, rule: str) -> str:
+    """Return what marks of a rule are called: those of an outlier may lie beside the line."""
+    title = RULES[rule].title
+    beside = rule == "outliers" and name == "close" and "high" in s.columns
+    return f"{title} (at the high or low of the bar)" if beside else title
+
+
 def _belongs(finding: Finding, name: str, n_rows: int) -> bool:
     """Tell whether the rows of a finding are marked on the line of a column."""
     few = 0 < finding.at.size <= max(_EVERYWHERE * n_rows, 1)
@@ -133,6 +167,47 @@ def _marked_values(s: Series, rows: IntArray, name: str, rule: str) -> FloatArra
         up, down = s.high[rows] - column, column - s.low[rows]
         return np.where(up > down, s.high[rows], s.low[rows])
     return column
+
+
+def _expected(s: Series) -> tuple[IntArray, NDArray[np.bool_]] | None:
+    """Return the closes that the calendar expects and which are there; None: it tells nothing."""
+    if not s.calendar or s.interval > 1.5 * NS_DAY:
+        return None
+    try:
+        expected, there = expected_bars(s)
+    except DataError:  # years of which it knows no sessions
+        return None
+    return (expected, there) if there.any() else None
+
+
+def _shares_of(
+    expected: IntArray, there: NDArray[np.bool_], days: bool
+) -> tuple[Any, list[str], FloatArray]:
+    """Return columns, lines and cells of a calendar: the share that is there, NaN: none is due."""
+    day, hour = (expected - 1) // NS_DAY, (expected - 1) % NS_DAY // _HOUR
+    if days:
+        line, column, n_columns = *_year_and_week(day), 53
+        x: Any = [str(week + 1) for week in range(53)]
+        first = int(day[0].astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64))
+        names = [str(1970 + first + i) for i in range(int(line.max()) + 1)]
+    else:
+        size = -(-int(day[-1] - day[0] + 1) // _MOST_COLUMNS)  # days in a column
+        line, column = hour, (day - day[0]) // size
+        n_columns = int(column[-1]) + 1
+        x = (day[0] + size * np.arange(n_columns)).astype("datetime64[D]")
+        names = [f"{h:02d}" for h in range(24)]
+    due, found = np.zeros((2, len(names), n_columns))
+    np.add.at(due, (line, column), 1.0)
+    np.add.at(found, (line, column), there.astype(np.float64))
+    return x, names, np.divide(found, due, out=np.full(due.shape, np.nan), where=due > 0)
+
+
+def _year_and_week(day: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the years since the first one, and the weeks of the year, of days in order."""
+    date = day.astype("datetime64[D]")
+    year = date.astype("datetime64[Y]")
+    years = year.astype(np.int64)
+    return years - years[0], (date - year).astype(np.int64) // 7
 
 
 def _hours_by_day(s: Series) -> tuple[Any, list[str], FloatArray]:
@@ -149,11 +224,9 @@ def _hours_by_day(s: Series) -> tuple[Any, list[str], FloatArray]:
 
 
 def _weeks_by_year(s: Series) -> tuple[Any, list[str], FloatArray]:
-    date = ((s.time - 1) // NS_DAY).astype("datetime64[D]")
-    year = date.astype("datetime64[Y]")
-    week = (date - year).astype(np.int64) // 7
-    first = int(year[0].astype(np.int64))
-    years = year.astype(np.int64) - first
+    day = (s.time - 1) // NS_DAY
+    years, week = _year_and_week(day)
+    first = int(day[0].astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64))
     counts = np.zeros((int(years[-1]) + 1, 53))
     np.add.at(counts, (years, week), 1.0)
     usual = np.median(counts[counts > 0])
@@ -178,8 +251,8 @@ def _shares(counts: FloatArray) -> FloatArray:
     return z
 
 
-def _dates(s: Series, rows: IntArray) -> Any:
-    return s.time[rows].astype("datetime64[ns]").astype("datetime64[s]")
+def _dates(time: IntArray) -> Any:
+    return time.astype("datetime64[ns]").astype("datetime64[s]")
 
 
 def _length(ns: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -13,9 +14,8 @@ import numpy as np
 from alphalab.data.bars import Bars
 from alphalab.data.quality.bars import series_of
 from alphalab.data.quality.cells import once
-from alphalab.data.quality.findings import Finding, Verdict
+from alphalab.data.quality.findings import Finding, Verdict, counted
 from alphalab.data.quality.reading import Events
-from alphalab.data.quality.registry import RULES
 from alphalab.data.quality.series import Series
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.data.rows import Rows
@@ -33,7 +33,9 @@ _PLAIN = {"trades": "price", "funding": "rate", "factors": "price_factor", "acti
 _WORDS = {"error": "down", "warning": "warn", "info": "quiet"}
 
 
-def write(verdict: Verdict, data: Bars | Rows | Events, path: str | os.PathLike[str]) -> Path:
+def write(
+    verdict: Verdict, data: Bars | Rows | Events, path: str | os.PathLike[str], calendar: str = ""
+) -> Path:
     """Write the report of a check.
 
     Parameters
@@ -43,6 +45,8 @@ def write(verdict: Verdict, data: Bars | Rows | Events, path: str | os.PathLike[
         What was checked.
     path : path-like
         Its folders are made. The page appears under this name when it is complete.
+    calendar : str
+        Which bars are expected. Empty: by those of the instruments.
 
     Returns
     -------
@@ -53,10 +57,10 @@ def write(verdict: Verdict, data: Bars | Rows | Events, path: str | os.PathLike[
     InputError
         A path that cannot be written; nothing is left behind.
     """
-    return page.write(render(verdict, data), path)
+    return page.write(render(verdict, data, calendar), path)
 
 
-def render(verdict: Verdict, data: Bars | Rows | Events) -> str:
+def render(verdict: Verdict, data: Bars | Rows | Events, calendar: str = "") -> str:
     """Return the report of a check as HTML."""
     name = Path(verdict.source).name or "bars given by the caller"
     n_symbols = len(verdict.symbols)
@@ -74,7 +78,7 @@ def render(verdict: Verdict, data: Bars | Rows | Events) -> str:
         ),
         remarks=[f"{finding}" for finding in verdict.errors[:5]],
         tiles=_tiles(verdict),
-        sections=_sections(verdict, data),
+        sections=_sections(verdict, data, calendar),
         assumptions=_assumptions(verdict),
         footer="alphalab · nothing was changed",
     ).html()
@@ -90,12 +94,13 @@ def _tiles(verdict: Verdict) -> Iterator[str]:
     yield tile("Symbols", f"{len(verdict.symbols):,}")
 
 
-def _sections(verdict: Verdict, data: Bars | Rows | Events) -> Iterator[str]:
+def _sections(verdict: Verdict, data: Bars | Rows | Events, calendar: str) -> Iterator[str]:
     if len(verdict.symbols) > 1 and verdict.findings:
         yield section("Findings by symbol and rule", *_matrix(verdict))
     yield section("Findings", *_findings(verdict))
+    known = {i.symbol: i.calendar for i in data.instruments} if isinstance(data, Bars) else {}
     for s in _chosen(verdict, data):
-        yield from _pictures(s, verdict)
+        yield from _pictures(replace(s, calendar=calendar or known.get(s.symbol, "")), verdict)
 
 
 def _matrix(verdict: Verdict) -> tuple[str, str]:
@@ -119,7 +124,7 @@ def _matrix(verdict: Verdict) -> tuple[str, str]:
     clean = len(verdict.symbols) - len(named - {""})
     note = "Rows, missing bars or missing fundings."
     if clean:
-        note += f" {clean:,} symbols without a finding of their own are left out."
+        note += f" Left out: {counted(clean, 'symbol')} without a finding of their own."
     if len(symbols) > MOST_ROWS:
         note += f" The first {MOST_ROWS:,} of {len(symbols):,} are shown."
     return table(("Symbol", *rules), rows), note
@@ -134,7 +139,7 @@ def _count(finding: Finding | None, count: int) -> str:
 def _findings(verdict: Verdict) -> tuple[str, str]:
     """Return the table of the findings, and how many are left out."""
     if not verdict.findings:
-        return quiet("No rule found anything."), ""
+        return quiet(f"Found nothing: {', '.join(verdict.silent)}."), ""
     rows = [
         (
             f'<span class="{_WORDS[finding.severity]}">{finding.severity}</span>',
@@ -175,13 +180,12 @@ def _pictures(s: Series, verdict: Verdict) -> Iterator[str]:
         yield chart(f"{name}: {shown.replace('_', ' ')}", figure)
         return
     step = bar_spacing(s.time[once(s)])
-    s = Series(s.symbol, s.time, s.columns, s.number, s.settings, step)
+    s = replace(s, interval=step)
     yield chart(f"{name}: close", quality_plots.values(s, "close", findings, "Close"), _thinned(s))
     yield '<div class="pair">'
     yield chart(
         "Bars that are there",
-        quality_plots.coverage(s),
-        "Of as many as are usual at that time; white: the market is closed, or no data.",
+        *quality_plots.coverage(s),
     )
     yield chart(
         "Steps between rows",
@@ -202,9 +206,9 @@ def _thinned(s: Series) -> str:
 
 def _assumptions(verdict: Verdict) -> dict[str, str]:
     said = {"Not looked at": "; ".join(f"{r}: {why}" for r, why in verdict.skipped.items())}
-    if verdict.kind == "bars":
-        said_by = {finding.rule for finding in verdict.findings} | verdict.skipped.keys() | {"ids"}
-        said["Found nothing"] = ", ".join(name for name in RULES if name not in said_by)
-    settings = json.loads(verdict.settings)
+    if verdict.findings:  # else the findings say so
+        said["Found nothing"] = ", ".join(verdict.silent)
+    asked = {*verdict.silent, *(finding.rule for finding in verdict.findings)}
+    settings = QualitySettings(**json.loads(verdict.settings)).of_rules(asked)
     said["Settings"] = ", ".join(f"{name} = {value}" for name, value in settings.items())
     return {label: text for label, text in said.items() if text}

@@ -88,7 +88,7 @@ def check(
     if report is not None:
         from alphalab.research.quality_report import write
 
-        write(verdict, given, report)
+        write(verdict, given, report, mapping.calendar)
     if json:
         out.object("data.check", {**verdict.to_dict(), "report": report and str(report)})
     else:
@@ -109,6 +109,7 @@ def _settings(file: Path | None, levels: list[str]) -> QualitySettings:
 
 
 def _show(out: Output, verdict: Verdict, report: Path | None) -> None:
+    from alphalab.data.quality.findings import counted
     from alphalab.data.times import iso
 
     span = ""
@@ -116,7 +117,8 @@ def _show(out: Output, verdict: Verdict, report: Path | None) -> None:
         span = f", {iso(verdict.start)} to {iso(verdict.end)}"
     n_symbols = len(verdict.symbols)
     symbols = verdict.symbols[0] if n_symbols == 1 else f"{n_symbols:,} symbols"
-    out.text(f"{verdict.source}: {verdict.kind}, {verdict.n_rows:,} rows of {symbols}{span}")
+    rows = counted(verdict.n_rows, "row")
+    out.text(f"{verdict.source}: {verdict.kind}, {rows} of {symbols}{span}")
     fixes = {}
     for finding in verdict.findings[:_MOST]:
         out.text(f"{finding.severity}: {finding}")
@@ -125,6 +127,8 @@ def _show(out: Output, verdict: Verdict, report: Path | None) -> None:
         out.text(f"... and {len(verdict.findings) - _MOST:,} more: --json or --report has all")
     for rule, fix in fixes.items():
         out.text(f"{rule}: {fix}")
+    if not verdict.findings:
+        out.text(f"Found nothing: {', '.join(verdict.silent)}")
     for rule, why in verdict.skipped.items():
         out.note(f"not looked at: {rule}: {why}")
     out.text(f"Verdict: {verdict.summary()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -50,6 +51,10 @@ def show(
         Literal["open", "close"],
         typer.Option(help="What the times in a file name: the opening or the close of a bar."),
     ] = "close",
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A TOML file that says how the data file is written."),
+    ] = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -61,6 +66,7 @@ def show(
     bars = load(
         data,
         bar_label=bar_label,
+        mapping=mapping,
         symbols=_names(symbols),
         start=start,
         end=end,
@@ -114,14 +120,26 @@ def _cells(bars: Bars, rows: int) -> Iterator[tuple[str, str, dict[str, float]]]
 
 
 def _print(out: Output, bars: Bars, rows: int) -> None:
-    shown = bars.select(bars.symbols[:_SHOWN_SYMBOLS])
+    import numpy as np
+
+    from alphalab.data.quality.findings import counted
+
+    priced = ~np.isnan(bars.close[-rows:]).all(axis=0)
+    traded = [symbol for symbol, there in zip(bars.symbols, priced, strict=True) if there]
+    shown = bars.select(traded[:_SHOWN_SYMBOLS])
     cells = [
-        (time, symbol, *map(_text, values.values())) for time, symbol, values in _cells(shown, rows)
+        (time, symbol, *map(_text, values.values()))
+        for time, symbol, values in _cells(shown, rows)
+        if not math.isnan(values["close"])
     ]
     title = f"{bars.source or 'bars'}: {bars.n_rows:,} rows, {bars.start} to {bars.end}"
     out.table(cells, ("time", "symbol", *bars.columns), title)
-    if bars.n_symbols > _SHOWN_SYMBOLS:
-        out.text(f"and {bars.n_symbols - _SHOWN_SYMBOLS:,} more symbols: see --symbols, or --json")
+    if len(traded) > _SHOWN_SYMBOLS:
+        more = counted(len(traded) - _SHOWN_SYMBOLS, "more symbol")
+        out.text(f"and {more}: see --symbols, or --json")
+    if len(traded) < bars.n_symbols:
+        absent = counted(bars.n_symbols - len(traded), "symbol")
+        out.text(f"Not shown: {absent} without a price in these rows")
     header, *instruments = _instruments(shown)
     if len(header) > 1:
         out.text()

@@ -86,6 +86,7 @@ def funding_of_rates(
             f"{absent.size:,} of {due.size:,} fundings have no rate, the first is that of "
             f"{iso(int(absent[0]) * step)}, the last that of {iso(int(absent[-1]) * step)}",
             int(absent.size),
+            absent * step,
         )
 
 

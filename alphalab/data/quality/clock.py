@@ -24,6 +24,8 @@ _SHIFTS = np.arange(-14, 15)
 #: Share of the rows inside sessions from which on times are right, and the gain that a shift has to
 #: bring before it is named.
 _RIGHT, _GAIN = 0.98, 0.05
+#: Fewer rows tell of no zone and no label.
+_FEW = 5
 #: Rows that are enough to tell a shift.
 _TELL = 20_000
 
@@ -64,14 +66,14 @@ def whole_days_by_open(s: Series) -> Iterator[Hit]:
 
 def against_sessions(s: Series) -> Iterator[Hit]:
     """Find rows outside the sessions of an exchange, and the shift or label that explains them."""
-    if s.n < 5 or not s.interval or s.interval > 1.5 * NS_DAY:
+    if not s.interval or s.interval > 1.5 * NS_DAY:
         return
     known = sessions(s.calendar, s.time[0] // NS_DAY - 2, s.time[-1] // NS_DAY + 2)
     if not known.day.size:
         return
     if s.interval > NS_DAY - _HOUR:
         yield from _daily(s, known)
-    else:
+    elif s.n >= _FEW:
         yield from _intraday(s, known)
 
 
@@ -80,7 +82,7 @@ def _daily(s: Series, known: Sessions) -> Iterator[Hit]:
     closed = np.flatnonzero(~among(own, known.day))
     shares = {by: float(among(own + by, known.day).mean()) for by in (-1, 1)}
     by = max(shares, key=lambda day: shares[day])
-    if shares[by] > 1 - closed.size / s.n + _GAIN:
+    if s.n >= _FEW and shares[by] > 1 - closed.size / s.n + _GAIN:
         yield Hit(
             "zone",
             np.arange(s.n),
@@ -94,7 +96,7 @@ def _daily(s: Series, known: Sessions) -> Iterator[Hit]:
     # A row that ends before its session has opened, or while it is open.
     place = np.searchsorted(known.day, own).clip(max=known.day.size - 1)
     early = (known.day[place] == own) & (s.time < known.close[place])
-    if early.mean() > 0.5:
+    if s.n >= _FEW and early.mean() > 0.5:
         yield Hit(
             "label",
             np.flatnonzero(early),

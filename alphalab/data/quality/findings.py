@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from alphalab.data.quality.registry import RULES, SEVERITIES, Severity
+from alphalab.data.quality.registry import ASKED, RULES, SEVERITIES, Severity
 from alphalab.data.times import iso
 from alphalab.types import IntArray
 
@@ -136,6 +136,14 @@ class Verdict:
         """The findings that are errors."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The rules that were asked everywhere and found nothing."""
+        levels = msgspec.json.decode(self.settings)["severity"]
+        said = {finding.rule for finding in self.findings} | self.skipped.keys()
+        said |= {rule for rule, level in levels.items() if level == "off"}
+        return tuple(rule for rule in ASKED[self.kind] if rule not in said)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data, the object that ``alphalab data check --json`` prints.
 
@@ -158,12 +166,12 @@ class Verdict:
 
     def summary(self) -> str:
         """Return the verdict as a few words: ``ok``, or the number of findings by severity."""
-        said = [f"{_count(n, name)}" for name, n in self.counts.items() if n]
+        said = [f"{counted(n, name)}" for name, n in self.counts.items() if n]
         return ", ".join(said) or "ok"
 
     def __repr__(self) -> str:
         """Return verdict and size on one line."""
-        size = f"{_count(self.n_rows, 'row')}, {_count(len(self.symbols), 'symbol')}"
+        size = f"{counted(self.n_rows, 'row')}, {counted(len(self.symbols), 'symbol')}"
         source = f" of {self.source}" if self.source else ""
         return f"<Verdict {self.summary()}: {self.kind}{source}, {size}>"
 
@@ -178,6 +186,7 @@ def ordered(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: key[id(finding)]))
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts: ``1 row``, ``2 rows``."""
     plural = noun if noun == "info" or number == 1 else f"{noun}s"
     return f"{number:,} {plural}"

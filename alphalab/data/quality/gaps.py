@@ -161,19 +161,26 @@ def _against_sessions(s: Series) -> Iterator[Hit]:
     if s.interval >= 1.5 * NS_DAY:
         yield from _always(s)
         return
-    if s.interval > NS_DAY - _HOUR:
-        day, _, expected = session_bounds(s.calendar, s.time[0] // NS_DAY, s.time[-1] // NS_DAY)
-        there = among(day, session_days(s, day))
-    else:
-        phase = int(np.bincount((s.time % s.interval) // 10**9).argmax()) * 10**9
-        first, last = int(s.time[0]), int(s.time[-1])
-        expected = expected_closes(s.calendar, s.interval, first, last, phase)
-        there = among(expected, s.time)
+    expected, there = expected_bars(s)
     if not there.size or there.mean() < _FITS:
         return  # zone, label and off_session say why
     row_after = np.searchsorted(s.time, expected[~there])
     absent = np.bincount(np.minimum(row_after, s.n - 1), minlength=s.n)[1:]
     yield from _told(s, absent, expected.size, f" of {s.calendar}")
+
+
+def expected_bars(s: Series) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Return the closes that the sessions of its calendar have, and which of them are there, (K,).
+
+    Of bars up to a day long.
+    """
+    if s.interval > NS_DAY - _HOUR:
+        day, _, expected = session_bounds(s.calendar, s.time[0] // NS_DAY, s.time[-1] // NS_DAY)
+        return expected, among(day, session_days(s, day))
+    phase = int(np.bincount((s.time % s.interval) // 10**9).argmax()) * 10**9
+    first, last = int(s.time[0]), int(s.time[-1])
+    expected = expected_closes(s.calendar, s.interval, first, last, phase)
+    return expected, among(expected, s.time)
 
 
 def session_days(s: Series, sessions: IntArray) -> IntArray:

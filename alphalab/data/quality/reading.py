@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from msgspec import structs
 
 from alphalab.data import arrow
 from alphalab.data.bars import Bars
+from alphalab.data.calendars import ALWAYS, sessions_around
 from alphalab.data.events import RATE_NAMES, given_table
 from alphalab.data.files import read_table, stem
 from alphalab.data.load import load
@@ -23,6 +25,7 @@ from alphalab.data.sources.columns import SYMBOL_NAMES, TIME_NAMES, columns_of
 from alphalab.data.sources.mapping import Mapping as Written
 from alphalab.data.sources.reading import is_file
 from alphalab.data.table import rows_of, utc_times
+from alphalab.data.times import NS_DAY
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
 
@@ -109,7 +112,13 @@ def read(
     Raises
     ------
     DataError
-        No such file, one that cannot be read, or one of no kind that is known.
+        No such file, one that cannot be read, or one of no kind that is known; or a mapping for
+        what is no file.
+
+    Notes
+    -----
+    A date that is no session of its calendar is a finding, no error: its row ends as that of the
+    session before it would have.
 
     Examples
     --------
@@ -121,15 +130,21 @@ def read(
     ...     read(str(file)).kind
     'funding'
     """
+    mapping = mapping or Written()
     if not is_file(given):
+        _check_mapping(mapping, given)
         return load(given, store=store)
     path = Path(given).expanduser()
     table = read_table(path, mapping, texts=("id",))
-    columns = columns_of(table, mapping or Written(), f"{path}: ")
+    columns = columns_of(table, mapping, f"{path}: ")
     named = {*columns.mapped, *columns.others}
     kind = kind_of(named)
     if kind == "bars":
-        return rows_of(table, mapping, symbol=stem(path), source=str(path))
+        by_day = mapping.label == "session"
+        # First, every day is a session.
+        plain = structs.replace(mapping, calendar=ALWAYS) if by_day else mapping
+        rows = rows_of(table, plain, symbol=stem(path), source=str(path)).renamed(mapping.rename)
+        return _by_session(rows, mapping.calendar) if by_day else rows
     if not kind:
         raise DataError(
             f"{path}: neither bars nor trades, funding, splits, dividends or factors; "
@@ -137,7 +152,27 @@ def read(
             rule="bars have open, high, low and close; trades price and amount; funding a rate.",
             fix="Say which columns they are by --column OURS=THEIRS.",
         )
-    return _events(table, kind, mapping or Written(), stem(path), str(path))
+    return _events(table, kind, mapping, stem(path), str(path))
+
+
+def _check_mapping(mapping: Written, given: str) -> None:
+    """Refuse to say of bars that are read already how they are written."""
+    said = sorted(mapping.changes().keys() - {"calendar", "interval"})
+    if said:
+        raise DataError(
+            f"{given} with {said[0]}={getattr(mapping, said[0])!r}",
+            rule="what is written otherwise is said of files; data sets and stores are read "
+            "already.",
+        )
+
+
+def _by_session(rows: Rows, calendar: str) -> Rows:
+    """Return rows that end with their day with the closes of the sessions of their dates."""
+    day = rows.time // NS_DAY - 1
+    found = sessions_around(calendar, int(day.min()), int(day.max()), before=15)
+    before = np.maximum(np.searchsorted(found.day, day, side="right") - 1, 0)
+    time = found.close[before] + (day - found.day[before]) * NS_DAY
+    return replace(rows, time=time)
 
 
 def read_events(given: Any, kinds: tuple[str, ...]) -> Events:

@@ -136,9 +136,9 @@ RULES = {rule.name: rule for rule in _RULES}
 
 _OF_ROWS = ("unsorted", "conflicting_duplicates", "duplicates", "missing_values", "nonpositive")
 
-#: Which rules are asked of what is checked.
+#: Which rules are asked of what is checked; of bars of contracts, that of funding as well.
 ASKED: dict[str, tuple[str, ...]] = {
-    "bars": tuple(name for name in RULES if name != "ids"),
+    "bars": tuple(name for name in RULES if name not in ("ids", "funding")),
     "trades": (*_OF_ROWS, "gaps", "outliers", "splits", "jumps", "ids"),
     "funding": (
         *("unsorted", "conflicting_duplicates", "duplicates", "missing_values"),

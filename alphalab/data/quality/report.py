@@ -27,7 +27,7 @@ class Report:
             severity = self._severity(hit.rule)
             if severity is None:
                 continue
-            at = s.time[hit.places]
+            at = s.time[hit.places] if hit.at is None else hit.at
             self.findings.append(
                 Finding(
                     rule=hit.rule,

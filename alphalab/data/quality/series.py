@@ -28,12 +28,15 @@ class Hit(NamedTuple):
     message : str
     n : int or None
         How often, where that is not the number of places.
+    at : ndarray of shape (K,) or None
+        When, ns UTC, where that is not the time of the places.
     """
 
     rule: str
     places: IntArray
     message: str
     n: int | None = None
+    at: IntArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

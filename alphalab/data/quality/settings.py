@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -13,6 +14,22 @@ from alphalab.errors import InputError, ParameterError, UnknownNameError
 from alphalab.settings import NonNegative, Positive, Rows, Settings
 
 OnErrors: TypeAlias = Literal["refuse", "accept", "unchecked"]
+
+_LIKE = ("min_rows", "window")
+_JUMPS = (*_LIKE, "jump_sigmas", "jump_move", "split_tolerance")
+
+#: The thresholds of a rule.
+_THRESHOLDS: dict[str, tuple[str, ...]] = {
+    "stale": ("min_rows", "stale_rows", "stale_days"),
+    "outliers": (*_LIKE, "outlier_sigmas", "outlier_move"),
+    "splits": _JUMPS,
+    "jumps": _JUMPS,
+    "volume_spikes": (*_LIKE, "volume_sigmas", "volume_times"),
+    "zero_volume": ("min_rows",),
+    "spacing": ("min_rows",),
+    "gaps": ("holiday_days",),
+    "funding": ("funding_late",),
+}
 
 
 class QualitySettings(Settings, frozen=True, kw_only=True):
@@ -92,6 +109,13 @@ class QualitySettings(Settings, frozen=True, kw_only=True):
         for name in self.severity:
             if name not in RULES:
                 raise UnknownNameError("rule", name, RULES)
+
+    def of_rules(self, rules: Collection[str]) -> dict[str, Any]:
+        """Return the levels that were set, and the thresholds that some rules have."""
+        used = {name for rule in rules for name in _THRESHOLDS.get(rule, ())}
+        said: dict[str, Any] = {"severity": self.severity} if self.severity else {}
+        names = (name for name in self.__struct_fields__ if name in used)
+        return said | {name: getattr(self, name) for name in names}
 
     def level(self, rule: str) -> Level:
         """Return how grave a rule is."""
