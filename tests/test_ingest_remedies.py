@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from alphalab.data.load import load
+from alphalab.data.quality.registry import RULES
 from alphalab.data.sources.ingest import ingest
 from alphalab.data.store.store import Store
 from alphalab.errors import DataError, InputError, UnknownNameError
@@ -62,6 +63,8 @@ def test_an_hour_that_came_twice(
     error = refused(path, store, mapping={"label": label}, **options)
     assert f"--zone {zone} --repeated-hour infer" in error.fix
     assert "--repair" not in error.fix and "Keep one" not in error.fix
+    (rule,) = (rule for rule in RULES.values() if rule.name == "conflicting_duplicates")
+    assert "--repeated-hour infer" in rule.fix  # what `alphalab data check` says
     mapping = {"label": label, "zone": zone, "repeated_hour": "infer"}
     assert ingest(path, venue="x", mapping=mapping, store=store, **options).n_rows == len(times)
 

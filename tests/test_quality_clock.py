@@ -361,7 +361,7 @@ def test_a_line_is_broken_where_bars_are_missing_and_fundings_are_marked() -> No
         np.delete(STAMPS, [3, 4, 9]),
         {"rate": np.full(28, 1e-4)},
     )
-    verdict = checked_with_funding(check(rows), rows, rates, QualitySettings())
+    verdict = checked_with_funding(check(rows, calendar="24/7"), rows, rates, QualitySettings())
     (s,) = series_of(rows, QualitySettings())
     line, *marks = values(s, "close", verdict.findings, "Close").data
     assert np.flatnonzero(np.isnan(line.y)).tolist() == [100]

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from alphalab.data.bars import Bars
+from alphalab.data.calendars import ALWAYS
 from alphalab.data.quality.bars import series_of
 from alphalab.data.quality.cells import once
 from alphalab.data.quality.findings import Finding, Verdict, counted
+from alphalab.data.quality.gaps import never_closes
 from alphalab.data.quality.reading import Events
 from alphalab.data.quality.series import Series
 from alphalab.data.quality.settings import QualitySettings
@@ -100,7 +102,8 @@ def _sections(verdict: Verdict, data: Bars | Rows | Events, calendar: str) -> It
     yield section("Findings", *_findings(verdict))
     known = {i.symbol: i.calendar for i in data.instruments} if isinstance(data, Bars) else {}
     for s in _chosen(verdict, data):
-        yield from _pictures(replace(s, calendar=calendar or known.get(s.symbol, "")), verdict)
+        own = calendar or known.get(s.symbol) or (ALWAYS if never_closes(s.time) else "")
+        yield from _pictures(replace(s, calendar=own), verdict)
 
 
 def _matrix(verdict: Verdict) -> tuple[str, str]:

@@ -124,8 +124,8 @@ def _print(out: Output, bars: Bars, rows: int) -> None:
 
     from alphalab.data.quality.findings import counted
 
-    priced = ~np.isnan(bars.close[-rows:]).all(axis=0)
-    traded = [symbol for symbol, there in zip(bars.symbols, priced, strict=True) if there]
+    priced = (~np.isnan(bars.close[-rows:])).any(axis=0)
+    traded = [bars.symbols[place] for place in np.flatnonzero(priced)]
     shown = bars.select(traded[:_SHOWN_SYMBOLS])
     cells = [
         (time, symbol, *map(_text, values.values()))

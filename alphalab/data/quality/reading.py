@@ -143,7 +143,7 @@ def read(
         by_day = mapping.label == "session"
         # First, every day is a session.
         plain = structs.replace(mapping, calendar=ALWAYS) if by_day else mapping
-        rows = rows_of(table, plain, symbol=stem(path), source=str(path)).renamed(mapping.rename)
+        rows = rows_of(table, plain, symbol=stem(path), source=str(path))
         return _by_session(rows, mapping.calendar) if by_day else rows
     if not kind:
         raise DataError(
