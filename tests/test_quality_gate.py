@@ -15,6 +15,7 @@ from quality_cases import counts, halved
 
 import alphalab as al
 from alphalab.data.quality.check import check
+from alphalab.data.quality.registry import RULES
 from alphalab.errors import ParameterError, RefusedError
 
 GRID = {"n": [5, 20]}
@@ -316,3 +317,9 @@ def test_nothing_found_says_what_was_asked(cli, tmp_path: Path) -> None:
     for name in ("stale_rows", "funding_late", "on_errors"):
         assert name not in page
     assert "the calendar XNYS expects" in page
+
+
+def test_remedies_name_what_there_is() -> None:
+    for words in ("--actions FILE", "--kind actions", "?adjust=splits"):
+        assert words in RULES["splits"].fix
+    assert "--repeated-hour infer" in RULES["conflicting_duplicates"].fix
