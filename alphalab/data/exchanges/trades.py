@@ -72,7 +72,7 @@ def first_page(from_id: FromId, found: list[Row], since: int) -> list[Row]:
         Returns the trades from an id on.
     found : list of Row
         Trades after that time, which need not be the first: asked for an hour that has more than a
-        page holds, Binance gives the last ones (its API documentation, aggTrades).
+        page holds, Binance gives the last ones (told in binance-spot-api-docs).
     since : int
         ms.
 
