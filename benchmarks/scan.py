@@ -132,7 +132,7 @@ def tell(found: dict[str, Any]) -> None:
         for row in found["sides"]
     ]
     new, seconds = found["written"]["new"], found["written"]["seconds"]
-    note = f"{new:,} rows written in {seconds:,.1f} s. Digests equal: {found['agrees']}."
+    note = f"{new:,} rows were written in {seconds:,.1f} s. Digests equal: {found['agrees']}."
     measure.show(f"{found['rows']:,} rows of one asset, from a store", rows, note)
 
 
