@@ -395,6 +395,8 @@ def test_the_command_scans(cli, tmp_path: Path, market: al.Bars) -> None:
     [
         (["--report", "x.html"], "figures alone"),
         (["--funding", "x.csv"], "alphalab data ingest"),
+        (["--mapping", "x.toml"], "--scan with --mapping"),
+        (["--bar-label", "open"], "--scan with --bar-label open"),
         (["-d", "sp500"], "store:"),
     ],
 )
@@ -403,6 +405,14 @@ def test_what_the_command_cannot_scan(cli, tmp_path: Path, market: al.Bars, flag
     run = cli("backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--scan", *flags)
     assert run.code == 2
     assert said in run.err
+
+
+def test_what_is_for_files_is_refused_for_a_store(cli, tmp_path: Path, market: al.Bars) -> None:
+    stored(tmp_path, market)
+    run = ["backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--bar-label", "open"]
+    refused = cli(*run)
+    assert refused.code == 2
+    assert "bar_label" in refused.err
 
 
 def test_a_summary_is_shown(tmp_path: Path, market: al.Bars) -> None:

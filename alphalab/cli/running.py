@@ -172,9 +172,9 @@ class RunFlags:
         from alphalab.data.load import load
 
         if self.data.startswith("store:"):
-            bars = load(self.data, mapping=self.mapping, store=self.store, **self._chosen)
+            bars = load(self.data, **self._written, store=self.store, **self._chosen)
             return self._with_events(file.instruments_of(bars))
-        bars = load(self.data, bar_label=self.bar_label, mapping=self.mapping, store=self.store)
+        bars = load(self.data, **self._written, store=self.store)
         bars = self._with_events(file.instruments_of(bars))
         if self._symbols is not None:
             bars = bars.select(self._symbols)
@@ -187,6 +187,8 @@ class RunFlags:
         from alphalab.data.store.scan import scan
 
         given = {
+            "--mapping": self.mapping,
+            "--bar-label open": self.bar_label == "open",
             "--funding": self.funding,
             "--actions": self.actions,
             "instruments in --settings": file.instrument or file.instruments,
@@ -194,14 +196,18 @@ class RunFlags:
         for name in (name for name, value in given.items() if value):
             raise InputError(
                 f"--scan with {name}",
-                rule="what belongs to a scan is in its store.",
-                fix="Ingest it: alphalab data ingest FILE --kind funding|actions|instruments.",
+                rule="a scan is of a store, which has what belongs to it; flags for files are not.",
+                fix="Leave it out, or ingest the file first: see alphalab data ingest --help.",
             )
         return scan(self.data, store=self.store, **self._chosen)
 
     @property
     def _symbols(self) -> list[str] | None:
         return None if self.symbols is None else [x.strip() for x in self.symbols.split(",")]
+
+    @property
+    def _written(self) -> dict[str, Any]:
+        return {"bar_label": self.bar_label, "mapping": self.mapping}
 
     @property
     def _chosen(self) -> dict[str, Any]:
