@@ -39,20 +39,20 @@ if TYPE_CHECKING:
     from alphalab.core.engine import Engine as Engine
     from alphalab.core.expression import Expression as Expression
     from alphalab.core.strategy import Strategy as Strategy
-    from alphalab.data.bar_maker import Imbalance as Imbalance
-    from alphalab.data.bar_maker import TradeBars as TradeBars
-    from alphalab.data.bars import Bars as Bars
     from alphalab.data.exchanges.fetch import fetch as fetch
+    from alphalab.data.formats.schema import Mapping as Mapping
+    from alphalab.data.ingest.ingest import ingest as ingest
     from alphalab.data.load import load as load
+    from alphalab.data.panel.bars import Bars as Bars
     from alphalab.data.quality.check import check as check
     from alphalab.data.quality.findings import Verdict as Verdict
     from alphalab.data.quality.settings import QualitySettings as QualitySettings
-    from alphalab.data.sources.ingest import ingest as ingest
-    from alphalab.data.sources.mapping import Mapping as Mapping
     from alphalab.data.store.scan import Scan as Scan
     from alphalab.data.store.scan import scan as scan
     from alphalab.data.store.store import Store as Store
-    from alphalab.data.trade_bars import trade_bars as trade_bars
+    from alphalab.data.trades.bar_maker import Imbalance as Imbalance
+    from alphalab.data.trades.bar_maker import TradeBars as TradeBars
+    from alphalab.data.trades.trade_bars import trade_bars as trade_bars
     from alphalab.errors import AlphalabError as AlphalabError
     from alphalab.errors import DataError as DataError
     from alphalab.errors import ExprError as ExprError
@@ -77,16 +77,16 @@ if TYPE_CHECKING:
     from alphalab.expr.functions import volume as volume
     from alphalab.expr.nodes import Expr as Expr
     from alphalab.expr.text import parse as parse
-    from alphalab.kernels import orders as orders
-    from alphalab.research.backtest import backtest as backtest
-    from alphalab.research.evaluate import evaluate as evaluate
-    from alphalab.research.result import Result as Result
-    from alphalab.research.search import Search as Search
-    from alphalab.research.summary import Summary as Summary
-    from alphalab.research.sweep import sweep as sweep
-    from alphalab.research.sweeps import Sweep as Sweep
-    from alphalab.research.walk_forward import WalkForward as WalkForward
-    from alphalab.research.walk_forward import walk_forward as walk_forward
+    from alphalab.kernels.market import orders as orders
+    from alphalab.research.results.result import Result as Result
+    from alphalab.research.results.summary import Summary as Summary
+    from alphalab.research.run.backtest import backtest as backtest
+    from alphalab.research.run.evaluate import evaluate as evaluate
+    from alphalab.research.sweep.result import Sweep as Sweep
+    from alphalab.research.sweep.run import sweep as sweep
+    from alphalab.research.sweep.search import Search as Search
+    from alphalab.research.validation.walk_forward import WalkForward as WalkForward
+    from alphalab.research.validation.walk_forward import walk_forward as walk_forward
     from alphalab.types import Instrument as Instrument
     from alphalab.types import InstrumentChange as InstrumentChange
 
@@ -102,18 +102,18 @@ _PUBLIC = {
     "core.engine": "Engine",
     "core.expression": "Expression",
     "core.strategy": "Strategy",
-    "data.bar_maker": "Imbalance TradeBars",
-    "data.bars": "Bars",
+    "data.trades.bar_maker": "Imbalance TradeBars",
+    "data.panel.bars": "Bars",
     "data.exchanges.fetch": "fetch",
     "data.load": "load",
     "data.quality.check": "check",
     "data.quality.findings": "Verdict",
     "data.quality.settings": "QualitySettings",
-    "data.sources.ingest": "ingest",
-    "data.sources.mapping": "Mapping",
+    "data.ingest.ingest": "ingest",
+    "data.formats.schema": "Mapping",
     "data.store.scan": "Scan scan",
     "data.store.store": "Store",
-    "data.trade_bars": "trade_bars",
+    "data.trades.trade_bars": "trade_bars",
     "errors": (
         "AlphalabError DataError ExprError InputError MissingExtraError ParameterError"
         " RefusedError StateError StrategyError UnknownNameError"
@@ -122,17 +122,17 @@ _PUBLIC = {
     "expr.functions": "bollinger close column group high low macd open per_symbol volume",
     "expr.nodes": "Expr",
     "expr.text": "parse",
-    "research.backtest": "backtest",
-    "research.evaluate": "evaluate",
-    "research.result": "Result",
-    "research.search": "Search",
-    "research.summary": "Summary",
-    "research.sweep": "sweep",
-    "research.sweeps": "Sweep",
-    "research.walk_forward": "WalkForward walk_forward",
+    "research.run.backtest": "backtest",
+    "research.run.evaluate": "evaluate",
+    "research.results.result": "Result",
+    "research.sweep.search": "Search",
+    "research.results.summary": "Summary",
+    "research.sweep.run": "sweep",
+    "research.sweep.result": "Sweep",
+    "research.validation.walk_forward": "WalkForward walk_forward",
     "types": "Instrument InstrumentChange",
 }
-_MODULES = {"orders": "alphalab.kernels.orders"}
+_MODULES = {"orders": "alphalab.kernels.market.orders"}
 _HOME = {name: f"alphalab.{home}" for home, names in _PUBLIC.items() for name in names.split()}
 _OPERATORS = "alphalab.expr.functions"
 

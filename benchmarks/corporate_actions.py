@@ -19,7 +19,7 @@ import pandas as pd
 
 import alphalab as al
 from alphalab.codes import Posting
-from alphalab.data.actions import actions_from_factors
+from alphalab.data.panel.adjust import actions_from_factors
 
 SYMBOLS = ("AAPL", "IBM", "QQQ", "SPY")
 CASH = 100_000.0

@@ -17,7 +17,7 @@ import pandas as pd
 
 import alphalab as al
 from alphalab.codes import Posting
-from alphalab.data.times import iso
+from alphalab.data.clock.times import iso
 
 CASH = 10_000.0
 TOLERANCE = 1e-9

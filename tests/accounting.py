@@ -9,8 +9,8 @@ import numpy as np
 
 from alphalab.codes import OrderStatus, OrderType, Origin
 from alphalab.config import Costs, RunSettings
-from alphalab.data.bars import Bars
-from alphalab.research.result import Result
+from alphalab.data.panel.bars import Bars
+from alphalab.research.results.result import Result
 from alphalab.types import AMBIGUITY, EVENT, FILL, LEDGER, POSTED, REFUSAL, Records
 
 DAY = 86_400 * 10**9

@@ -37,7 +37,7 @@ from alphalab.config import RunSettings
 from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
-from alphalab.kernels import orders
+from alphalab.kernels.market import orders
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 
 HOUR = 3_600 * 10**9

@@ -9,7 +9,7 @@ from commands import Run
 from hypothesis import settings
 
 from alphalab.cli.main import main
-from alphalab.kernels import drivers
+from alphalab.kernels.market import drivers
 
 # A machine that is busy fails no test.
 settings.register_profile("no deadline", deadline=None)

@@ -11,10 +11,10 @@ import numpy as np
 
 import alphalab as al
 from alphalab.core.columns import Column, Columns
-from alphalab.research.grid import Variant
-from alphalab.research.options import run_settings
-from alphalab.research.sweeps import Sweep
-from alphalab.research.tally import METRICS
+from alphalab.research.results.tally_metrics import METRICS
+from alphalab.research.run.options import run_settings
+from alphalab.research.sweep.result import Sweep
+from alphalab.research.sweep.variants import Variant
 from alphalab.types import Records
 
 

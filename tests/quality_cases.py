@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from alphalab.data.bars import Bars
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.findings import Verdict
-from alphalab.data.rows import Rows
-from alphalab.data.synthetic import synthetic
+from alphalab.data.samples.synthetic import synthetic
 from alphalab.types import FloatArray, IntArray
 
 HOUR = 3_600 * 10**9

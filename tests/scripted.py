@@ -15,8 +15,8 @@ from alphalab.codes import TimeInForce
 from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
-from alphalab.kernels import orders
 from alphalab.kernels._jit import jit
+from alphalab.kernels.market import orders
 from alphalab.types import FloatArray
 
 HOUR = 3_600 * 10**9

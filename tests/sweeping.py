@@ -33,8 +33,8 @@ from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
 from alphalab.kernels._jit import silent
-from alphalab.kernels.digest import N_WORDS, fold_run
-from alphalab.research.tally import digest_of, digests
+from alphalab.kernels.market.digest import N_WORDS, fold_run
+from alphalab.research.results.tally_metrics import digest_of, digests
 from alphalab.types import FILL, FloatArray, Instrument, IntArray, Records
 
 

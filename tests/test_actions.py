@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alphalab.data.actions import actions_from_factors
-from alphalab.data.bars import Bars
 from alphalab.data.load import load
+from alphalab.data.panel.adjust import actions_from_factors
+from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, UnknownNameError
 
 DAYS = pd.to_datetime(["2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08"])

@@ -11,8 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alphalab.data.bars import Bars
-from alphalab.data.times import NS_DAY, NS_SECOND, bar_spacing, iso, nanoseconds, rows_per_year
+from alphalab.data.clock.times import (
+    NS_DAY,
+    NS_SECOND,
+    bar_spacing,
+    iso,
+    nanoseconds,
+    rows_per_year,
+)
+from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import Instrument
 

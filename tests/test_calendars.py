@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alphalab.data.calendars import (
+from alphalab.data.clock.calendars import (
     bars_per_session,
     expected_closes,
     session_bounds,
@@ -18,7 +18,7 @@ from alphalab.data.calendars import (
     sessions,
     sessions_per_year,
 )
-from alphalab.data.times import NS_DAY, NS_SECOND, nanoseconds, rows_per_year
+from alphalab.data.clock.times import NS_DAY, NS_SECOND, nanoseconds, rows_per_year
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import IntArray
 

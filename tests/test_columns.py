@@ -44,7 +44,7 @@ from alphalab.errors import (
 )
 from alphalab.expr.functions import close, constant, group
 from alphalab.expr.nodes import Expr
-from alphalab.research.tally import digests
+from alphalab.research.results.tally_metrics import digests
 from alphalab.types import Instrument
 
 nojit = pytest.mark.nojit
@@ -338,7 +338,7 @@ from alphalab.core.columns import Column, Columns
 from alphalab.core.engine import Engine
 from alphalab.expr.functions import close, where
 from alphalab.core.strategy import Strategy
-from alphalab.kernels import drivers
+from alphalab.kernels.market import drivers
 from alphalab.types import Instrument
 
 class Hold(Strategy):

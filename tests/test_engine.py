@@ -48,7 +48,7 @@ from alphalab.expr.custom import python_op
 from alphalab.expr.functions import close, constant, per_symbol, where
 from alphalab.expr.nodes import Expr
 from alphalab.kernels._jit import DISABLED
-from alphalab.research.backtest import backtest
+from alphalab.research.run.backtest import backtest
 from alphalab.types import FloatArray, Instrument
 
 nojit = pytest.mark.nojit

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather
 
-from alphalab.data.bars import Bars
+from alphalab.data.clock.times import NS_DAY, NS_SECOND, iso, nanoseconds
 from alphalab.data.load import load
-from alphalab.data.times import NS_DAY, NS_SECOND, iso, nanoseconds
+from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 from alphalab.types import Instrument
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.expression import Expression
-from alphalab.research.combinations import combinations
-from alphalab.research.grid import Family, Variant, variants
-from alphalab.research.options import run_settings
+from alphalab.research.run.options import run_settings
+from alphalab.research.sweep.combinations import combinations
+from alphalab.research.sweep.variants import Family, Variant, variants
 
 SmaCross = load_strategy("sma_cross")
 ASSETS = [al.Instrument(symbol="A")]

@@ -18,12 +18,12 @@ from commands import IN_A_PROCESS, on_a_terminal
 from pyarrow import csv, feather, parquet
 
 from alphalab.cli.data.ingest import Kind
-from alphalab.data.bars import Bars
+from alphalab.data.ingest.ingest import KINDS, Ingested, ingest
 from alphalab.data.load import load
-from alphalab.data.rules import PRICES
-from alphalab.data.sources.ingest import KINDS, Ingested, ingest
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.rules import PRICES
+from alphalab.data.samples.synthetic import synthetic
 from alphalab.data.store.store import Store
-from alphalab.data.synthetic import synthetic
 from alphalab.errors import DataError, InputError
 from alphalab.types import Instrument
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from alphalab.data.clock.times import iso
+from alphalab.data.ingest.ingest import Ingested, ingest
 from alphalab.data.load import load
-from alphalab.data.sources.ingest import Ingested, ingest
 from alphalab.data.store.store import Store
-from alphalab.data.times import iso
 from alphalab.errors import DataError, InputError
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from alphalab.data.ingest.ingest import ingest
 from alphalab.data.load import load
 from alphalab.data.quality.registry import RULES
-from alphalab.data.sources.ingest import ingest
 from alphalab.data.store.store import Store
 from alphalab.errors import DataError, InputError, UnknownNameError
 

@@ -12,8 +12,8 @@ import pytest
 from accounting import book, panel
 
 import alphalab as al
-from alphalab.research import interval
-from alphalab.research.result import Result
+from alphalab.research.results import sensitivity as interval
+from alphalab.research.results.result import Result
 
 PATHS = ["pessimistic", "ohlc", "optimistic"]
 

@@ -19,14 +19,14 @@ import pytest
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.columns import COLUMN, Column, Columns
-from alphalab.data.bars import Bars
-from alphalab.data.synthetic import synthetic
+from alphalab.data.panel.bars import Bars
+from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import ExprError, ParameterError, StateError, StrategyError
 from alphalab.expr.registry import REGISTRY
-from alphalab.research import jobs, parcel
-from alphalab.research.backends import Backend
-from alphalab.research.jobs import run_columns
-from alphalab.research.parcel import Sender, unpacked
+from alphalab.research.parallel import jobs, parcel
+from alphalab.research.parallel.backends import Backend
+from alphalab.research.parallel.jobs import run_columns
+from alphalab.research.parallel.parcel import Sender, unpacked
 
 SETTINGS = al.RunSettings()
 ROOT = Path(al.__file__).parents[1]
@@ -226,8 +226,8 @@ import os, signal, sys, threading, time
 import joblib
 import alphalab as al
 from alphalab.core.columns import Column
-from alphalab.data.synthetic import synthetic
-from alphalab.research.jobs import run_columns
+from alphalab.data.samples.synthetic import synthetic
+from alphalab.research.parallel.jobs import run_columns
 
 def sleep(x):
     time.sleep(0.001)
@@ -431,7 +431,7 @@ from numba import njit
 
 import alphalab as al
 import beside_it
-from alphalab.kernels.orders import limit
+from alphalab.kernels.market.orders import limit
 from beside_it import LIMIT, share
 
 
@@ -493,7 +493,7 @@ def share(x):
 
 WORKER = """
 import pickle, sys
-from alphalab.research.jobs import _work_there
+from alphalab.research.parallel.jobs import _work_there
 
 part, outcome = _work_there(*pickle.load(sys.stdin.buffer))
 assert not any("beside" in name for name in sys.path)

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import csv, feather, parquet
 
-from alphalab.data.bars import Bars
-from alphalab.data.datasets import SECTORS, session_closes
+from alphalab.data.clock.times import NS_DAY, parse_duration
 from alphalab.data.load import DATASETS, load
-from alphalab.data.sources.reading import read_rows
-from alphalab.data.synthetic import synthetic
-from alphalab.data.times import NS_DAY, parse_duration
+from alphalab.data.panel.bars import Bars
+from alphalab.data.read_rows import read_rows
+from alphalab.data.samples.datasets import SECTORS, session_closes
+from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import DataError, MissingExtraError, ParameterError, UnknownNameError
 
 HEADER = "time,open,high,low,close,volume\n"

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from alphalab.data.clock.times import iso
+from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.zones import to_utc
 from alphalab.data.load import load
-from alphalab.data.sources.mapping import Mapping
-from alphalab.data.sources.reading import read_rows
-from alphalab.data.sources.zones import to_utc
-from alphalab.data.times import iso
+from alphalab.data.read_rows import read_rows
 from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError
 
 HEADER = "time,open,high,low,close,volume\n"

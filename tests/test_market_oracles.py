@@ -44,7 +44,7 @@ from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import close, column
 from alphalab.expr.nodes import Expr
-from alphalab.kernels import orders
+from alphalab.kernels.market import orders
 from alphalab.types import FloatArray, Instrument
 
 CANDLE = ("open", "high", "low", "close")

@@ -12,8 +12,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphalab.research import holdings, series, trips
-from alphalab.research import metrics as m
+from alphalab.research.results import holdings, series
+from alphalab.research.results import metrics as m
+from alphalab.research.results import round_trips as trips
 from alphalab.types import FILL, POSTED
 
 YEAR = 252

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alphalab.data.bars import Bars
-from alphalab.data.times import NS_DAY, nanoseconds
+from alphalab.data.clock.times import NS_DAY, nanoseconds
+from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, UnknownNameError
 
 FIRST = nanoseconds("2024-01-01")

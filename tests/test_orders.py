@@ -42,7 +42,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.errors import AlphalabError, ParameterError, StrategyError
 from alphalab.expr import functions
 from alphalab.expr.nodes import Expr
-from alphalab.kernels import orders
+from alphalab.kernels.market import orders
 from alphalab.types import Instrument
 
 nojit = pytest.mark.nojit

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 
 import alphalab as al
-from alphalab.data.bars import Bars
+from alphalab.data.clock.times import NS_DAY, nanoseconds
 from alphalab.data.load import load
+from alphalab.data.panel.bars import Bars
 from alphalab.data.store.store import Store
 from alphalab.data.store.view import View
-from alphalab.data.times import NS_DAY, nanoseconds
 from alphalab.errors import DataError, UnknownNameError
-from alphalab.research.provenance import data_of
+from alphalab.research.results.provenance import data_of
 from alphalab.types import Instrument
 
 FIRST = nanoseconds("2024-01-01T21:00")

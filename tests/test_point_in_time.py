@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from test_panel import actions, day, rows, series
 
 import alphalab as al
-from alphalab.data.actions import actions_from_factors
-from alphalab.data.datasets import session_closes
 from alphalab.data.load import load
+from alphalab.data.panel.adjust import actions_from_factors
+from alphalab.data.panel.universe import Universe
+from alphalab.data.samples.datasets import session_closes
 from alphalab.data.store.store import Store
-from alphalab.data.universe import Universe
 from alphalab.errors import DataError, UnknownNameError
 
 # ---- real shares -----------------------------------------------------------------------------

@@ -32,6 +32,8 @@ from quality_cases import (
 )
 
 import alphalab as al
+from alphalab.data.ingest.repairs import STEPS
+from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.check import check
 from alphalab.data.quality.joined import joined
@@ -39,8 +41,6 @@ from alphalab.data.quality.of_bars import quality_of
 from alphalab.data.quality.registry import RULES
 from alphalab.data.quality.series import scatter
 from alphalab.data.quality.settings import QualitySettings, read_quality_settings
-from alphalab.data.rows import Rows
-from alphalab.data.sources.repairs import STEPS
 from alphalab.errors import InputError, ParameterError, UnknownNameError
 
 # ---- one fault, one rule -------------------------------------------------------------------------

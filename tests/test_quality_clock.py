@@ -13,16 +13,16 @@ import pytest
 from quality_cases import DAY, HOUR, counts, put, rows_at, sound
 
 import alphalab as al
-from alphalab.data.calendars import expected_closes, session_bounds
+from alphalab.data.clock.calendars import expected_closes, session_bounds
+from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import series_of
 from alphalab.data.quality.check import check
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.funding import checked_with_funding
 from alphalab.data.quality.reading import Events
 from alphalab.data.quality.settings import QualitySettings
-from alphalab.data.rows import Rows
 from alphalab.errors import DataError, ParameterError, UnknownNameError
-from alphalab.research.quality_plots import coverage, values
+from alphalab.research.pages.quality_plots import coverage, values
 from alphalab.types import IntArray
 
 HALF_HOUR = HOUR // 2

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alphalab.data.rows import Rows
-from alphalab.data.sources.repairs import STEPS, repair
+from alphalab.data.ingest.repairs import STEPS, repair
+from alphalab.data.panel.rows import Rows
 from alphalab.errors import DataError, UnknownNameError
 
 NAMES = ("open", "high", "low", "close", "volume")

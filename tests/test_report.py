@@ -15,10 +15,11 @@ from accounting import book, panel
 
 import alphalab as al
 from alphalab.codes import REASONS, Reason
-from alphalab.kernels import orders as venue
-from alphalab.research import orders, plots, report, report_orders
-from alphalab.research.display import FIGURES
-from alphalab.research.result import Result
+from alphalab.kernels.market import orders as venue
+from alphalab.research.results import order_lives as orders
+from alphalab.research.results import plots, report, report_orders
+from alphalab.research.results.figures import FIGURES
+from alphalab.research.results.result import Result
 from alphalab.types import REFUSAL, Instrument
 
 EVIL = "</script><script>alert(1)</script><img src='https://evil.example/x'>&\"'"

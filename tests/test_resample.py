@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alphalab as al
-from alphalab.data.bars import Bars
-from alphalab.data.calendars import expected_closes, session_bounds
-from alphalab.data.datasets import sp500
-from alphalab.data.synthetic import synthetic
-from alphalab.data.times import NS_DAY, NS_SECOND, nanoseconds, parse_duration
+from alphalab.data.clock.calendars import expected_closes, session_bounds
+from alphalab.data.clock.times import NS_DAY, NS_SECOND, nanoseconds, parse_duration
+from alphalab.data.panel.bars import Bars
+from alphalab.data.samples.datasets import sp500
+from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 

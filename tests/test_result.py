@@ -17,9 +17,9 @@ from accounting import book, panel
 
 import alphalab as al
 from alphalab.codes import REASONS, Posting, Reason
-from alphalab.kernels import orders
-from alphalab.research.display import FIGURES
-from alphalab.research.result import Result
+from alphalab.kernels.market import orders
+from alphalab.research.results.figures import FIGURES
+from alphalab.research.results.result import Result
 from alphalab.types import REFUSAL, Instrument
 
 NAN = float("nan")
@@ -559,7 +559,7 @@ def test_refusals_in_words() -> None:
 
 
 def naive_digest(equity: np.ndarray, qty: np.ndarray, fills: np.ndarray) -> str:
-    """Fold a run in whole Python numbers, as `alphalab.kernels.digest` says."""
+    """Fold a run in whole Python numbers, as `alphalab.kernels.market.digest` says."""
     words = [0] * 16
 
     def fold(place: int, bits: int) -> None:

@@ -17,7 +17,7 @@ import pytest
 import alphalab as al
 from alphalab.core.columns import COLUMN
 from alphalab.errors import InputError, StateError
-from alphalab.research.results_file import ResultsFile, SaveError
+from alphalab.research.sweep.results_file import ResultsFile, SaveError
 
 HEADER = {"bars": "4f2a"}
 ROOT = Path(al.__file__).parents[1]
@@ -90,7 +90,7 @@ def test_results_of_something_else_are_refused(path, header, said):
 
 def test_tallies_of_another_layout_are_refused(path, monkeypatch):
     with monkeypatch.context() as context:
-        context.setattr("alphalab.research.results_file._LAYOUT", "0000")
+        context.setattr("alphalab.research.sweep.results_file._LAYOUT", "0000")
         saved(path, 3)
     with pytest.raises(InputError, match="holds results for layout 0000, these are for "):
         ResultsFile(path, HEADER)
@@ -263,7 +263,7 @@ def test_a_full_disk_loses_nothing_that_was_saved(path):
 
 
 def test_a_file_that_another_program_holds_is_not_waited_for_without_end(path, monkeypatch):
-    monkeypatch.setattr("alphalab.research.results_file._SECONDS", 0.1)
+    monkeypatch.setattr("alphalab.research.sweep.results_file._SECONDS", 0.1)
     saved(path, 1)
     with ResultsFile(path, HEADER) as file:
         other = sqlite3.connect(path, isolation_level=None)

@@ -21,11 +21,11 @@ import pytest
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.columns import COLUMN, Column
-from alphalab.data.bars import Bars
-from alphalab.data.synthetic import synthetic
+from alphalab.data.panel.bars import Bars
+from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import ExprError, StateError
-from alphalab.research.backends import Backend
-from alphalab.research.jobs import run_columns
+from alphalab.research.parallel.backends import Backend
+from alphalab.research.parallel.jobs import run_columns
 
 LEVEL = 0.75
 PLACES = ("loky", "dask", "ray")

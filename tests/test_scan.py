@@ -13,7 +13,7 @@ from random_stores import Made, random_store
 import alphalab as al
 from alphalab.data.store.log import Series
 from alphalab.data.store.scan import windows
-from alphalab.research.tally import METRICS
+from alphalab.research.results.tally_metrics import METRICS
 
 BLOCKS = [3, 100, 10_000_000]
 HOUR_US = 3_600_000_000

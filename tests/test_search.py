@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 import alphalab as al
 from alphalab.errors import MissingExtraError
-from alphalab.research.search import SAMPLERS, Search, batches
+from alphalab.research.sweep.search import SAMPLERS, Search, batches
 
 NUMBERS: dict[str, Any] = {"x": range(5, 50), "y": (0.0, 1.0), "z": range(20, 200, 10)}
 MIXED = NUMBERS | {"fill": ["next_open", "next_close", None]}
@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_trials(sampler: str) -> None:
 
 def test_a_process_of_its_own_gives_the_same_trials() -> None:
     code = (
-        "from alphalab.research.search import Search, batches\n"
+        "from alphalab.research.sweep.search import Search, batches\n"
         "search = Search({'x': range(5, 50), 'y': (0.0, 1.0)}, n_trials=24, batch=12)\n"
         "trials = batches(search, True)\n"
         "first = next(trials)\n"

@@ -13,7 +13,7 @@ from twin import equal_bits, ran
 
 from alphalab.codes import OrderStatus, OrderType, Origin, Posting, Reason
 from alphalab.core.engine import Block
-from alphalab.kernels.books import most_of_row
+from alphalab.kernels.market.books import most_of_row
 
 N_MARKETS = 1_000
 FINAL = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUSED)

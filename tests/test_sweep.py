@@ -23,9 +23,9 @@ import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.columns import Column
 from alphalab.errors import AlphalabError, ParameterError, StateError, UnknownNameError
-from alphalab.research import sweep as sweeping_module
-from alphalab.research.sweeps import Sweep
-from alphalab.research.tally import METRICS, SMALLER_IS_BETTER
+from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER
+from alphalab.research.sweep import run as sweeping_module
+from alphalab.research.sweep.result import Sweep
 
 ROOT = Path(al.__file__).parents[1]
 Cross: type[al.Strategy] = load_strategy("sma_cross")
@@ -537,7 +537,7 @@ def test_results_that_cannot_be_saved_end_a_sweep_with_what_there_is(
     """Another program holds the file for writing, for longer than one waits."""
     file = tmp_path / "kept.db"
     al.sweep(Cross, bars, {"fast": [3], "slow": [20]}, results=file)
-    monkeypatch.setattr("alphalab.research.results_file._SECONDS", 0.2)
+    monkeypatch.setattr("alphalab.research.sweep.results_file._SECONDS", 0.2)
     run, other = sweeping_module.run_columns, sqlite3.connect(file, isolation_level=None)
 
     def locked(*args: Any, **kwargs: Any) -> None:
@@ -559,7 +559,7 @@ def test_results_that_cannot_be_saved_end_a_sweep_with_what_there_is(
 STOPPED = """
 import os, sys, time, warnings
 import alphalab as al
-from alphalab.research import jobs
+from alphalab.research.parallel import jobs
 
 def slow(x):
     time.sleep(float(os.environ.get("SECONDS", "0")))

@@ -15,12 +15,14 @@ from planted import grid, planted
 
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
-from alphalab.research import neighbours, sweep_heatmap, sweep_plots
-from alphalab.research.neighbours import plateaus, robustness_of, space_of
-from alphalab.research.space import MOST_CHOICES, Space, axis_of
-from alphalab.research.sweep_heatmap import heatmap
-from alphalab.research.sweep_plots import histogram, parallel_coordinates, robustness
-from alphalab.research.sweeps import Sweep
+from alphalab.research.sweep import heatmap as sweep_heatmap
+from alphalab.research.sweep import plots as sweep_plots
+from alphalab.research.sweep import robustness as neighbours
+from alphalab.research.sweep.heatmap import heatmap
+from alphalab.research.sweep.plots import histogram, parallel_coordinates, robustness
+from alphalab.research.sweep.result import Sweep
+from alphalab.research.sweep.robustness import plateaus, robustness_of, space_of
+from alphalab.research.sweep.space import MOST_CHOICES, Space, axis_of
 
 TEXTS = ("next_open", "next_close", "same_close", "other")
 EVIL = "<b onclick='alert(1)'>x</b>"

@@ -13,10 +13,10 @@ from test_report import EVIL, Page
 
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
-from alphalab.research import sweep_report
-from alphalab.research.neighbours import robustness_of
-from alphalab.research.sweep_parts import metric_figure
-from alphalab.research.sweeps import Sweep
+from alphalab.research.sweep import report as sweep_report
+from alphalab.research.sweep.plot_parts import metric_figure
+from alphalab.research.sweep.result import Sweep
+from alphalab.research.sweep.robustness import robustness_of
 
 
 @pytest.fixture(scope="module")

@@ -23,13 +23,14 @@ from alphalab.artifact.loading import load_strategy
 from alphalab.codes import Posting
 from alphalab.core.columns import COLUMN, Column, Columns
 from alphalab.core.engine import Block
-from alphalab.data.actions import actions_from_factors
-from alphalab.data.bars import Bars
+from alphalab.data.panel.adjust import actions_from_factors
+from alphalab.data.panel.bars import Bars
 from alphalab.kernels._jit import silent
-from alphalab.kernels.tally import CHUNK, fold_all
-from alphalab.research import holdings, metrics, trips
-from alphalab.research.result import Result
-from alphalab.research.tally import METRICS, SMALLER_IS_BETTER, digests, figures
+from alphalab.kernels.market.tally import CHUNK, fold_all
+from alphalab.research.results import holdings, metrics
+from alphalab.research.results import round_trips as trips
+from alphalab.research.results.result import Result
+from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, digests, figures
 from alphalab.types import TALLY, FloatArray, Instrument, Records
 
 nojit = pytest.mark.nojit

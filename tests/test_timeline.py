@@ -16,8 +16,8 @@ import alphalab as al
 from alphalab.cli.settings import RunFile
 from alphalab.core.engine import Block, Engine, Snapshot
 from alphalab.core.timeline import Timeline
-from alphalab.data.bars import Bars
-from alphalab.data.synthetic import synthetic
+from alphalab.data.panel.bars import Bars
+from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import Instrument, InstrumentChange
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alphalab as al
-from alphalab.data.bar_maker import Imbalance, TradeBars
-from alphalab.data.times import NS_SECOND, nanoseconds, parse_duration
-from alphalab.data.trade_bars import trade_bars
+from alphalab.data.clock.times import NS_SECOND, nanoseconds, parse_duration
+from alphalab.data.trades.bar_maker import Imbalance, TradeBars
+from alphalab.data.trades.trade_bars import trade_bars
 from alphalab.errors import DataError, ParameterError, StateError, UnknownNameError
 from alphalab.types import FloatArray, Instrument, IntArray
 
@@ -236,7 +236,7 @@ def test_one_trade_after_the_other_and_long_blocks(monkeypatch: pytest.MonkeyPat
     single = TradeBars("tick", 1)
     made = [single.push(*trades.part(i, i + 1)) for i in range(300)]
     assert np.concatenate(made).tobytes() == expected.tobytes()
-    monkeypatch.setattr("alphalab.data.bar_maker._BLOCK", 7)
+    monkeypatch.setattr("alphalab.data.trades.bar_maker._BLOCK", 7)
     assert TradeBars("tick", 1).push(*trades).tobytes() == expected.tobytes()
 
 

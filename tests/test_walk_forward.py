@@ -23,13 +23,13 @@ from sweeping import Told, digest_of_block
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.engine import Engine
-from alphalab.data.times import NS_DAY, iso
+from alphalab.data.clock.times import NS_DAY, iso
 from alphalab.errors import AlphalabError, DataError, ParameterError, StateError, UnknownNameError
 from alphalab.expr.plan import Plan
-from alphalab.research.folds import Fold, make_folds
-from alphalab.research.options import run_settings
-from alphalab.research.result import Result
-from alphalab.research.walk_forward import WalkForward
+from alphalab.research.results.result import Result
+from alphalab.research.run.options import run_settings
+from alphalab.research.validation.splits import Fold, make_folds
+from alphalab.research.validation.walk_forward import WalkForward
 from alphalab.types import FloatArray
 
 Cross: type[al.Strategy] = load_strategy("sma_cross")

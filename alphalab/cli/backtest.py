@@ -18,8 +18,8 @@ from alphalab.cli.running import (
 from alphalab.errors import InputError
 
 if TYPE_CHECKING:
-    from alphalab.research.result import Result
-    from alphalab.research.summary import Summary
+    from alphalab.research.results.result import Result
+    from alphalab.research.results.summary import Summary
 
 # The rest is in the report.
 _ASSUMPTIONS = ("Fill", "Costs", "Digest")
@@ -73,8 +73,8 @@ def backtest(
     quality = run.checked_by(file)
     bars = run.scan(file) if scan else run.bars(file)
 
-    from alphalab.research.backtest import backtest
-    from alphalab.research.result import Result
+    from alphalab.research.results.result import Result
+    from alphalab.research.run.backtest import backtest
 
     announce_compilation(out)
     with out.user_code(), blame(cls):
@@ -99,7 +99,7 @@ def backtest(
 
 
 def _show(out: Output, result: Result | Summary, report: Path | None) -> None:
-    from alphalab.research.display import FIGURES, figure_texts, strategy_text
+    from alphalab.research.results.figures import FIGURES, figure_texts, strategy_text
 
     data = result.to_dict()["data"]
     names = ", ".join(data["symbols"][:5]) + (" ..." if len(data["symbols"]) > 5 else "")

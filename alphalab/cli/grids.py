@@ -13,9 +13,9 @@ import msgspec
 from alphalab.artifact.loading import converted
 from alphalab.core.strategy import Strategy
 from alphalab.errors import InputError, ParameterError
-from alphalab.research.combinations import too_many
-from alphalab.research.grid import check_name, swept_fields
-from alphalab.research.setting_names import setting_types
+from alphalab.research.run.setting_names import setting_types
+from alphalab.research.sweep.combinations import too_many
+from alphalab.research.sweep.variants import check_name, swept_fields
 
 RULE = (
     "values read a,b,c, or first:last, or first:last:step; both ends belong to it, and without a"

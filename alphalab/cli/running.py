@@ -15,7 +15,7 @@ from alphalab.errors import InputError
 
 if TYPE_CHECKING:
     from alphalab.cli.settings import RunFile
-    from alphalab.data.bars import Bars
+    from alphalab.data.panel.bars import Bars
     from alphalab.data.quality.settings import QualitySettings
     from alphalab.data.store.scan import Scan
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 from alphalab.config import RunSettings
-from alphalab.data.bars import Bars
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.rules import changed_changes, changed_instruments
 from alphalab.data.quality.settings import quality_settings
-from alphalab.data.rules import changed_changes, changed_instruments
 from alphalab.errors import AlphalabError, InputError, ParameterError, UnknownNameError
-from alphalab.research.setting_names import checked, settings_in
+from alphalab.research.run.setting_names import checked, settings_in
 
 
 class RunFile(NamedTuple):

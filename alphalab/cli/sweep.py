@@ -21,8 +21,8 @@ from alphalab.errors import ParameterError
 
 if TYPE_CHECKING:
     from alphalab.core.strategy import Strategy
-    from alphalab.research.search import Search
-    from alphalab.research.sweeps import Sweep
+    from alphalab.research.sweep.result import Sweep
+    from alphalab.research.sweep.search import Search
 
 _SHOWN = ("total_return", "annual_return", "sharpe", "max_drawdown", "exposure", "n_round_trips")
 
@@ -95,7 +95,7 @@ def sweep(
     Exits with 1 if it was stopped before all had run; what is done is printed, and kept in the
     file of --results.
     """
-    from alphalab.research.combinations import MAX_COLUMNS
+    from alphalab.research.sweep.combinations import MAX_COLUMNS
 
     out = Output(json=json, quiet=quiet)
     check_report(report)
@@ -109,7 +109,7 @@ def sweep(
     bars = run.bars(file)
 
     from alphalab.artifact.loading import blame
-    from alphalab.research.sweep import sweep
+    from alphalab.research.sweep.run import sweep
 
     announce_compilation(out)
     with out.user_code(), blame(cls), warnings.catch_warnings(record=True) as caught:
@@ -201,15 +201,15 @@ def _space(
         raise ParameterError(
             "--search with --expressions", rule="a search is among the values of --grid."
         )
-    from alphalab.research.search import Search
+    from alphalab.research.sweep.search import Search
 
     return Search({**fixed, **search_space(texts, cls, most)}, sampler=sampler, **chosen)
 
 
 def _show(out: Output, done: Sweep, top: int, report: Path | None) -> None:
-    from alphalab.research.combinations import shown
-    from alphalab.research.display import FIGURES
-    from alphalab.research.sweep_parts import value_text
+    from alphalab.research.results.figures import FIGURES
+    from alphalab.research.sweep.combinations import shown
+    from alphalab.research.sweep.plot_parts import value_text
 
     varying = [
         name for name in done.names if done.table[done.label(name)].map(value_text).nunique() > 1

@@ -20,11 +20,11 @@ from alphalab.core.rules import (
 from alphalab.core.strategy import Strategy
 from alphalab.expr.plan import group_codes
 from alphalab.kernels._jit import silent
-from alphalab.kernels.books import Row, most_of_row
-from alphalab.kernels.digest import N_WORDS
-from alphalab.kernels.postings import DAYS
-from alphalab.kernels.table import FIRST_EXPLICIT
-from alphalab.kernels.tally import CHUNK, fold_all
+from alphalab.kernels.market.books import Row, most_of_row
+from alphalab.kernels.market.digest import N_WORDS
+from alphalab.kernels.market.order_table import FIRST_EXPLICIT
+from alphalab.kernels.market.postings import DAYS
+from alphalab.kernels.market.tally import CHUNK, fold_all
 from alphalab.types import (
     ACCOUNT,
     AMBIGUITY,

@@ -10,7 +10,7 @@ from alphalab.core.rules import foreign, quote_currency
 from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import group_codes
-from alphalab.kernels.books import ROUNDING
+from alphalab.kernels.market.books import ROUNDING
 from alphalab.types import Instrument
 
 

@@ -26,10 +26,10 @@ from alphalab.errors import DataError, ParameterError, StrategyError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import Plan
 from alphalab.expr.registry import operator
-from alphalab.kernels import drivers
 from alphalab.kernels._jit import CACHE_DIR, silent
-from alphalab.kernels.digest import N_WORDS
 from alphalab.kernels.identity import identity
+from alphalab.kernels.market import drivers
+from alphalab.kernels.market.digest import N_WORDS
 from alphalab.types import (
     LEDGER,
     TALLY,

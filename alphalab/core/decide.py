@@ -8,8 +8,8 @@ from typing import Any
 
 from alphalab.core.strategy import Strategy
 from alphalab.errors import StrategyError
-from alphalab.kernels import drivers
 from alphalab.kernels.identity import identity
+from alphalab.kernels.market import drivers
 
 
 @cache

@@ -19,8 +19,8 @@ from alphalab.core.strategy import Strategy
 from alphalab.core.timeline import Timeline
 from alphalab.errors import DataError, StateError, StrategyError
 from alphalab.expr.plan import Plan
-from alphalab.kernels import drivers
 from alphalab.kernels._jit import silent
+from alphalab.kernels.market import drivers
 from alphalab.types import LEDGER, FloatArray, Instrument, InstrumentChange, IntArray, Records
 
 SNAPSHOT_VERSION = 3

@@ -25,7 +25,7 @@ class Strategy(Settings, frozen=True):
       entry_row, target``), ``memory`` is an array of shape (memory_rows, N) that is yours, zeros at
       the start and part of every snapshot. It returns a new array of N weights.
 
-      A `decide` may also send orders of its own, see `alphalab.kernels.orders`; `max_orders` says
+      A `decide` may also send orders of its own, see `alphalab.orders`; `max_orders` says
       how many of them may live at once per asset.
 
     Class attributes `rebalance`, `limits`, `exits` and `entry` say how this strategy wants to be

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 if TYPE_CHECKING:
-    from alphalab.data.bars import Bars
+    from alphalab.data.panel.bars import Bars
 
 
 def identity_of(bars: Bars) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from alphalab.data.bars import Bars
-from alphalab.data.datasets import nasdaq, sp500, sp500_stocks
-from alphalab.data.synthetic import synthetic
-from alphalab.data.times import Instant
+from alphalab.data.clock.times import Instant
+from alphalab.data.panel.bars import Bars
+from alphalab.data.samples.datasets import nasdaq, sp500, sp500_stocks
+from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
-    from alphalab.data.sources.mapping import Mapping
+    from alphalab.data.formats.schema import Mapping
 
 _ADDRESS = "store:"
 
@@ -172,8 +172,8 @@ def _file(name: str | Path, bar_label: str, mapping: Any) -> Bars:
         raise UnknownNameError(
             "data set", plain, DATASETS, fix="The path of a CSV, Parquet or Feather file works too."
         )
-    from alphalab.data.files import read_file
-    from alphalab.data.sources.mapping import Mapping
+    from alphalab.data.formats.files import read_file
+    from alphalab.data.formats.schema import Mapping
 
     return read_file(path, bar_label=bar_label, mapping=Mapping.of(mapping), also=DATASETS)
 

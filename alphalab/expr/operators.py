@@ -34,7 +34,7 @@ def _add(
     unknown: str = CELL,
     infix: str = "",
 ) -> None:
-    """Register an operator; `kernel` is a module of `alphalab.kernels`, or ``module:function``."""
+    """Register an operator; `kernel` is a module of `kernels.operators`, or ``module:function``."""
     register(
         Operator(
             name=name,
@@ -185,30 +185,30 @@ _window("ts_product", "x", "Product.")
 _window("ts_decay_linear", "x", "Mean weighted n (this row) down to 1 (oldest).")
 _window("ts_count", "x", "Number of rows where x holds.")
 _window("ts_rank", "x", "Rank of this row among the n, ties averaged, over n: in (0, 1].")
-_window("ts_min", "x", "Smallest value.", kernel="order", state="n + 9")
-_window("ts_max", "x", "Largest value.", kernel="order", state="n + 9")
+_window("ts_min", "x", "Smallest value.", kernel="quantiles", state="n + 9")
+_window("ts_max", "x", "Largest value.", kernel="quantiles", state="n + 9")
 _window(
     "ts_argmin",
     "x",
     "Rows since the smallest value, the latest of equals; 0 is this row.",
-    kernel="order",
+    kernel="quantiles",
     state="2*n + 10",
 )
 _window(
     "ts_argmax",
     "x",
     "Rows since the largest value, the latest of equals; 0 is this row.",
-    kernel="order",
+    kernel="quantiles",
     state="2*n + 10",
 )
-_window("ts_median", "x", "Median.", kernel="order", state="2*n + 10")
+_window("ts_median", "x", "Median.", kernel="quantiles", state="2*n + 10")
 _window(
     "ts_quantile",
     "x",
     "Quantile q, linear between the two nearest values.",
     N,
     Param("q", low=0.0, high=1.0),
-    kernel="order",
+    kernel="quantiles",
     state="2*n + 10",
 )
 _window("ts_cov", "x y", "Covariance, divisor n - 1.", kernel="pair", state="5*n + 21")

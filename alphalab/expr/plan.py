@@ -15,8 +15,8 @@ from alphalab.expr.nodes import Expr
 from alphalab.expr.python_rows import run_python
 from alphalab.expr.registry import operator
 from alphalab.kernels._jit import silent
-from alphalab.kernels.blocks import block_kernel
 from alphalab.kernels.identity import identity
+from alphalab.kernels.operators.blocks import block_kernel
 from alphalab.types import FloatArray, Instrument
 
 
@@ -38,7 +38,7 @@ def kernel_of(name: str) -> Callable[..., None]:
     if key not in _KERNELS:
         if isinstance(update, str):
             module, _, function = update.partition(":")
-            update = getattr(import_module(f"alphalab.kernels.{module}"), function)
+            update = getattr(import_module(f"alphalab.kernels.operators.{module}"), function)
         try:
             _KERNELS[key] = block_kernel(update, record.loop, len(record.inputs))
         except Exception as error:

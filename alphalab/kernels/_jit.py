@@ -33,14 +33,14 @@ DISABLED = bool(numba.config.DISABLE_JIT)
 
 def source_hash() -> str:
     """Return the hash of all that is compiled in: kernels, codes and layouts; 16 digits."""
-    folder = Path(__file__).parent
+    package = Path(__file__).parents[1]
     digest = hashlib.blake2b(digest_size=8)
     for path in [
-        *sorted(folder.glob("*.py")),
-        folder.parent / "codes.py",
-        folder.parent / "types.py",
+        *sorted(package.glob("kernels/**/*.py")),
+        package / "codes.py",
+        package / "types.py",
     ]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

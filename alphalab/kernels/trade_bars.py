@@ -15,7 +15,7 @@ import numpy as np
 from numba import float64, int64
 
 from alphalab.kernels._jit import jit
-from alphalab.kernels.recursive import smooth
+from alphalab.kernels.operators.recursive import smooth
 
 
 class By(IntEnum):

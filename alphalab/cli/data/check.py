@@ -86,7 +86,7 @@ def check(
         **bars,
     )
     if report is not None:
-        from alphalab.research.quality_report import write
+        from alphalab.research.pages.quality_report import write
 
         write(verdict, given, report, mapping.calendar)
     if json:
@@ -109,8 +109,8 @@ def _settings(file: Path | None, levels: list[str]) -> QualitySettings:
 
 
 def _show(out: Output, verdict: Verdict, report: Path | None) -> None:
+    from alphalab.data.clock.times import iso
     from alphalab.data.quality.findings import counted
-    from alphalab.data.times import iso
 
     span = ""
     if verdict.start is not None and verdict.end is not None:

@@ -13,7 +13,7 @@ from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from alphalab.data.sources.ingest import Ingested
+    from alphalab.data.ingest.ingest import Ingested
 
 Kind = Literal[
     "bars",
@@ -67,7 +67,7 @@ def ingest(
     debug: DebugFlag = False,
 ) -> None:
     """Bring files into a store: one commit a file, and a second run changes nothing."""
-    from alphalab.data.sources.ingest import ingest as bring
+    from alphalab.data.ingest.ingest import ingest as bring
     from alphalab.data.store.store import Store
 
     out = Output(json=json, quiet=quiet)

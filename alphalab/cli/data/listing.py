@@ -38,8 +38,8 @@ def listing(
 
 
 def _described(store: Store, name: str) -> dict[str, Any]:
+    from alphalab.data.clock.times import iso
     from alphalab.data.store.tables import table_named
-    from alphalab.data.times import iso
 
     version = store.version(name)
     series = [] if version is None else store.series(name, version)

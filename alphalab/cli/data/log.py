@@ -48,7 +48,7 @@ def _commits(store: Store, name: str) -> list[dict[str, Any]]:
 
 
 def _described(name: str, commit: Commit) -> dict[str, Any]:
-    from alphalab.data.times import iso
+    from alphalab.data.clock.times import iso
 
     return {"table": name, **commit._asdict(), "time": iso(commit.time)}
 

@@ -12,7 +12,7 @@ from alphalab.cli.flags import named_texts
 from alphalab.errors import ParameterError
 
 if TYPE_CHECKING:
-    from alphalab.data.sources.mapping import Mapping
+    from alphalab.data.formats.schema import Mapping
 
 _PANEL = "How the source is written"
 
@@ -86,7 +86,7 @@ class MappingFlags:
 
     def read(self) -> Mapping:
         """Return the mapping that the file and the flags ask for."""
-        from alphalab.data.sources.mapping import Mapping
+        from alphalab.data.formats.schema import Mapping
 
         given = Mapping() if self.mapping is None else Mapping.read(self.mapping)
         fields = given.changes()

@@ -13,7 +13,7 @@ from alphalab.cli.data.options import StoreFlag
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from alphalab.data.bars import Bars
+    from alphalab.data.panel.bars import Bars
 
 _SHOWN_SYMBOLS = 8  # in text; with --json all of them
 
@@ -111,7 +111,7 @@ def _content(bars: Bars, rows: int) -> dict[str, Any]:
 
 def _cells(bars: Bars, rows: int) -> Iterator[tuple[str, str, dict[str, float]]]:
     """Yield the cells of the last rows: time, symbol, values by column."""
-    from alphalab.data.times import iso
+    from alphalab.data.clock.times import iso
 
     for row in range(max(bars.n_rows - rows, 0), bars.n_rows):
         for asset, symbol in enumerate(bars.symbols):

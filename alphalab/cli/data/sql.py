@@ -61,7 +61,7 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
     """Return values as JSON has them; times become ISO text."""
     import pyarrow as pa
 
-    from alphalab.data.times import iso
+    from alphalab.data.clock.times import iso
 
     if pa.types.is_timestamp(column.type):
         ns = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64()).to_pylist()

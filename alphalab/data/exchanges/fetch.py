@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from alphalab.data.clock.times import Instant, iso, nanoseconds
 from alphalab.data.exchanges.client import MARGIN, Client
 from alphalab.data.exchanges.fill import Fetched, Order, Progress, fill
 from alphalab.data.exchanges.series import Series, candles, funding
 from alphalab.data.exchanges.trades import trades
 from alphalab.data.store.store import Store
-from alphalab.data.times import Instant, iso, nanoseconds
 from alphalab.errors import DataError
 
 _NS = 1_000_000  # in a ms

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from alphalab.data.clock.times import iso
 from alphalab.data.exchanges.series import DAY, Row, Series
 from alphalab.data.exchanges.stored import Stored, last_trade, stored_span
 from alphalab.data.exchanges.walk import Page, walk
 from alphalab.data.store.store import Store
-from alphalab.data.times import iso
 from alphalab.errors import AlphalabError, DataError
 
 _NS = 1_000_000  # in a ms

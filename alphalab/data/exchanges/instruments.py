@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from alphalab.data.clock.times import iso
 from alphalab.data.exchanges.client import Client
 from alphalab.data.exchanges.fill import Fetched
 from alphalab.data.exchanges.series import HOUR
 from alphalab.data.store.store import Store
 from alphalab.data.store.tables import TABLES
-from alphalab.data.times import iso
 from alphalab.errors import DataError, InputError, import_extra
 from alphalab.types import Instrument
 

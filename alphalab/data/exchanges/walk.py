@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from alphalab.data.clock.times import iso
 from alphalab.data.exchanges.series import HOUR, Row, Series
-from alphalab.data.times import iso
 from alphalab.errors import DataError
 
 #: Exchanges do not say how many trades a page holds; it is this many or more.

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from alphalab.data.clock.times import NS_SECOND, iso
+from alphalab.data.ingest.renames import Life, successions
 from alphalab.data.quality.series import Hit, Series
-from alphalab.data.sources.succession import Life, successions
-from alphalab.data.times import NS_SECOND, iso
 from alphalab.types import FloatArray, IntArray
 
 _NS_HOUR = 3_600 * NS_SECOND

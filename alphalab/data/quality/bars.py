@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from alphalab.data.bars import Bars
-from alphalab.data.calendars import ALWAYS
+from alphalab.data.clock.calendars import ALWAYS
+from alphalab.data.clock.times import NS_DAY, bar_spacing
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.rows import Rows
 from alphalab.data.quality import assets, cells, clock, gaps, prices, volumes
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.report import Report
 from alphalab.data.quality.series import Series
 from alphalab.data.quality.settings import QualitySettings
-from alphalab.data.rows import Rows
-from alphalab.data.times import NS_DAY, bar_spacing
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, Instrument, IntArray
 

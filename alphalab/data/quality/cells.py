@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from alphalab.data.clock.times import iso
+from alphalab.data.panel.rules import PRICES, ROUNDING
 from alphalab.data.quality.series import Hit, Series
-from alphalab.data.rules import PRICES, ROUNDING
-from alphalab.data.times import iso
 from alphalab.types import IntArray
 
 

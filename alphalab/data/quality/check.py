@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alphalab.data.bars import Bars
+from alphalab.data.clock.times import parse_duration
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.events import check_events
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.funding import checked_with_funding
 from alphalab.data.quality.reading import Events, read, read_events, splits_in
 from alphalab.data.quality.settings import QualitySettings
-from alphalab.data.rows import Rows
-from alphalab.data.sources.reading import read_rows
-from alphalab.data.times import parse_duration
+from alphalab.data.read_rows import read_rows
 from alphalab.errors import ParameterError
 
 

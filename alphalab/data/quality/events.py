@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from alphalab.data.clock.times import NS_SECOND, duration_text, iso
 from alphalab.data.quality import assets, cells, prices
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.reading import Events
 from alphalab.data.quality.report import Report
 from alphalab.data.quality.series import Hit, Series
 from alphalab.data.quality.settings import QualitySettings
-from alphalab.data.times import NS_SECOND, duration_text, iso
 from alphalab.types import FloatArray
 
 #: From here on a rate looks like percent: contracts cap theirs below.

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from alphalab.data.clock.times import iso
 from alphalab.data.quality.registry import ASKED, RULES, SEVERITIES, Severity
-from alphalab.data.times import iso
 from alphalab.types import IntArray
 
 #: Times that a finding keeps.
@@ -100,7 +100,7 @@ class Verdict:
 
     Examples
     --------
-    >>> from alphalab.data.datasets import sp500
+    >>> from alphalab.data.samples.datasets import sp500
     >>> from alphalab.data.quality.check import check
     >>> verdict = check(sp500())
     >>> verdict

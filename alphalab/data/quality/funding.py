@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from alphalab.data.bars import Bars
+from alphalab.data.clock.times import iso
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.rows import Rows
 from alphalab.data.quality import assets, cells
 from alphalab.data.quality.findings import Verdict, ordered
 from alphalab.data.quality.reading import Events
 from alphalab.data.quality.report import Report
 from alphalab.data.quality.series import Hit, Series
 from alphalab.data.quality.settings import QualitySettings
-from alphalab.data.rows import Rows
-from alphalab.data.times import iso
 
 
 def checked_with_funding(

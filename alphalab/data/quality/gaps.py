@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from alphalab.data.calendars import ALWAYS, expected_closes, session_bounds
+from alphalab.data.clock.calendars import ALWAYS, expected_closes, session_bounds
+from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso
 from alphalab.data.quality.series import Hit, Series, among
-from alphalab.data.times import NS_DAY, bar_spacing, duration_text, iso
 from alphalab.types import IntArray
 
 _HOUR = NS_DAY // 24

@@ -30,7 +30,7 @@ def joined(verdicts: Iterable[Verdict]) -> Verdict:
     --------
     >>> from alphalab.data.quality.bars import check_bars
     >>> from alphalab.data.quality.settings import QualitySettings
-    >>> from alphalab.data.synthetic import synthetic
+    >>> from alphalab.data.samples.synthetic import synthetic
     >>> bars = synthetic(2_000, 1)
     >>> blocks = bars.rows(0, 1_000), bars.rows(999, 2_000)
     >>> parts = [check_bars(block, QualitySettings(), exact=False) for block in blocks]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alphalab.data.bars import Bars
+from alphalab.data.panel.bars import Bars
 from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import QualitySettings
@@ -21,7 +21,7 @@ def quality_of(bars: Bars, settings: QualitySettings | None = None) -> Verdict:
 
     Examples
     --------
-    >>> from alphalab.data.datasets import sp500
+    >>> from alphalab.data.samples.datasets import sp500
     >>> bars = sp500()
     >>> quality_of(bars), quality_of(bars) is quality_of(bars)
     (<Verdict ok: bars of sp500, 5,031 rows, 1 symbol>, True)

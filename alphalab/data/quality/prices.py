@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from alphalab.data.clock.times import NS_DAY, iso
 from alphalab.data.quality.series import Hit, Series, runs
-from alphalab.data.times import NS_DAY, iso
 from alphalab.types import FloatArray, IntArray
 
 #: New units for an old one, as companies choose them; and all of them the other way round.

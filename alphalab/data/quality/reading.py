@@ -11,21 +11,21 @@ import numpy as np
 import pyarrow as pa
 from msgspec import structs
 
-from alphalab.data import arrow
-from alphalab.data.bars import Bars
-from alphalab.data.calendars import ALWAYS, sessions_around
-from alphalab.data.events import RATE_NAMES, given_table
-from alphalab.data.files import read_table, stem
+from alphalab.data.clock.calendars import ALWAYS, sessions_around
+from alphalab.data.clock.times import NS_DAY
+from alphalab.data.formats import arrow
+from alphalab.data.formats.files import read_table, stem
+from alphalab.data.formats.header import SYMBOL_NAMES, TIME_NAMES, columns_of
+from alphalab.data.formats.schema import Mapping as Written
 from alphalab.data.load import load
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.events import RATE_NAMES, given_table
+from alphalab.data.panel.from_table import rows_of, utc_times
+from alphalab.data.panel.rows import Rows
+from alphalab.data.panel.rules import PRICES
 from alphalab.data.quality.series import Series
 from alphalab.data.quality.settings import QualitySettings
-from alphalab.data.rows import Rows
-from alphalab.data.rules import PRICES
-from alphalab.data.sources.columns import SYMBOL_NAMES, TIME_NAMES, columns_of
-from alphalab.data.sources.mapping import Mapping as Written
-from alphalab.data.sources.reading import is_file
-from alphalab.data.table import rows_of, utc_times
-from alphalab.data.times import NS_DAY
+from alphalab.data.read_rows import is_file
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from alphalab.data.clock.times import iso
 from alphalab.data.quality.series import Hit, Series, by_stretch, over_rows, scatter
-from alphalab.data.times import iso
 
 
 def unknown(s: Series) -> Iterator[Hit]:

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alphalab.data import arrow
-from alphalab.data.bars import Bars
-from alphalab.data.times import NS_DAY, NS_SECOND, bar_spacing, nanoseconds
-from alphalab.data.universe import MEMBER, Universe
+from alphalab.data.clock.times import NS_DAY, NS_SECOND, bar_spacing, nanoseconds
+from alphalab.data.formats import arrow
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.universe import MEMBER, Universe
 from alphalab.types import FloatArray
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from alphalab.data import arrow
-from alphalab.data.rules import PRICES
+from alphalab.data.formats import arrow
+from alphalab.data.panel.rules import PRICES
 from alphalab.data.store.belongings import Belongings
 from alphalab.types import FloatArray, IntArray
 

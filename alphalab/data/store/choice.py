@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alphalab.data.clock.times import Instant, nanoseconds
 from alphalab.data.store.tables import Table
-from alphalab.data.times import Instant, nanoseconds
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Expression

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alphalab.data.arrow import is_number, is_text, plain
+from alphalab.data.clock.times import iso
+from alphalab.data.formats.arrow import is_number, is_text, plain
 from alphalab.data.store.address import check_name
 from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import Table
-from alphalab.data.times import iso
 from alphalab.errors import DataError, UnknownNameError
 
 #: What names of columns do not have: Delta Lake's rule.

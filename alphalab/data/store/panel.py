@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alphalab.data import arrow
-from alphalab.data.bars import Bars
-from alphalab.data.instruments import some
+from alphalab.data.clock.times import Instant
+from alphalab.data.formats import arrow
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.instruments import some
 from alphalab.data.store.reading import Reading
 from alphalab.data.store.store import Store
 from alphalab.data.store.view import Adjust, View
-from alphalab.data.times import Instant
 from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
 
 _KEY = ("symbol", "time")

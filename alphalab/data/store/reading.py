@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alphalab.data.instruments import OfSpan, dated_instruments, for_span, some
+from alphalab.data.clock.times import nanoseconds
+from alphalab.data.panel.instruments import OfSpan, dated_instruments, for_span, some
+from alphalab.data.panel.universe import MEMBER, universe_of
 from alphalab.data.store.belongings import Belongings
 from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.log import Series, lineage
 from alphalab.data.store.store import Store
 from alphalab.data.store.tables import table_named
 from alphalab.data.store.view import View
-from alphalab.data.times import nanoseconds
-from alphalab.data.universe import MEMBER, universe_of
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import Instrument
 

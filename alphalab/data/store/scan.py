@@ -12,15 +12,22 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from alphalab.data.bars import Bars
-from alphalab.data.rules import checked_changes
+from alphalab.data.clock.times import (
+    NS_DAY,
+    NS_SECOND,
+    Instant,
+    bar_spacing,
+    nanoseconds,
+    rows_per_year,
+)
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.rules import checked_changes
 from alphalab.data.store.carry import Carry
 from alphalab.data.store.log import Series
 from alphalab.data.store.panel import panel_of
 from alphalab.data.store.reading import Reading
 from alphalab.data.store.store import Store
 from alphalab.data.store.view import View
-from alphalab.data.times import NS_DAY, NS_SECOND, Instant, bar_spacing, nanoseconds, rows_per_year
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 from alphalab.types import (
     BAR_COLUMNS,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from alphalab.data.clock.times import Instant
 from alphalab.data.store.address import check_url, default_store_url
 from alphalab.data.store.choice import condition, span
 from alphalab.data.store.delta import dataset_of, open_table
@@ -16,14 +17,13 @@ from alphalab.data.store.log import Commit, Series, commits_of, series_of
 from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import TABLES, Table, table_named
 from alphalab.data.store.writing import Written, restore, write
-from alphalab.data.times import Instant
 from alphalab.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
 
-    from alphalab.data.bars import Bars
+    from alphalab.data.panel.bars import Bars
     from alphalab.types import Instrument
 
 # An object store that does not answer is told within seconds; deltalake's own default is minutes.
@@ -282,7 +282,7 @@ class Store:
 
         Symbols that the venue did not have yet are not among them.
         """
-        from alphalab.data.instruments import instruments_at
+        from alphalab.data.panel.instruments import instruments_at
 
         return instruments_at(self.read("instruments", where={"venue": venue}), at)
 
@@ -296,7 +296,7 @@ class Store:
         UnknownNameError
             No universe of this name; near names are suggested.
         """
-        from alphalab.data.universe import universe_of
+        from alphalab.data.panel.universe import universe_of
 
         return universe_of(self.read("universe"), universe).members(at)
 

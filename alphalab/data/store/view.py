@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import quote, unquote
 
-from alphalab.data.rules import checked_symbols, names_of
+from alphalab.data.clock.times import Instant, iso, nanoseconds
+from alphalab.data.panel.rules import checked_symbols, names_of
 from alphalab.data.store.address import Address, parse_versions
 from alphalab.data.store.tables import table_named
-from alphalab.data.times import Instant, iso, nanoseconds
 from alphalab.errors import DataError, UnknownNameError
 
 Adjust: TypeAlias = Literal["splits", "all"]

@@ -1,0 +1,1 @@
+"""Times, calendars, and how many rows make a year."""

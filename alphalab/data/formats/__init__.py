@@ -1,0 +1,1 @@
+"""Bytes and foreign tables to checked rows; nothing here knows Bars."""

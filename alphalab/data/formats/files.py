@@ -1,0 +1,157 @@
+"""Files of tables: CSV, Parquet and Feather, read through Arrow."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+from alphalab.data.formats.csv_file import read_csv
+from alphalab.data.formats.header import SYMBOL_NAMES
+from alphalab.data.formats.schema import Mapping
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.from_table import rows_of
+from alphalab.data.panel.rows import Rows
+from alphalab.errors import DataError
+
+Reader = Callable[[Path, Mapping, Collection[str]], pa.Table]
+
+
+def read_file(
+    path: Path,
+    *,
+    bar_label: str = "close",
+    mapping: Mapping | None = None,
+    also: Iterable[str] = (),
+) -> Bars:
+    """Read the bars of a file.
+
+    Parameters
+    ----------
+    path : Path
+        A file named ``.csv`` (columns separated by commas, semicolons or tabs), ``.csv.gz``,
+        ``.parquet``, ``.pq``, ``.feather`` or ``.arrow`` with one bar in each row and the columns
+        that `Bars.from_frame` describes. Without a symbol column, the symbol is the file's name.
+    bar_label : {"close", "open"}
+        What a time names.
+    mapping : Mapping, optional
+        What is written otherwise.
+    also : iterable of str
+        Other names that could have been meant, suggested when there is no such file.
+
+    Raises
+    ------
+    DataError
+        No such file, one that cannot be read, or one whose content breaks a rule; the message names
+        the file.
+    """
+    return file_rows(path, (mapping or Mapping()).labelled(bar_label), also).to_bars()
+
+
+def file_rows(
+    path: Path,
+    mapping: Mapping | None = None,
+    also: Iterable[str] = (),
+    *,
+    symbol: str | None = None,
+) -> Rows:
+    """Read the rows of a file of bars: as `read_file`, without any rule of bars asked of them."""
+    table = read_table(path, mapping, also=also)
+    named = stem(path) if symbol is None else symbol
+    return rows_of(table, mapping, symbol=named, source=str(path))
+
+
+def read_table(
+    path: Path,
+    mapping: Mapping | None = None,
+    *,
+    texts: Collection[str] = (),
+    also: Iterable[str] = (),
+) -> pa.Table:
+    """Read the table of a file.
+
+    Parameters
+    ----------
+    path, mapping, also
+        As in `read_file`.
+    texts : collection of str
+        Our names of columns, besides the symbol's, that are text even where they look like numbers.
+
+    Raises
+    ------
+    DataError
+        No such file, or one that cannot be read; the message names it.
+    """
+    suffix = _suffix(path)
+    if not path.exists():
+        raise _no_such_file(path, also)
+    if not suffix or not path.is_file():
+        raise DataError(
+            f"{path} is {'not a file' if not path.is_file() else 'of an unknown kind'}",
+            rule=f"a file of data is named {', '.join(READERS)}.",
+        )
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty", rule="a file of data has at least one row.")
+    try:
+        # 000001 keeps its zeros.
+        return READERS[suffix](path, mapping or Mapping(), (*SYMBOL_NAMES, *texts))
+    except PermissionError:
+        raise DataError(
+            f"{path}: no permission to read it",
+            rule="a file of data can be read by who asks for it.",
+            fix="Give the permission (chmod u+r), or ask its owner.",
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path} cannot be read as {suffix}: {str(error).strip()}",
+            rule="the file is whole, readable, and of the kind that its name says.",
+        ) from None
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without what says its kind.
+
+    Examples
+    --------
+    >>> stem(Path("prices/ACME.csv.gz"))
+    'ACME'
+    """
+    return path.name[: len(path.name) - len(_suffix(path))]
+
+
+def _suffix(path: Path) -> str:
+    return next((ending for ending in READERS if path.name.lower().endswith(ending)), "")
+
+
+def _parquet(path: Path, mapping: Mapping, texts: Collection[str]) -> pa.Table:
+    from pyarrow import parquet
+
+    return parquet.ParquetFile(path).read()
+
+
+def _feather(path: Path, mapping: Mapping, texts: Collection[str]) -> pa.Table:
+    from pyarrow import feather
+
+    return feather.read_table(path)
+
+
+READERS: dict[str, Reader] = {
+    ".csv": read_csv,
+    ".csv.gz": read_csv,
+    ".parquet": _parquet,
+    ".pq": _parquet,
+    ".feather": _feather,
+    ".arrow": _feather,
+}
+
+
+def _no_such_file(path: Path, also: Iterable[str]) -> DataError:
+    siblings = []
+    if path.parent.is_dir():
+        siblings = [file.name for file in path.parent.iterdir() if _suffix(file)]
+    near = [str(path.parent / name) for name in difflib.get_close_matches(path.name, siblings)]
+    near += difflib.get_close_matches(path.name.split(".")[0], list(also))
+    hint = f"Did you mean {' or '.join(near)}?" if near else ""
+    return DataError(f"{path}: no such file", rule="a path names a file that exists.", fix=hint)

@@ -1,0 +1,190 @@
+"""Columns of a table: which one is what, by the usual names and by what a mapping says."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from alphalab.data.formats.schema import Mapping
+from alphalab.errors import DataError, UnknownNameError
+from alphalab.types import BAR_COLUMNS
+
+TIME_NAMES = ("time", "timestamp", "date", "datetime", "open_time", "close_time")
+SYMBOL_NAMES = ("symbol", "ticker")
+TIME_RULE = f"one column is named {', '.join(TIME_NAMES)} (any letter case)."
+# What writers of tables call an index without a name: the time if no other column is, else nothing.
+UNNAMED = ("__index_level_0__", "unnamed: 0", "")
+# As near to one of ours, a name is a slip: 'clsoe', and not 'adj_close'.
+_SLIP = 0.8
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table.
+
+    Parameters
+    ----------
+    where : str
+        Leads the messages.
+    names : tuple of str
+        All, as they are written.
+    mapped : dict of str to str
+        Our name to theirs, where a mapping says so.
+    others : dict of str to str
+        Of the rest: the name in small letters to the name as written.
+    shared : dict of str to str
+        Those that a mapping gives another name, which are what their own name says, too.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    mapped: dict[str, str]
+    others: dict[str, str]
+    shared: dict[str, str] = field(default_factory=dict)
+
+    def one_of(self, names: tuple[str, ...], what: str) -> str | None:
+        """Return the column that has one of the names, as written; None: there is none.
+
+        Raises
+        ------
+        DataError
+            There are several, and no mapping chooses.
+        """
+        chosen = [self.mapped[name] for name in names if name in self.mapped]
+        there = chosen[:1] or [self.others[name] for name in names if name in self.others]
+        there = there or [self.shared[name] for name in names if name in self.shared][:1]
+        if len(there) > 1:
+            raise DataError(
+                f"{self.where}{' and '.join(map(repr, there))} could each be the {what}; "
+                f"{self.found}",
+                rule=f"exactly one column is the {what}.",
+                fix=self._choice(names[0], there),
+            )
+        return there[0] if there else None
+
+    def _choice(self, ours: str, there: list[str]) -> str:
+        if [name.strip().lower() for name in sorted(there, key=str.lower)] == ["date", "time"]:
+            date, time = sorted(there, key=str.lower)
+            return (
+                f"Where they are a date and a time of day: columns={{'date': {date!r}, 'time': "
+                f"{time!r}}} (-c date={date} -c time={time})."
+            )
+        return (
+            f"Say which by a mapping, such as columns={{{ours!r}: {there[0]!r}}} "
+            f"(-c {ours}={there[0]}), or drop or rename the others."
+        )
+
+    def time(self, names: tuple[str, ...] = TIME_NAMES) -> tuple[str, ...]:
+        """Return the column of the time, or the two columns of the date and the time of day.
+
+        Raises
+        ------
+        DataError
+            There is none, or several could be meant.
+        """
+        if {"date", "time"} <= self.mapped.keys():
+            return self.mapped["date"], self.mapped["time"]
+        time = self.one_of(names, "time") or self.one_of(("index", *UNNAMED), "time")
+        if time is None:
+            raise DataError(
+                f"{self.where}no time column; {self.found}",
+                rule=f"one column is named {', '.join(names)} (any letter case).",
+                fix="Say which it is by a mapping: columns={'time': ...} (-c time=...); of a file "
+                "without a header: header=False (--no-header), and columns by their places; "
+                "of one with lines before its header: skip=N (--skip N).",
+            )
+        return (time,)
+
+    def require(self, names: tuple[str, ...], fix: str = "") -> None:
+        """Refuse a table that lacks a column."""
+        missing = [name for name in names if name not in self.mapped and name not in self.others]
+        if missing:
+            raise DataError(
+                f"{self.where}no column {', '.join(missing)}; {self.found}",
+                rule=f"there are columns {', '.join(names)} (any letter case).",
+                fix=fix
+                or f"Say which they are by a mapping: columns={{{missing[0]!r}: ...}} "
+                f"(-c {missing[0]}=...).",
+            )
+
+    @property
+    def found(self) -> str:
+        """The words that list the columns."""
+        return f"columns found: {', '.join(map(repr, self.names)) or 'none'}"
+
+
+def columns_of(
+    table: pa.Table, mapping: Mapping, where: str, known: Iterable[str] = BAR_COLUMNS
+) -> Columns:
+    """Return the columns of a table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    mapping : Mapping
+    where : str
+        Leads the messages.
+    known : iterable of str
+        Our names, besides those of times and symbols: what a mapping names almost so is a slip.
+
+    Raises
+    ------
+    DataError
+        Two columns of one name.
+    UnknownNameError
+        A mapping to a column that is not there, or of a name that is nearly one of ours; near
+        names are suggested.
+    """
+    names = tuple(table.column_names)
+    written: dict[str, str] = {}
+    for name in names:
+        key = name.strip().lower()
+        if key in written:
+            raise DataError(
+                f"{where}columns {written[key]!r} and {name!r} have one name",
+                rule="names of columns differ in more than letter case.",
+            )
+        written[key] = name
+    mapped = {
+        ours: _their_column(theirs, names, written, where)
+        for ours, theirs in mapping.columns.items()
+    }
+    used = set(mapped.values())
+    others = {key: name for key, name in written.items() if name not in used}
+    _check_names(mapped, others, (*known, *TIME_NAMES, *SYMBOL_NAMES), where)
+    return Columns(where, names, mapped, others if mapping.header else {})
+
+
+def _check_names(
+    mapped: Iterable[str], others: Iterable[str], known: tuple[str, ...], where: str
+) -> None:
+    """Refuse a name that is nearly one of ours which nothing else has."""
+    lacking = set(known).difference(mapped, others)
+    for name in mapped:
+        if name not in known and difflib.get_close_matches(name, lacking, 1, _SLIP):
+            error = UnknownNameError("column", name, known)
+            error.what = f"{where}{error.what}"
+            error.fix = "A mapping reads columns={ours: theirs} (-c ours=theirs)."
+            raise error
+
+
+def _their_column(
+    theirs: str | int, names: tuple[str, ...], written: dict[str, str], where: str
+) -> str:
+    if isinstance(theirs, int):
+        if not 0 <= theirs < len(names):
+            raise DataError(
+                f"{where}column {theirs} of {len(names)}",
+                rule=f"the columns of this table are 0 to {len(names) - 1}.",
+            )
+        return names[theirs]
+    if theirs in names:
+        return theirs
+    if theirs.strip().lower() not in written:
+        error = UnknownNameError("column", theirs, names)
+        error.what = f"{where}{error.what}"
+        raise error
+    return written[theirs.strip().lower()]

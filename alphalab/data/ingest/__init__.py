@@ -1,0 +1,1 @@
+"""From a source through quality into the store."""

@@ -1,0 +1,1 @@
+"""Bars, and what makes, joins and changes them."""

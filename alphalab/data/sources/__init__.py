@@ -1,1 +1,0 @@
-"""Sources of market data: files, frames and exchanges, each read by an explicit mapping."""

@@ -1,0 +1,1 @@
+"""Single trades, and bars made of them."""

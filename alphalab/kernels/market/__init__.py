@@ -1,0 +1,1 @@
+"""The step: books, orders, matching, money, gate, rebalancing, tally, digest and drivers."""

@@ -1,0 +1,245 @@
+"""An order meets a price: how much it trades there, at what price, and what is booked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.codes import OrderStatus, Origin, Reason, Sizing, TimeInForce
+from alphalab.kernels._jit import jit
+from alphalab.kernels.market.books import (
+    N_FILLS,
+    NO_REASON,
+    ROUNDING,
+    leave_due,
+    refuse,
+    refuse_once,
+    tell,
+    tell_held_back,
+)
+from alphalab.kernels.market.exits import after_trade
+from alphalab.kernels.market.money import (
+    SPOT,
+    affordable,
+    basis_of,
+    fee_of,
+    fee_rate,
+    margin_allows,
+    on_tick,
+    profit,
+    raw_fee,
+    spendable,
+    unit_value,
+    whole_lots,
+)
+from alphalab.kernels.market.order_table import end, free
+
+QTY, BUY_VALUE, SELL_QTY, CLOSE = (np.int64(x) for x in Sizing)
+TARGET = np.int64(Origin.TARGET)
+FOK = np.int64(TimeInForce.FOK)
+PARTIALLY_FILLED = np.int64(OrderStatus.PARTIALLY_FILLED)
+FILLED = np.int64(OrderStatus.FILLED)
+CANCELLED = np.int64(OrderStatus.CANCELLED)
+REFUSED = np.int64(OrderStatus.REFUSED)
+MIN_VALUE, LOT = np.int64(Reason.MIN_VALUE), np.int64(Reason.LOT)
+CASH, MARGIN = np.int64(Reason.CASH), np.int64(Reason.MARGIN)
+NOTHING_TO_REDUCE = np.int64(Reason.NOTHING_TO_REDUCE)
+FILL_OR_KILL = np.int64(Reason.FILL_OR_KILL)
+
+
+@jit
+def priced(instrument, o, x, friction):
+    """Return the price an order gets at a reference price."""
+    side = o["side"]
+    price = x * (1.0 + side * friction)
+    if friction > 0.0:
+        price = on_tick(instrument, price, side > 0)
+    limit = o["limit"]
+    if limit == limit:
+        price = min(price, limit) if side > 0 else max(price, limit)
+    return price
+
+
+@jit
+def units_asked(rules, o, held, unit, rate):
+    """Return how many units an order asks for."""
+    sizing = o["sizing"]
+    if sizing == BUY_VALUE:
+        return spendable(rules, o, o["value"], unit, rate)
+    if sizing == CLOSE:
+        return abs(held)
+    return min(o["qty"], abs(held)) if o["reduce_only"] == 1 else o["qty"]
+
+
+@jit
+def impact(rules, qty, room, volume):
+    """Return the friction of taking part of a bar's volume."""
+    share = min(qty, room) / volume
+    return (
+        rules["slippage"]
+        + rules["share_impact"] * share * share
+        + rules["root_impact"] * np.sqrt(share)
+    )
+
+
+@jit
+def money_allows(books, j, o, owed, price, unit, rate):
+    """Return the largest quantity the account can pay; what is owed it always can."""
+    account = books.account
+    if books.rules["margin"] == 1 or books.instruments[j]["kind"] != SPOT:
+        return margin_allows(books, j, owed, price, unit, rate)
+    if o["side"] > 0:
+        return affordable(books.rules, o, account["cash"], owed, unit, rate)
+    return np.inf
+
+
+@jit
+def refuse_order(books, j, o, reason, asked):
+    """End an order that cannot trade at all."""
+    if o["origin"] == TARGET:
+        leave_due(books.positions[j])
+        if refuse_once(books, j, reason, asked):
+            end(books, j, o, REFUSED, reason)
+        else:
+            free(books, o)
+        return
+    refuse(books, j, reason, asked, 0.0)
+    end(books, j, o, REFUSED, reason)
+
+
+@jit
+def book_trade(books, j, order, order_row, qty, price, unit, fee):
+    """Book one execution: cash, fee, averages, realised profit."""
+    account = books.account
+    position = books.positions[j]
+    instrument = books.instruments[j]
+    rate = position["rate"]
+    value = qty * unit
+    held = position["qty"]
+    after = held + qty
+    realised = 0.0
+    if held * qty < 0.0:
+        closed = min(abs(qty), abs(held))
+        realised = profit(instrument, position, closed * np.sign(held), price)
+    if after == 0.0:
+        position["entry_price"] = np.nan
+        position["basis"] = np.nan
+        position["entry_row"] = -1
+    elif held == 0.0 or held * after < 0.0:
+        position["entry_price"] = price
+        position["basis"] = basis_of(instrument, price, rate)
+        position["entry_row"] = account["row"]
+    elif held * qty > 0.0:
+        basis = basis_of(instrument, price, rate)
+        position["entry_price"] = (held * position["entry_price"] + qty * price) / after
+        position["basis"] = (held * position["basis"] + qty * basis) / after
+    position["qty"] = after
+    account["cash"] -= (value if instrument["kind"] == SPOT else -realised) + fee
+    account["realised"] += realised
+    account["fees"] += fee
+    account["turnover"] += abs(value)
+    if books.tiers.size > 0:
+        books.traded[0] += abs(value)
+    f = books.fills[books.counts[N_FILLS]]
+    f["row"] = account["row"]
+    f["time"] = account["time"]
+    f["asset"] = j
+    f["order"] = order
+    f["order_row"] = order_row
+    f["qty"] = qty
+    f["price"] = price
+    f["fee"] = fee
+    f["realised"] = realised
+    position["refusal"] = 0
+    books.counts[N_FILLS] += 1
+
+
+@jit
+def trade(books, j, k, qty, price, unit, rate, whole, reason):
+    """Book an order's execution and what follows from it; `whole` ends the order."""
+    o = books.orders[j, k]
+    if o["logged"] == 0:
+        tell_held_back(books.events, books.counts, j, o)
+    raw = raw_fee(books.rules, qty, unit, rate)
+    fee = fee_of(books.rules, o, qty, unit, rate)
+    o["raw_fee"] += raw
+    o["fee"] += fee
+    held = books.positions[j]["qty"]
+    book_trade(books, j, o["id"], o["row"], qty * o["side"], price, unit, fee)
+    o["filled"] += qty
+    if o["sizing"] == BUY_VALUE:
+        o["value"] -= qty * unit + fee
+    elif o["sizing"] != CLOSE:
+        o["qty"] -= qty
+    if whole:
+        end(books, j, o, FILLED, reason)
+    else:
+        o["spent_row"] = books.account["row"]
+        tell(books, j, o, PARTIALLY_FILLED, reason)
+    if books.orders.shape[1] > 1:
+        after_trade(books, j, k, held, price)
+
+
+@jit
+def execute(books, row, j, k, x, maker):
+    """Let an order trade what it can at a reference price."""
+    o = books.orders[j, k]
+    rules = books.rules
+    position = books.positions[j]
+    instrument = books.instruments[j]
+    held = position["qty"]
+    side = o["side"]
+    if o["reduce_only"] == 1 and held * side >= 0.0:
+        end(books, j, o, CANCELLED, NOTHING_TO_REDUCE)
+        return
+    room = position["room"]
+    if not room > 0.0:
+        o["spent_row"] = books.account["row"]
+        return
+    rate = fee_rate(books, j, maker)
+    price = priced(instrument, o, x, 0.0 if maker else rules["slippage"])
+    unit = unit_value(instrument, price, position["rate"])
+    asked = units_asked(rules, o, held, unit, rate)
+    if not maker and (rules["share_impact"] > 0.0 or rules["root_impact"] > 0.0):
+        price = priced(instrument, o, x, impact(rules, asked, room, row.volume[j]))
+        unit = unit_value(instrument, price, position["rate"])
+        asked = units_asked(rules, o, held, unit, rate)
+    sizing = o["sizing"]
+    owed = min(asked, max(-side * held, 0.0))
+    most = money_allows(books, j, o, owed, price, unit, rate)
+    by_cash = rules["margin"] == 0 and instrument["kind"] == SPOT
+    short_of = NO_REASON
+    if asked > most * (1.0 + ROUNDING):
+        short_of = CASH if by_cash else MARGIN
+        if sizing == QTY:
+            refuse_order(books, j, o, short_of, asked * unit * (1.0 + rate if by_cash else 1.0))
+            return
+    qty = min(asked, most)
+    if sizing in (BUY_VALUE, SELL_QTY):
+        qty = whole_lots(instrument, qty)
+        if qty > most:  # a lot that is reached but for rounding still has to be paid
+            qty = min(qty - instrument["lot"], most)
+    wanted = o["value"] if sizing == BUY_VALUE else asked * unit
+    if qty <= 0.0:
+        if short_of != NO_REASON:
+            refuse_order(books, j, o, short_of, wanted)
+        else:
+            refuse_order(books, j, o, LOT, asked)
+        return
+    if o["origin"] == TARGET and o["filled"] == 0.0 and qty * unit < instrument["min_value"]:
+        refuse_order(books, j, o, MIN_VALUE, qty * unit)
+        return
+    whole = True
+    if qty > room:
+        if o["tif"] == FOK:
+            end(books, j, o, CANCELLED, FILL_OR_KILL)
+            return
+        qty = whole_lots(instrument, room)
+        whole = False
+        if qty <= 0.0:
+            o["spent_row"] = books.account["row"]
+            return
+    if short_of != NO_REASON:
+        paid = qty * unit * (1.0 + rate) if by_cash else qty * unit
+        refuse(books, j, short_of, wanted, paid)
+    position["room"] = room - qty
+    trade(books, j, k, qty, price, unit, rate, whole, short_of)

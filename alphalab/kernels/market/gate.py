@@ -1,0 +1,141 @@
+"""The risk gate: targets become approved targets; whatever is cut is logged with its reason."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.codes import Reason
+from alphalab.kernels._jit import jit
+from alphalab.kernels.market.books import CLOSE, FREE, PORTFOLIO, ROUNDING, refuse
+from alphalab.kernels.market.money import held_weight
+
+NOT_FINITE = np.int64(Reason.NOT_FINITE)
+WEIGHT_LIMIT, GROUP_LIMIT = np.int64(Reason.WEIGHT_LIMIT), np.int64(Reason.GROUP_LIMIT)
+NET_LIMIT, GROSS_LIMIT = np.int64(Reason.NET_LIMIT), np.int64(Reason.GROSS_LIMIT)
+DRAWDOWN_LOCK, DAILY_LOSS = np.int64(Reason.DRAWDOWN_LOCK), np.int64(Reason.DAILY_LOSS)
+BANKRUPT = np.int64(Reason.BANKRUPT)
+
+ALL = np.int64(-1)  # in place of a group: every asset
+
+
+@jit
+def forced_flat(books):
+    """Tell whether the account has to be flat now, and log when that begins."""
+    account = books.account
+    rules = books.rules
+    equity = account["equity"]
+    account["peak"] = max(account["peak"], equity)
+    if account["lock"] == 0:
+        drawdown = 1.0 - equity / account["peak"]
+        if equity <= 0.0:
+            account["lock"] = BANKRUPT
+            refuse(books, PORTFOLIO, BANKRUPT, equity, 0.0)
+        elif drawdown >= rules["drawdown"] * (1.0 - ROUNDING):
+            account["lock"] = DRAWDOWN_LOCK
+            refuse(books, PORTFOLIO, DRAWDOWN_LOCK, drawdown, rules["drawdown"])
+    if account["lock"] == 0 and account["flat_day"] != account["day"]:
+        loss = 1.0 - equity / account["day_equity"]
+        if loss >= rules["daily_loss"] * (1.0 - ROUNDING):
+            account["flat_day"] = account["day"]
+            refuse(books, PORTFOLIO, DAILY_LOSS, loss, rules["daily_loss"])
+    return account["lock"] != 0 or account["flat_day"] == account["day"]
+
+
+@jit
+def limit_weights(books, targets):
+    """Ignore infinite targets and cut those above the limit of one asset."""
+    largest = books.rules["weight"]
+    for j in range(targets.size):
+        weight = targets[j]
+        if np.isinf(weight):
+            targets[j] = np.nan
+            refuse(books, j, NOT_FINITE, weight, np.nan)
+        elif abs(weight) > largest * (1.0 + ROUNDING):
+            targets[j] = np.sign(weight) * largest
+            refuse(books, j, WEIGHT_LIMIT, weight, targets[j])
+
+
+@jit
+def weight_to_be(books, j):
+    """Return the weight of an asset without an opinion: its waiting order's, or what is held."""
+    o = books.orders[j, 0]
+    if o["state"] == FREE:
+        return held_weight(books, j)
+    return 0.0 if o["sizing"] == CLOSE else books.positions[j]["target"]
+
+
+@jit
+def exposure(books, group, targets):
+    """Return sums of absolute weights in a group: (long, short, held long, held short).
+
+    Assets without an opinion count with what is held of them or with what their waiting order is
+    for, and cannot give way.
+    """
+    long = short = held_long = held_short = 0.0
+    for j in range(targets.size):
+        if group != ALL and books.groups[j] != group:
+            continue
+        if np.isnan(targets[j]):
+            weight = weight_to_be(books, j)
+            held_long += max(weight, 0.0)
+            held_short -= min(weight, 0.0)
+        else:
+            long += max(targets[j], 0.0)
+            short -= min(targets[j], 0.0)
+    return long, short, held_long, held_short
+
+
+@jit
+def factor_to(limit, held, free):
+    """Return what `free` is multiplied by to bring `held + free` down to the limit."""
+    return min(max((limit - held) / free, 0.0), 1.0)
+
+
+@jit
+def scale(books, group, targets, factor, longs, shorts):
+    """Multiply a group's long targets, its short ones, or both."""
+    for j in range(targets.size):
+        if (group == ALL or books.groups[j] == group) and (
+            (longs and targets[j] > 0.0) or (shorts and targets[j] < 0.0)
+        ):
+            targets[j] *= factor
+
+
+@jit
+def limit_gross(books, group, targets, limit, reason):
+    """Scale a group's targets down until their absolute weights add up to the limit."""
+    long, short, held_long, held_short = exposure(books, group, targets)
+    free = long + short
+    held = held_long + held_short
+    if free > 0.0 and free + held > limit * (1.0 + ROUNDING):
+        factor = factor_to(limit, held, free)
+        scale(books, group, targets, factor, True, True)
+        refuse(books, PORTFOLIO, reason, free + held, held + factor * free)
+
+
+@jit
+def limit_net(books, targets):
+    """Scale the larger side down until long minus short is within the limit."""
+    limit = books.rules["net"]
+    long, short, held_long, held_short = exposure(books, ALL, targets)
+    net = long + held_long - short - held_short
+    side = long if net > 0.0 else short
+    if side > 0.0 and abs(net) > limit + ROUNDING:
+        rest = abs(net) - side
+        factor = factor_to(limit, rest, side)
+        scale(books, ALL, targets, factor, net > 0.0, net < 0.0)
+        refuse(books, PORTFOLIO, NET_LIMIT, net, np.sign(net) * (rest + factor * side))
+
+
+@jit
+def gate(books, targets):
+    """Approve a row of targets in place."""
+    rules = books.rules
+    limit_weights(books, targets)
+    if rules["group_gross"] < np.inf:
+        for group in range(rules["n_groups"]):
+            limit_gross(books, group, targets, rules["group_gross"], GROUP_LIMIT)
+    limit_gross(books, ALL, targets, rules["gross"], GROSS_LIMIT)
+    # Last, because it only ever makes the gross exposure smaller.
+    if rules["net"] < np.inf:
+        limit_net(books, targets)

@@ -1,0 +1,421 @@
+"""Orders meet a bar: at its open, on the way inside it, at its close."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.codes import (
+    FillAt,
+    OnExpiry,
+    OrderStatus,
+    OrderType,
+    Origin,
+    Path,
+    Reason,
+    TimeInForce,
+)
+from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels.market.books import (
+    ACTIVE,
+    FREE,
+    N_AMBIGUITIES,
+    N_EVENTS,
+    N_FILLS,
+    N_POSTINGS,
+    N_REFUSALS,
+    NO_REASON,
+    ROUNDING,
+    SUBMITTED,
+    leave_due,
+    refuse,
+    refuse_once,
+    row_of,
+    tell,
+)
+from alphalab.kernels.market.fills import execute
+from alphalab.kernels.market.money import value_at
+from alphalab.kernels.market.order_table import activate, end, follow, free, trailing_level
+
+MARKET, LIMIT, STOP, STOP_LIMIT, TAKE_PROFIT, TRAILING = (np.int64(x) for x in OrderType)
+NEXT_OPEN, NEXT_CLOSE = np.int64(FillAt.NEXT_OPEN), np.int64(FillAt.NEXT_CLOSE)
+PESSIMISTIC, OPTIMISTIC, OHLC = (np.int64(x) for x in Path)
+GTC, DAY, IOC, FOK, GTD = (np.int64(x) for x in TimeInForce)
+GIVE_UP, BY_MARKET = np.int64(OnExpiry.GIVE_UP), np.int64(OnExpiry.MARKET)
+TARGET = np.int64(Origin.TARGET)
+TRIGGERED, CANCELLED = np.int64(OrderStatus.TRIGGERED), np.int64(OrderStatus.CANCELLED)
+EXPIRED, REFUSED = np.int64(OrderStatus.EXPIRED), np.int64(OrderStatus.REFUSED)
+POST_ONLY = np.int64(Reason.POST_ONLY)
+FILL_OR_KILL, IMMEDIATE = np.int64(Reason.FILL_OR_KILL), np.int64(Reason.IMMEDIATE_OR_CANCEL)
+
+LOW_FIRST, HIGH_FIRST = np.int64(0), np.int64(1)
+TAKER = np.bool_(False)
+NO_ORDER = np.int64(0)  # before every id
+AT_OPEN, AT_CLOSE = np.bool_(False), np.bool_(True)
+ON_THE_WAY = np.bool_(False)  # not at the close they were decided at
+
+
+@jit
+def turn_to_target(books, j, o):
+    """Say how a target is met whose entry order the market did not fill."""
+    if o["origin"] == TARGET and books.rules["entry_then"] != GIVE_UP:
+        position = books.positions[j]
+        leave_due(position)
+        position["chase"] = 1 if books.rules["entry_then"] == BY_MARKET else 0
+
+
+@jit
+def refuse_taker(books, j, o):
+    """End a post-only order that would trade at once."""
+    turn_to_target(books, j, o)
+    if o["origin"] != TARGET:
+        refuse(books, j, POST_ONLY, o["limit"], 0.0)
+    elif not refuse_once(books, j, POST_ONLY, o["limit"]):
+        free(books, o)
+        return
+    end(books, j, o, REFUSED, POST_ONLY)
+
+
+@jit
+def begin(books):
+    """End the orders whose time is over, and make those active whose row has come."""
+    account = books.account
+    for j in range(books.orders.shape[0]):
+        for k in range(books.orders.shape[1]):
+            o = books.orders[j, k]
+            state = o["state"]
+            if state != SUBMITTED and state != ACTIVE:
+                continue
+            if account["time"] > o["until_time"] or (
+                o["tif"] == DAY and state == ACTIVE and account["day"] > o["day"]
+            ):
+                end(books, j, o, EXPIRED, NO_REASON)
+            elif state == SUBMITTED and account["row"] >= o["live_row"]:
+                activate(books, j, o)
+
+
+@jit
+def begin_now(books):
+    """Make the market orders active that are filled at the close they were decided at."""
+    for j in range(books.orders.shape[0]):
+        for k in range(books.orders.shape[1]):
+            o = books.orders[j, k]
+            fresh = o["state"] == SUBMITTED and o["row"] == books.account["row"]
+            if fresh and o["type"] == MARKET:
+                o["live_row"] = o["row"]
+                activate(books, j, o)
+
+
+@jit
+def level_of(o):
+    """Return the price at which an order trades or is triggered; NaN for a market order."""
+    kind = o["type"]
+    if kind == LIMIT or (kind == STOP_LIMIT and o["triggered"] == 1):
+        return o["limit"]
+    return o["stop"]
+
+
+@jit
+def by_limit(o):
+    """Tell whether the order waits for a better price, not for a worse one."""
+    kind = o["type"]
+    return kind in (LIMIT, TAKE_PROFIT) or (kind == STOP_LIMIT and o["triggered"] == 1)
+
+
+@jit
+def rests(o):
+    """Tell whether the order is a limit order by now."""
+    return o["type"] == LIMIT or (o["type"] == STOP_LIMIT and o["triggered"] == 1)
+
+
+@jit
+def reached(o, low, high):
+    """Tell whether a price in a range makes the order trade."""
+    rising = (o["side"] > 0) != by_limit(o)
+    return high >= level_of(o) if rising else low <= level_of(o)
+
+
+@jit
+def trigger(books, j, o):
+    o["triggered"] = 1
+    tell(books, j, o, TRIGGERED, NO_REASON)
+
+
+@jit
+def meet(books, row, j, k, price):
+    """Let an order meet the open, or the close if it is a market order."""
+    o = books.orders[j, k]
+    first = o["met_row"] < 0
+    o["met_row"] = books.account["row"]
+    if o["type"] == MARKET:
+        execute(books, row, j, k, price, TAKER)
+    elif reached(o, price, price):
+        maker = rests(o) and not first
+        if o["type"] == STOP_LIMIT and o["triggered"] == 0:
+            trigger(books, j, o)
+        if o["post_only"] == 1 and not maker:
+            refuse_taker(books, j, o)
+            return
+        if reached(o, price, price):  # a stop-limit order may be beyond its limit
+            execute(books, row, j, k, price, maker)
+    if o["state"] == ACTIVE:
+        if o["tif"] == IOC:
+            end(books, j, o, CANCELLED, IMMEDIATE)
+        elif o["tif"] == FOK:
+            end(books, j, o, CANCELLED, FILL_OR_KILL)
+
+
+@jit
+def next_order(books, j, side, after, at_close):
+    """Return the place of the active order of lowest id above `after` that meets a price; or -1."""
+    place = -1
+    lowest = 0
+    for k in range(books.orders.shape[1]):
+        o = books.orders[j, k]
+        if (
+            o["state"] == ACTIVE
+            and o["side"] == side
+            and o["id"] > after
+            and (place < 0 or o["id"] < lowest)
+            and o["met_row"] != books.account["row"]
+            and o["live_row"] <= books.account["row"]
+            and (
+                o["type"] == MARKET
+                if at_close
+                else o["type"] != MARKET or books.rules["fill"] == NEXT_OPEN
+            )
+        ):
+            place = k
+            lowest = o["id"]
+    return place
+
+
+@jit
+def cross(books, row, prices, at_close):
+    """Let orders meet one price: sales first (they free cash), each in symbol order, then by id."""
+    for side in (np.int64(-1), np.int64(1)):
+        for j in range(prices.size):
+            if np.isnan(prices[j]):
+                continue
+            k = next_order(books, j, side, NO_ORDER, at_close)
+            while k >= 0:
+                after = books.orders[j, k]["id"]
+                meet(books, row, j, k, prices[j])
+                k = next_order(books, j, side, after, at_close)
+
+
+@jit
+def first_reached(books, j, a, b):
+    """Return the place of the order that trades first on the way from a to b, or -1."""
+    place = -1
+    shortest = np.inf
+    low, high = min(a, b), max(a, b)
+    for k in range(books.orders.shape[1]):
+        o = books.orders[j, k]
+        if (
+            o["state"] != ACTIVE
+            or o["type"] == MARKET
+            or o["spent_row"] == books.account["row"]
+            or not reached(o, low, high)
+        ):
+            continue
+        way = abs(met_at(o, a) - a)
+        if (
+            place < 0
+            or way < shortest
+            or (way == shortest and o["id"] < books.orders[j, place]["id"])
+        ):
+            place = k
+            shortest = way
+    return place
+
+
+@jit
+def met_at(o, a):
+    """Return the price at which an order that is reached on the way from a trades."""
+    rising = (o["side"] > 0) != by_limit(o)
+    return max(level_of(o), a) if rising else min(level_of(o), a)
+
+
+@jit
+def follow_all(books, j, price):
+    for k in range(books.orders.shape[1]):
+        o = books.orders[j, k]
+        if o["state"] == ACTIVE and o["type"] == TRAILING:
+            follow(books, j, o, price)
+
+
+@jit
+def walk(books, row, j, first):
+    """Move the price of asset j through the bar, and let its orders trade on the way."""
+    if first == LOW_FIRST:
+        points = (row.open[j], row.low[j], row.high[j], row.close[j])
+    else:
+        points = (row.open[j], row.high[j], row.low[j], row.close[j])
+    for leg in range(3):
+        a, b = points[leg], points[leg + 1]
+        k = first_reached(books, j, a, b)
+        while k >= 0:
+            o = books.orders[j, k]
+            a = met_at(o, a)
+            follow_all(books, j, a)
+            maker = rests(o)
+            if o["type"] == STOP_LIMIT and not maker:
+                trigger(books, j, o)
+            if reached(o, a, a):  # a stop-limit order may be beyond its limit
+                execute(books, row, j, k, a, maker)
+            k = first_reached(books, j, a, b)
+        follow_all(books, j, b)
+
+
+@jit
+def save(books, j):
+    books.saved_account[0] = books.accounts[0]
+    books.saved_position[0] = books.positions[j]
+    for k in range(books.saved_orders.size):
+        books.saved_orders[k] = books.orders[j, k]
+    for i in range(books.traded.size):
+        books.saved_traded[i] = books.traded[i]
+
+
+@jit
+def go_back(books, j):
+    books.accounts[0] = books.saved_account[0]
+    books.positions[j] = books.saved_position[0]
+    for k in range(books.saved_orders.size):
+        books.orders[j, k] = books.saved_orders[k]
+    for i in range(books.traded.size):
+        books.traded[i] = books.saved_traded[i]
+
+
+@jit
+def may_trade_inside(books, row, j):
+    """Tell whether an order of asset j can be reached inside its bar.
+
+    Where none can, trailing stops take the bar into account here: both ways leave them the same.
+    """
+    low, high = row.low[j], row.high[j]
+    for k in range(books.orders.shape[1]):
+        o = books.orders[j, k]
+        if o["state"] != ACTIVE or o["type"] == MARKET or o["spent_row"] == books.account["row"]:
+            continue
+        if o["type"] == TRAILING:
+            sells = o["side"] < 0
+            best = max(o["best"], high) if sells else min(o["best"], low)
+            level = trailing_level(books, j, o, best)
+            if low <= level if sells else high >= level:
+                return True
+        elif reached(o, low, high):
+            return True
+    follow_all(books, j, low)
+    follow_all(books, j, high)
+    return False
+
+
+@jit_apart
+def inside(books, row, j):
+    """Walk through a bar the way that the rules take, having tried both."""
+    counts = books.counts
+    n_fills, n_refusals = counts[N_FILLS], counts[N_REFUSALS]
+    n_events, n_postings = counts[N_EVENTS], counts[N_POSTINGS]
+    low_first = 0.0
+    high_first = 0.0
+    taken = LOW_FIRST
+    save(books, j)
+    for attempt in range(3):
+        if attempt > 0:
+            go_back(books, j)
+            counts[N_FILLS], counts[N_REFUSALS] = n_fills, n_refusals
+            counts[N_EVENTS], counts[N_POSTINGS] = n_events, n_postings
+        walk(books, row, j, HIGH_FIRST if attempt == 1 else LOW_FIRST)
+        worth = value_at(books.instruments[j], books.positions[j], row.close[j])
+        left = books.account["cash"] + worth
+        if attempt == 0:
+            low_first = left
+        elif attempt == 1:
+            high_first = left
+            path = books.rules["path"]
+            if path == PESSIMISTIC:
+                high = high_first < low_first
+            elif path == OPTIMISTIC:
+                high = high_first > low_first
+            else:
+                high = row.high[j] - row.open[j] < row.open[j] - row.low[j]
+            if high:
+                taken = HIGH_FIRST
+                break
+    if abs(high_first - low_first) > ROUNDING * abs(books.saved_account[0]["equity"]):
+        a = books.ambiguities[counts[N_AMBIGUITIES]]
+        a["row"] = books.account["row"]
+        a["time"] = books.account["time"]
+        a["asset"] = j
+        a["low_first"] = low_first
+        a["high_first"] = high_first
+        a["taken"] = taken
+        counts[N_AMBIGUITIES] += 1
+
+
+@jit
+def have_met(books, j):
+    """Note that the orders that joined inside the bar have met a price."""
+    for k in range(books.orders.shape[1]):
+        o = books.orders[j, k]
+        if o["state"] == ACTIVE and o["met_row"] < 0 and o["type"] != MARKET:
+            o["met_row"] = books.account["row"]
+
+
+@jit
+def known(row, j):
+    """Tell whether all four prices of a bar are known."""
+    total = row.open[j] + row.high[j] + row.low[j] + row.close[j]
+    return total == total
+
+
+@jit_apart
+def give_room(books, bars, t):
+    """Say how much of each asset the bar can fill."""
+    volume = row_of(bars, t).volume
+    for j in range(books.positions.size):
+        room = books.rules["participation"] * volume[j]
+        books.positions[j]["room"] = room if room == room else 0.0
+
+
+@jit
+def expire_entries(books):
+    """End the entry orders whose last row this was."""
+    for j in range(books.positions.size):
+        o = books.orders[j, 0]
+        if o["state"] != FREE and books.account["row"] >= o["until_row"]:
+            turn_to_target(books, j, o)
+            end(books, j, o, EXPIRED, NO_REASON)
+
+
+@jit
+def meet_inside(books, row):
+    """Let orders meet what lies between the open and the close."""
+    for j in range(books.positions.size):
+        if row.open[j] == row.open[j]:
+            follow_all(books, j, row.open[j])
+        if known(row, j):
+            if may_trade_inside(books, row, j):
+                inside(books, row, j)
+            have_met(books, j)
+
+
+@jit
+def meet_bar(books, bars, t, own_close):
+    """Let every order meet the bar, or those decided on it its own close."""
+    row = row_of(bars, t)
+    if own_close:
+        begin_now(books)
+    else:
+        begin(books)
+    at_next_close = books.rules["fill"] == NEXT_CLOSE
+    for at_close in (AT_OPEN, AT_CLOSE):
+        meets = at_close if own_close else not at_close or at_next_close
+        if not meets:
+            continue
+        cross(books, row, row.close if at_close else row.open, at_close)
+        if not at_close and books.orders.shape[1] > 1:
+            meet_inside(books, row)
+    if books.rules["entry_ttl"] > 0 and not own_close:
+        expire_entries(books)

@@ -1,0 +1,142 @@
+"""What changes the account besides trading: splits, dividends, funding, borrowing, interest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.codes import Actions, Posting
+from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels.market.books import FREE, PORTFOLIO, log_posting, post, row_of
+from alphalab.kernels.market.money import SPOT, basis_of, size
+
+FUNDING, BORROW, LOAN, INTEREST = (
+    np.int64(Posting.FUNDING),
+    np.int64(Posting.BORROW),
+    np.int64(Posting.LOAN),
+    np.int64(Posting.INTEREST),
+)
+DIVIDEND, REINVESTMENT, SPLIT = (
+    np.int64(Posting.DIVIDEND),
+    np.int64(Posting.REINVESTMENT),
+    np.int64(Posting.SPLIT),
+)
+NONE, REINVEST = np.int64(Actions.NONE), np.int64(Actions.REINVEST)
+
+DAYS = 30  # that fee tiers look back
+
+
+@jit
+def post_amount(books, asset, kind, qty, rate, amount):
+    """Log and book an amount that is not 0."""
+    if amount != 0.0:
+        post(books, asset, kind, qty, rate, amount)
+
+
+@jit_apart
+def split(books, j, ratio):
+    """Turn each unit into `ratio` units, and divide every price by it."""
+    position = books.positions[j]
+    before = position["qty"]
+    position["qty"] = before * ratio
+    position["mark"] /= ratio
+    position["entry_price"] /= ratio
+    position["basis"] /= ratio
+    for k in range(books.orders.shape[1]):
+        o = books.orders[j, k]
+        if o["state"] != FREE:
+            o["qty"] *= ratio
+            o["limit"] /= ratio
+            o["stop"] /= ratio
+            o["trail"] /= ratio
+            o["best"] /= ratio
+    if before != 0.0:
+        post(books, j, SPLIT, position["qty"] - before, ratio, 0.0)
+
+
+@jit_apart
+def pay_dividend(books, j, dividend):
+    """Pay a dividend to who holds, and take it from who is short."""
+    position = books.positions[j]
+    instrument = books.instruments[j]
+    qty = position["qty"]
+    amount = qty * dividend * instrument["multiplier"] * position["rate"]
+    post(books, j, DIVIDEND, qty, dividend, amount)
+    price = position["mark"] - dividend
+    if books.rules["actions"] == REINVEST and qty > 0.0 and price > 0.0:
+        extra = qty * dividend / price
+        basis = basis_of(instrument, price, position["rate"])
+        after = qty + extra
+        position["entry_price"] = (qty * position["entry_price"] + extra * price) / after
+        position["basis"] = (qty * position["basis"] + extra * basis) / after
+        position["qty"] = after
+        log_posting(books, j, REINVESTMENT, extra, price, -amount)
+
+
+@jit
+def take_rates(books, row):
+    """Take the conversion rates of the row."""
+    for j in range(books.positions.size):
+        if row.rate[j] == row.rate[j]:
+            books.positions[j]["rate"] = row.rate[j]
+
+
+@jit
+def post_daily(books, days):
+    """Post what a number of days of holding cost and earned."""
+    account, rules = books.account, books.rules
+    short = 0.0
+    for j in range(books.positions.size):
+        position = books.positions[j]
+        if books.instruments[j]["kind"] == SPOT and position["qty"] < 0.0:
+            short += size(books, j)
+            amount = size(books, j) * rules["borrow"] * days
+            post_amount(books, j, BORROW, position["qty"], rules["borrow"], amount)
+    if account["cash"] < 0.0:
+        amount = account["cash"] * rules["loan"] * days
+        post_amount(books, PORTFOLIO, LOAN, account["cash"], rules["loan"], amount)
+    elif account["cash"] + short > 0.0:
+        amount = (account["cash"] + short) * rules["interest"] * days
+        post_amount(books, PORTFOLIO, INTEREST, account["cash"] + short, rules["interest"], amount)
+
+
+@jit_apart
+def post_due(books, bars, t, days):
+    """Post what is due since the row before; `days` is 0 within a day."""
+    rules = books.rules
+    row = row_of(bars, t)
+    if rules["converts"] == 1:
+        take_rates(books, row)
+    if rules["actions"] != NONE:
+        for j in range(books.positions.size):
+            ratio = row.split[j]
+            if ratio == ratio and ratio != 1.0:
+                split(books, j, ratio)
+        for j in range(books.positions.size):
+            dividend = row.dividend[j]
+            if dividend == dividend and dividend != 0.0 and books.positions[j]["qty"] != 0.0:
+                pay_dividend(books, j, dividend)
+    if rules["funds"] == 1:
+        for j in range(books.positions.size):
+            rate = row.funding[j]
+            position = books.positions[j]
+            if rate == rate and position["qty"] != 0.0:
+                amount = -(size(books, j) * rate)
+                post_amount(books, j, FUNDING, position["qty"], rate, amount)
+    if days > 0 and rules["daily"] == 1:
+        post_daily(books, days)
+
+
+@jit_apart
+def turn_tiers(books, days):
+    """Begin a new day of traded values, and look up the fees of what was traded before."""
+    traded = books.traded
+    for i in range(traded.size - 1, -1, -1):
+        traded[i] = traded[i - days] if i >= days else 0.0
+    total = 0.0
+    for i in range(1, DAYS + 1):
+        total += traded[i]
+    account = books.account
+    account["tier"] = 0
+    for i in range(books.tiers.size):
+        if books.tiers[i]["value"] <= total:
+            account["tier"] = i

@@ -1,0 +1,1 @@
+"""The update of every operator, and the blocks that loop over it."""

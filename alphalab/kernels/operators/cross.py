@@ -1,0 +1,145 @@
+"""One row across all assets: `update(params, x, ..., out)` fills `out`.
+
+Assets whose input is not finite are left out of the row's statistics and get NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.kernels._jit import jit, jit_allocating
+from alphalab.kernels.operators.sorting import ascending
+
+
+@jit_allocating
+def known_values(x):
+    """Return the finite values of a row."""
+    return x[np.isfinite(x)]
+
+
+@jit
+def masked(x, value):
+    return value if np.isfinite(x) else np.nan
+
+
+@jit_allocating
+def cs_rank(params, x, out):
+    order = ascending(x)
+    out[:] = np.nan
+    start = 0
+    while start < order.size:
+        end = start + 1
+        while end < order.size and x[order[end]] == x[order[start]]:
+            end += 1
+        for i in range(start, end):
+            out[order[i]] = (start + end + 1) / 2.0 / order.size
+        start = end
+
+
+@jit
+def centre(values):
+    """Return one of the values and the distance of their mean from it.
+
+    ``(v - point) - mean`` is a deviation that loses no digits to a large common offset, and is
+    exactly 0 when all values are equal.
+    """
+    if values.size == 0:
+        return np.nan, np.nan
+    total = 0.0
+    for v in values:
+        total += v - values[0]
+    return values[0], total / values.size
+
+
+@jit_allocating
+def cs_demean(params, x, out):
+    point, mean = centre(known_values(x))
+    for j in range(x.size):
+        out[j] = masked(x[j], (x[j] - point) - mean)
+
+
+@jit_allocating
+def cs_zscore(params, x, out):
+    values = known_values(x)
+    point, mean = centre(values)
+    squares = 0.0
+    for v in values:
+        squares += ((v - point) - mean) ** 2
+    deviation = np.sqrt(squares / (values.size - 1.0)) if values.size > 1 else np.nan
+    for j in range(x.size):
+        out[j] = masked(x[j], ((x[j] - point) - mean) / deviation)
+
+
+@jit_allocating
+def cs_scale(params, x, out):
+    gross = 0.0
+    for v in known_values(x):
+        gross += abs(v)
+    for j in range(x.size):
+        out[j] = masked(x[j], x[j] / gross * params[0] if gross > 0.0 else 0.0)
+
+
+@jit
+def interpolated(x, order, q):
+    """Return the quantile q of values in order (Hyndman & Fan 1996, type 7: linear)."""
+    place = q * (order.size - 1)
+    low = int(place)
+    value = x[order[low]]
+    return value if place == low else value + (place - low) * (x[order[low + 1]] - value)
+
+
+@jit_allocating
+def cs_winsorize(params, x, out):
+    order = ascending(x)
+    if order.size == 0:
+        out[:] = np.nan
+        return
+    low = interpolated(x, order, params[0])
+    high = interpolated(x, order, 1.0 - params[0])
+    for j in range(x.size):
+        out[j] = masked(x[j], min(max(x[j], low), high))
+
+
+@jit_allocating
+def cs_neutralize(params, x, group, out):
+    anchor = np.empty(x.size)
+    total = np.zeros(x.size)
+    count = np.zeros(x.size)
+    for j in range(x.size):
+        if np.isfinite(x[j]) and not np.isnan(group[j]):
+            g = int(group[j])
+            if count[g] == 0.0:
+                anchor[g] = x[j]
+            total[g] += x[j] - anchor[g]
+            count[g] += 1.0
+    for j in range(x.size):
+        if np.isfinite(x[j]) and not np.isnan(group[j]):
+            g = int(group[j])
+            out[j] = (x[j] - anchor[g]) - total[g] / count[g]
+        else:
+            out[j] = np.nan
+
+
+@jit_allocating
+def cs_top(params, x, out):
+    order = ascending(-x)
+    out[:] = np.nan
+    for i in range(order.size):
+        out[order[i]] = 1.0 if i < params[0] else 0.0
+
+
+@jit_allocating
+def cs_residual(params, y, x, out):
+    both = np.isfinite(x) & np.isfinite(y)
+    point_x, mean_x = centre(x[both])
+    point_y, mean_y = centre(y[both])
+    cov = 0.0
+    var = 0.0
+    for j in range(x.size):
+        if both[j]:
+            dx = (x[j] - point_x) - mean_x
+            cov += dx * ((y[j] - point_y) - mean_y)
+            var += dx * dx
+    for j in range(x.size):
+        dx = (x[j] - point_x) - mean_x
+        out[j] = (y[j] - point_y) - mean_y - cov / var * dx if both[j] else np.nan

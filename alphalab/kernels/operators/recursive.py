@@ -1,0 +1,136 @@
+"""Operators that remember through recursion. Same contract as `alphalab.kernels.operators.window`.
+
+A row with an unknown input gives NaN and leaves the asset's state as it was, unless the operator
+says otherwise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphalab.kernels._jit import jit
+
+COUNT, LEVEL = 0, 1
+
+
+@jit
+def smooth(count, level, n, weight, x):
+    """Return count, level and value of an exponential mean after x; an unknown x changes neither.
+
+    It starts from the mean of the first n known values; NaN until then.
+    """
+    known, counted = np.isfinite(x), count + 1.0
+    share = weight if counted > n else 1.0 / counted
+    moved = x if weight == 1.0 else level + share * (x - level)  # 1.0: no last digits of a spike
+    value = moved if known & (counted >= n) else np.nan
+    return counted if known else count, moved if known else level, value
+
+
+@jit
+def restart(counts, levels, others, out):
+    """Let assets whose means a step has taken beyond float64 start again with the next value."""
+    for j in range(out.size):
+        if not np.isfinite(levels[j] + others[j]):
+            counts[j] = 0.0
+            levels[j] = 0.0
+            others[j] = 0.0
+            out[j] = np.nan
+
+
+@jit
+def smoothed(state, n, weight, x, out):
+    """Advance the exponential means at COUNT and LEVEL of the state."""
+    counts, levels = state[COUNT], state[LEVEL]
+    lost = 0
+    for j in range(x.size):
+        count, level, value = smooth(counts[j], levels[j], n, weight, x[j])
+        counts[j] = count
+        levels[j] = level
+        out[j] = value
+        lost |= not np.isfinite(level)
+    if lost:
+        restart(counts, levels, levels, out)
+
+
+@jit
+def ema(state, params, x, out):
+    smoothed(state, params[0], 2.0 / (params[0] + 1.0), x, out)
+
+
+@jit
+def wilder(state, params, x, out):
+    smoothed(state, params[0], 1.0 / params[0], x, out)
+
+
+# rsi: how many changes, average gain and loss, the previous value and whether there is one.
+@jit
+def rsi(state, params, x, out):
+    n, weight, lost = params[0], 1.0 / params[0], 0
+    counts, gains, losses, previous, started = state[0], state[1], state[2], state[3], state[4]
+    for j in range(out.size):
+        value, before, told, count = x[j], previous[j], started[j], counts[j]
+        known = np.isfinite(value)
+        previous[j] = value if known else before
+        started[j] = 1.0 if known else told
+        # Beyond float64 neither average sees it.
+        change = value - before
+        change = change if np.isfinite(change) & (told != 0.0) else np.nan
+        up = 0.0 if change < 0.0 else change
+        down = 0.0 if change > 0.0 else -change
+        counted, gain, mean_gain = smooth(count, gains[j], n, weight, up)
+        counted, loss, mean_loss = smooth(count, losses[j], n, weight, down)
+        counts[j] = counted
+        gains[j] = gain
+        losses[j] = loss
+        out[j] = 100.0 * (mean_gain / (mean_gain + mean_loss))
+        lost |= not np.isfinite(gain + loss)
+    if lost:
+        restart(counts, gains, losses, out)
+
+
+# atr: average true range in state[0:2], then the previous close and whether there is one.
+@jit
+def atr(state, params, high, low, close, out):
+    n, weight, lost = params[0], 1.0 / params[0], 0
+    counts, levels, previous, started = state[0], state[1], state[2], state[3]
+    for j in range(out.size):
+        up, down, value, before, told = high[j], low[j], close[j], previous[j], started[j]
+        known = np.isfinite(up) & np.isfinite(down) & np.isfinite(value)
+        previous[j] = value if known else before
+        started[j] = 1.0 if known else told
+        widest = max(up - down, abs(up - before), abs(down - before))
+        widest = widest if known & (told != 0.0) else np.nan
+        count, level, mean = smooth(counts[j], levels[j], n, weight, widest)
+        counts[j] = count
+        levels[j] = level
+        out[j] = mean
+        lost |= not np.isfinite(level)
+    if lost:
+        restart(counts, levels, levels, out)
+
+
+@jit
+def latch(state, params, enter, exit, out):
+    """1 from enter to exit, exit wins; NaN, and skipped, where an unknown one could change it."""
+    inside = state[0]
+    for j in range(out.size):
+        come, leave, before = enter[j], exit[j], inside[j]
+        entering = 0.0 if come == 0.0 else (np.nan if np.isnan(come) else 1.0)
+        unsure = 0.0 if come == 0.0 else np.nan
+        outside = entering if leave == 0.0 else (unsure if np.isnan(leave) else 0.0)
+        within = 1.0 if leave == 0.0 else (np.nan if np.isnan(leave) else 0.0)
+        stays = 0.0 if within == 0.0 else 1.0
+        inside[j] = stays if before != 0.0 else (1.0 if outside == 1.0 else 0.0)
+        out[j] = within if before != 0.0 else outside
+
+
+@jit
+def bars_since(state, params, condition, out):
+    """Rows since the condition held, counted in state[0] from 1; 0 stands for "not known"."""
+    counts = state[0]
+    for j in range(out.size):
+        value, count = condition[j], counts[j]
+        count = count + 1.0 if count > 0.0 else 0.0
+        count = count if value == 0.0 else (0.0 if np.isnan(value) else 1.0)
+        counts[j] = count
+        out[j] = count - 1.0 if count > 0.0 else np.nan

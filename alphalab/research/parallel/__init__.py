@@ -1,0 +1,1 @@
+"""Jobs on threads, processes, Dask and Ray."""

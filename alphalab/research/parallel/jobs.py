@@ -1,0 +1,281 @@
+"""Columns of a sweep in parts, run in threads, processes or on a cluster."""
+
+from __future__ import annotations
+
+import pickle
+import time as clock
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from threading import Event
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from alphalab.core.columns import Column, Columns, columns_read, compile_for
+from alphalab.data.panel.bars import Bars
+from alphalab.errors import AlphalabError, StateError
+from alphalab.expr.custom import PYTHON_FUNCTIONS
+from alphalab.expr.nodes import Expr
+from alphalab.research.parallel.backends import Backend, WorkersLost
+from alphalab.research.parallel.parcel import Parcel, Sender, unpacked
+from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray, Records
+
+#: Instruments, and what becomes of them.
+Assets: TypeAlias = tuple[tuple[Instrument, ...], tuple[InstrumentChange, ...]]
+
+#: Times that workers die in a row, with nothing finished between, before a sweep gives up.
+ROUNDS = 3
+
+_MOST_COLUMNS = 256
+_MOST_CELLS = 2**29  # rows x assets x columns of a part: a second or two
+_CALL_CELLS = 1000  # what a row costs that calls Python
+_PARTS = 4  # for each worker process: a part is what is lost with one
+_SECONDS = 0.1  # of a slice, at least
+
+
+class Failure(NamedTuple):
+    """The first column of a part that raised."""
+
+    place: int | None  # in the part; None: the whole part could not be read
+    error: Exception
+
+
+class _Stopped(Exception):
+    """Nobody waits for this part any more."""
+
+
+def run_columns(
+    columns: Sequence[Column],
+    bars: Bars,
+    *,
+    n_jobs: int | None = None,
+    done: Callable[[Sequence[int], Records], None],
+    advance: Callable[[float], None] = lambda columns: None,
+) -> None:
+    """Run columns over bars, several at a time.
+
+    They run in threads of this process, or where `joblib.parallel_config` says: in processes
+    (loky), on a Dask or on a Ray cluster. Place and number of workers change no result.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        Neighbours should share indicators: these are computed once for each part.
+    bars : Bars
+        Shared by the workers, not copied for every task.
+    n_jobs : int, optional
+        Workers, as in joblib. Not given: as `joblib.parallel_config` says, else one for each core.
+    done : callable
+        ``done(indices, tallies)`` is called in this thread as soon as a part is finished, in any
+        order: places in `columns` and their records of `alphalab.core.columns.COLUMN`.
+    advance : callable
+        ``advance(x)`` after x more columns, also parts of one; from any thread.
+
+    Raises
+    ------
+    AlphalabError
+        What a strategy, a setting or the bars led to; a note names the column. What was finished
+        before has been handed to `done`.
+    StateError
+        Workers died again and again while nothing was finished.
+    KeyboardInterrupt
+        As it came: what was finished has been handed to `done`, and nothing runs on.
+
+    Examples
+    --------
+    >>> import alphalab as al
+    >>> bars, settings = al.load("sp500"), al.RunSettings(cash=100.0)
+    >>> texts = [f"where(close > ts_mean(close, {n}), 1, 0)" for n in (50, 200)]
+    >>> columns = [Column.of(al.Expression(text=x), settings, bars.instruments) for x in texts]
+    >>> fills = {}
+    >>> run_columns(columns, bars, done=lambda i, x: fills.update(zip(i, x["n_fills"].tolist())))
+    >>> sorted(fills.items())
+    [(0, 364), (1, 148)]
+    """
+    backend = Backend(n_jobs)
+    compile_for(columns)
+    calls = any(n.op == "python_op" for n in _nodes(columns)) if PYTHON_FUNCTIONS else False
+    cells = bars.n_rows * max(bars.n_symbols, _CALL_CELLS * calls)
+    parts = _parts(len(columns), cells, backend.n_workers * (1 if backend.threads else _PARTS))
+    barren = 0
+    while parts:
+        left = set(parts)
+        stop = Event()
+        if backend.threads:
+            work = partial(_work_here, columns, bars, stop, advance)
+            results = backend.results(work, ((part,) for part in parts))
+        else:
+            results = backend.results(_work_there, _calls(columns, bars, parts))
+        try:
+            for part, outcome in results:
+                if isinstance(outcome, Failure):
+                    raise _named(outcome, columns, part)
+                done(part, outcome)
+                left.remove(part)
+                if not backend.threads:
+                    advance(len(part))
+        except WorkersLost as lost:
+            barren = barren + 1 if len(left) == len(parts) else 0
+            if barren == ROUNDS:
+                raise _given_up(columns, sorted(i for part in left for i in part), lost) from lost
+        finally:
+            stop.set()
+            results.close()
+        # Backwards, so that a part which kills its workers is not always among the first.
+        parts = [half for part in reversed(parts) if part in left for half in _halves(part)]
+
+
+def _parts(n_columns: int, cells: int, n_workers: int) -> list[range]:
+    """Cut the columns into runs of neighbours, as few for each worker as they are not too large."""
+    most = max(1, min(_MOST_COLUMNS, _MOST_CELLS // cells))
+    n_parts = min(n_workers * -(-n_columns // (n_workers * most)), n_columns)
+    cuts = [i * n_columns // max(n_parts, 1) for i in range(n_parts + 1)]
+    return [range(*cut) for cut in pairwise(cuts)]
+
+
+def _halves(part: range) -> list[range]:
+    """Cut a part in two, which finds the one that kills, and needs less memory."""
+    middle = len(part) // 2
+    return [half for half in (part[:middle], part[middle:]) if half]
+
+
+def _work_here(
+    columns: Sequence[Column],
+    bars: Bars,
+    stop: Event,
+    advance: Callable[[float], None],
+    part: range,
+) -> tuple[range, Records | Failure]:
+    """Run a part in this process."""
+
+    def between(fraction: float) -> None:
+        if stop.is_set():
+            raise _Stopped
+        advance(fraction * len(part))
+
+    some = columns[part.start : part.stop]
+    assets = (bars.instruments, bars.instrument_changes)
+    return part, _outcome(some, assets, bars.time, bars.columns, between)
+
+
+def _calls(
+    columns: Sequence[Column], bars: Bars, parts: Sequence[range]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield what `_work_there` is called with, for each part."""
+    sender = Sender()
+    assets = (bars.instruments, bars.instrument_changes)
+    for part in parts:
+        some = columns[part.start : part.stop]
+        read = columns_read(some, bars.instruments)
+        names = [name for name in bars.columns if name in read]
+        arrays = (bars.columns[name] for name in names)
+        yield part, sender.pack(some), assets, names, bars.time, *arrays
+
+
+def _work_there(
+    part: range,
+    parcel: Parcel,
+    assets: Assets,
+    names: Sequence[str],
+    time: IntArray,
+    *arrays: FloatArray,
+) -> tuple[range, Records | Failure]:
+    """Run a part in a worker process."""
+    # What came over a network may start at any byte; kernels take aligned arrays.
+    table = {
+        name: np.require(array, requirements=("C", "A"))
+        for name, array in zip(names, arrays, strict=True)
+    }
+    try:
+        with unpacked(parcel) as columns:
+            stamps = np.require(time, requirements=("C", "A"))
+            outcome = _outcome(columns, assets, stamps, table, lambda fraction: None)
+    except Exception as error:
+        outcome = Failure(None, error)
+    if isinstance(outcome, Failure):
+        outcome = Failure(outcome.place, _sendable(outcome.error))
+    return part, outcome
+
+
+def _outcome(
+    columns: Sequence[Column],
+    assets: Assets,
+    time: IntArray,
+    table: Mapping[str, FloatArray],
+    between: Callable[[float], None],
+) -> Records | Failure:
+    """Return the tallies; after an error look in halves for the column that it comes from."""
+    try:
+        return _tallies(columns, assets, time, table, between)
+    except _Stopped:
+        raise
+    except Exception as error:
+        if len(columns) == 1:
+            return Failure(0, error)
+    middle, parts = len(columns) // 2, []
+    for first, some in ((0, columns[:middle]), (middle, columns[middle:])):
+        outcome = _outcome(some, assets, time, table, between)
+        if isinstance(outcome, Failure):
+            return Failure(first + (outcome.place or 0), outcome.error)
+        parts.append(outcome)
+    return np.concatenate(parts)  # too large for the memory, as a whole
+
+
+def _tallies(
+    columns: Sequence[Column],
+    assets: Assets,
+    time: IntArray,
+    table: Mapping[str, FloatArray],
+    between: Callable[[float], None],
+) -> Records:
+    """Push all rows in slices of a tenth of a second or more, between which a part can stop."""
+    engine = Columns(columns, *assets)
+    calls = any(node.op == "python_op" for node in engine.plan.nodes)
+    first, size = 0, min(engine.capacity, 64) if calls else engine.capacity
+    while first < time.size:
+        started = clock.perf_counter()
+        rows = slice(first, first + size)
+        engine.push(time[rows], {name: table[name][rows] for name in table})
+        between(time[rows].size / time.size)
+        first, seconds = first + size, clock.perf_counter() - started
+        if seconds < _SECONDS:
+            size *= 2
+    return engine.tallies()
+
+
+def _nodes(columns: Sequence[Column]) -> Iterator[Expr]:
+    for column in columns:
+        for expr in column.expressions.values():
+            yield from expr.walk()
+
+
+def _given_up(columns: Sequence[Column], left: Sequence[int], lost: WorkersLost) -> StateError:
+    done = len(columns) - len(left)
+    shown = ", ".join(repr(columns[i].strategy) for i in left[:3])
+    return StateError(
+        f"workers died {ROUNDS} times in a row: {str(lost).partition(chr(10))[0]}",
+        rule=f"{done} of {len(columns)} columns are done and kept; left are {shown}"
+        f"{' ...' if len(left) > 3 else ''}.",
+        fix="Look at the memory of the workers, or use fewer of them (n_jobs).",
+    )
+
+
+def _named(failure: Failure, columns: Sequence[Column], part: range) -> Exception:
+    if failure.place is not None:
+        index = part[failure.place]
+        failure.error.add_note(f"column {index}: {columns[index].strategy!r}")
+    return failure.error
+
+
+def _sendable(error: Exception) -> Exception:
+    """Return an error that can be pickled, and says where in the worker it was raised."""
+    where = "".join(traceback.format_exception(error))
+    try:
+        error = pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = StateError(f"{type(error).__name__}: {error}")
+    if not isinstance(error, AlphalabError):
+        error.add_note(where)
+    return error

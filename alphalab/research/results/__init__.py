@@ -1,0 +1,1 @@
+"""A result: what was recorded, its figures, tables, plots, pages and exports."""

@@ -1,0 +1,340 @@
+"""What a result rests on, in sentences: the part of a report that must never be missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from alphalab.config import Costs, Entry, Execution, Exits, Rebalance, RunSettings
+from alphalab.data.panel.bars import Bars
+from alphalab.research.results.order_lives import meet_the_inside
+from alphalab.research.results.provenance import identity_text, quality_text
+
+if TYPE_CHECKING:
+    from alphalab.research.results.result import Result
+
+_FILL = {
+    "next_open": "A decision taken at the close of a bar trades at the open of the next bar.",
+    "next_close": "A decision taken at the close of a bar trades at the close of the next bar.",
+    "same_close": (
+        "A decision taken at the close of a bar trades at that same close: a price the decision "
+        "has seen. Nobody can trade so, and the figures are better than they should be."
+    ),
+}
+_PATH = {
+    "pessimistic": (
+        "Not known, and taken against the account: from the open over low and high, or over high "
+        "and low, to the close, whichever leaves it with less."
+    ),
+    "ohlc": "Not known, and guessed: the price visits the nearer of high and low first.",
+    "optimistic": (
+        "Not known, and taken in favour of the account: of the two ways over high and low the one "
+        "that leaves it with more. The figures are better than they should be."
+    ),
+}
+_ACTIONS = {
+    "none": "",
+    "cash": (
+        "Splits change the units of what is held and ordered. Dividends are paid in cash on the "
+        "ex-date; who is short pays them."
+    ),
+    "reinvest": (
+        "Splits change the units of what is held and ordered. Dividends buy more of what paid them "
+        "on the ex-date, at its last close less the dividend, free of charge; who is short pays."
+    ),
+}
+_MOST_SYMBOLS = 30
+
+
+def assumptions(result: Result) -> dict[str, str]:
+    """Return every assumption of a result by label; what a run does not have is left out.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    dict of str to str
+        Labels in the order of reports. Plain text: escape it before it becomes HTML.
+    """
+    bars, settings = result.bars, result.settings
+    said = {
+        "Fill": fill_text(settings),
+        "Costs": _costs(result),
+        "Path inside a bar": _path(result),
+        "Entries": _entry(settings.entry) if settings.entry else "",
+        "Exits": _exits(settings.exits) if settings.exits else "",
+        "Rebalance": _rebalance(settings.rebalance),
+        "Limits": _limits(settings),
+        "Cash": _cash(result),
+        "Margin": _margin(settings),
+        "Financing": _financing(settings),
+        "Funding": _funding(bars),
+        "Splits and dividends": _ACTIONS[settings.actions],
+        "Currencies": _currencies(result),
+        "Data": identity_text(bars),
+        "Data quality": quality_text(result.quality),
+        "Symbols": _symbols(bars.symbols),
+        "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
+        "Data notes": "; ".join(bars.notes) or "none",
+        "Annualisation": _annualisation(result.periods_per_year),
+        "Benchmark": f"{result.benchmark_name}, from close to close, without costs",
+        "Expressions": "; ".join(f"{name} = {text}" for name, text in result.expressions.items())
+        or "none",
+        "Digest": digest_text(result.digest),
+        "Warnings": "; ".join(result.warnings) or "none",
+    }
+    return {label: text for label, text in said.items() if text}
+
+
+def fill_text(settings: RunSettings) -> str:
+    """Return where orders are filled, and how much of them."""
+    return f"{_FILL[settings.fill]} {_venue(settings.execution)}"
+
+
+def digest_text(digest: str) -> str:
+    """Return a digest, and what it is of."""
+    return f"{digest} (equity, positions and fills, bit for bit)"
+
+
+def _venue(execution: Execution) -> str:
+    late = ""
+    if execution.delay:
+        late = f"Orders take {_count(execution.delay, 'row')} more to get there. "
+    if execution.participation is None:
+        return f"{late}Orders are filled whole, whatever the volume."
+    share = _percent(execution.participation)
+    return f"{late}At most {share} of a bar's volume is filled; the rest waits for the next bars."
+
+
+def _costs(result: Result) -> str:
+    costs, bars = result.settings.costs, result.bars
+    missing = [
+        name
+        for name, modelled in (
+            ("spread", costs.spread_bps),
+            ("slippage", costs.slippage_bps),
+            ("market impact", costs.has_impact),
+            ("funding", any(i.funding_hours for i in bars.instruments)),
+            ("borrowing", result.settings.financing.borrow_bps),
+        )
+        if not modelled
+    ]
+    parts = [_fee(result)]
+    if costs.fee_per_unit:
+        parts.append(f"{costs.fee_per_unit:g} {result.currency} per unit on top.")
+    if costs.min_fee:
+        parts.append(f"At least {costs.min_fee:g} {result.currency} per order.")
+    parts.append(_price(costs))
+    if not any(parts):
+        parts = ["Costs are not modelled: the fee is 0."]
+    if missing:
+        parts.append(f"{_list(missing).capitalize()} {_is(missing)} not modelled.")
+    return " ".join(filter(None, parts))
+
+
+def _fee(result: Result) -> str:
+    costs, bars = result.settings.costs, result.bars
+    if costs.tiers:
+        steps = "; ".join(
+            f"from {tier.value:,.0f} on {tier.maker_bps:g} for makers and {tier.taker_bps:g} for "
+            "takers"
+            for tier in costs.tiers
+        )
+        return f"Fees in bps of the traded value, by what was traded in 30 days before: {steps}."
+    whose = ""
+    takers = makers = f"{costs.fee_bps:g}" if costs.fee_bps is not None else ""
+    if not takers:
+        whose = " (each instrument's taker fee)"
+        changed = [change.instrument for change in bars.instrument_changes]
+        takers = _span([instrument.taker_bps for instrument in (*bars.instruments, *changed)])
+        makers = _span([instrument.maker_bps for instrument in (*bars.instruments, *changed)])
+    waited = meet_the_inside(result.events) and makers != takers
+    if takers == "0" and not waited:
+        return ""
+    less = f", of {makers} bps where a limit order has waited" if waited else ""
+    return f"A fee of {takers} bps of the traded value on every fill{whose}{less}."
+
+
+def _price(costs: Costs) -> str:
+    """Say by what a taker's price is worse."""
+    parts, share = [], "its share of the bar's volume"
+    if costs.spread_bps:
+        parts.append(f"half a spread of {costs.spread_bps:g} bps")
+    if costs.slippage_bps:
+        parts.append(f"slippage of {costs.slippage_bps:g} bps")
+    if costs.share_impact_bps:
+        parts.append(f"{costs.share_impact_bps:g} bps times the square of {share}")
+    if costs.root_impact_bps:
+        parts.append(f"{costs.root_impact_bps:g} bps times the root of {share}")
+    return f"Whoever takes pays {_list(parts)}." if parts else ""
+
+
+def _path(result: Result) -> str:
+    if not result.depends_on_path:
+        return (
+            "None is assumed: all orders are market orders, filled at one price of the bar. Falls "
+            "of the account inside a bar are not seen."
+        )
+    bars = _count(result.ambiguous.size, "bar")
+    return f"{_PATH[result.settings.execution.path]} It made a difference in {bars}."
+
+
+def _entry(entry: Entry) -> str:
+    offset = entry.limit_offset_bps
+    where = "at the close that decided"
+    if offset:
+        where = f"{abs(offset):g} bps {'better' if offset > 0 else 'worse'} than {where[3:]}"
+    life = f"for {_count(entry.ttl, 'row')}" if entry.ttl else "until the target changes"
+    then = {
+        "requote": "then again from the new close",
+        "market": "then by market order",
+        "give_up": "then not until the target changes",
+    }[entry.then]
+    maker = " Orders that would trade at once are refused." if entry.post_only else ""
+    after = f", {then}" if entry.ttl or entry.post_only else ""
+    return f"By limit orders {where}, {life}{after}.{maker}"
+
+
+def _exits(exits: Exits) -> str:
+    parts = []
+    if exits.stop_loss is not None:
+        parts.append(f"a stop {_percent(exits.stop_loss)} below the average entry price")
+    if exits.take_profit is not None:
+        parts.append(f"a limit order {_percent(exits.take_profit)} above the average entry price")
+    if exits.trailing is not None:
+        parts.append(f"a stop {_percent(exits.trailing)} below the best price since the entry")
+    if exits.max_holding is not None:
+        parts.append(f"a market order after {_count(exits.max_holding, 'row')}")
+    return (
+        f"Every position is closed by {_list(parts, 'or')} (a short the other way round), whatever "
+        "comes first. The asset then stays out until its target changes."
+    )
+
+
+def _rebalance(rebalance: Rebalance) -> str:
+    if rebalance.when == "drift":
+        pause = f", and not again for {rebalance.cooldown:,} rows" if rebalance.cooldown else ""
+        return (
+            f"An asset is traded when its weight is more than {rebalance.threshold:g} from its "
+            f"target{pause}, and in any case when its target is 0 or it is not held yet."
+        )
+    return {
+        "on_change": "An asset is traded when its target changes; in between its weight drifts.",
+        "every_row": "Every asset is traded back to its target on every row.",
+        "calendar": f"An asset is traded to its target once in each {rebalance.period} (UTC), "
+        "as soon as it has a price; in between its weight drifts.",
+    }[rebalance.when]
+
+
+def _limits(settings: RunSettings) -> str:
+    limits = settings.limits
+    words = {
+        "gross": "gross exposure {:g}",
+        "net": "net exposure {:g}",
+        "weight": "weight of one asset {:g}",
+        "group_gross": f"gross exposure of one {limits.group} {{:g}}",
+        "drawdown": "drawdown {:g}, then flat for good",
+        "daily_loss": "daily loss {:g}, then flat for the day",
+        "order": "one order {:g} of equity",
+    }
+    values = {name: getattr(limits, name) for name in words} | {"gross": settings.gross}
+    given = [text.format(values[name]) for name, text in words.items() if values[name] is not None]
+    return f"At most: {'; '.join(given)}."
+
+
+def _cash(result: Result) -> str:
+    settings = result.settings
+    account = "Positions may be larger than the equity, see Margin."
+    if settings.margin is None:
+        account = "A cash account: purchases are paid in full."
+        if any(instrument.kind != "spot" for instrument in result.bars.instruments):
+            account += " Contracts need their whole size in equity."
+    interest = settings.financing.interest_bps
+    earns = f"{interest:g} bps a year" if interest else "nothing"
+    return (
+        f"{settings.cash:,.2f} {result.currency} at the start, shared by all symbols. {account} "
+        f"Idle cash earns {earns}."
+    )
+
+
+def _margin(settings: RunSettings) -> str:
+    margin = settings.margin
+    if margin is None:
+        return ""
+    seen = "looked at with all positions at their worst prices of the bar at once"
+    if settings.execution.path != "pessimistic":
+        seen = "looked at at the close only"
+    fee = f", for {margin.liquidation_fee_bps:g} bps more" if margin.liquidation_fee_bps else ""
+    return (
+        f"Up to {margin.leverage:g} times the equity. When equity is below "
+        f"{_percent(margin.maintenance)} of what is held, all is closed at a taker's fee{fee}. "
+        f"This is {seen}."
+    )
+
+
+def _financing(settings: RunSettings) -> str:
+    financing = settings.financing
+    parts = []
+    if financing.borrow_bps:
+        parts.append(f"what is sold short costs {financing.borrow_bps:g} bps a year")
+    if financing.loan_bps:
+        parts.append(f"borrowed cash costs {financing.loan_bps:g} bps a year")
+    if financing.interest_bps:
+        parts.append(f"idle cash earns {financing.interest_bps:g} bps a year")
+    if not parts:
+        return ""
+    said = _list(parts)
+    return f"{said[0].upper()}{said[1:]}: posted once a UTC day, for 1 of {financing.day_count}."
+
+
+def _funding(bars: Bars) -> str:
+    hours = sorted({i.funding_hours for i in bars.instruments if i.funding_hours})
+    if not hours:
+        return ""
+    span = _list([f"{value:g}" for value in hours], "or")
+    return f"Every {span} hours from midnight UTC, on the size at the last close."
+
+
+def _currencies(result: Result) -> str:
+    used = sorted({i.currency for i in result.bars.instruments} - {result.currency})
+    columns = [f"{name} (column {result.settings.conversions.get(name)})" for name in used]
+    if not used:
+        return ""
+    return f"{_list(columns)} {_is(used)} converted into {result.currency} at the rate of each row."
+
+
+def _annualisation(rows_a_year: float) -> str:
+    known = math.isfinite(rows_a_year)
+    basis = f"{rows_a_year:,.6g} rows a year" if known else "None: too few rows to know the year"
+    return f"{basis}. Returns are simple and raw: no risk-free rate is subtracted."
+
+
+def _symbols(symbols: tuple[str, ...]) -> str:
+    shown = ", ".join(symbols[:_MOST_SYMBOLS])
+    more = len(symbols) - _MOST_SYMBOLS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _list(parts: Sequence[str], word: str = "and") -> str:
+    *most, last = parts
+    return f"{', '.join(most)} {word} {last}" if most else last
+
+
+def _is(parts: Sequence[str]) -> str:
+    return "is" if len(parts) == 1 else "are"
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:g} %"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,197 @@
+"""Words for people: names, formats and one-line definitions of the figures, and short reprs."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from alphalab.research.results import metrics as m
+from alphalab.research.results import round_trips as trips
+
+if TYPE_CHECKING:
+    from alphalab.research.results.result import Result
+    from alphalab.research.results.summary import Summary
+
+
+def money(value: float) -> str:
+    """Format an amount of quote currency: thousands, two decimals."""
+    return f"{value:,.2f}"
+
+
+def percent(value: float) -> str:
+    """Format a fraction as a percentage."""
+    return f"{value:z,.2%}"
+
+
+def ratio(value: float) -> str:
+    """Format a number without a unit."""
+    return f"{value:z,.2f}"
+
+
+def count(value: float) -> str:
+    """Format a whole number."""
+    return f"{value:,.0f}"
+
+
+def rows(value: float) -> str:
+    """Format a length in rows; a mean keeps one decimal."""
+    return f"{value:,.0f} rows" if float(value).is_integer() else f"{value:,.1f} rows"
+
+
+def days(value: float) -> str:
+    """Format a length given in days, in the unit that fits it.
+
+    Examples
+    --------
+    >>> days(0.01), days(0.5), days(400.0)
+    ('14.4 minutes', '12.0 hours', '400.0 days')
+    """
+    if value < 1 / 24:
+        return f"{value * 1440:.1f} minutes"
+    return f"{value * 24:.1f} hours" if value < 2 else f"{value:,.1f} days"
+
+
+class Figure(NamedTuple):
+    """How one entry of `Result.metrics` is shown."""
+
+    label: str
+    show: Callable[[float], str]
+    meaning: str | Callable[..., Any]
+
+    def text(self, value: float) -> str:
+        """Return the value with its unit; ``n/a`` where it is not defined."""
+        return self.show(value) if math.isfinite(value) else "n/a"
+
+    @property
+    def definition(self) -> str:
+        """What the figure is, in one line; a formula's comes from its docstring."""
+        if isinstance(self.meaning, str):
+            return self.meaning
+        return (inspect.getdoc(self.meaning) or "").splitlines()[0]
+
+
+#: Every entry of `Result.metrics`, in its order.
+FIGURES: dict[str, Figure] = {
+    "final_equity": Figure("Final equity", money, "Account value after the last row."),
+    "total_return": Figure("Total return", percent, m.total_return),
+    "annual_return": Figure("Annual return", percent, m.annual_return),
+    "volatility": Figure("Volatility", percent, m.volatility),
+    "sharpe": Figure("Sharpe ratio", ratio, m.sharpe),
+    "sortino": Figure("Sortino ratio", ratio, m.sortino),
+    "max_drawdown": Figure("Max drawdown", percent, m.max_drawdown),
+    "n_fills": Figure("Fills", count, "Executions."),
+    "n_round_trips": Figure("Round trips", count, "Positions opened and closed again."),
+    "fees": Figure("Fees paid", money, "Sum over all fills."),
+    "turnover": Figure("Turnover", ratio, m.turnover),
+    "exposure": Figure("Exposure", percent, m.exposure),
+    "mean_gross_exposure": Figure("Mean gross exposure", percent, m.mean_gross_exposure),
+    "max_gross_exposure": Figure("Largest gross exposure", percent, m.max_gross_exposure),
+    "n_orders": Figure("Orders", count, "Sent to the venue; one can be filled in parts, or not."),
+    "carry": Figure("Carry", money, "Funding, borrowing, interest, dividends and the like."),
+    "calmar": Figure("Calmar ratio", ratio, m.calmar),
+    "omega": Figure("Omega ratio", ratio, m.omega),
+    "max_drawdown_length": Figure(
+        "Max drawdown, rows", rows, "From the peak before the deepest fall until it is regained."
+    ),
+    "max_drawdown_days": Figure("Max drawdown, time", days, "The same in time."),
+    "longest_drawdown": Figure(
+        "Longest drawdown, rows", rows, "Longest stretch below an earlier peak."
+    ),
+    "longest_drawdown_days": Figure("Longest drawdown, time", days, "The same in time."),
+    "value_at_risk": Figure("Value at risk", percent, m.value_at_risk),
+    "cvar": Figure("Conditional value at risk", percent, m.cvar),
+    "skew": Figure("Skewness", ratio, m.skew),
+    "kurtosis": Figure("Excess kurtosis", ratio, m.kurtosis),
+    "win_rate": Figure("Win rate", percent, trips.win_rate),
+    "profit_factor": Figure("Profit factor", ratio, trips.profit_factor),
+    "average_holding": Figure("Average holding, rows", rows, "Mean over the closed round trips."),
+    "average_holding_days": Figure("Average holding, time", days, "The same in time."),
+    "benchmark_return": Figure("Benchmark return", percent, "Total return of the benchmark."),
+    "alpha": Figure("Alpha", percent, m.alpha),
+    "beta": Figure("Beta", ratio, m.beta),
+    "information_ratio": Figure("Information ratio", ratio, m.information_ratio),
+}
+
+#: The figures a reader looks at first.
+HEADLINE = (
+    "total_return",
+    "annual_return",
+    "sharpe",
+    "max_drawdown",
+    "volatility",
+    "benchmark_return",
+    "exposure",
+    "win_rate",
+    "n_round_trips",
+    "fees",
+)
+
+#: What the paths inside a bar are to a reader.
+PATH_NAMES = {"pessimistic": "pessimistic", "ohlc": "expected", "optimistic": "optimistic"}
+
+#: What `fill="same_close"` means for a reader.
+SEEN_PRICE = "Trades at a price the decision has seen."
+
+#: What a headline says where errors of the data were accepted.
+BAD_DATA = "The data has errors."
+
+
+def figure_texts(result: Result | Summary) -> dict[str, str]:
+    """Return every figure of a result that is shown as text, by name."""
+    known = {name: value for name, value in result.metrics.items() if name in FIGURES}
+    return {name: FIGURES[name].text(value) for name, value in known.items()}
+
+
+def strategy_text(result: Result | Summary) -> str:
+    """Return the strategy as it would be written: name and parameters."""
+    return f"{result.strategy}({', '.join(f'{k}={v!r}' for k, v in result.params.items())})"
+
+
+def known_interval(result: Result) -> Iterator[tuple[str, str]]:
+    """Yield the total return by path and the break-even fee, as far as they have been computed."""
+    computed = vars(result)
+    if result.depends_on_path and "by_path" in computed:
+        for path, figures in result.by_path.items():
+            yield PATH_NAMES[path], FIGURES["total_return"].text(figures["total_return"])
+    if "break_even_bps" in computed and math.isfinite(result.break_even_bps):
+        yield "break-even fee", f"{result.break_even_bps:,.2f} bps"
+
+
+def headline(result: Result) -> str:
+    """Return a result in one line."""
+    text = figure_texts(result)
+    seen = f". {SEEN_PRICE}" if result.settings.fill == "same_close" else ""
+    if result.quality is not None and result.quality.errors:
+        seen += f". {BAD_DATA}"
+    known = "; ".join(f"{name} {value}" for name, value in known_interval(result))
+    return (
+        f"<Result: {strategy_text(result)}, return {text['total_return']}"
+        f"{f' ({known})' if known else ''}, "
+        f"Sharpe {text['sharpe']}, max drawdown {text['max_drawdown']}, "
+        f"{text['n_fills']} fills, digest {result.digest[:8]}{seen}>"
+    )
+
+
+def headline_html(result: Result) -> str:
+    """Return a result as a small table for notebooks."""
+    text = figure_texts(result)
+    cells = [(FIGURES[name].label, text[name]) for name in HEADLINE]
+    cells += [(name.capitalize(), value) for name, value in known_interval(result)]
+    head = "".join(f"<th>{escape(label)}</th>" for label, _ in cells)
+    row = "".join(f"<td>{escape(value)}</td>" for _, value in cells)
+    remarks = list(result.warnings)
+    if result.settings.fill == "same_close":
+        remarks.insert(0, SEEN_PRICE)
+    bars = result.bars
+    caption = (
+        f"<b>{escape(strategy_text(result))}</b> on {escape(bars.source or 'given bars')}, "
+        f"{bars.start[:10]} to {bars.end[:10]}, digest {result.digest[:8]}"
+    )
+    notes = "".join(f"<div>⚠ {escape(remark)}</div>" for remark in remarks)
+    return (
+        f"<div>{caption}{notes}<table><thead><tr>{head}</tr></thead>"
+        f"<tbody><tr>{row}</tr></tbody></table></div>"
+    )

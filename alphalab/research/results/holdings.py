@@ -1,0 +1,188 @@
+"""What was held, and what it was worth: docs/market.md, section 1, for whole runs at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from alphalab.codes import Kind, Posting
+from alphalab.config import RunSettings
+from alphalab.core.rules import foreign
+from alphalab.data.panel.bars import Bars
+from alphalab.research.results import series
+from alphalab.types import FloatArray, IntArray, Records
+
+if TYPE_CHECKING:
+    from alphalab.research.results.result import Result
+
+#: A change of a position: an execution, or units that came by a split or a reinvested dividend.
+CHANGE = np.dtype(
+    [
+        ("asset", "i8"),  # index into the symbols
+        ("row", "i8"),
+        ("time", "i8"),  # close time of that row, ns UTC
+        ("fill", "i8"),  # which of the fills; -1: no execution
+        ("order", "i8"),  # id; 0: no execution
+        ("qty", "f8"),  # units, negative when fewer
+        ("price", "f8"),  # NaN for a split
+        ("rate", "f8"),  # quote currency per unit of the asset's currency
+        ("fee", "f8"),  # quote currency
+        ("realised", "f8"),  # profit it closed, before its fee
+        ("ratio", "f8"),  # of a split; 1 for all others
+    ]
+)
+
+
+class Assets(NamedTuple):
+    """How the prices of N assets become money.
+
+    Every method takes prices or conversion rates, and which assets they are of: by default the last
+    axis has one entry for each.
+
+    Examples
+    --------
+    >>> future = Assets(np.array([Kind.LINEAR]), np.array([50.0]))
+    >>> future.unit(np.array([4000.0]), np.array([1.0]))
+    array([200000.])
+    """
+
+    kind: IntArray  # (N,), a Kind code
+    multiplier: FloatArray  # (N,)
+
+    def unit(self, price: FloatArray, rate: FloatArray, asset: Any = ...) -> FloatArray:
+        """Return the value of one unit, quote currency."""
+        multiplier = self.multiplier[asset]
+        inverse = self.kind[asset] == Kind.INVERSE
+        worth: FloatArray = np.where(inverse, multiplier / price, price * multiplier) * rate
+        return worth
+
+    def basis(self, price: FloatArray, rate: FloatArray, asset: Any = ...) -> FloatArray:
+        """Return the numbers whose differences, times `scale`, are the profit of one unit."""
+        kind = self.kind[asset]
+        return np.select(
+            [kind == Kind.SPOT, kind == Kind.LINEAR], [price * rate, price], -1 / price
+        )
+
+    def scale(self, rate: FloatArray, asset: Any = ...) -> FloatArray:
+        """Return quote currency per unit of basis."""
+        spot = self.kind[asset] == Kind.SPOT
+        scale: FloatArray = self.multiplier[asset] * np.where(spot, 1.0, rate)
+        return scale
+
+
+def assets_of(bars: Bars) -> Assets:
+    """Return how the prices of bars become money."""
+    return Assets(
+        np.array([Kind[instrument.kind.upper()] for instrument in bars.instruments], np.int64),
+        np.array([instrument.multiplier for instrument in bars.instruments]),
+    )
+
+
+def marks_of(bars: Bars, settings: RunSettings) -> FloatArray:
+    """Return the last known close at every row, (T, N): in today's units, after splits."""
+    mark = series.last_known(bars.close)
+    if settings.actions == "none" or mark is bars.close:
+        return mark
+    ratio = bars.columns["split"]
+    total = np.cumprod(np.where(np.isnan(ratio), 1.0, ratio), axis=0)
+    gap = np.isnan(bars.close)
+    return np.where(gap, series.last_known(bars.close * total) / total, bars.close)
+
+
+def rates_of(bars: Bars, settings: RunSettings) -> FloatArray:
+    """Return what one unit of each asset's currency is worth at every row, (T, N)."""
+    rate: FloatArray = np.broadcast_to(1.0, bars.close.shape)
+    columns = foreign(settings, bars.instruments)
+    if not columns:
+        return rate
+    rate = rate.copy()
+    for j, symbol in enumerate(bars.symbols):
+        if symbol in columns:
+            rate[:, j] = series.last_known(bars.columns[columns[symbol]][:, j])
+    return rate
+
+
+def closes_to_compare(bars: Bars, settings: RunSettings) -> FloatArray:
+    """Return closes, (T, N), whose returns are those of owning each asset, in the quote currency.
+
+    Splits and dividends count where the run applies them: a dividend buys more at the close of its
+    row. The price of a contract is in no currency that had to be bought.
+    """
+    close = bars.close
+    if settings.actions != "none":
+        split, dividend = bars.columns["split"], bars.columns["dividend"] / close
+        grown = np.where(np.isnan(split), 1.0, split) * (
+            1.0 + np.where(np.isnan(dividend), 0.0, dividend)
+        )
+        close = close * np.cumprod(grown, axis=0)
+    if foreign(settings, bars.instruments):
+        owned = np.array([instrument.kind == "spot" for instrument in bars.instruments])
+        close = np.where(owned, close * rates_of(bars, settings), close)
+    return close
+
+
+def changes_of(fills: Records, postings: Records, rates: FloatArray) -> Records:
+    """Return all that changed a position, by asset and then in order.
+
+    Parameters
+    ----------
+    fills : records of `alphalab.types.FILL`
+    postings : records of `alphalab.types.POSTED`
+        What is no split and no reinvestment is left out.
+    rates : ndarray of shape (T, N)
+        Conversion rates.
+
+    Returns
+    -------
+    records of `CHANGE`
+    """
+    split, again = (
+        postings[postings["kind"] == kind] for kind in (Posting.SPLIT, Posting.REINVESTMENT)
+    )
+    changes = np.zeros(fills.size + split.size + again.size, CHANGE)
+    changes["fill"], changes["ratio"] = -1, 1.0
+    fill, came = changes[: fills.size], changes[fills.size :]
+    fill["fill"] = np.arange(fills.size)
+    for name in ("asset", "row", "time", "order", "qty", "price", "fee", "realised"):
+        fill[name] = fills[name]
+    for name in ("asset", "row", "time", "qty"):
+        came[name] = np.concatenate([split[name], again[name]])
+    came["price"] = np.append(np.full(split.size, np.nan), again["rate"])
+    came["ratio"][: split.size] = split["rate"]
+    changes["rate"] = rates[changes["row"], changes["asset"]]
+    kept: Records = changes[np.lexsort((changes["fill"], changes["row"], changes["asset"]))]
+    return kept
+
+
+def costs_of(changes: Records, assets: Assets) -> FloatArray:
+    """Return by how much each change moves its position's cost, quantity times average basis.
+
+    A purchase adds what it paid. A sale takes away the average, which is what it got less what it
+    realised: so the cost follows from the fills, and a split leaves it alone.
+    """
+    asset, rate = changes["asset"], changes["rate"]
+    basis = assets.basis(changes["price"], rate, asset)
+    cost = changes["qty"] * basis + changes["realised"] / assets.scale(rate, asset)
+    return np.where(np.isnan(changes["price"]), 0.0, cost)
+
+
+def position_sizes(result: Result) -> FloatArray:
+    """Return quantity times the value of a unit at the mark, (T, N)."""
+    unit = result.assets.unit(result.marks, result.rates)
+    return np.multiply(result.qty, unit, out=np.zeros(result.qty.shape), where=result.qty != 0)
+
+
+def position_values(result: Result) -> FloatArray:
+    """Return what each position adds to the equity, (T, N): a contract its open profit."""
+    sizes, assets = position_sizes(result), result.assets
+    spot = assets.kind == Kind.SPOT
+    if spot.all():
+        return sizes
+    changes = result.changes
+    cost = np.zeros(sizes.shape)
+    np.add.at(cost, (changes["row"], changes["asset"]), costs_of(changes, assets))
+    cost = np.cumsum(cost, axis=0)
+    basis = assets.basis(result.marks, result.rates)
+    profit = (result.qty * basis - cost) * assets.scale(result.rates)
+    return np.where(spot | (result.qty == 0), sizes, profit)

@@ -1,0 +1,468 @@
+"""Plotly figures of a result. Long histories are thinned, and the figures say how."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alphalab.codes import Posting
+from alphalab.data.clock.times import NS_DAY
+from alphalab.research.results import metrics, series
+from alphalab.research.results import order_lives as orders
+from alphalab.types import FloatArray, IntArray, Records
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from alphalab.research.results.result import Result
+    from alphalab.research.results.summary import Summary
+
+INK, MUTED, GRID = "#1b2733", "#66727f", "#e6eaef"
+BLUE, GREY, GREEN, RED, AMBER = "#2557a7", "#98a3af", "#1c8a5b", "#c23b32", "#c9781a"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+#: Most points of one line; beyond it a line keeps the extremes of equal buckets of rows.
+MOST_POINTS = 6_000
+#: Buckets of rows whose mean exposure is drawn then.
+MOST_MEANS = 1_000
+#: Most fills and most assets that the price chart shows.
+MOST_FILLS = 200
+MOST_ASSETS = 6
+_FEW_FILLS = 120
+#: Marks of the fills that closed a trade otherwise than by the strategy's signal.
+EXIT_MARKS = {
+    "stop": ("Stop", "x", RED),
+    "target": ("Take-profit", "star", GREEN),
+    "trailing": ("Trailing stop", "diamond", AMBER),
+    "time": ("Held as long as allowed", "square", BLUE),
+    "liquidation": ("Liquidation", "hexagram", INK),
+}
+_WIDE_RANGE = 5.0  # highest over lowest
+_MOST_HEAT_ROWS = 40
+_MOST_HEAT_COLUMNS = 300
+_SHORTEST_DAY = NS_DAY - NS_DAY // 24  # the day on which clocks go forward
+
+
+def overview(result: Result) -> go.Figure:
+    """Equity against the benchmark, drawdown and exposure under each other, with one time axis."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(
+        rows=3, shared_xaxes=True, row_heights=[0.56, 0.2, 0.24], vertical_spacing=0.05
+    )
+    figure.update_layout(layout(640), showlegend=True)
+    path = result.equity_path
+    bench = result.settings.cash * np.cumprod(np.append(1.0, 1 + result.benchmark_returns))
+    lines = (
+        (result.strategy, path, BLUE, 1.6, 2),
+        (f"Benchmark: {result.benchmark_name}", bench, GREY, 1.2, 1),
+    )
+    rows = np.union1d(series.thin(path[1:], MOST_POINTS), series.thin(bench[1:], MOST_POINTS))
+    falls = [-100 * metrics.drawdowns(values)[1:] for _, values, *_ in lines]
+    below = np.union1d(*(series.thin(fall, MOST_POINTS) for fall in falls))
+    for (name, values, colour, width, front), fall in zip(lines, falls, strict=True):
+        line = {"color": colour, "width": width}
+        figure.add_scatter(
+            x=dates(result, rows),
+            y=values[1:][rows],
+            name=escape(name, quote=False),
+            line=line,
+            zorder=front,
+            row=1,
+            col=1,
+        )
+        ours = values is path
+        figure.add_scatter(
+            x=dates(result, below),
+            y=fall[below],
+            name="Drawdown" if ours else "Drawdown of the benchmark",
+            line={"color": RED if ours else GREY, "width": 1},
+            fill="tozeroy" if ours else None,
+            fillcolor=faint(RED),
+            showlegend=False,
+            zorder=front,
+            row=2,
+            col=1,
+        )
+    _add_exposure(figure, result)
+    currency = escape(result.currency, quote=False)
+    figure.update_yaxes(title_text=f"Equity ({currency})", row=1, col=1, tickformat="~s")
+    figure.update_yaxes(title_text="Drawdown (%)", row=2, col=1, ticksuffix=" ")
+    figure.update_yaxes(title_text="Exposure (%)", row=3, col=1)
+    figure.update_xaxes(title_text="Time (UTC)", row=3, col=1)
+    if path.min() > 0:
+        _add_scale(figure, min(path.min(), bench.min()), max(path.max(), bench.max()))
+    return figure
+
+
+def sampled_equity(summary: Summary) -> go.Figure:
+    """Equity of a summary at the rows that it kept, and the drawdown between these."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06)
+    figure.update_layout(layout(480), showlegend=False)
+    time = summary.time.view("M8[ns]")
+    path = np.append(summary.settings.cash, summary.sampled)
+    line = {"color": BLUE, "width": 1.6}
+    figure.add_scatter(x=time, y=summary.sampled, name=summary.strategy, line=line, row=1, col=1)
+    figure.add_scatter(
+        x=time,
+        y=-100 * metrics.drawdowns(path)[1:],
+        name="Drawdown",
+        line={"color": RED, "width": 1},
+        fill="tozeroy",
+        fillcolor=faint(RED),
+        row=2,
+        col=1,
+    )
+    figure.update_yaxes(title_text=f"Equity at {time.size:,} rows", row=1, col=1, tickformat="~s")
+    figure.update_yaxes(title_text="Drawdown (%)", row=2, col=1, ticksuffix=" ")
+    figure.update_xaxes(title_text="Time (UTC)", row=2, col=1)
+    return figure
+
+
+def price(result: Result) -> go.Figure:
+    """Close of the most traded assets with every purchase, sale and round trip."""
+    figure = _figure(460, "Price", hovermode="closest")
+    figure.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
+    figure.update_yaxes(tickformat=",.6~g")
+    assets = _most_traded(result)
+    exits = _exit_kinds(result)
+    for asset in assets:
+        _add_trades(figure, result, asset, exits, visible=asset == assets[0])
+    if len(assets) > 1:
+        per_asset = len(figure.data) // len(assets)
+        names = [escape(result.bars.symbols[asset], quote=False) for asset in assets]
+        figure.update_layout(updatemenus=[_choice(names, per_asset)])
+    close = result.bars.close[:, assets[0]]
+    _add_scale(figure, float(np.nanmin(close)), float(np.nanmax(close)))
+    return figure
+
+
+def weights(result: Result) -> go.Figure:
+    """Weight of each asset over time as colours; the largest 40 by mean absolute weight."""
+    means, last = series.bucket_means(result.held_weights, _MOST_HEAT_COLUMNS)
+    largest = np.argsort(-np.nansum(np.abs(means), axis=0), kind="stable")[:_MOST_HEAT_ROWS]
+    shown = 100 * means[:, np.sort(largest)].T
+    top = float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0
+    short = bool(np.nanmin(shown, initial=0.0) < 0)
+    colours = [[0, "#ffffff"], [1, BLUE]]
+    if short:
+        colours = [[0, AMBER], [0.5, "#ffffff"], [1, BLUE]]
+    figure = _figure(80 + 18 * len(shown), "", hovermode="closest")
+    figure.add_heatmap(
+        x=dates(result, last),
+        y=[escape(result.bars.symbols[asset], quote=False) for asset in np.sort(largest)],
+        z=shown,
+        zmin=-top if short else 0,
+        zmax=top,
+        colorscale=colours,
+        colorbar={"title": {"text": "Weight (%)"}, "thickness": 10, "outlinewidth": 0},
+        hovertemplate="%{y} %{x}<br>weight %{z:.1f} %<extra></extra>",
+    )
+    figure.update_layout(margin_t=8)
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    return figure
+
+
+def distribution(result: Result) -> go.Figure:
+    """Histogram of the returns of the rows that held something, and the normal curve beside it."""
+    returns = active_returns(result)
+    figure = _figure(330, "Rows", hovermode="closest", bargap=0.04)
+    if returns.size < 2 or np.ptp(returns) <= metrics.ROUNDING:
+        figure.update_xaxes(visible=False).update_yaxes(visible=False)
+        return figure.add_annotation(text="No position has moved in value.", showarrow=False)
+    mean, spread = returns.mean(), returns.std(ddof=1)
+    reach = min(6 * spread, float(np.abs(returns - mean).max()))
+    inside = np.clip(returns, mean - reach, mean + reach)
+    count, edges = np.histogram(inside, bins=min(81, max(11, math.isqrt(returns.size))))
+    middle, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
+    curve = np.linspace(edges[0], edges[-1], 201)
+    normal = np.exp(-(((curve - mean) / spread) ** 2) / 2) / (spread * math.sqrt(2 * math.pi))
+    figure.add_bar(
+        x=100 * middle,
+        y=count,
+        width=100 * width,
+        name="Returns",
+        marker={"color": [RED if value < 0 else GREEN for value in middle], "opacity": 0.75},
+        hovertemplate="%{x:.2f} %: %{y} rows<extra></extra>",
+        showlegend=False,
+    )
+    figure.add_scatter(
+        x=100 * curve,
+        y=normal * width * returns.size,
+        name="Normal with the same mean and deviation",
+        line={"color": INK, "width": 1.2, "dash": "dot"},
+        hoverinfo="skip",
+    )
+    figure.update_xaxes(title_text="Return of one row (%)", type="linear")
+    return figure
+
+
+def rolling(result: Result) -> go.Figure:
+    """Sharpe ratio and volatility over the last `rolling_window` rows."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08)
+    figure.update_layout(layout(330), showlegend=False, margin_t=8)
+    table = result.rolling(rolling_window(result))
+    for row, (name, title, scale) in enumerate(
+        (("sharpe", "Sharpe", 1), ("volatility", "Volatility (%)", 100)), start=1
+    ):
+        values = scale * table[name].to_numpy()
+        rows = series.thin(values, MOST_POINTS)
+        figure.add_scatter(
+            x=dates(result, rows),
+            y=values[rows],
+            name=title,
+            line={"color": BLUE, "width": 1.3},
+            row=row,
+            col=1,
+        )
+        figure.update_yaxes(title_text=title, row=row, col=1)
+    figure.update_xaxes(title_text="Time (UTC)", row=2, col=1)
+    return figure
+
+
+def carry(result: Result) -> go.Figure:
+    """Sum of the postings of each kind so far."""
+    figure = _figure(280, f"Sum ({escape(result.currency, quote=False)})")
+    posted = carried(result)
+    colours = (BLUE, AMBER, GREEN, RED, INK, GREY, MUTED, BLUE)
+    for colour, kind in zip(colours, np.unique(posted["kind"]).tolist(), strict=False):
+        ours = posted[posted["kind"] == kind]
+        total = np.cumsum(ours["amount"])
+        rows = series.thin(total, MOST_POINTS)
+        figure.add_scatter(
+            x=dates(result, ours["row"][rows]),
+            y=total[rows],
+            name=Posting(kind).name.capitalize(),
+            line={"color": colour, "width": 1.4, "shape": "hv"},
+        )
+    return figure.update_layout(showlegend=True)
+
+
+def carried(result: Result) -> Records:
+    """Select the postings that holding brought or cost: no splits, no purchases."""
+    posted = result.posted
+    kept: Records = posted[(posted["amount"] != 0) & (posted["kind"] != Posting.REINVESTMENT)]
+    return kept
+
+
+def rolling_window(result: Result) -> int:
+    """Rows of the rolling figures: half a year, but at most a quarter of the run and at least 2."""
+    half_year = result.periods_per_year / 2
+    rows = half_year if math.isfinite(half_year) else math.inf
+    return max(2, int(min(rows, result.bars.n_rows // 4)))
+
+
+def active_returns(result: Result) -> FloatArray:
+    """Select the returns of the rows that began or ended with a position; the others are 0."""
+    gross = result.ledger["gross"]
+    active = (gross > 0) | (np.append(0.0, gross[:-1]) > 0)
+    returns = result.row_returns[active]
+    return returns[np.isfinite(returns)]
+
+
+def dates(result: Result, rows: IntArray) -> NDArray[np.datetime64]:
+    """Return the times of rows: as dates when no two rows share a day, else to the second."""
+    time = result.bars.time
+    if time.size < 2 or np.diff(time).min() >= _SHORTEST_DAY:
+        return (time[rows] - 1).astype("datetime64[ns]").astype("datetime64[D]")
+    return time[rows].astype("datetime64[ns]").astype("datetime64[s]")
+
+
+def _add_exposure(figure: go.Figure, result: Result) -> None:
+    held = result.held_weights
+    buckets = len(held) if len(held) <= MOST_POINTS else MOST_MEANS
+    sides = [np.maximum(held, 0).sum(axis=1), np.minimum(held, 0).sum(axis=1)]
+    parts = [("Long", sides[0], GREEN)]
+    if (sides[1] < 0).any():
+        parts += [("Short", sides[1], AMBER), ("Net", sides[0] + sides[1], INK)]
+    for name, values, colour in parts:
+        means, last = series.bucket_means(100 * values, buckets)
+        figure.add_scatter(
+            x=dates(result, last),
+            y=means,
+            name=name,
+            line={"color": colour, "width": 1, "shape": "vh"},
+            fill=None if name == "Net" else "tozeroy",
+            fillcolor=faint(colour),
+            row=3,
+            col=1,
+        )
+
+
+def _most_traded(result: Result) -> list[int]:
+    fills = result.fills
+    traded = np.zeros(result.bars.n_symbols)
+    asset = fills["asset"]
+    unit = result.assets.unit(fills["price"], result.rates[fills["row"], asset], asset)
+    value = np.abs(fills["qty"]) * unit
+    np.add.at(traded, fills["asset"], value)
+    most = np.argsort(-traded, kind="stable")[:MOST_ASSETS]
+    return [int(asset) for asset in most if traded[asset] > 0] or [0]
+
+
+def _exit_kinds(result: Result) -> NDArray[np.str_]:
+    """Return how each fill closed a trade, a key of `EXIT_MARKS`; empty where it did not so."""
+    trips, order = result.round_trips, result.fills["order"]
+    kind = orders.left_by(result.lives, order)
+    closes = np.isin(order, trips["exit_order"][trips["closed"]])
+    return np.where(closes & np.isin(kind, list(EXIT_MARKS)), kind, "")
+
+
+def _add_trades(
+    figure: go.Figure, result: Result, asset: int, exits: NDArray[np.str_], visible: bool
+) -> None:
+    ours = np.flatnonzero(result.fills["asset"] == asset)
+    n_fills, ours = ours.size, ours[-MOST_FILLS:]
+    fills, left_by = result.fills[ours], exits[ours]
+    some = n_fills > MOST_FILLS
+    first = int(fills["row"][0]) if some else 0
+    symbol = escape(result.bars.symbols[asset], quote=False)
+    close = result.bars.close[first:, asset]
+    rows = series.thin(close, MOST_POINTS)
+    figure.add_scatter(
+        x=dates(result, first + rows),
+        y=close[rows],
+        name="Close" + (f" (the last {MOST_FILLS} of {n_fills:,} fills)" if some else ""),
+        line={"color": GREY, "width": 1.2},
+        hoverinfo="skip",
+        visible=visible,
+    )
+    trips = result.round_trips
+    trips = trips[(trips["asset"] == asset) & (trips["entry_row"] >= first)]
+    for name, colour, chosen in (
+        ("Profit", GREEN, trips["pnl"] > 0),
+        ("Loss", RED, trips["pnl"] <= 0),
+    ):
+        x, y = _segments(result, trips[chosen])
+        figure.add_scatter(
+            x=x,
+            y=y,
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 1.6},
+            hoverinfo="skip",
+            visible=visible,
+        )
+    for name, shape, colour, chosen in (
+        ("Buy", "triangle-up", GREEN, (left_by == "") & (fills["qty"] > 0)),
+        ("Sell", "triangle-down", RED, (left_by == "") & (fills["qty"] < 0)),
+        *(
+            (name, shape, colour, left_by == kind)
+            for kind, (name, shape, colour) in EXIT_MARKS.items()
+            if (exits == kind).any()
+        ),
+    ):
+        part = fills[chosen]
+        figure.add_scatter(
+            x=dates(result, part["row"]),
+            y=part["price"],
+            customdata=np.column_stack([part["qty"], part["fee"]]),
+            name=name,
+            mode="markers",
+            marker={
+                "symbol": shape,
+                "size": 9 if fills.size <= _FEW_FILLS else 7,
+                "color": colour,
+                "line": {"color": "white", "width": 1 if fills.size <= _FEW_FILLS else 0.5},
+            },
+            hovertemplate=(
+                f"{name} {symbol} %{{x}}<br>%{{customdata[0]:+,.6~g}} at %{{y:,.6~g}}"
+                "<br>fee %{customdata[1]:,.2f}<extra></extra>"
+            ),
+            visible=visible,
+        )
+
+
+def _segments(result: Result, trips: Records) -> tuple[list[Any], list[Any]]:
+    """Return the ends of the trips' lines, with a gap after each."""
+    begins = dates(result, trips["entry_row"]).astype(str)
+    ends = dates(result, trips["exit_row"]).astype(str)
+    x = [point for pair in zip(begins, ends, strict=True) for point in (*pair, None)]
+    prices = zip(trips["entry_price"].tolist(), trips["exit_price"].tolist(), strict=True)
+    return x, [point for pair in prices for point in (*pair, None)]
+
+
+def _figure(height: int, y_title: str, **more: Any) -> go.Figure:
+    import plotly.graph_objects as go
+
+    figure = go.Figure(layout=layout(height) | more)
+    figure.update_xaxes(title_text="Time (UTC)", type="date")
+    figure.update_yaxes(title_text=y_title)
+    return figure
+
+
+def layout(height: int) -> dict[str, Any]:
+    """Return the layout that all figures share."""
+    axis = {
+        "linecolor": GRID,
+        "zerolinecolor": GREY,
+        "automargin": True,
+        "title": {"font": {"size": 12, "color": MUTED}, "standoff": 8},
+        "tickfont": {"color": MUTED},
+    }
+    style = {
+        "font": {"family": FONT, "size": 12, "color": INK},
+        "margin": {"l": 64, "r": 16, "t": 40, "b": 44},
+        "hovermode": "x unified",
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "xaxis": axis | {"showgrid": False, "zeroline": False},
+        "yaxis": axis | {"gridcolor": GRID, "zeroline": True, "zerolinewidth": 1},
+    }
+    return {"template": {"layout": style}, "height": height}
+
+
+def _add_scale(figure: go.Figure, lowest: float, highest: float) -> None:
+    """Add buttons for a linear and a logarithmic axis; a wide range begins logarithmic."""
+    wide = highest > _WIDE_RANGE * lowest
+    scales = {
+        "Linear": {"yaxis.type": "linear", "yaxis.dtick": None},
+        "Log": {"yaxis.type": "log", "yaxis.dtick": "D2" if wide else None},  # 1, 2, 5, 10 ...
+    }
+    buttons = [
+        {"label": name, "method": "relayout", "args": [scale]} for name, scale in scales.items()
+    ]
+    menu = _menu(1.0) | {"type": "buttons", "direction": "right", "buttons": buttons}
+    figure.update_layout(updatemenus=[*figure.layout.updatemenus, menu | {"active": int(wide)}])
+    if wide:
+        figure.update_layout(yaxis_type="log", yaxis_dtick="D2")
+
+
+def _choice(names: list[str], per_choice: int) -> dict[str, Any]:
+    buttons = [
+        {
+            "label": name,
+            "method": "restyle",
+            "args": ["visible", [k == i for k in range(len(names)) for _ in range(per_choice)]],
+        }
+        for i, name in enumerate(names)
+    ]
+    return _menu(0.88) | {"type": "dropdown", "buttons": buttons}
+
+
+def _menu(right: float) -> dict[str, Any]:
+    return {
+        "x": right,
+        "xanchor": "right",
+        "y": 1.02,
+        "yanchor": "bottom",
+        "pad": {"t": 0, "b": 0, "l": 0, "r": 0},
+        "bgcolor": "white",
+        "bordercolor": GRID,
+        "font": {"size": 11, "color": MUTED},
+    }
+
+
+def faint(colour: str) -> str:
+    """Return a colour, ``#rrggbb``, that lets most of what is behind it through."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.16)"

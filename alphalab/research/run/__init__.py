@@ -1,0 +1,1 @@
+"""The drivers of one run: backtest, evaluate, scan."""

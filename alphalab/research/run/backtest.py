@@ -1,0 +1,288 @@
+"""`backtest`: all bars through the one step, in blocks."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any, Unpack, overload
+
+import msgspec
+import numpy as np
+
+from alphalab.config import (
+    Costs,
+    Entry,
+    Execution,
+    Exits,
+    Financing,
+    Limits,
+    Margin,
+    Rebalance,
+    RunSettings,
+)
+from alphalab.core.engine import Block, Engine
+from alphalab.core.strategy import Strategy
+from alphalab.data.panel.bars import Bars
+from alphalab.data.quality.findings import Verdict
+from alphalab.data.quality.settings import OnErrors, QualitySettings
+from alphalab.data.store.scan import Scan
+from alphalab.errors import ParameterError
+from alphalab.research.results.provenance import Gate, accepted, quality_warnings
+from alphalab.research.results.result import Result
+from alphalab.research.results.summary import Summary
+from alphalab.research.run.options import BacktestOptions, RunOptions, run_settings
+from alphalab.research.run.streaming import run_scan
+from alphalab.research.run.warnings import warnings_of
+from alphalab.types import FloatArray
+
+
+@overload
+def backtest(strategy: Strategy, bars: Bars, **options: Unpack[BacktestOptions]) -> Result: ...
+
+
+@overload
+def backtest(strategy: Strategy, bars: Scan, **options: Unpack[BacktestOptions]) -> Summary: ...
+
+
+def backtest(
+    strategy: Strategy,
+    bars: Bars | Scan,
+    *,
+    cash: float = 100_000.0,
+    costs: Costs | None = None,
+    fill: str = "next_open",
+    limits: Limits | None = None,
+    rebalance: Rebalance | None = None,
+    exits: Exits | None = None,
+    entry: Entry | None = None,
+    execution: Execution | None = None,
+    margin: Margin | None = None,
+    financing: Financing | None = None,
+    actions: str = "none",
+    currency: str | None = None,
+    conversions: Mapping[str, str] | None = None,
+    block_rows: int | None = None,
+    benchmark: FloatArray | None = None,
+    progress: bool = False,
+    quality: OnErrors | QualitySettings = "refuse",
+) -> Result | Summary:
+    """Backtest a strategy.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    bars : Bars or Scan
+        All rows in memory, or in a store, from which they are read block by block.
+    cash : float
+        Cash at the start, quote currency.
+    costs : Costs, optional
+        Not given: the fees of the instruments, and nothing else.
+    fill : {"next_open", "next_close", "same_close"}
+        Where a market order decided at row t trades.
+    limits, rebalance, exits, entry : optional
+        Not given: what the strategy's class says, else `Limits()`, `on_change()`, no protective
+        orders, and entries by market orders.
+    execution : Execution, optional
+        The path inside a bar, the share of its volume that can be had, the delay of orders.
+    margin : Margin, optional
+        Not given: a cash account.
+    financing : Financing, optional
+        Not given: borrowing costs nothing and cash earns nothing.
+    actions : {"none", "cash", "reinvest"}
+        What is done with the columns ``split`` and ``dividend``.
+    currency : str, optional
+        Quote currency of the account. Not given: the one that all assets share.
+    conversions : mapping of str to str, optional
+        For every other currency, the column with its value in the quote currency.
+    block_rows : int, optional
+        Rows pushed at a time. It changes nothing but the speed.
+    benchmark : ndarray of shape (T,), optional
+        A close series to compare with. Not given: the assets, equally weighted.
+    progress : bool
+        Show a progress bar on stderr.
+    quality : {"refuse", "accept", "unchecked"} or QualitySettings
+        What becomes of data in which a quick check finds errors, such as a split that nobody
+        adjusted for. The result states the verdict in any case.
+
+    Returns
+    -------
+    Result
+        Everything that was recorded. Over a scan a `Summary`: figures, digest, and some of the
+        equity.
+
+    Raises
+    ------
+    RefusedError
+        Data with errors that are not accepted.
+    AlphalabError
+        A strategy, a setting or data that break a rule.
+
+    Examples
+    --------
+    >>> import alphalab as al
+    >>> class Hold(al.Strategy):
+    ...     def weights(self):
+    ...         return al.where(al.close > 0, 1.0, 0.0)
+    >>> result = backtest(Hold(), al.load("sp500"), cash=10_000)
+    >>> len(result.fills)
+    1
+    """
+    if not isinstance(strategy, Strategy):
+        name = getattr(strategy, "__name__", type(strategy).__name__)
+        raise ParameterError(
+            f"backtest({name}, ...)",
+            rule="it takes a strategy with its parameters.",
+            fix=f"Write {name}().",
+        )
+    if not isinstance(bars, Bars | Scan):
+        raise ParameterError(
+            f"backtest(..., {type(bars).__name__})",
+            rule="it takes bars, or a scan of a store.",
+            fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
+        )
+    _check_benchmark(benchmark, bars)
+    if not (block_rows is None or (isinstance(block_rows, int | np.integer) and block_rows >= 1)):
+        raise ParameterError(
+            f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
+        )
+    capacity = None if block_rows is None else min(int(block_rows), bars.n_rows)
+    options: RunOptions = {
+        "cash": cash,
+        "costs": costs,
+        "fill": fill,
+        "limits": limits,
+        "rebalance": rebalance,
+        "exits": exits,
+        "entry": entry,
+        "execution": execution,
+        "margin": margin,
+        "financing": financing,
+        "actions": actions,
+        "currency": currency,
+        "conversions": conversions,
+    }
+    settings = run_settings(strategy, options)
+    if isinstance(bars, Scan):
+        gate = Gate.of(quality)
+        with _progress(bars.n_rows) if progress else nullcontext(_ignore) as advance:
+            return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
+    return run(
+        *(strategy, bars, settings),
+        verdict=accepted(bars, quality, actions=settings.actions),
+        capacity=capacity,
+        benchmark=benchmark,
+        progress=progress,
+    )
+
+
+def run(
+    strategy: Strategy,
+    bars: Bars,
+    settings: RunSettings,
+    *,
+    verdict: Verdict | None = None,
+    capacity: int | None = None,
+    benchmark: FloatArray | None = None,
+    progress: bool = False,
+) -> Result:
+    """Backtest a strategy with settings that are made already, on data that was accepted."""
+    started = clock.perf_counter()
+    changes = bars.instrument_changes
+    engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
+    block = _push(engine, bars, progress)
+    return result_of(
+        engine,
+        bars,
+        block,
+        seconds=clock.perf_counter() - started,
+        benchmark=benchmark,
+        verdict=verdict,
+        again=partial(run, strategy, verdict=verdict, capacity=capacity),
+    )
+
+
+def result_of(
+    engine: Engine,
+    bars: Bars,
+    block: Block,
+    *,
+    seconds: float,
+    benchmark: FloatArray | None,
+    verdict: Verdict | None,
+    again: Callable[..., Result],
+) -> Result:
+    """Return what an engine gave as a result; `again` runs it with other settings."""
+    strategy = engine.strategy
+    return Result(
+        strategy=type(strategy).__name__,
+        params=msgspec.structs.asdict(strategy),
+        expressions={name: str(expr) for name, expr in engine.expressions.items()},
+        settings=engine.settings,
+        bars=bars,
+        ledger=block.ledger,
+        qty=block.qty,
+        targets=block.targets,
+        fills=block.fills,
+        refusals=block.refusals,
+        events=block.events,
+        posted=block.postings,
+        ambiguous=block.ambiguities,
+        warnings=(*quality_warnings(verdict), *warnings_of(engine, bars, block)),
+        seconds=seconds,
+        benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
+        quality=verdict,
+        _run=again,
+    )
+
+
+def _check_benchmark(benchmark: FloatArray | None, bars: Bars | Scan) -> None:
+    if benchmark is None:
+        return
+    if isinstance(bars, Scan):
+        raise ParameterError(
+            "backtest(scan, benchmark=...)",
+            rule="a summary keeps no rows that a benchmark could be compared with.",
+            fix="Leave the benchmark out, or load the bars: al.load(...).",
+        )
+    if np.shape(benchmark) != (bars.n_rows,):
+        raise ParameterError(
+            f"backtest(benchmark={type(benchmark).__name__} of shape {np.shape(benchmark)})",
+            rule=f"a benchmark is an array of closes, one for each of the {bars.n_rows} rows.",
+        )
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Return consecutive blocks as one."""
+    return Block(*(np.concatenate(field) for field in zip(*blocks, strict=True)))
+
+
+def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
+    """Push all rows; with progress in parts of at least 1 % so that a bar can move."""
+    if not progress:
+        return engine.push(bars.time, bars.columns)
+    size = max(engine.capacity, bars.n_rows // 100)
+    parts: list[Block] = []
+    with _progress(bars.n_rows) as advance:
+        for i in range(0, bars.n_rows, size):
+            rows = slice(i, i + size)
+            parts.append(
+                engine.push(bars.time[rows], {name: x[rows] for name, x in bars.columns.items()})
+            )
+            advance(parts[-1].ledger.size)
+    return joined(parts)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("backtest", total=total)
+        yield lambda rows: bar.advance(task, rows)
+
+
+def _ignore(rows: int) -> None:
+    """Nobody watches."""

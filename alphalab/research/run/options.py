@@ -1,0 +1,70 @@
+"""The keywords that `backtest`, `sweep` and `walk_forward` share: how a strategy is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from alphalab.config import (
+    Costs,
+    Entry,
+    Execution,
+    Exits,
+    Financing,
+    Limits,
+    Margin,
+    Rebalance,
+    RunSettings,
+)
+from alphalab.core.strategy import Strategy
+from alphalab.data.quality.settings import OnErrors, QualitySettings
+from alphalab.types import FloatArray
+
+
+class RunOptions(TypedDict, total=False):
+    """Keywords of `alphalab.research.run.backtest.backtest`, which says what each means."""
+
+    cash: float
+    costs: Costs | None
+    fill: str
+    limits: Limits | None
+    rebalance: Rebalance | None
+    exits: Exits | None
+    entry: Entry | None
+    execution: Execution | None
+    margin: Margin | None
+    financing: Financing | None
+    actions: str
+    currency: str | None
+    conversions: Mapping[str, str] | None
+
+
+class BacktestOptions(RunOptions, total=False):
+    """All keywords of `alphalab.research.run.backtest.backtest`."""
+
+    block_rows: int | None
+    benchmark: FloatArray | None
+    progress: bool
+    quality: OnErrors | QualitySettings
+
+
+def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict[str, Any]:
+    """Return the fields of `RunSettings` that are not defaults: given, or said by the strategy."""
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    for name in ("limits", "rebalance", "exits", "entry"):
+        if name not in given and getattr(strategy, name) is not None:
+            given[name] = getattr(strategy, name)
+    return given
+
+
+def run_settings(strategy: Strategy | type[Strategy], options: RunOptions) -> RunSettings:
+    """Return whole settings: what was given, then what the strategy's class says, then defaults.
+
+    Examples
+    --------
+    >>> class Cautious(Strategy):
+    ...     limits = Limits(gross=0.5)
+    >>> run_settings(Cautious, {"cash": 1000.0}).gross
+    0.5
+    """
+    return RunSettings(**run_fields(strategy, options))

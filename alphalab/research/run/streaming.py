@@ -1,0 +1,109 @@
+"""A backtest over a scan: blocks of a store through the one step, folded as they go by."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from alphalab.config import RunSettings
+from alphalab.core.columns import Column, Columns
+from alphalab.core.strategy import Strategy
+from alphalab.data.quality.findings import Verdict
+from alphalab.data.quality.joined import joined
+from alphalab.data.store.scan import Block, Scan
+from alphalab.research.results.figures import SEEN_PRICE
+from alphalab.research.results.provenance import Gate, quality_warnings
+from alphalab.research.results.summary import Summary
+from alphalab.research.run.warnings import unused
+from alphalab.types import Records
+
+#: Rows at which the equity is kept, about.
+SAMPLES = 2_000
+
+
+def run_scan(
+    strategy: Strategy,
+    scan: Scan,
+    settings: RunSettings,
+    *,
+    gate: Gate | None,
+    capacity: int | None,
+    advance: Callable[[int], None],
+) -> Summary:
+    """Backtest a strategy over a scan; ``advance(n)`` after n more rows.
+
+    Its data is checked block by block, as the blocks go by; whether it passes is known at the end.
+    """
+    started = clock.perf_counter()
+    column = Column.of(strategy, settings, scan.instruments)
+    changes = scan.instrument_changes
+    columns = Columns([column], scan.instruments, changes, capacity=capacity)
+    every = max(scan.n_rows // SAMPLES, 1)
+    time, sampled = [], []
+
+    def push(block: Block) -> None:
+        for part in _parts(block, every):
+            columns.push(part.time, part.columns)
+            time.append(part.time[-1])
+            sampled.append(columns.equity[0])
+            advance(part.time.size)
+
+    verdict = None
+    if gate is not None:
+        gate.events(scan.n_splits, settings.actions, scan.source)
+    if gate is None:
+        for block in scan.blocks(columns.columns):
+            push(block)
+    else:
+        verdict = joined(_verdicts(scan, gate, columns.columns, push))
+        gate.pass_(verdict, scan.source)
+    tally = columns.tallies()[0]
+    return Summary(
+        strategy=type(strategy).__name__,
+        params=msgspec.structs.asdict(strategy),
+        expressions={name: str(expr) for name, expr in column.expressions.items()},
+        settings=settings,
+        scan=scan,
+        tally=tally,
+        time=np.array(time),
+        sampled=np.array(sampled),
+        warnings=(*quality_warnings(verdict), *_warnings(scan, columns, tally, settings)),
+        quality=verdict,
+        seconds=clock.perf_counter() - started,
+    )
+
+
+def _verdicts(
+    scan: Scan, gate: Gate, names: Sequence[str], push: Callable[[Block], None]
+) -> Iterator[Verdict]:
+    """Push the blocks of a scan, and yield the verdict of each."""
+    for bars, block in scan.pieces(names):
+        push(block)
+        yield gate.check(bars)
+
+
+def _parts(block: Block, rows: int) -> Iterator[Block]:
+    """Cut a block into parts of so many rows; the last one may be shorter."""
+    for i in range(0, block.time.size, rows):
+        part = slice(i, i + rows)
+        yield Block(block.time[part], {name: x[part] for name, x in block.columns.items()})
+
+
+def _warnings(scan: Scan, columns: Columns, tally: Records, settings: RunSettings) -> Iterator[str]:
+    if not tally["n_fills"]:
+        yield "Nothing was traded."
+    yield from unused(scan.belonging, columns.columns, settings)
+    if settings.fill == "same_close":
+        yield SEEN_PRICE
+    if tally["n_refusals"]:
+        yield (
+            f"{tally['n_refusals']:,} times the gate or the venue did not let through what was "
+            "asked: a backtest of fewer rows in memory says why."
+        )
+    if tally["n_ambiguities"]:
+        yield f"{tally['n_ambiguities']:,} bars whose path is not known made a difference."
+    if tally["least"] <= 0:
+        yield "Equity was zero or less: figures that need returns after it are NaN."

@@ -1,0 +1,1 @@
+"""Sweeps: variants, their outcomes, plots and reports."""

@@ -1,0 +1,369 @@
+"""The report of a sweep: one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from alphalab.errors import StateError
+from alphalab.research.pages import page
+from alphalab.research.pages.page import quiet, section, signed, table, tile
+from alphalab.research.results import plots
+from alphalab.research.results.provenance import identity_text, quality_text
+from alphalab.research.results.tally_metrics import digests
+from alphalab.research.sweep import plots as sweep_plots
+from alphalab.research.sweep.heatmap import heatmap
+from alphalab.research.sweep.plot_parts import (
+    SIGNED,
+    metric_figure,
+    params_text,
+    untitled,
+    value_text,
+)
+from alphalab.research.sweep.robustness import Ring, Robustness, robustness_of, space_of, values_of
+from alphalab.research.sweep.space import axis_of
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from alphalab.research.results.result import Result
+    from alphalab.research.sweep.result import Sweep
+
+#: Columns that the table of the best shows.
+TOP = 20
+#: Kinds of reasons that are listed.
+MOST_REASONS = 20
+#: Figures of the table beside the one the sweep goes by.
+SHOWN = (
+    "total_return",
+    "annual_return",
+    "sharpe",
+    "sortino",
+    "max_drawdown",
+    "calmar",
+    "n_round_trips",
+    "turnover",
+)
+_MOST_VALUES = 12
+_COLOURED = ("total_return", "annual_return")
+_CELL_WIDTH, _LONG = 60, 24  # characters
+_PROPER = ("Sharpe", "Sortino", "Calmar")
+_NUMBER = re.compile(r"(?<![\w.])-?\d[\d_,]*(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+class Found(NamedTuple):
+    """What there is to say of a sweep with a best column."""
+
+    sweep: Sweep
+    robust: Robustness
+    result: Result  # the best column in full
+
+
+def write(sweep: Sweep, path: str | os.PathLike[str]) -> Path:
+    """Write the report of a sweep; the best column runs again, in full.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    path : path-like
+        Its folders are made. The page appears under this name when it is complete.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    InputError
+        A path that cannot be written; nothing is left behind.
+    """
+    return page.write(render(sweep), path)
+
+
+def render(sweep: Sweep) -> str:
+    """Return the report of a sweep as HTML."""
+    found = _found(sweep)
+    counts = sweep.counts
+    said = [f"{counts['ok']:,} ran"]
+    said += [f"{counts[word]:,} {word}" for word in ("invalid", "not run") if counts[word]]
+    return page.Page(
+        title=f"{sweep.strategy}, {_combinations(sweep)}",
+        heading=sweep.strategy,
+        detail=f"{_combinations(sweep)} of {', '.join(sweep.names)}: {', '.join(said)}",
+        about=page.about(sweep.bars),
+        remarks=_remarks(sweep, found),
+        tiles=_tiles(sweep, found),
+        sections=_sections(sweep, found),
+        assumptions=_assumptions(sweep, found),
+        footer=f"alphalab · digest of the best {found.result.digest}" if found else "alphalab",
+        compiles=found is not None,
+    ).html()
+
+
+def _found(sweep: Sweep) -> Found | None:
+    """Return what is known of the best column, None where no column has the metric."""
+    try:
+        robust = robustness_of(sweep)
+    except StateError:
+        return None
+    return Found(sweep, robust, sweep.result(robust.best))
+
+
+def _combinations(sweep: Sweep) -> str:
+    return _plural(len(sweep.variants), "combination")
+
+
+def _remarks(sweep: Sweep, found: Found | None) -> Iterator[str]:
+    if found is None:
+        yield _nothing(sweep)
+    yield from (f"{warning[0].upper()}{warning[1:]}." for warning in sweep.warnings)
+    if found is not None:
+        yield from (f"The best column: {warning}" for warning in found.result.warnings)
+
+
+def _nothing(sweep: Sweep) -> str:
+    try:
+        values_of(sweep, sweep.metric)
+    except StateError as error:
+        return f"{error.what[0].upper()}{error.what[1:]}. {error.fix}"
+    return ""
+
+
+def _tiles(sweep: Sweep, found: Found | None) -> Iterator[str]:
+    yield tile("Combinations", f"{len(sweep.variants):,}")
+    for label, word in (("Ran", "ok"), ("Invalid", "invalid"), ("Not run", "not run")):
+        yield tile(label, f"{sweep.counts[word]:,}")
+    if found is None:
+        return
+    robust, shown = found.robust, metric_figure(sweep.metric)
+    yield tile(f"{shown.label} of the best", shown.text(robust.value))
+    yield tile("Median of its neighbours", shown.text(robust.rings[0].median))
+    yield tile("Median of all", shown.text(robust.median))
+    others = ("total_return", "sharpe", "max_drawdown", "n_round_trips")
+    for name in [name for name in others if name != sweep.metric][:3]:
+        figure = metric_figure(name)
+        text = figure.text(float(sweep.figures[name][robust.best]))
+        yield tile(f"{figure.label} of the best", text)
+
+
+def _sections(sweep: Sweep, found: Found | None) -> Iterator[str]:
+    if found is not None:
+        robust = found.robust
+        if robust.n > 1:
+            yield section("The best, and those beside it", _words(found), _beside_note(sweep))
+        few = f"The best {min(TOP, robust.n)}" if robust.n > 1 else "The only column with a value"
+        yield section(few, *_top(found))
+        if robust.n > 1:
+            yield from _charts(found)
+        yield _chart("The best column in full", plots.overview(found.result))
+    yield section("Combinations that are invalid", *_reasons(sweep))
+
+
+def _charts(found: Found) -> Iterator[str]:
+    sweep = found.sweep
+    yield _chart("Where the good ones are", heatmap(sweep))
+    if found.robust.rings[0].n:
+        yield _chart("Away from the best", sweep_plots.robustness(sweep), wide=True)
+    yield _chart("All columns", sweep_plots.histogram(sweep))
+    yield _chart("All figures at once", sweep_plots.parallel_coordinates(sweep), wide=True)
+
+
+def _chart(title: str, figure: go.Figure, wide: bool = False) -> str:
+    note = ""
+    if figure.layout.meta:
+        figure, note = untitled(figure)
+    return page.chart(title, figure, note, wide=wide)
+
+
+def _words(found: Found) -> str:
+    """Say in sentences whether the best stands alone."""
+    lines = sentences(found.sweep, found.robust)
+    return "".join(f'<p class="words">{escape(line)}</p>' for line in lines)
+
+
+def sentences(sweep: Sweep, robust: Robustness) -> Iterator[str]:
+    """Yield what the neighbours of the best column say of it, in sentences.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    robust : Robustness
+        As `alphalab.research.sweep.robustness.robustness_of` has it.
+    """
+    shown, (near, far) = metric_figure(robust.metric), robust.rings
+    said = shown.text
+    yield (
+        f"The best has {_inside(shown.label)} {said(robust.value)} "
+        f"({params_text(sweep, robust.best)}); the median of all {robust.n:,} is "
+        f"{said(robust.median)}."
+    )
+    if not near.n:
+        yield "No column is known beside it: nothing here says whether this is more than chance."
+        return
+    beside = _ring("Its neighbour has", f"Its {near.n:,} neighbours have", near, said)
+    if far.n:
+        two = "two steps away"
+        beside += "; "
+        beside += _ring(f"the one {two} has", f"the {far.n:,} columns {two} have", far, said)
+    yield f"{beside}."
+    if near.n == robust.n - 1:
+        return  # there are no others to compare them with
+    better, positive = (round(share * near.n) for share in (robust.above_median, robust.positive))
+    above = f"; {positive:,} of {near.n:,} are above 0" if robust.metric in SIGNED else ""
+    yield (
+        f"{better:,} of {near.n:,} neighbours are better than the median of all, where chance "
+        f"alone would have about half{above}."
+    )
+    if 2 * better <= near.n:
+        yield "So the neighbours are no better than the rest: the best stands alone, as luck does."
+    if robust.steadiest is not None:
+        yield _steadiest(sweep, robust, robust.steadiest)
+
+
+def _steadiest(sweep: Sweep, robust: Robustness, column: int) -> str:
+    """Say which column is the best with its neighbours."""
+    said = metric_figure(robust.metric).text
+    own, steady = (said(float(robust.plateau[c])) for c in (robust.best, column))
+    if column == robust.best:
+        return f"It is also the best by neighbourhood: with its neighbours its median is {own}."
+    value = said(float(sweep.figures[robust.metric][column]))
+    return (
+        f"The best by neighbourhood is column {column} ({params_text(sweep, column)}): {value} "
+        f"itself, and {steady} as the median with its neighbours, against {own} for the best."
+    )
+
+
+def _ring(one: str, many: str, ring: Ring, said: Callable[[float], str]) -> str:
+    """Say what the columns at one distance have."""
+    more = f" ({ring.n_left_out:,} more without a value)" if ring.n_left_out else ""
+    if ring.n == 1:
+        return f"{one} {said(ring.median)}{more}"
+    span = f"{said(ring.lowest)} to {said(ring.highest)}"
+    return f"{many} {span}, median {said(ring.median)}{more}"
+
+
+def _beside_note(sweep: Sweep) -> str:
+    space = space_of(sweep)
+    if not space.n_nearest:
+        return "No value is next to another, so no column has neighbours."
+    if space.is_grid:
+        return (
+            "Neighbours agree with it in all names but one, and there have the next value of the "
+            "grid; where values have no order, any other one."
+        )
+    return (
+        f"There is no grid: its neighbours are the {space.n_nearest} columns nearest to it, by the "
+        "sum of the differences in rank over the names."
+    )
+
+
+def _top(found: Found) -> tuple[str, str]:
+    """Return the table of the best, and what it says."""
+    sweep, robust = found.sweep, found.robust
+    best = [
+        c for c in sweep.top(TOP).index.tolist() if np.isfinite(sweep.figures[robust.metric][c])
+    ]
+    metrics = list(dict.fromkeys((robust.metric, *SHOWN)))
+    head = ["Column", *map(escape, sweep.names), *(metric_figure(name).label for name in metrics)]
+    rows = []
+    for column in best:
+        values = [_value(sweep.variants[column].params[name]) for name in sweep.names]
+        figures = [_figure(name, float(sweep.figures[name][column])) for name in metrics]
+        rows.append([str(column), *values, *figures])
+    note = f"By {_inside(metric_figure(robust.metric).label)}."
+    if robust.steadiest is not None:
+        note += (
+            " With neighbours: the median of the column's value and those of the columns beside "
+            "it, where two or more are known."
+        )
+        at = len(sweep.names) + 2
+        head.insert(at, "With neighbours")
+        for line, column in zip(rows, best, strict=True):
+            line.insert(at, _figure(robust.metric, float(robust.plateau[column])))
+    head.append("Digest")
+    for line, digest in zip(rows, digests(sweep.tallies[best]), strict=True):
+        line.append(f"<code>{digest[:8]}</code>")
+    return table(head, rows, text=1 + len(sweep.names)), note
+
+
+def _value(value: Any) -> str:
+    text = value_text(value)
+    shown = escape(_shortened(text))
+    return f'<div class="long">{shown}</div>' if len(text) > _LONG else shown
+
+
+def _figure(metric: str, value: float) -> str:
+    text = metric_figure(metric).text(value)
+    return signed(value, text) if metric in _COLOURED else text
+
+
+def _reasons(sweep: Sweep) -> tuple[str, str]:
+    """Return the reasons with their counts: those that differ only in numbers are one."""
+    reasons = [variant.reason for variant in sweep.variants if variant.column is None]
+    if not reasons:
+        return quiet("None."), ""
+    counts: Counter[str] = Counter()
+    firsts: dict[str, str] = {}
+    for reason in reasons:
+        kind = _NUMBER.sub("#", reason)
+        counts[kind] += 1
+        firsts.setdefault(kind, reason)
+    rows = [
+        (escape(firsts[kind]), f"{count:,}") for kind, count in counts.most_common(MOST_REASONS)
+    ]
+    note = (
+        f"{len(reasons):,} of {len(sweep.variants):,}; of each kind of reason the first is shown."
+    )
+    if len(counts) > MOST_REASONS:
+        note += f" {len(counts) - MOST_REASONS:,} rarer kinds are left out."
+    return table(("Reason", "Columns"), rows), note
+
+
+def _assumptions(sweep: Sweep, found: Found | None) -> dict[str, str]:
+    """Return what was swept, and what the best column rests on."""
+    said = {
+        "Swept": "; ".join(_swept(sweep, name) for name in sweep.names),
+        "Best by": metric_figure(sweep.metric).label,
+    }
+    bars = sweep.bars
+    if found is None:
+        return said | {
+            "Data": identity_text(bars),
+            "Data quality": quality_text(sweep.quality),
+            "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
+        }
+    params = ", ".join(f"{name} = {value!r}" for name, value in found.result.params.items())
+    said["The best"] = (
+        f"Column {found.robust.best}: {params_text(sweep, found.robust.best)}. Its parameters are "
+        f"{params or 'none'}. What follows is of this column; the others differ in what was swept."
+    )
+    return said | found.result.assumptions
+
+
+def _swept(sweep: Sweep, name: str) -> str:
+    axis = axis_of(name, [variant.params[name] for variant in sweep.variants])
+    texts = [_shortened(value_text(value)) for value in axis.values]
+    if len(texts) > _MOST_VALUES:
+        few = _MOST_VALUES // 2 if axis.ordered else 2
+        texts = [*texts[:few], "...", *texts[-few:]]
+    return f"{name}: {', '.join(texts)} ({_plural(len(axis.values), 'value')})"
+
+
+def _inside(label: str) -> str:
+    """Return a label as it stands inside a sentence."""
+    return label if label.startswith(_PROPER) else label[0].lower() + label[1:]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _CELL_WIDTH else f"{text[: _CELL_WIDTH - 1]}…"

@@ -1,0 +1,276 @@
+"""How the neighbours of the best column of a sweep do: whether it stands on a plateau or a needle.
+
+A parameter that works only at one value has been fitted to chance. So the first question about the
+best column is how those beside it did; `alphalab.research.sweep.space` says which these are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from alphalab.errors import StateError, UnknownNameError
+from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER
+from alphalab.research.sweep.space import Space, axis_of
+from alphalab.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from alphalab.research.sweep.result import Sweep
+
+#: Pairs of columns that are compared in a list or a search; with more of them than this, only the
+#: neighbours of the best columns are looked for.
+MOST_PAIRS = 50_000_000
+#: Known neighbours that it takes to speak of a neighbourhood.
+FEWEST = 2
+
+
+def space_of(sweep: Sweep) -> Space:
+    """Return the swept values of all columns, those that are invalid or have not run included."""
+    params = [variant.params for variant in sweep.variants]
+    axes = tuple(axis_of(name, [given[name] for given in params]) for name in sweep.names)
+    return Space(axes, len(params))
+
+
+def checked_metric(sweep: Sweep, metric: str | None) -> str:
+    """Return the metric to show, the sweep's own if none is given.
+
+    Raises
+    ------
+    UnknownNameError
+        A metric that does not exist.
+    """
+    if metric is None:
+        return sweep.metric
+    if metric not in METRICS:
+        raise UnknownNameError("metric", metric, METRICS)
+    return metric
+
+
+def values_of(sweep: Sweep, metric: str) -> FloatArray:
+    """Return one metric of all columns, NaN where a column has none.
+
+    Raises
+    ------
+    StateError
+        No column has run, or the metric is not defined in any that has.
+    """
+    ran = sweep.ran
+    values = np.where(np.isfinite(sweep.figures[metric]), sweep.figures[metric], np.nan)
+    if not ran.any():
+        raise StateError(
+            f"none of the {len(ran):,} columns has run",
+            rule="a picture of a sweep needs figures.",
+            fix="The column 'reason' of its table says why a combination is invalid.",
+        )
+    if np.isnan(values).all():
+        raise StateError(
+            f"{metric} is not defined in any of the {ran.sum():,} columns that ran",
+            rule="a picture needs one finite figure at least.",
+            fix="Look at another metric, or at what the columns traded: n_fills.",
+        )
+    return values
+
+
+def worth(metric: str, values: Any) -> Any:
+    """Return a metric, one value or an array, turned so that larger is better."""
+    return -values if metric in SMALLER_IS_BETTER else values
+
+
+class View(NamedTuple):
+    """One metric of a sweep, ready to be looked at.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    metric : str
+    values : ndarray of shape (C,)
+        NaN where a column has none.
+    space : Space
+    best : int
+        Column with the best value, the first of equals.
+    """
+
+    sweep: Sweep
+    metric: str
+    values: FloatArray
+    space: Space
+    best: int
+
+    @property
+    def good(self) -> FloatArray:
+        """The values, turned so that larger is better."""
+        good: FloatArray = worth(self.metric, self.values)
+        return good
+
+
+def view_of(sweep: Sweep, metric: str | None = None) -> View:
+    """Return one metric of a sweep, the sweep's own if none is given.
+
+    Raises
+    ------
+    UnknownNameError
+        A metric that does not exist.
+    StateError
+        No column has run, or the metric is not defined in any that has.
+    """
+    metric = checked_metric(sweep, metric)
+    values = values_of(sweep, metric)
+    return View(sweep, metric, values, space_of(sweep), sweep.best_by(metric))
+
+
+class Ring(NamedTuple):
+    """Columns at one distance from the best; figures are NaN where none of them has a value."""
+
+    n: int
+    n_left_out: int  # invalid, not run, or without a value
+    mean: float
+    median: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """How the neighbours of the best column do, for one metric.
+
+    Columns that are invalid, have not run or have no finite value are left out of every figure and
+    counted as such.
+
+    Parameters
+    ----------
+    metric : str
+    best : int
+        Column with the best value, the first of equals.
+    value : float
+        Its value.
+    rings : tuple of Ring
+        The columns one step and two steps away from the best.
+    above_median : float
+        Share of its neighbours that are better than the median of all columns; by chance it would
+        be a half. NaN without neighbours.
+    positive : float
+        Share of its neighbours with a value above 0. NaN without neighbours.
+    median : float
+        Median of all columns.
+    n, n_left_out : int
+        Columns with a value, and without.
+    plateau : ndarray of float, (C,)
+        For each column the median of its own value and its neighbours'. NaN where it has no value,
+        where fewer than `FEWEST` neighbours have one, and, in lists and searches of more than
+        7,000 columns, beyond the best (those that make `MOST_PAIRS` pairs).
+    steadiest : int or None
+        Column with the best `plateau`, of equals the one with the better value. None: there is no
+        neighbourhood to speak of.
+    """
+
+    metric: str
+    best: int
+    value: float
+    rings: tuple[Ring, Ring]
+    above_median: float
+    positive: float
+    median: float
+    n: int
+    n_left_out: int
+    plateau: FloatArray
+    steadiest: int | None
+
+
+def robustness_of(sweep: Sweep, metric: str | None = None) -> Robustness:
+    """Return how the neighbours of the best column do.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    metric : str, optional
+        Not given: the one the sweep goes by.
+
+    Raises
+    ------
+    UnknownNameError, StateError
+        As in `view_of`.
+    """
+    view = view_of(sweep, metric)
+    metric, values, space, best = view.metric, view.values, view.space, view.best
+    good, middle = view.good, float(np.nanmedian(values))
+    steps = space.steps_from(best)
+    near = values[steps == 1]
+    near = near[np.isfinite(near)]
+    plateau = plateaus(space, values, np.argsort(-good, kind="stable"))
+    return Robustness(
+        metric=metric,
+        best=best,
+        value=float(values[best]),
+        rings=(_ring(values[steps == 1]), _ring(values[steps == 2])),
+        above_median=_share(worth(metric, near) > worth(metric, middle)),
+        positive=_share(near > 0),
+        median=middle,
+        n=int(np.isfinite(values).sum()),
+        n_left_out=int(np.isnan(values).sum()),
+        plateau=plateau,
+        steadiest=_steadiest(worth(metric, plateau), good),
+    )
+
+
+def plateaus(space: Space, values: FloatArray, first: IntArray) -> FloatArray:
+    """Return for each column the median of its own value and those of its neighbours.
+
+    Parameters
+    ----------
+    space : Space
+        C columns.
+    values : ndarray of shape (C,)
+        NaN: left out.
+    first : ndarray of int, (C,)
+        Columns in the order in which they are computed, as far as `MOST_PAIRS` goes.
+
+    Returns
+    -------
+    ndarray of shape (C,)
+        NaN for a column without a value, or with fewer than `FEWEST` neighbours that have one.
+
+    Examples
+    --------
+    >>> line = Space((axis_of("n", [10, 20, 30, 40]),), 4)
+    >>> plateaus(line, np.array([0.1, 0.9, 0.2, 0.3]), np.arange(4))
+    array([nan, 0.2, 0.3, nan])
+    """
+    if not space.is_grid:
+        first = first[: max(1, MOST_PAIRS // space.n_columns)]
+    plateau = np.full(values.size, np.nan)
+    around = space.neighbours(first)
+    beside = np.where(around >= 0, values[around], np.nan)
+    own = values[first]
+    counted = (np.isfinite(beside).sum(axis=1) >= FEWEST) & np.isfinite(own)
+    plateau[first[counted]] = _medians(np.column_stack([own, beside])[counted])
+    return plateau
+
+
+def _medians(values: FloatArray) -> FloatArray:
+    """Median of each row without its NaN; each row has one value at least."""
+    if not len(values):
+        return np.empty(0)
+    last = np.isfinite(values).sum(axis=1) - 1
+    ranked, row = np.sort(values, axis=1), np.arange(len(values))  # NaN come last
+    middle: FloatArray = (ranked[row, last // 2] + ranked[row, (last + 1) // 2]) / 2
+    return middle
+
+
+def _ring(values: FloatArray) -> Ring:
+    known = values[np.isfinite(values)]
+    figures = (known.mean(), np.median(known), known.min(), known.max()) if known.size else ()
+    return Ring(known.size, values.size - known.size, *(map(float, figures or (math.nan,) * 4)))
+
+
+def _share(true: Any) -> float:
+    return float(np.mean(true)) if true.size else math.nan
+
+
+def _steadiest(plateau: FloatArray, good: FloatArray) -> int | None:
+    if np.isnan(plateau).all():
+        return None
+    equals = np.flatnonzero(plateau == np.nanmax(plateau))
+    return int(equals[good[equals].argmax()])

@@ -1,0 +1,369 @@
+"""`walk_forward`: choose parameters on the past, trade them on what comes next, and so on."""
+
+from __future__ import annotations
+
+import time as clock
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Unpack
+
+import msgspec
+
+from alphalab.config import RunSettings
+from alphalab.core.engine import Engine
+from alphalab.core.expression import Expression
+from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import iso
+from alphalab.data.panel.bars import Bars
+from alphalab.data.quality.findings import Verdict
+from alphalab.data.quality.settings import OnErrors, QualitySettings
+from alphalab.errors import ParameterError, StateError
+from alphalab.expr.nodes import Expr
+from alphalab.research.results import metrics
+from alphalab.research.results.provenance import accepted
+from alphalab.research.results.result import Result
+from alphalab.research.run.backtest import joined, result_of
+from alphalab.research.run.options import RunOptions, run_settings
+from alphalab.research.sweep.combinations import MAX_COLUMNS, combinations
+from alphalab.research.sweep.result import Sweep
+from alphalab.research.sweep.run import sweep
+from alphalab.research.sweep.search import Search
+from alphalab.research.sweep.variants import Family, swept_fields
+from alphalab.research.validation.splits import Fold, make_folds
+from alphalab.types import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+_FIGURES = ("total_return", "sharpe", "max_drawdown")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WalkForward:
+    """What a walk-forward gave.
+
+    Attributes
+    ----------
+    bars : Bars
+    folds : tuple of Fold
+        Rows of the bars.
+    sweeps : tuple of Sweep
+        What each choice was made from: its `best` was traded.
+    result : Result
+        All rows out of sample, as one run of one account. A parameter that was not the same in all
+        folds is a list there, with one value for each.
+    stopped : str
+        Why it ends before the bars do; empty when it does not.
+    """
+
+    bars: Bars
+    folds: tuple[Fold, ...]
+    sweeps: tuple[Sweep, ...]
+    result: Result
+    stopped: str = ""
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row for each fold: its times, what was chosen, and figures in and out of sample.
+
+        ``train_`` and ``test_`` are total return, annualised Sharpe ratio and largest drawdown;
+        out of sample, of the fold's rows of the one account. In sample there is also the figure
+        that was chosen by.
+        """
+        import pandas as pd
+
+        names = dict.fromkeys((*_FIGURES, self.sweeps[0].metric))
+        return pd.DataFrame(
+            [
+                {
+                    "train_start": self._time(fold.train[0]),
+                    "train_end": self._time(fold.train[1] - 1),
+                    "test_start": self._time(fold.test[0]),
+                    "test_end": self._time(fold.test[1] - 1),
+                    **found.variants[found.best].params,
+                    **{f"train_{name}": found.figures[name][found.best] for name in names},
+                    **{f"test_{name}": x for name, x in self._out_of_sample(fold).items()},
+                }
+                for fold, found in zip(self.folds, self.sweeps, strict=True)
+            ],
+            index=pd.RangeIndex(len(self.folds), name="fold"),
+        )
+
+    @property
+    def efficiency(self) -> float:
+        """Annual return out of sample over the mean annual return of the choices in sample.
+
+        Pardo (2008), The Evaluation and Optimization of Trading Strategies, chapter 11. NaN where
+        the choices did not gain in sample.
+        """
+        chosen = [found.figures["annual_return"][found.best] for found in self.sweeps]
+        mean = sum(chosen) / len(chosen)
+        return float(self.result.metrics["annual_return"] / mean) if mean > 0 else float("nan")
+
+    def plot(self) -> go.Figure:
+        """Return the figure of the result, with a line where each choice takes over."""
+        from alphalab.research.results.plots import MUTED
+
+        figure = self.result.plot()
+        line = {"color": MUTED, "width": 1, "dash": "dot"}
+        for fold in self.folds[1:]:
+            at = iso(int(self.bars.time[fold.test[0]]))
+            figure.add_vline(x=at, line=line, layer="below")
+        return figure
+
+    def __repr__(self) -> str:
+        """Return the headline on one line."""
+        result = self.result
+        text = (
+            f"<WalkForward {result.strategy}: {len(self.folds)} folds, out of sample "
+            f"{result.bars.start[:10]} to {result.bars.end[:10]}, sharpe "
+            f"{result.metrics['sharpe']:.3f}, efficiency {self.efficiency:.2f}"
+        )
+        return f"{text}, {self.stopped}>" if self.stopped else f"{text}>"
+
+    def _time(self, row: int) -> pd.Timestamp:
+        import pandas as pd
+
+        return pd.Timestamp(int(self.bars.time[row]), tz="UTC")
+
+    def _out_of_sample(self, fold: Fold) -> dict[str, float]:
+        first = self.folds[0].test[0]
+        equity = self.result.equity_path[fold.test[0] - first : fold.test[1] - first + 1]
+        year = self.result.periods_per_year
+        return {
+            "total_return": metrics.total_return(equity),
+            "sharpe": metrics.sharpe(metrics.row_returns(equity), year),
+            "max_drawdown": metrics.max_drawdown(equity),
+        }
+
+
+def walk_forward(
+    strategy: type[Strategy] | Strategy | Sequence[Expr | str],
+    bars: Bars,
+    space: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Search | None = None,
+    *,
+    train: int | str,
+    test: int | str,
+    anchored: bool = False,
+    gap: int = 0,
+    metric: str = "sharpe",
+    max_columns: int = MAX_COLUMNS,
+    n_jobs: int | None = None,
+    progress: bool = False,
+    quality: OnErrors | QualitySettings = "refuse",
+    **options: Unpack[RunOptions],
+) -> WalkForward:
+    """Choose parameters on past rows by a sweep, trade them on the next rows, and so on.
+
+    What is traded is one account from the first row out of sample to the last. Where a choice ends
+    the next one takes the account over as it is, with its positions and waiting orders: nothing is
+    sold and bought back for free. Nothing else passes from one choice to the next: indicators have
+    seen every row before, but no later one, and the memory of a `decide` begins at zeros.
+
+    Parameters
+    ----------
+    strategy : Strategy class, Strategy, or sequence of Expr and str
+        As in `alphalab.sweep`; of expressions, one is chosen.
+    bars : Bars
+    space : mapping, sequence of mappings, Search, or None
+        What to choose from, as in `alphalab.sweep`; parameters of the strategy only. A search
+        begins anew in every fold.
+    train, test : int or str
+        Length of a choice and of its use: rows, or a time such as ``"365d"`` or ``"12h"``. The
+        last use ends with the bars, and may be shorter.
+    anchored : bool
+        Whether every choice sees all rows from the first on; else only the last `train`.
+    gap : int
+        Rows between a choice and its use that are neither.
+    metric : str
+        The figure to choose by.
+    max_columns, n_jobs
+        As in `alphalab.sweep`.
+    progress : bool
+        Show a progress bar on stderr: folds.
+    quality : {"refuse", "accept", "unchecked"} or QualitySettings
+        What becomes of data with errors, as in `alphalab.backtest`; all rows are checked at once.
+    **options : RunOptions
+        How all are run: the keywords of `alphalab.backtest`.
+
+    Returns
+    -------
+    WalkForward
+        After Ctrl-C with the folds that are finished, if there are any, and a warning.
+
+    Raises
+    ------
+    ParameterError
+        Lengths that leave no fold, or a space that varies settings.
+    StateError
+        Rows to choose on in which no column has the metric.
+    AlphalabError
+        What `alphalab.sweep` refuses.
+
+    Examples
+    --------
+    >>> import alphalab as al
+    >>> from alphalab.artifact.loading import load_strategy
+    >>> grid = {"fast": range(5, 25, 5), "slow": range(30, 110, 20)}
+    >>> walk = walk_forward(
+    ...     load_strategy("sma_cross"), al.load("sp500"), grid, train="1500d", test="500d"
+    ... )
+    >>> walk
+    <WalkForward SmaCross: 12 folds, out of sample 2003-02-12 to 2018-12-31, sharpe 0.242, ...>
+    >>> walk.table[["test_start", "fast", "slow"]].iloc[0].astype(str).tolist()
+    ['2003-02-12 21:00:00+00:00', '5', '30']
+    """
+    if not isinstance(bars, Bars):
+        raise ParameterError(
+            f"walk_forward(..., {type(bars).__name__})",
+            rule="it takes bars.",
+            fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
+        )
+    verdict = accepted(bars, quality, actions=options.get("actions", "none"))
+    folds = tuple(make_folds(bars, train, test, anchored, gap))
+    strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
+    sweeps: list[Sweep] = []
+    chosen: list[Strategy] = []
+    stopped = ""
+    for fold in _shown(folds) if progress else folds:
+        rows = bars.rows(*fold.train)
+        varied = deepcopy(space) if isinstance(space, Search) else space  # a sampler remembers
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "interrupted: ")  # it is told once, below
+            found = sweep(
+                *(strategy, rows, varied),
+                metric=metric,
+                max_columns=max_columns,
+                n_jobs=n_jobs,
+                quality=verdict or "unchecked",
+                **options,
+            )
+        if found.stopped:
+            stopped = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
+            break
+        if sweeps and not isinstance(space, Search):
+            found = replace(found, variants=sweeps[0].variants)  # the same ones: kept once
+        sweeps.append(found)
+        chosen.append(_chosen(found, f"fold {len(sweeps)} of {len(folds)}"))
+    if not sweeps:
+        raise KeyboardInterrupt
+    if stopped:
+        warnings.warn(stopped, stacklevel=2)
+        folds = folds[: len(sweeps)]
+    outside = bars.rows(folds[0].test[0], folds[-1].test[1])
+    result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
+    return WalkForward(bars, folds, tuple(sweeps), result, stopped)
+
+
+def _prepared(
+    strategy: Any, bars: Bars, space: Any, options: RunOptions, max_columns: int
+) -> tuple[Any, Any, RunSettings]:
+    """Return strategy and space so that every fold can read them, and the account's settings."""
+    names: tuple[str, ...] = ()
+    if isinstance(space, Search):
+        names = tuple(space.space)
+        if space.study is not None:
+            raise ParameterError(
+                "walk_forward with a study",
+                rule="every fold is searched anew, and a study knows the trials of other rows.",
+                fix="Give al.Search a sampler in place of the study.",
+            )
+    elif space is not None:
+        names, rows = combinations(space, max_columns)
+        space = [dict(zip(names, row, strict=True)) for row in rows]
+    cls: type[Strategy] = Expression
+    if isinstance(strategy, Iterable) and not isinstance(strategy, str | Mapping):
+        strategy = list(strategy)
+    else:
+        Family(strategy, names, options, bars.instruments)  # refuses what is none, and its names
+        cls = strategy if isinstance(strategy, type) else type(strategy)
+    if other := [name for name in names if name not in swept_fields(cls)]:
+        raise ParameterError(
+            f"walk_forward over {', '.join(other)}",
+            rule="one account has one set of settings: choices are between parameters.",
+            fix="Make it a parameter of the strategy, or walk once for each value.",
+        )
+    return strategy, space, run_settings(cls, options)
+
+
+def _chosen(found: Sweep, where: str) -> Strategy:
+    """Return the strategy that a sweep says is the best."""
+    try:
+        strategy = found.variants[found.best].strategy
+    except StateError as error:
+        bars = found.bars
+        raise StateError(
+            f"{where}, chosen on {bars.start} to {bars.end}: {error.what}",
+            rule=error.rule,
+            fix="Choose on more rows, or by a metric that is always there: total_return.",
+        ) from None
+    assert strategy is not None  # it was run
+    return strategy
+
+
+def _trade(
+    strategies: Sequence[Strategy],
+    bars: Bars,
+    folds: Sequence[Fold],
+    outside: Bars,
+    settings: RunSettings,
+    *,
+    verdict: Verdict | None = None,
+    benchmark: FloatArray | None = None,
+) -> Result:
+    """Trade each strategy on its rows, all with one account."""
+    started = clock.perf_counter()
+    blocks = []
+    before: Engine | None = None
+    for strategy, fold in zip(strategies, folds, strict=True):
+        engine = Engine(strategy, bars.instruments, settings, changes=bars.instrument_changes)
+        engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
+        if before is not None:
+            engine.take_over(before)
+        rows = slice(*fold.test)
+        blocks.append(engine.push(bars.time[rows], {k: x[rows] for k, x in bars.columns.items()}))
+        before = engine
+    assert before is not None  # there is a fold
+    result = result_of(
+        before,
+        outside,
+        joined(blocks),
+        seconds=clock.perf_counter() - started,
+        benchmark=benchmark,
+        verdict=verdict,
+        again=partial(_trade, strategies, bars, folds, verdict=verdict),
+    )
+    begins = [iso(int(bars.time[fold.test[0]])) for fold in folds]
+    return replace(result, params=_params(strategies), expressions=_expressions(strategies, begins))
+
+
+def _params(strategies: Sequence[Strategy]) -> dict[str, Any]:
+    """Return the parameters: of one that was not always the same, a list."""
+    values = [msgspec.structs.asdict(strategy) for strategy in strategies]
+    return {
+        name: first if all(x[name] == first for x in values) else [x[name] for x in values]
+        for name, first in values[0].items()
+    }
+
+
+def _expressions(strategies: Sequence[Strategy], begins: Sequence[str]) -> dict[str, str]:
+    """Return the texts of all expressions: the first ones by name, others also by their time."""
+    texts = {name: str(expr) for name, expr in strategies[0].expressions().items()}
+    for (before, strategy), begin in zip(pairwise(strategies), begins[1:], strict=True):
+        if strategy != before:
+            for name, expr in strategy.expressions().items():
+                texts[f"{name} from {begin}"] = str(expr)
+    return texts
+
+
+def _shown(folds: Sequence[Fold]) -> Iterable[Fold]:
+    """Yield folds, and show on stderr how many are done and what time is left."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(folds, "walk_forward", console=Console(stderr=True), transient=True)
