@@ -39,10 +39,23 @@ class Costs(Settings, frozen=True):
         on.
     fee_per_unit : float
         On top, quote currency per unit (per share).
-    min_fee : float
-        Least fee of one order, quote currency.
+    fee_per_order : float
+        On top, quote currency, with the first fill of an order.
+    min_fee, max_fee : float
+        Least and largest fee of one order, quote currency. No `max_fee`: there is none.
+    fee_step : float
+        Fees are rounded to whole steps, such as 0.01, quote currency; half a step is rounded up.
+        0: they are not rounded.
+    fee_in : {"quote", "coin"}
+        ``coin``: the fee of a purchase of spot is taken from the units that come, as spot
+        exchanges for coins do. It is then fees in basis points alone.
     spread_bps : float
         Distance from bid to ask in basis points of the price. Whoever takes pays half of it.
+    quotes : {"none", "both", "ask", "bid"}
+        In place of a fixed spread, the columns ``ask`` and ``bid`` say what a taker's price is
+        worse by: a purchase by ``ask / close - 1``, a sale by ``1 - bid / close``, at least 0; at a
+        close those of its row, before it the last known. ``ask`` and ``bid`` alone: only purchases
+        or only sales. Orders of takers wait for the first quote.
     slippage_bps : float
         What a taker's price is worse by, in basis points.
     share_impact_bps : float
@@ -61,7 +74,12 @@ class Costs(Settings, frozen=True):
     fee_bps: Bps | None = None
     tiers: tuple[FeeTier, ...] = ()
     fee_per_unit: NonNegative = 0.0
+    fee_per_order: NonNegative = 0.0
     min_fee: NonNegative = 0.0
+    max_fee: NonNegative | None = None
+    fee_step: NonNegative = 0.0
+    fee_in: Literal["quote", "coin"] = "quote"
+    quotes: Literal["none", "both", "ask", "bid"] = "none"
     spread_bps: Bps = 0.0
     slippage_bps: Bps = 0.0
     share_impact_bps: Bps = 0.0
@@ -79,6 +97,23 @@ class Costs(Settings, frozen=True):
             raise ParameterError(
                 f"Costs(fee_bps={self.fee_bps:g}, tiers=...)",
                 rule="fees are either one for all or in tiers.",
+            )
+        if self.max_fee is not None and self.max_fee < self.min_fee:
+            raise ParameterError(
+                f"Costs(min_fee={self.min_fee:g}, max_fee={self.max_fee:g})",
+                rule="min_fee <= max_fee.",
+            )
+        money = (self.fee_per_unit, self.fee_per_order, self.min_fee, self.max_fee, self.fee_step)
+        if self.fee_in == "coin" and any(money):
+            raise ParameterError(
+                "Costs(fee_in='coin') with a fee in money",
+                rule="a fee taken from the units that come is a share of them.",
+                fix="Leave fee_per_unit, fee_per_order, min_fee, max_fee and fee_step out.",
+            )
+        if self.quotes != "none" and self.spread_bps:
+            raise ParameterError(
+                f"Costs(spread_bps={self.spread_bps:g}, quotes={self.quotes!r})",
+                rule="a spread is either fixed or in the columns bid and ask.",
             )
         if self.worst_bps >= 10_000:
             raise ParameterError(
@@ -112,11 +147,15 @@ class Execution(Settings, frozen=True):
         Largest share of a bar's volume that can be filled; the rest goes on with the next bar.
     delay : int
         Rows that an order is on its way, besides the one that decided it.
+    limits : {"touched", "traded_through"}
+        When a limit order that rests is filled: by a price at its limit, or only by one beyond it.
+        The second is what an order at the end of a long queue can count on.
     """
 
     path: Literal["pessimistic", "optimistic", "ohlc"] = "pessimistic"
     participation: Fraction | None = None
     delay: Annotated[int, Meta(ge=0)] = 0
+    limits: Literal["touched", "traded_through"] = "touched"
 
 
 class Margin(Settings, frozen=True):
@@ -174,6 +213,27 @@ class Financing(Settings, frozen=True):
     loan_bps: NonNegative = 0.0
     interest_bps: NonNegative = 0.0
     day_count: Literal[360, 365] = 365
+
+
+class Holding(Settings, frozen=True):
+    """Units of an asset that the account holds before the first row.
+
+    Parameters
+    ----------
+    qty : float
+        Units, below 0 for a short position.
+    price : float
+        Price at which they are taken over: the equity at the start and the profit count from it.
+        Usually the close before the first row.
+
+    Examples
+    --------
+    >>> RunSettings(cash=1_000, holdings={"AAPL": Holding(qty=10, price=180)}).holdings["AAPL"].qty
+    10.0
+    """
+
+    qty: Annotated[float, Meta(gt=-1e15, lt=1e15)]
+    price: Positive
 
 
 class Exits(Settings, frozen=True):
@@ -380,6 +440,16 @@ class RunSettings(Settings, frozen=True):
         Both belong to the first row that trades without them (the ex-date).
     currency : str, optional
         Quote currency of the account. Not given: the one that all assets share.
+    fractions : {"kept", "paid"}
+        What a split that leaves a fraction of a lot does with it: the position keeps it, or it is
+        paid out at the price after the split, without a fee (cash in lieu).
+    sizing : {"by_value", "at_fill"}
+        How a target's sale is sized: as many units as its value was at the close that decided it,
+        or as it is at the price of the fill. Purchases spend a value at the price of the fill in
+        both.
+    holdings : dict of str to Holding
+        What is held before the first row, by symbol, beside the cash. The equity at the start
+        includes it. Assets in another currency than the account's cannot be among them.
     conversions : dict of str to str
         For every other currency, the column that says what one unit of it is worth in the quote
         currency, such as ``{"EUR": "eurusd"}``.
@@ -403,7 +473,10 @@ class RunSettings(Settings, frozen=True):
     exits: Exits | None = None
     entry: Entry | None = None
     actions: Literal["none", "cash", "reinvest"] = "none"
+    fractions: Literal["kept", "paid"] = "kept"
+    sizing: Literal["by_value", "at_fill"] = "by_value"
     currency: str | None = None
+    holdings: dict[str, Holding] = {}  # noqa: RUF012
     conversions: dict[str, str] = {}  # noqa: RUF012
 
     def __post_init__(self) -> None:

@@ -40,6 +40,8 @@ INSTRUMENT = np.dtype(
         ("maker", "f8"),  # fee, fraction of traded value, below 0 a maker is paid
         ("taker", "f8"),  # fee, fraction of traded value
         ("multiplier", "f8"),  # currency per unit and point of price; inverse: face value
+        ("delisted", "i8"),  # 1: its listing has ended
+        ("payout", "f8"),  # price at which positions are closed then; NaN: the last close
     ]
 )
 
@@ -64,8 +66,15 @@ RULES = np.dtype(
         ("slippage", "f8"),  # half the spread and the fixed slippage, fraction of the price
         ("share_impact", "f8"),  # fraction of the price when trading a bar's whole volume
         ("root_impact", "f8"),  # fraction of the price when trading a bar's whole volume
+        ("quotes", "i8"),  # a Quotes code: whether takers pay the ask and get the bid
+        ("through", "i8"),  # 1: a resting limit order trades only past its limit
         ("unit_fee", "f8"),  # quote currency per unit
-        ("min_fee", "f8"),  # quote currency per order
+        ("order_fee", "f8"),  # quote currency per order, with its first fill
+        ("min_fee", "f8"),  # quote currency per order; -inf: none
+        ("max_fee", "f8"),  # quote currency per order; inf: none
+        ("fee_step", "f8"),  # fees are rounded to whole steps, quote currency; 0: they are not
+        ("fee_den", "f8"),  # power of ten that makes the step a whole number; 0: there is none
+        ("coin_fee", "i8"),  # 1: the fee of a purchase of spot is taken from the units that come
         ("margin", "i8"),  # 1: a margin account
         ("initial", "f8"),  # equity per value of positions; 1 in a cash account
         ("maintenance", "f8"),  # equity per value of positions
@@ -76,6 +85,9 @@ RULES = np.dtype(
         ("posts", "i8"),  # 1: there are postings or conversion rates
         ("daily", "i8"),  # 1: holding costs or earns
         ("actions", "i8"),  # an Actions code
+        ("in_lieu", "i8"),  # 1: fractions of a lot after a split are paid in cash
+        ("starts", "i8"),  # 1: something is held at the start
+        ("at_fill", "i8"),  # 1: a target's sale is sized at the price of its fill
         ("funds", "i8"),  # 1: there is funding
         ("converts", "i8"),  # 1: there are conversion rates
         ("exits", "i8"),  # 1: positions have protective orders
@@ -88,6 +100,14 @@ RULES = np.dtype(
         ("entry_ttl", "i8"),  # rows; 0: no limit
         ("entry_then", "i8"),  # an OnExpiry code
         ("entry_post_only", "i8"),  # 0 or 1
+    ]
+)
+
+#: What is held of one asset at the start.
+START = np.dtype(
+    [
+        ("qty", "f8"),  # units, negative when short
+        ("price", "f8"),  # at which they are taken over
     ]
 )
 
@@ -117,6 +137,8 @@ POSITION = np.dtype(
         ("out", "i8"),  # 1: left by an exit, stays out until its target changes
         ("chase", "i8"),  # 1: its next entry goes by market order
         ("room", "f8"),  # units that the current bar can still fill
+        ("over", "f8"),  # last known ask above the close, fraction of it
+        ("under", "f8"),  # last known bid below the close, fraction of it
     ]
 )
 
@@ -423,10 +445,45 @@ class InstrumentChange(msgspec.Struct, frozen=True):
         ns UTC; it counts from the first row on that ends after it.
     instrument : Instrument
         The whole instrument from then on.
+    delisted : bool
+        Whether its listing ends: orders are cancelled and positions closed, without a fee, before
+        that row's orders meet its bar. From then on it has no price.
+    payout : float, optional
+        Price per unit at which positions are closed then; 0 where holders get nothing. Not given:
+        the last close.
+
+    Raises
+    ------
+    ParameterError
+        A payout without an end of the listing, or one that is negative or not finite.
+
+    Examples
+    --------
+    >>> InstrumentChange(0, Instrument(symbol="DELL"), delisted=True, payout=13.75).payout
+    13.75
     """
 
     time: int
     instrument: Instrument
+    delisted: bool = False
+    payout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.payout is None:
+            return
+        if not self.delisted:
+            raise ParameterError(
+                f"InstrumentChange of {self.instrument.symbol!r}: payout={self.payout:g}",
+                rule="a payout is paid where a listing ends.",
+                fix="Set delisted=True, or leave the payout out.",
+            )
+        if not 0.0 <= self.payout < np.inf or (
+            self.payout == 0 and self.instrument.kind == "inverse"
+        ):
+            raise ParameterError(
+                f"InstrumentChange of {self.instrument.symbol!r}: payout={self.payout:g}",
+                rule="a payout is finite and at least 0; that of an inverse contract is above 0.",
+            )
 
 
 _LEAST_ZERO = (lambda x: 0.0 <= x < np.inf, "finite and at least 0")

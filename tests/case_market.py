@@ -10,6 +10,7 @@ from case_strategy import (
     SIGNALS,
     SLOTS,
     Case,
+    changes_of,
     columns_of,
     instruments_of,
     settings_of,
@@ -29,7 +30,8 @@ NUMBERS = {
     "take_profit": ("stop",),
     "trailing": ("trail", "frac"),
     "bracket": ("limit", "trail", "stop"),
-    "amend": ("limit", "stop"),
+    "amend": ("limit", "stop", "trail", "frac"),
+    "limit_if_touched": ("stop", "limit"),
 }
 
 
@@ -45,6 +47,7 @@ def market_of_case(case: Case) -> Market:
         settings_of(case),
         more,
         [_requests(columns, row) for row in range(len(case.bars))],
+        changes_of(case),
     )
 
 
@@ -55,7 +58,7 @@ def _requests(columns: Mapping[str, FloatArray], row: int) -> list[dict[str, Any
         action = ACTIONS[int(given["kind"])]
         if action:
             changes = action in ("amend", "cancel")
-            numbers = (given[name] for name in ("first", "second", "third"))
+            numbers = (given[name] for name in ("first", "second", "third", "fourth"))
             request = {
                 "action": action,
                 "asset": int(given["asset"]),

@@ -20,6 +20,7 @@ from alphalab.config import (
     Exits,
     FeeTier,
     Financing,
+    Holding,
     Limits,
     Margin,
     Rebalance,
@@ -29,7 +30,7 @@ from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
-from alphalab.types import FloatArray, Instrument, IntArray
+from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
 
 HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
@@ -59,6 +60,7 @@ class Market(NamedTuple):
     settings: RunSettings
     more: Mapping[str, FloatArray] = {}
     requests: Sequence[Sequence[dict[str, Any]]] = ()
+    changes: Sequence[InstrumentChange] = ()
 
     @property
     def columns(self) -> dict[str, FloatArray]:
@@ -70,7 +72,8 @@ class Market(NamedTuple):
         return Scripted() if self.requests else Given()
 
     def engine(self, capacity: int | None = None) -> Engine:
-        return Engine(self.strategy, self.instruments, self.settings, capacity=capacity)
+        more: dict[str, Any] = {"changes": self.changes, "capacity": capacity}
+        return Engine(self.strategy, self.instruments, self.settings, **more)
 
     def run(self, capacity: int | None = None) -> Block:
         return self.engine(capacity).push(self.time, self.columns)
@@ -139,7 +142,8 @@ def _with_everything(dice: Dice, market: Market) -> Market:
         unknown = known.cumsum(axis=0) == 0 if name == "funding" else ~known
         holes = unknown & np.array([[dice.happens(0.5)] * shape[1] for _ in range(shape[0])])
         more[name][holes] = np.nan
-    market = market._replace(more=more)
+    more |= _quotes(dice, market.close)
+    market = _with_a_past(dice, market._replace(more=more, changes=_delistings(dice, market)))
     if dice.happens(0.5):
         return market
     weights = market.weights
@@ -151,6 +155,35 @@ def _with_everything(dice: Dice, market: Market) -> Market:
         settings = structs.replace(settings, limits=limits)
     market = market._replace(weights=weights, settings=settings)
     return market._replace(requests=random_requests(dice.rng, market))
+
+
+def _with_a_past(dice: Dice, market: Market) -> Market:
+    """Let the account hold something before the first row."""
+    holdings = {}
+    for j, instrument in enumerate(market.instruments):
+        known = market.close[:, j][~np.isnan(market.close[:, j])]
+        if known.size and instrument.currency == "USD" and dice.happens(0.1):
+            price = float(known[0]) * dice.rng.choice([1.0, 0.9])
+            units = dice.rng.choice([0.3, -0.1]) * market.settings.cash
+            qty = units / unit_value(instrument, price)
+            holdings[instrument.symbol] = Holding(qty=min(qty, 1e14), price=price)
+    return market._replace(settings=structs.replace(market.settings, holdings=holdings))
+
+
+def _delistings(dice: Dice, market: Market) -> list[InstrumentChange]:
+    """Let the listings of a few assets end, some of them for a time."""
+    changes = []
+    for j, instrument in enumerate(market.instruments):
+        if dice.happens(0.08):
+            known = market.close[:, j][~np.isnan(market.close[:, j])]
+            payout = float(known[-1]) * 0.5 if known.size else None
+            time = int(dice.rng.choice(market.time.tolist()))
+            more = {"delisted": True, "payout": dice.some(0.5, payout)}
+            changes.append(InstrumentChange(time, instrument, **more))
+            if dice.happens(0.3):
+                again = time + int(market.time[-1] - market.time[0]) // 4 + 1
+                changes.append(InstrumentChange(again, instrument))
+    return changes
 
 
 # --- prices and what comes with them -------------------------------------------------------------
@@ -211,6 +244,19 @@ def _volumes(dice: Dice, market: Market) -> FloatArray:
             drawn = units * math.exp(dice.gauss()) * dice.some(0.05, 0.0, default=1.0)
             volume[row, j] = drawn if units < 1.0 or dice.happens(0.2) else round(drawn)
     return volume
+
+
+def _quotes(dice: Dice, close: FloatArray) -> dict[str, FloatArray]:
+    """Asks above and bids below the closes, some of them missing."""
+    missing = dice.rng.choice([0.0, 0.2])
+    quotes = {}
+    for name, side in (("ask", 1.0), ("bid", -1.0)):
+        half = [[0.003 * abs(dice.gauss()) for _ in row] for row in close]
+        quotes[name] = close * np.exp(side * np.array(half))
+        for row in quotes[name]:
+            if dice.happens(missing):
+                row[:] = math.nan
+    return quotes
 
 
 def unit_value(instrument: Instrument, price: float) -> float:
@@ -290,6 +336,7 @@ def _terms(dice: Dice, fill: str) -> dict[str, Any]:
             path=dice.rng.choice(["pessimistic", "optimistic", "ohlc"]),
             participation=participation,
             delay=dice.some(0.25, 1, 2, default=0) if fill == "next_open" else 0,
+            limits=dice.some(0.3, "traded_through", default="touched"),
         ),
         "margin": _margin(dice),
         "financing": Financing(
@@ -301,6 +348,8 @@ def _terms(dice: Dice, fill: str) -> dict[str, Any]:
         "exits": _exits(dice),
         "entry": _entry(dice),
         "actions": dice.rng.choice(["none", "cash", "reinvest"]),
+        "fractions": dice.rng.choice(["kept", "paid"]),
+        "sizing": dice.some(0.3, "at_fill", default="by_value"),
         "currency": "USD",
         "conversions": {"EUR": CONVERSION},
     }
@@ -314,12 +363,21 @@ def _costs(dice: Dice, has_room: bool) -> Costs:
             FeeTier(value=value, maker_bps=maker, taker_bps=taker)
             for value, maker, taker in ((0.0, 8.0, 12.0), (2e3, 4.0, 10.0), (2e5, -1.0, 5.0))
         )
+    in_coin = dice.happens(0.15)
+    in_money: dict[str, Any] = {
+        "fee_per_unit": dice.some(0.2, 0.005, 0.1, default=0.0),
+        "fee_per_order": dice.some(0.2, 0.5, 3.0, default=0.0),
+        "min_fee": dice.some(0.2, 1.0, 20.0, default=0.0),
+        "max_fee": dice.some(0.15, 20.0, 300.0),
+        "fee_step": dice.some(0.15, 0.01, 1.0, default=0.0),
+    }
+    quotes = dice.some(0.2, "both", "ask", "bid", default="none")
     return Costs(
         fee_bps=fee_bps,
         tiers=tiers,
-        fee_per_unit=dice.some(0.2, 0.005, 0.1, default=0.0),
-        min_fee=dice.some(0.2, 1.0, 20.0, default=0.0),
-        spread_bps=dice.some(0.4, 2.0, 30.0, default=0.0),
+        **({"fee_in": "coin"} if in_coin else in_money),
+        quotes=quotes,
+        spread_bps=dice.some(0.4, 2.0, 30.0, default=0.0) if quotes == "none" else 0.0,
         slippage_bps=dice.some(0.4, 1.0, 50.0, default=0.0),
         share_impact_bps=dice.some(0.3, 1000.0, default=0.0) if has_room else 0.0,
         root_impact_bps=dice.some(0.3, 100.0, 2000.0, default=0.0) if has_room else 0.0,

@@ -34,13 +34,20 @@ class NaiveAccount:
         self.ledger: list[dict[str, float]] = []
         self.qty: list[list[float]] = []
         self.targets: list[list[float]] = []
-        self.peak = settings.cash
+        self.peak = self.books.equity
         self.locked = ""
         self.flat_day: int | None = None
 
     def push(self, rows: Iterable[Row]) -> NaiveAccount:
         for row in rows:
+            self.diary.time = row.time
+            if self.diary.row == 0:
+                for asset in self.assets:
+                    self.venue.take_over(asset)
+                self.books.purse.turnover = self.books.purse.traded_today = 0.0
             self.books.begin(row)
+            for asset in self.assets:
+                self.venue.end_listing(asset, row.ended[asset.index])
             self.venue.meet_bar(row)
             self.liquidate_inside(row)
             self.liquidate_at_marks()
@@ -135,14 +142,9 @@ class NaiveAccount:
 
     def close_by_force(self, asset: Asset, price: float, share: float) -> None:
         units, side = abs(asset.held), -1 if asset.held > 0.0 else 1
-        common = dict(origin="VENUE", type="MARKET", side=side, sizing="CLOSE")
-        order = self.venue.new_order(asset, -1, **common)
-        self.venue.remove(asset, order)
         size, rate = units * asset.unit(price), self.books.fee_rate(asset, taker=True)
         fee = size * rate + units * self.settings.costs.fee_per_unit
-        self.books.trade(asset, side * units, price, fee, order)
-        order.filled = units
-        self.venue.tell(order, "FILLED", "LIQUIDATED")
+        self.venue.force(asset, side * units, price, fee, "LIQUIDATED")
         if share > 0.0:
             self.books.post(asset, "LIQUIDATION", side * units, share, -(size * share))
         asset.out = True
@@ -343,7 +345,9 @@ class NaiveAccount:
             asset.is_unmet = True
             return self.place(asset, **self.closing(asset))
         fields: dict[str, Any] = dict(side=1, sizing="BUY_VALUE", value=value)
-        if value < 0.0:
+        if value < 0.0 and self.settings.sizing == "at_fill":
+            fields = dict(side=-1, sizing="SELL_VALUE", value=value, reduce_only=reduces)
+        elif value < 0.0:
             fields = dict(side=-1, sizing="SELL_QTY", qty=-value / asset.unit(asset.mark))
         if self.settings.entry and not reduces and not asset.chase:
             fields |= self.entry(asset, fields["side"])

@@ -16,11 +16,13 @@ import order_cases
 import pytest
 import refusal_cases
 import target_cases
+import venue_cases
 from case_strategy import (
     ORDINARY,
     Case,
     Narrow,
     Scripted,
+    changes_of,
     columns_of,
     instruments_of,
     settings_of,
@@ -50,13 +52,14 @@ nojit = pytest.mark.nojit
 
 CASES = [
     *(*order_cases.CASES, *life_cases.CASES, *exit_cases.CASES, *refusal_cases.CASES),
-    *(*money_cases.CASES, *holding_cases.CASES, *target_cases.CASES),
+    *(*money_cases.CASES, *holding_cases.CASES, *target_cases.CASES, *venue_cases.CASES),
 ]
 
 
 def engine_of(case: Case, capacity: int | None = None) -> Engine:
     strategy = Narrow() if case.narrow else Scripted()
-    return Engine(strategy, instruments_of(case), settings_of(case), capacity=capacity)
+    assets, settings, changes = instruments_of(case), settings_of(case), changes_of(case)
+    return Engine(strategy, assets, settings, changes=changes, capacity=capacity)
 
 
 def ran(case: Case) -> Block:

@@ -15,6 +15,8 @@ from alphalab.core.rules import (
     instrument_records,
     periods,
     rule_records,
+    start_equity,
+    start_records,
     tier_records,
 )
 from alphalab.core.strategy import Strategy
@@ -105,7 +107,9 @@ class Accounts:
         self.tiers: Any = np.array(tiers)[which]
         self.instruments: Any = np.array(assets)[which]
         self.groups = np.array(groups)[which]
-        cash = np.array([settings.cash for _, settings in columns])
+        self.starts = np.concatenate([start_records(s, instruments) for s in different.values()])
+        self.starts = self.starts.reshape(-1, n_assets)[which]
+        cash = np.array([start_equity(settings, instruments) for _, settings in columns])
         self.accounts = _opened(cash)
         self.positions = _flat(n, n_assets)
         self.orders: Any = np.zeros((n, n_assets, shape.places), ORDER)
@@ -119,9 +123,17 @@ class Accounts:
             self.figures[name] = cash
         self.equity[:, 0] = cash
 
-    def change(self, instruments: Sequence[Instrument]) -> None:
-        """Go on with other ticks, lots, minimum values and fees."""
-        records = [instrument_records(instruments, costs) for costs in self._costs]
+    def change(self, instruments: Sequence[Instrument], ended: Mapping[int, float]) -> None:
+        """Go on with other ticks, lots, minimum values and fees, and without what was delisted.
+
+        Parameters
+        ----------
+        instruments : sequence of Instrument
+        ended : mapping of int to float
+            Places of the assets whose listing has ended, and the price that is paid for them; NaN:
+            the last close.
+        """
+        records = [instrument_records(instruments, costs, ended) for costs in self._costs]
         self.instruments[...] = np.array(records)[self._which]
 
     @property
@@ -144,7 +156,7 @@ class Accounts:
     def arguments(self, columns: slice, room: Room) -> tuple[Any, ...]:
         """Return what the drivers take of some columns: books, logs, tallies."""
         books = (
-            *(self.rules, self.tiers, self.instruments, self.groups),
+            *(self.rules, self.tiers, self.instruments, self.groups, self.starts),
             *(self.accounts, self.positions, self.orders, self.traded),
         )
         trips = self.trips[columns]
@@ -276,4 +288,6 @@ def _flat(n_columns: int, n_assets: int) -> Any:
         positions[name] = -1
     positions["rate"] = 1.0
     positions["room"] = np.inf
+    for name in ("over", "under"):
+        positions[name] = np.nan
     return positions

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from alphalab.config import RunSettings
-from alphalab.core.rules import foreign, quote_currency
+from alphalab.core.rules import foreign, quote_currency, start_equity
 from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import group_codes
@@ -42,6 +42,28 @@ def check_assets(
                 rule="every other currency has a column that says what it is worth.",
                 fix=f"Set conversions={{{instrument.currency!r}: 'name of the column'}}.",
             )
+    _check_holdings(instruments, settings)
+
+
+def _check_holdings(instruments: Sequence[Instrument], settings: RunSettings) -> None:
+    """Refuse holdings of unknown assets or in other currencies, and an account that begins at 0."""
+    known = {instrument.symbol: instrument for instrument in instruments}
+    abroad = foreign(settings, instruments)
+    for symbol in settings.holdings:
+        if symbol not in known:
+            raise UnknownNameError("symbol", symbol, known)
+        if symbol in abroad:
+            raise ParameterError(
+                f"holdings of {symbol!r}, which is in {known[symbol].currency}",
+                rule="what is held before the first row is in the currency of the account.",
+                fix="Run an account in that currency, or buy the asset in the first row.",
+            )
+    equity = start_equity(settings, instruments)
+    if not equity > 0:
+        raise ParameterError(
+            f"cash={settings.cash:g} and holdings are worth {equity:g} together",
+            rule="the equity at the start is above 0.",
+        )
 
 
 def check_weights(

@@ -217,7 +217,7 @@ class Columns:
         for rows, state in self._timeline.spans(time, self.capacity):
             if state != self._state:
                 for accounts in self._accounts:
-                    accounts.change(self._timeline.states[state])
+                    accounts.change(self._timeline.states[state], self._timeline.ended[state])
                 self._state = state
             self._step(rows, time, columns)
 

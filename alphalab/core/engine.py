@@ -184,7 +184,7 @@ class Engine:
         logs: list[list[NDArray[np.uint8]]] = [[] for _ in LOGS]
         for rows, state in self._timeline.spans(time, self.capacity):
             if state != self._state:
-                self._accounts.change(self._timeline.states[state])
+                self._accounts.change(self._timeline.states[state], self._timeline.ended[state])
                 self._state = state
             self._step(rows, time, columns, block, logs)
         self._within_push = False

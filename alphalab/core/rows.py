@@ -17,6 +17,8 @@ _REMEDIES = {
     "funding": "Add it with bars.with_funding(...), or set funding_hours=0.",
     "split": 'Add it with bars.with_actions(...), or run with actions="none".',
     "dividend": 'Add it with bars.with_actions(...), or run with actions="none".',
+    "bid": 'Add it with bars.with_columns({"bid": ...}), or run with Costs(quotes="none").',
+    "ask": 'Add it with bars.with_columns({"ask": ...}), or run with Costs(quotes="none").',
     "volume": "Run without execution=al.Execution(participation=...).",
 }
 
@@ -32,6 +34,10 @@ def market_columns(
         names.append("volume")
     if any(instrument.funding_hours for instrument in instruments):
         names.append("funding")
+    if settings.costs.quotes in ("both", "bid"):
+        names.append("bid")
+    if settings.costs.quotes in ("both", "ask"):
+        names.append("ask")
     if settings.actions != "none":
         names += ["split", "dividend"]
     return tuple(names)
@@ -63,7 +69,7 @@ def check_rows(
                 rule=f"a column has one value per row and asset: {shape}.",
             )
     check = _Cells(instruments, time)
-    for name in ("open", "high", "low", "close"):
+    for name in ("open", "high", "low", "close", "bid", "ask"):
         if name in names:
             x = columns[name]
             check.refuse(name, x, (x <= 0.0) | (x == np.inf), "a price is finite and above 0")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Rebalancing
+from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Quotes, Rebalancing
 from alphalab.config import Costs, RunSettings
-from alphalab.types import INSTRUMENT, RULES, TIER, Instrument, IntArray, Records
+from alphalab.types import INSTRUMENT, RULES, START, TIER, Instrument, IntArray, Records
 
+_NONE: Mapping[int, float] = MappingProxyType({})
 _LARGEST_STEP = 1e9  # as a whole number: a million of them are still exact in a float
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _LIMITS = ("net", "weight", "group_gross", "drawdown", "daily_loss", "order")
@@ -50,8 +52,15 @@ def _set_execution(rules: dict[str, float], settings: RunSettings) -> None:
     rules["slippage"] = (costs.spread_bps / 2 + costs.slippage_bps) / 1e4
     rules["share_impact"] = costs.share_impact_bps / 1e4
     rules["root_impact"] = costs.root_impact_bps / 1e4
+    rules["quotes"] = Quotes[costs.quotes.upper()]
+    rules["through"] = execution.limits == "traded_through"
     rules["unit_fee"] = costs.fee_per_unit
-    rules["min_fee"] = costs.min_fee
+    rules["order_fee"] = costs.fee_per_order
+    rules["min_fee"] = costs.min_fee or -np.inf
+    rules["max_fee"] = np.inf if costs.max_fee is None else costs.max_fee
+    rules["fee_step"] = costs.fee_step
+    rules["fee_den"] = _ten_power(costs.fee_step)
+    rules["coin_fee"] = costs.fee_in == "coin"
 
 
 def _set_money(
@@ -67,6 +76,9 @@ def _set_money(
         rules[name] = getattr(financing, f"{name}_bps") / 1e4 / financing.day_count
     rules["daily"] = any(rules[name] for name in holding)
     rules["actions"] = Actions[settings.actions.upper()]
+    rules["in_lieu"] = settings.fractions == "paid"
+    rules["starts"] = bool(settings.holdings)
+    rules["at_fill"] = settings.sizing == "at_fill"
     rules["funds"] = any(instrument.funding_hours > 0 for instrument in instruments)
     rules["converts"] = bool(foreign(settings, instruments))
     rules["posts"] = any(rules[name] for name in ("daily", "funds", "converts", "actions"))
@@ -102,8 +114,13 @@ def foreign(settings: RunSettings, instruments: Sequence[Instrument]) -> dict[st
     }
 
 
-def instrument_records(instruments: Sequence[Instrument], costs: Costs) -> Records:
-    """Return the instruments as the kernels see them; a fee for all overrides their own."""
+def instrument_records(
+    instruments: Sequence[Instrument], costs: Costs, ended: Mapping[int, float] = _NONE
+) -> Records:
+    """Return the instruments as the kernels see them; a fee for all overrides their own.
+
+    `ended` are the places of assets whose listing has ended, and what is paid for them.
+    """
     records: Any = np.zeros(len(instruments), INSTRUMENT)
     for record, instrument in zip(records, instruments, strict=True):
         record["kind"] = Kind[instrument.kind.upper()]
@@ -114,6 +131,8 @@ def instrument_records(instruments: Sequence[Instrument], costs: Costs) -> Recor
         for name in ("maker", "taker"):
             own = getattr(instrument, f"{name}_bps")
             record[name] = (own if costs.fee_bps is None else costs.fee_bps) / 1e4
+    for place, payout in ended.items():
+        records[place]["delisted"], records[place]["payout"] = 1, payout
     return records  # type: ignore[no-any-return]
 
 
@@ -127,6 +146,25 @@ def _ten_power(step: float) -> float:
     """
     digits = max(-int(Decimal(repr(step)).normalize().as_tuple().exponent), 0)
     return 10.0**digits if step * 10.0**digits < _LARGEST_STEP else 0.0
+
+
+def start_records(settings: RunSettings, instruments: Sequence[Instrument]) -> Records:
+    """Return what is held at the start, one record per asset."""
+    records: Any = np.zeros(len(instruments), START)
+    for record, instrument in zip(records, instruments, strict=True):
+        holding = settings.holdings.get(instrument.symbol)
+        if holding is not None:
+            record["qty"], record["price"] = holding.qty, holding.price
+    return records  # type: ignore[no-any-return]
+
+
+def start_equity(settings: RunSettings, instruments: Sequence[Instrument]) -> float:
+    """Return cash and value of what is held before the first row, quote currency."""
+    return settings.cash + sum(
+        settings.holdings[i.symbol].qty * settings.holdings[i.symbol].price * i.multiplier
+        for i in instruments
+        if i.symbol in settings.holdings and i.kind == "spot"
+    )
 
 
 def tier_records(costs: Costs) -> Records:

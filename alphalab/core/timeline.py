@@ -29,6 +29,9 @@ class Timeline:
     ----------
     states : tuple of tuple of Instrument
         The instruments before the first change, after it, ...
+    ended : tuple of dict of int to float
+        For each state, the places of the assets whose listing has ended, and the price at which
+        positions in them are closed; NaN: the last close.
     times : ndarray of int64
         When each state but the first begins, ns UTC, increasing.
 
@@ -59,14 +62,19 @@ class Timeline:
                 raise UnknownNameError("symbol", change.instrument.symbol, places)
             _check(instruments[places[change.instrument.symbol]], change)
         self.times = np.unique(np.array([change.time for change in changes], np.int64))
-        states = [tuple(instruments)]
+        states, ended = [tuple(instruments)], [dict[int, float]()]
         for time in self.times:
-            now = list(states[-1])
+            now, gone = list(states[-1]), dict(ended[-1])
             for change in changes:
                 if change.time == time:
-                    now[places[change.instrument.symbol]] = change.instrument
+                    place = places[change.instrument.symbol]
+                    now[place] = change.instrument
+                    gone.pop(place, None)
+                    if change.delisted:
+                        gone[place] = np.nan if change.payout is None else change.payout
             states.append(tuple(now))
-        self.states = tuple(states)
+            ended.append(gone)
+        self.states, self.ended = tuple(states), tuple(ended)
 
     def spans(self, time: IntArray, most: int) -> Iterator[tuple[slice, int]]:
         """Yield rows between which nothing changes, and the place of their state.

@@ -49,6 +49,7 @@ from alphalab.types import (
     REFUSAL,
     REQUEST,
     RULES,
+    START,
     TALLY,
     TIER,
     TRIP_SO_FAR,
@@ -79,7 +80,7 @@ def keep(books, tally, recording, ledger, qty, changes):
 
 
 def _run_weights(
-    rules, tiers, instruments, groups, accounts, positions, orders, traded,
+    rules, tiers, instruments, groups, starts, accounts, positions, orders, traded,
     fills, refusals, events, postings, ambiguities, counts,
     saved_account, saved_position, saved_orders, saved_traded,
     figures, equity, equity_bits, scratch, trips, trip_bits, fill_bits, words,
@@ -88,7 +89,7 @@ def _run_weights(
     """Push rows whose targets are known."""
     for c in range(accounts.size):
         books = Books(
-            rules[c], tiers[c], instruments[c], groups[c],
+            rules[c], tiers[c], instruments[c], groups[c], starts[c],
             accounts[c : c + 1], accounts[c], positions[c], orders[c], traded[c],
             fills, refusals, events, postings, ambiguities, counts,
             saved_account, saved_position, saved_orders, saved_traded,
@@ -125,7 +126,7 @@ def _run_weights(
 
 
 def _run_decide(
-    rules, tiers, instruments, groups, accounts, positions, orders, traded,
+    rules, tiers, instruments, groups, starts, accounts, positions, orders, traded,
     fills, refusals, events, postings, ambiguities, counts,
     saved_account, saved_position, saved_orders, saved_traded,
     figures, equity, equity_bits, scratch, trips, trip_bits, fill_bits, words,
@@ -139,7 +140,7 @@ def _run_decide(
     sends = orders.shape[2] > FIRST_EXPLICIT
     for c in range(accounts.size):
         books = Books(
-            rules[c], tiers[c], instruments[c], groups[c],
+            rules[c], tiers[c], instruments[c], groups[c], starts[c],
             accounts[c : c + 1], accounts[c], positions[c], orders[c], traded[c],
             fills, refusals, events, postings, ambiguities, counts,
             saved_account, saved_position, saved_orders, saved_traded,
@@ -204,6 +205,7 @@ _VIEW = numba.types.NamedTuple(
 )
 _COLUMNS = (
     *(_records(RULES), _records(TIER, 2), _records(INSTRUMENT, 2), _array(int64, 2)),
+    _records(START, 2),
     *(_records(ACCOUNT), _records(POSITION, 2), _records(ORDER, 3), _TABLE),
 )
 _LOGS = (

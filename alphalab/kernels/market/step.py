@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import CLOSE_COLUMN, row_of
+from alphalab.kernels.market.forced import close_delisted, take_over
 from alphalab.kernels.market.gate import gate
 from alphalab.kernels.market.liquidation import liquidate
-from alphalab.kernels.market.matching import AT_CLOSE, ON_THE_WAY, give_room, meet_bar
+from alphalab.kernels.market.matching import give_room, meet_bar, meet_own_close, take_quotes
 from alphalab.kernels.market.money import SPOT, profit, unit_value
 from alphalab.kernels.market.postings import post_due, turn_tiers
 from alphalab.kernels.market.rebalance import close_old, rebalance
@@ -54,7 +55,7 @@ def start_row(books, on, bars, t, time):
 def mark_asset(books, j, close):
     """Take in an asset's close; return the size of its position, what it adds, and its profit."""
     position = books.positions[j]
-    if close == close:
+    if close == close and books.instruments[j]["delisted"] == 0:
         position["mark"] = close
     qty = position["qty"]
     if qty == 0.0:
@@ -105,18 +106,25 @@ def check_margin(books, bars, t, ledger):
 @jit_apart
 def fill_at_close(books, bars, t, ledger):
     """Fill what was decided on the row at its own close."""
-    meet_bar(books, bars, t, AT_CLOSE)
+    meet_own_close(books, bars, t)
     mark(books, bars[CLOSE_COLUMN, t], ledger)
 
 
 @jit
 def before_decision(books, on, bars, t, time, ledger):
     """Take the row up to the point where a strategy may look at it."""
+    if books.rules["starts"] == 1 and books.account["row"] == 0:
+        books.account["time"] = time
+        take_over(books)
     start_row(books, on, bars, t, time)
+    if on.delists:
+        close_delisted(books)
     if on.participates:
         give_room(books, bars, t)
     if books.account["waiting"] > 0:
-        meet_bar(books, bars, t, ON_THE_WAY)
+        meet_bar(books, on, bars, t)
+    elif on.quotes:
+        take_quotes(books, bars, t)
     mark(books, bars[CLOSE_COLUMN, t], ledger)
     if on.margin and ledger["gross"] > 0.0:
         check_margin(books, bars, t, ledger)
