@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from lean_factors import actions_from_factors
 
 from alphalab.data.clock.times import iso
 from alphalab.data.ingest.ingest import Ingested, ingest
 from alphalab.data.load import load
 from alphalab.data.store.store import Store
-from alphalab.errors import DataError, InputError
+from alphalab.errors import InputError
 
 
 @pytest.fixture
@@ -170,16 +171,15 @@ def test_real_trades_and_fundings(shared_data: Path, store: Store) -> None:
     assert (rates["time"].astype("M8[ns, UTC]") == expected["time"]).all()
 
 
-def test_real_factors_become_splits_and_dividends(shared_data: Path, store: Store) -> None:
-    factors = shared_data / "us_equity_factors.parquet"
-    lean: dict[str, Any] = {"venue": "lean", "interval": "1d", "store": store}
-    with pytest.raises(DataError, match=r"no bars of AAPL, IBM, QQQ, SPY at lean/1d\n.*first"):
-        ingest(factors, kind="factors", **lean)
+def test_real_splits_and_dividends(shared_data: Path, store: Store) -> None:
+    raw = pd.read_parquet(shared_data / "us_equity_daily_raw.parquet")
+    factors = pd.read_parquet(shared_data / "us_equity_factors.parquet")
+    closes = raw.pivot(index="time", columns="symbol", values="close")
     session = {"label": "session", "calendar": "XNYS"}
-    ingest(shared_data / "us_equity_daily_raw.parquet", mapping=session, **lean)
-    done = ingest(factors, kind="factors", mapping={"calendar": "XNYS"}, **lean)
+    ingest(raw, mapping=session, venue="lean", interval="1d", store=store)
+    events = actions_from_factors(factors, closes)
+    done = ingest(events, kind="actions", venue="lean", store=store)
     assert done.written[0].n_new == store.read("actions").num_rows == 271
-    assert store.history("actions")[0].record["bars"] == 0
     splits = store.read("actions", where={"symbol": "AAPL"}).to_pandas().dropna(subset="split")
     assert dict(zip(splits["time"].dt.strftime("%Y-%m-%d"), splits["split"], strict=True)) == {
         "2000-06-21": 2,
@@ -191,13 +191,6 @@ def test_real_factors_become_splits_and_dividends(shared_data: Path, store: Stor
     row = int(np.flatnonzero(bars["split"][:, 0] == 7)[0])
     assert iso(bars.time[row]) == "2014-06-09T20:00:00Z"
     assert bars.close[row - 1, 0] == 645.57 and bars.close[row, 0] == 93.70
-
-
-def test_factors_do_not_go_with_bars_at_midnight(shared_data: Path, store: Store) -> None:
-    lean: dict[str, Any] = {"venue": "lean", "interval": "1d", "store": store}
-    ingest(shared_data / "us_equity_daily_raw.parquet", mapping={"label": "close"}, **lean)
-    with pytest.raises(DataError, match=r"close at midnight UTC\n.*label='session'"):
-        ingest(shared_data / "us_equity_factors.parquet", kind="factors", **lean)
 
 
 def test_real_candles_close_when_they_close(shared_data: Path, store: Store) -> None:

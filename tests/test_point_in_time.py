@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lean_factors import actions_from_factors
 from test_panel import actions, day, rows, series
 
 import alphalab as al
 from alphalab.data.load import load
-from alphalab.data.panel.adjust import actions_from_factors
 from alphalab.data.panel.universe import Universe
 from alphalab.data.samples.datasets import session_closes
 from alphalab.data.store.store import Store

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,15 +15,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lean_factors import actions_from_factors
 from quality_cases import (
-    DAY,
     FAULTS,
     HOUR,
     PRICES,
     counts,
     halved,
     put,
-    rows_at,
     scaled,
     sound,
     walk,
@@ -108,28 +106,6 @@ def test_rows_without_any_volume_need_a_closer_ratio() -> None:
     near, far = (scaled(plain, slice(600, None), by, PRICES) for by in (0.5, 0.46))
     assert counts(check(near)) == {"splits": 1, "volume_unknown": 1000}
     assert counts(check(far)) == {"jumps": 1, "volume_unknown": 1000}
-
-
-def test_a_symbol_that_goes_on_under_another_name() -> None:
-    first = rows_at(np.arange(1, 301) * HOUR, "FB")
-    rest = rows_at(np.arange(301, 601) * HOUR, "META")
-    close = float(first.columns["close"][-1])
-    ratio = close / float(rest.columns["open"][0])
-    both = Rows(
-        np.concatenate((first.time, rest.time)),
-        ("FB", "META", "OTHER"),
-        np.repeat([0, 1], 300),
-        {
-            name: np.concatenate((first.columns[name], rest.columns[name] * ratio))
-            for name in first.columns
-        },
-        np.arange(600),
-    )
-    (finding,) = (f for f in check(both).findings if f.rule == "renamed")
-    assert (finding.symbol, finding.count) == ("META", 1)
-    assert "FB ends at 1970-01-13T12:00:00Z" in finding.message
-    apart = replace(both, time=np.where(both.symbol == 1, both.time + 9 * DAY, both.time))
-    assert "renamed" not in counts(check(apart))
 
 
 def test_what_all_symbols_share_is_said_once() -> None:
@@ -279,7 +255,9 @@ def test_real_splits_are_found_and_crashes_are_not(shared_data: Path) -> None:
     gap = next(f for f in verdict.findings if f.rule == "gaps")
     assert (gap.symbol, gap.count) == ("QQQ", 1588)
     assert "label" in counts(verdict)
-    known = check(file, calendar="XNYS", actions=shared_data / "us_equity_factors.parquet")
+    factors = pd.read_parquet(shared_data / "us_equity_factors.parquet")
+    closes = pd.read_parquet(file).pivot(index="time", columns="symbol", values="close")
+    known = check(file, calendar="XNYS", actions=actions_from_factors(factors, closes))
     assert known.errors == ()
 
 

@@ -26,8 +26,8 @@ def check(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A data set, a file (of bars, trades, funding rates, splits or factors: told by"
-            " its columns), or an address (store:VENUE/INTERVAL/SYMBOL).",
+            help="A data set, a file (of bars, trades, funding rates or splits: told by its"
+            " columns), or an address (store:VENUE/INTERVAL/SYMBOL).",
             show_default=False,
         ),
     ],
@@ -37,7 +37,7 @@ def check(
         typer.Option(help="Length of the bars, such as 1h.", show_default="the usual step"),
     ] = None,
     actions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Splits, or factors, of the bars.")
+        Path | None, typer.Option(metavar="FILE", help="Splits and dividends of the bars.")
     ] = None,
     funding: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Funding rates of the bars.")

@@ -20,7 +20,6 @@ Kind = Literal[
     "trades",
     "funding",
     "actions",
-    "factors",
     "instruments",
     "observations",
     "universe",

@@ -13,7 +13,6 @@ import pyarrow as pa
 from alphalab.data.clock.times import duration_text, iso
 from alphalab.data.formats.files import read_table
 from alphalab.data.formats.schema import Mapping
-from alphalab.data.ingest.factors import actions_of_factors
 from alphalab.data.ingest.prepared import Prepared, Task, prepared_bars
 from alphalab.data.ingest.records import TEXTS, read_records
 from alphalab.data.ingest.repairs import STEPS, Repair
@@ -30,7 +29,7 @@ from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
 
 #: What a source can hold.
 KINDS = (
-    *("bars", "trades", "funding", "actions", "factors"),
+    *("bars", "trades", "funding", "actions"),
     *("instruments", "observations", "universe"),
 )
 _BY_NAME = ("observations", "universe")
@@ -94,10 +93,10 @@ def ingest(
         The path of a file, the name of a data set, or a table with one row for each bar, trade, ...
     venue, interval : str
         Where it was traded, and the length of the bars, such as ``"binance"`` and ``"1h"``. Bars
-        need both, factors are converted with the closes of these bars, others need the venue.
+        need both; trades, funding, actions and instruments need the venue.
     kind : str
-        What the rows are: bars, trades, funding, actions (splits and dividends), factors (those of
-        QuantConnect's Lean, which become actions), instruments, observations or universe.
+        What the rows are: bars, trades, funding, actions (splits and dividends), instruments,
+        observations or universe.
     name : str
         Of the observation or the universe, where the table has no column for it.
     mapping : Mapping, dict or path of a TOML file, optional
@@ -211,10 +210,10 @@ def _checked(kind: str, task: Task) -> Task:
             rule="what is traded is kept by venue.",
             fix="Give it, such as venue='binance' (--venue binance).",
         )
-    if not task.interval and kind in ("bars", "factors"):
+    if not task.interval and kind == "bars":
         raise ParameterError(
-            f"{kind} without interval",
-            rule="bars are kept by interval, and factors are converted with the closes of one.",
+            "bars without interval",
+            rule="a store keeps bars by venue and interval.",
             fix="Give it, such as interval='1h' (--interval 1h).",
         )
     for argument in ("repairs", "instrument"):
@@ -271,12 +270,6 @@ def _prepare(kind: str, given: Any, task: Task) -> list[Prepared]:
     if kind == "bars":
         return prepared_bars(given, task)
     table, where = _table(given, task.mapping)
-    if kind == "factors":
-        rows, version = actions_of_factors(
-            table, task.mapping, task.store, task.venue, task.interval, where
-        )
-        symbols = tuple(rows["symbol"].unique().to_pylist())
-        return [Prepared("actions", rows, {"bars": version}, symbols)]
     rows, notes = read_records(
         kind,
         table,

@@ -17,7 +17,7 @@ from alphalab.data.formats.labels import DATED
 from alphalab.data.formats.schema import Mapping
 from alphalab.data.ingest.advice import advice, repeated_hour
 from alphalab.data.ingest.intervals import check_interval, check_moments
-from alphalab.data.ingest.renames import names_there, successors
+from alphalab.data.ingest.renames import names_there
 from alphalab.data.ingest.repairs import Repair, repair
 from alphalab.data.ingest.stored import bars_table, instruments_table, known_instruments
 from alphalab.data.load import load
@@ -85,7 +85,7 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
             if one.n_rows
         ],
     }
-    notes = about_symbol + rows.notes + absent + successors(rows) + said
+    notes = about_symbol + rows.notes + absent + said
     return [Prepared("bars", table, record, rows.symbols, repairs, notes), *instruments]
 
 

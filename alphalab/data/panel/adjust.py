@@ -1,90 +1,14 @@
-"""Splits and dividends of adjusted data: from factors to events, from events to adjusted prices."""
+"""Prices adjusted for splits and dividends."""
 
 from __future__ import annotations
-
-from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alphalab.data.clock.times import iso
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rules import PRICES
-from alphalab.errors import DataError, UnknownNameError
+from alphalab.errors import DataError
 from alphalab.types import FloatArray
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-FACTORS = ("time", "symbol", "price_factor", "split_factor")
-
-# Files round factors to six or seven digits, and splits have small whole numbers.
-_ROUNDING = 1e-5
-_LARGEST = 20
-
-
-def actions_from_factors(factors: pd.DataFrame, closes: pd.DataFrame) -> pd.DataFrame:
-    """Return the splits and dividends that cumulative factors imply.
-
-    Parameters
-    ----------
-    factors : pandas.DataFrame
-        Columns time, symbol, price_factor and split_factor as QuantConnect's Lean writes them:
-        unadjusted prices times both are adjusted prices. A row's factors hold up to and including
-        its date, from the row before on. In the order of time for each symbol.
-    closes : pandas.DataFrame
-        Unadjusted closes: dates of sessions as the index, one column for each symbol; NaN: did not
-        trade. Of the same time zone, or without one, as the times of the factors.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns time (the ex-date: the first session in which other factors hold), symbol, split
-        (new units for an old one) and dividend (cash per unit after the split); NaN where there is
-        none. By symbol and time, as `Bars.with_actions` reads it.
-
-    Raises
-    ------
-    DataError
-        Times that are unsorted, a factor that is not above 0, or sessions after the last factors.
-    UnknownNameError
-        A column or a symbol that is missing.
-
-    Notes
-    -----
-    With C, the last close before the ex-date, and factors of price p and of splits s before and
-    from the ex-date on: split = s_from / s_before, dividend = C (1 - p_before / p_from) / split. A
-    ratio within 1e-5 of one of whole numbers, the smaller up to 20, is that ratio: factors rounded
-    to six digits make 6.999997 of 7. What happened while a symbol did not trade is one event.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> days = pd.to_datetime(["2014-06-06", "2014-06-09", "2014-08-06", "2014-08-07"])
-    >>> closes = pd.DataFrame({"AAPL": [645.57, 93.70, 94.97, 94.48]}, index=days)
-    >>> last = pd.Timestamp("2050-12-31")
-    >>> factors = pd.DataFrame({
-    ...     "time": [days[0], days[2], last],
-    ...     "symbol": "AAPL",
-    ...     "price_factor": [0.9011820, 0.9011820, 0.9056639],
-    ...     "split_factor": [0.0357143, 0.25, 0.25],
-    ... })
-    >>> actions_from_factors(factors, closes).round({"dividend": 3})
-            time symbol  split  dividend
-    0 2014-06-09   AAPL    7.0       NaN
-    1 2014-08-07   AAPL    NaN      0.47
-    """
-    import pandas as pd
-
-    for name in FACTORS:
-        if name not in factors.columns:
-            raise UnknownNameError("column of factors", name, map(str, factors.columns))
-    parts = []
-    for symbol, rows in factors.groupby("symbol", sort=True):
-        if symbol not in closes.columns:
-            raise UnknownNameError("symbol", str(symbol), map(str, closes.columns))
-        parts.append(_implied(str(symbol), rows, closes[symbol].dropna()))
-    return pd.concat(parts, ignore_index=True)
 
 
 def adjusted_columns(
@@ -173,45 +97,6 @@ def _check_share(bars: Bars, paid: FloatArray, share: FloatArray) -> None:
             f"{bars.symbols[asset]!r}: a dividend of {paid[row, asset]:g} in row {row} ({when})",
             rule="a dividend is below the price it is paid from.",
         )
-
-
-def _implied(symbol: str, rows: pd.DataFrame, closes: pd.Series) -> pd.DataFrame:
-    """Return the events of one symbol: where the factors of two sessions in succession differ."""
-    import pandas as pd
-
-    if not (rows["time"].is_monotonic_increasing and closes.index.is_monotonic_increasing):
-        raise DataError(f"{symbol!r}: times are unsorted", rule="times are increasing.")
-    place = rows["time"].searchsorted(closes.index, side="left")
-    if len(place) and place[-1] == len(rows):
-        raise DataError(
-            f"{symbol!r}: no factors from {rows['time'].iloc[-1]} on, and closes to "
-            f"{closes.index[-1]}",
-            rule="factors hold up to and including their date.",
-            fix="Add a row of a later date with what holds from there on, such as 1 and 1.",
-        )
-    values = rows[["price_factor", "split_factor"]].to_numpy(np.float64)
-    if not ((values > 0) & np.isfinite(values)).all():
-        raise DataError(f"{symbol!r}: a factor that is 0, negative or NaN", rule="factors are > 0.")
-    price, split = values[place].T
-    ratio = np.array([_simple(x) for x in split[1:] / split[:-1]])
-    paid = closes.to_numpy()[:-1] * (1 - price[:-1] / price[1:]) / ratio
-    is_split, is_dividend = split[1:] != split[:-1], price[1:] != price[:-1]
-    any_ = is_split | is_dividend
-    table = {
-        "time": closes.index[1:][any_],
-        "symbol": symbol,
-        "split": np.where(is_split, ratio, np.nan)[any_],
-        "dividend": np.where(is_dividend, paid, np.nan)[any_],
-    }
-    return pd.DataFrame(table)
-
-
-def _simple(ratio: float) -> float:
-    """Return the ratio of small whole numbers that was rounded, or the ratio itself."""
-    if ratio < 1:
-        return 1 / _simple(1 / ratio)
-    near = float(Fraction(ratio).limit_denominator(_LARGEST))
-    return near if abs(ratio - near) <= _ROUNDING * near else ratio
 
 
 def _close_before(close: FloatArray) -> FloatArray:

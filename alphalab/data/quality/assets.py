@@ -1,13 +1,12 @@
-"""Rules about assets: funding of contracts, and names that one asset has after another."""
+"""Rules about the funding of perpetual contracts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from alphalab.data.clock.times import NS_SECOND, iso
-from alphalab.data.ingest.renames import Life, successions
 from alphalab.data.quality.series import Hit, Series
 from alphalab.types import FloatArray, IntArray
 
@@ -87,30 +86,6 @@ def funding_of_rates(
             f"{iso(int(absent[0]) * step)}, the last that of {iso(int(absent[-1]) * step)}",
             int(absent.size),
             absent * step,
-        )
-
-
-def renamed(series: Sequence[Series], interval: int) -> Iterator[tuple[str, int, str]]:
-    """Yield symbols that go on where another ends: the new one, when, and what there is to say.
-
-    Parameters
-    ----------
-    series : sequence of Series
-        Of one table; those without rows are left out.
-    interval : int
-        Length of a bar, ns.
-    """
-    lives = [
-        Life(s.symbol, int(s.time[0]), float(s.open[0]), int(s.time[-1]), float(s.close[-1]))
-        for s in series
-        if s.n
-    ]
-    for old, new in successions(lives, interval):
-        yield (
-            new.symbol,
-            new.begin,
-            f"{old.symbol} ends at {iso(old.end)} with {old.close:.10g}, and "
-            f"{new.symbol} begins at {iso(new.begin)} with {new.open:.10g}",
         )
 
 

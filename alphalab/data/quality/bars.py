@@ -85,7 +85,6 @@ def check_bars(
     times = [s.time for s in done if s.n]
     start = min((int(time[0]) for time in times), default=None)
     end = max((int(time[-1]) for time in times), default=None)
-    report.pairs(assets.renamed(done, step))
     return Verdict(
         source=data.source,
         kind="bars",

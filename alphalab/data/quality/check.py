@@ -34,8 +34,7 @@ def check(
     ----------
     data : Bars, Rows, Events, str, Path, pandas.DataFrame or another table
         What to check. A table is one of bars, as `Bars.from_frame` reads it. A text is a data set,
-        the address of a store, or a file: of bars, trades, funding rates, splits and dividends, or
-        cumulative factors.
+        the address of a store, or a file: of bars, trades, funding rates, or splits and dividends.
     settings : QualitySettings, optional
         How grave each rule is, and its thresholds.
     calendar : str, optional
@@ -43,7 +42,7 @@ def check(
     interval : str, optional
         Length of a bar, such as ``"5m"``. Not given: the most frequent step between rows.
     actions : table, str or Path, optional
-        Splits of the bars, as `Bars.with_actions` takes them, or cumulative factors.
+        Splits of the bars, as `Bars.with_actions` takes them.
     funding : table, str or Path, optional
         Rates of the bars, as `Bars.with_funding` takes them.
     progress : bool
@@ -93,7 +92,7 @@ def check(
         return check_events(data, settings)
     splits = None
     if actions is not None:
-        splits = splits_in(read_events(actions, ("actions", "factors")), data.symbols)
+        splits = splits_in(read_events(actions, ("actions",)), data.symbols)
     verdict = check_bars(
         data,
         settings,

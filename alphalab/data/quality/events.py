@@ -1,4 +1,4 @@
-"""The check of what is no bar: trades, funding rates, splits and dividends, factors."""
+"""The check of what is no bar: trades, funding rates, splits and dividends."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_events(events: Events, settings: QualitySettings, funding_hours: float
                 once = s.take(cells.once(s))
                 _funding(once, funding_hours, report)
             else:
-                report.add(s, _factors(s) if events.kind == "factors" else _actions(s))
+                report.add(s, _actions(s))
     time = events.time
     return Verdict(
         source=events.source,
@@ -154,20 +154,6 @@ def _silences(s: Series) -> Iterator[Hit]:
             f"{iso(s.time[at - 1])} to row {s.number[at]} ({iso(s.time[at])})"
         )
         yield Hit("gaps", rows, text)
-
-
-def _factors(s: Series) -> Iterator[Hit]:
-    for name, values in s.columns.items():
-        yield from _not_above_0(s, name, values, np.isnan(values) | ~(values > 0))
-    price = s.columns["price_factor"]
-    back = 1 + np.flatnonzero(price[1:] < price[:-1] * (1 - 1e-5))
-    if back.size:
-        at = int(back[0])
-        text = (
-            f"price_factor falls {back.size:,} times, as if dividends were negative: first from "
-            f"{price[at - 1]:.8g} to {price[at]:.8g} in row {s.number[at]} ({iso(s.time[at])})"
-        )
-        yield Hit("inconsistent", back, text)
 
 
 def _actions(s: Series) -> Iterator[Hit]:

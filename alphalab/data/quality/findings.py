@@ -86,7 +86,7 @@ class Verdict:
     Attributes
     ----------
     source, kind : str
-        What was checked: ``bars``, ``trades``, ``funding`` or ``factors``.
+        What was checked: ``bars``, ``trades``, ``funding`` or ``actions``.
     n_rows : int
     symbols : tuple of str
     start, end : int or None

@@ -35,7 +35,6 @@ _AMOUNTS = ("amount", "qty", "quantity", "size", "volume")
 #: Kinds of tables besides bars: for each of our columns the names that it goes by. The number says
 #: how many of the first columns are required.
 _KINDS: dict[str, tuple[int, dict[str, tuple[str, ...]]]] = {
-    "factors": (2, {"price_factor": ("price_factor",), "split_factor": ("split_factor",)}),
     "trades": (2, {"price": ("price",), "amount": _AMOUNTS}),
     "funding": (1, {"rate": RATE_NAMES}),
     "actions": (0, {"split": ("split",), "dividend": ("dividend",)}),
@@ -48,7 +47,7 @@ class Events:
 
     Attributes
     ----------
-    kind : {"trades", "funding", "factors", "actions"}
+    kind : {"trades", "funding", "actions"}
     source : str
     symbols : tuple of str
     symbol : ndarray of shape (E,)
@@ -77,18 +76,13 @@ class Events:
             yield s, None if self.ids is None else self.ids[rows]
 
     def splits(self) -> dict[str, tuple[IntArray, FloatArray]]:
-        """Return times and ratios of the splits of each symbol, from actions or from factors."""
+        """Return times and ratios of the splits of each symbol."""
         found = {}
         for place, symbol in enumerate(self.symbols):
             rows = np.flatnonzero(self.symbol == place)
             rows = rows[np.argsort(self.time[rows], kind="stable")]
             time = self.time[rows]
-            if self.kind == "factors":  # a row's factors hold up to its date
-                factor = self.values["split_factor"][rows]
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    time, ratio = time[:-1], factor[1:] / factor[:-1]
-            else:
-                ratio = self.values.get("split", np.full(len(self.time), np.nan))[rows]
+            ratio = self.values.get("split", np.full(len(self.time), np.nan))[rows]
             real = (ratio > 0) & np.isfinite(ratio) & (ratio != 1)
             found[symbol] = time[real], ratio[real]
         return found
@@ -103,7 +97,7 @@ def read(
     ----------
     given : str
         A data set, the address of a store, or a file of bars, trades (price and amount), funding
-        rates, splits and dividends, or cumulative factors: told apart by their columns.
+        rates, or splits and dividends: told apart by their columns.
     mapping : Mapping, optional
         How a file is written.
     store : str, optional
@@ -147,8 +141,7 @@ def read(
         return _by_session(rows, mapping.calendar) if by_day else rows
     if not kind:
         raise DataError(
-            f"{path}: neither bars nor trades, funding, splits, dividends or factors; "
-            f"{columns.found}",
+            f"{path}: neither bars nor trades, funding, splits or dividends; {columns.found}",
             rule="bars have open, high, low and close; trades price and amount; funding a rate.",
             fix="Say which columns they are by --column OURS=THEIRS.",
         )

@@ -119,12 +119,6 @@ _RULES = (
     Rule("volume_spikes", "warning", "Volume far above its own level", _AT_SOURCE),
     Rule("volume_unknown", "info", "Volume that is not known", "Limits on participation need it."),
     Rule(
-        "renamed",
-        "warning",
-        "A symbol that goes on under another name",
-        "If it is the same asset, give it one name (--rename OLD=NEW).",
-    ),
-    Rule(
         "ids",
         "warning",
         "Numbers of trades that are left out",
@@ -143,10 +137,6 @@ ASKED: dict[str, tuple[str, ...]] = {
     "funding": (
         *("unsorted", "conflicting_duplicates", "duplicates", "missing_values"),
         *("funding", "off_grid", "outliers"),
-    ),
-    "factors": (
-        *("unsorted", "conflicting_duplicates", "duplicates"),
-        *("nonpositive", "inconsistent"),
     ),
     "actions": _OF_ROWS,
 }

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from alphalab.data.quality.findings import MOST_TIMES, Finding, ordered
 from alphalab.data.quality.registry import Severity
 from alphalab.data.quality.series import Hit, Series
@@ -41,16 +39,6 @@ class Report:
                     at=at[:MOST_TIMES].copy(),
                 )
             )
-
-    def pairs(self, found: Iterable[tuple[str, int, str]]) -> None:
-        """Add symbols that go on where another ends: the new one, when, what there is to say."""
-        severity = self._severity("renamed")
-        if severity is None:
-            return
-        for new, when, message in found:
-            at = np.array([when])
-            finding = Finding("renamed", severity, new, 1, when, when, (), f"{message}.", at)
-            self.findings.append(finding)
 
     def skip(self, rules: Iterable[str], symbol: str, why: str) -> None:
         """Remember that rules were not asked of a symbol, and why."""
