@@ -21,7 +21,7 @@ N = 1_000
 
 def sound(n: int = N) -> Rows:
     """Hourly bars of a market that never closes, from 01:00 on, without any fault."""
-    return Rows.of(synthetic(n, 1, seed=5, gap_frac=0.0))
+    return synthetic(n, 1, seed=5, gap_frac=0.0).to_rows()
 
 
 def with_columns(rows: Rows, **columns: Any) -> Rows:
@@ -147,4 +147,4 @@ def halved(n: int = 400, at: int = 200) -> Bars:
     """Daily bars with a split that nobody adjusted for."""
     rows = rows_at((19_000 + np.arange(n)) * DAY)
     rows = scaled(rows, slice(at, None), 0.5, PRICES, 2.0)
-    return replace(rows, source="split.csv").to_bars()
+    return Bars.from_rows(replace(rows, source="split.csv"))

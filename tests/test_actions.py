@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from builders import texts
 from lean_factors import actions_from_factors
 
 from alphalab.data.load import load
@@ -120,7 +121,7 @@ def test_all_prices_and_volumes_are_adjusted() -> None:
         np.testing.assert_allclose(adjusted[name][0, 0], before, rtol=1e-15)
         np.testing.assert_array_equal(adjusted[name][1], bars[name][1])
         np.testing.assert_array_equal(adjusted[name][:, 1], bars[name][:, 1])
-    assert "adjusted for splits and dividends as of 2024-01-03" in " ".join(adjusted.notes)
+    assert "adjusted for splits and dividends as of 2024-01-03" in " ".join(texts(adjusted))
     assert adjusted.id != bars.id
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import texts
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather
@@ -72,7 +73,7 @@ def test_instruments_are_replaced_or_changed() -> None:
     given = [Instrument(symbol="A", lot=1), Instrument(symbol="B", currency="EUR")]
     assert one.with_instruments(given).instruments == tuple(given)
     assert one.with_instruments(given, symbol="A", lot=2).instruments[0].lot == 2.0
-    assert (one.source, one.notes[0], one.close is bars.close) == ("here", "said", True)
+    assert (one.source, texts(one)[0], one.close is bars.close) == ("here", "said", True)
     assert len({bars.id, both.id, one.id}) == 3
     assert bars.with_instruments() == bars
 
@@ -140,8 +141,8 @@ def test_fundings_outside_the_bars_are_counted() -> None:
     frame = rates("2024-01-01T16:00", "2024-01-02T00:00", "2024-01-02T08:00")
     funded = bars.with_funding(frame)
     assert cells(funded["funding"]) == {0: 1e-4}
-    assert "2 of 3 fundings lie outside the bars: left out" in funded.notes
-    assert bars.with_funding(frame.iloc[1:2]).notes == bars.notes
+    assert "2 of 3 fundings lie outside the bars: left out" in texts(funded)
+    assert texts(bars.with_funding(frame.iloc[1:2])) == texts(bars)
 
 
 @given(
@@ -199,9 +200,9 @@ def test_fundings_that_are_refused() -> None:
     refused(call, rates("2024-01-02", rate=np.nan), "a rate of nan", "finite")
     refused(call, rates("2024-01-02", rate=np.inf), "a rate of inf")
     refused(call, rates("2024-01-02", symbol="P9"), "row 0: the bars have no symbol 'P9'", "P0")
-    refused(call, rates("2024-01-02").rename(columns={"time": "when"}), "no column time", "'when'")
-    refused(call, rates("2024-01-02")[["time"]], "no column funding_rate or funding or rate")
-    refused(call, rates("2024-01-02", rate=0.1, Rate=0.1), "could each be meant")
+    refused(call, rates("2024-01-02").rename(columns={"time": "when"}), "no time column", "'when'")
+    refused(call, rates("2024-01-02")[["time"]], "no column rate or funding_rate or funding")
+    refused(call, rates("2024-01-02", rate=0.1, Rate=0.1), "have one name")
     refused(call, rates("2024-01-02").astype({"funding_rate": "str"}), "'0.0001' is not a number")
     refused(call, [1, 2], "a list is not a table")
 
@@ -240,7 +241,7 @@ def test_real_fundings(shared_data: Path) -> None:
     bars = bars.with_instruments(kind="linear", funding_hours=8)
     path = shared_data / "xrp_perp_funding_8h.parquet"
     funded, frame = bars.with_funding(path), pd.read_parquet(path)
-    assert any("79 of 91 fundings lie outside the bars" in note for note in funded.notes)
+    assert any("79 of 91 fundings lie outside the bars" in note for note in texts(funded))
     known = cells(funded["funding"])
     assert list(known.values()) == frame["funding_rate"].tolist()[:12]
     assert [iso(funded.time[row] - 5 * MINUTE) for row in list(known)[:2]] == [
@@ -290,7 +291,7 @@ def test_an_asset_without_a_price_gets_it_with_its_next_one() -> None:
         assert cells(placed["dividend"], asset) == {row: 1.0}
         assert cells(placed["dividend"], 1 - asset) == {}
     late = bars.with_actions(actions("2024-01-08", dividend=1.0, symbol="B"))
-    assert "1 of 1 splits and dividends lie outside the bars: left out" in late.notes
+    assert "1 of 1 splits and dividends lie outside the bars: left out" in texts(late)
 
 
 def test_actions_outside_the_bars_are_counted() -> None:
@@ -300,9 +301,9 @@ def test_actions_outside_the_bars_are_counted() -> None:
     )
     placed = bars.with_actions(frame)
     assert cells(placed["dividend"]) == {1: 1.0}
-    assert "3 of 4 splits and dividends lie outside the bars: left out" in placed.notes
+    assert "3 of 4 splits and dividends lie outside the bars: left out" in texts(placed)
     none = bars.with_actions(frame.iloc[:0])
-    assert np.isnan(none["split"]).all() and none.notes == bars.notes
+    assert np.isnan(none["split"]).all() and texts(none) == texts(bars)
 
 
 def test_several_actions_in_one_row_become_one() -> None:
@@ -415,4 +416,4 @@ def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
     assert cells(bars.with_actions(actions)["split"]) == {1: 2.0}
     if layout == "wide":  # times that were changed since are in doubt again
         frame.index = frame.index + pd.Timedelta(days=1)
-        assert any(note.startswith("times are dates") for note in Bars.from_frame(frame).notes)
+        assert any(note.startswith("times are dates") for note in texts(Bars.from_frame(frame)))

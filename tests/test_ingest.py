@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
+from builders import texts
 from commands import IN_A_PROCESS, on_a_terminal
 from pyarrow import csv, feather, parquet
 
@@ -82,7 +83,7 @@ def test_what_a_version_remembers(tmp_path: Path, store: Store) -> None:
     path = hourly(tmp_path, 0, 4)
     path.write_text(path.read_text().replace("Z", "") + "2024-01-02T01:00,10,12,9,11,1\n")
     bring(path, store, repairs=["sort", "drop_duplicates"], mapping={"symbol": "BTC/USDT"})
-    notes = store.bars("x", "1h").notes
+    notes = texts(store.bars("x", "1h"))
     assert "times carry no zone: taken as UTC" in notes
     assert any("drop_duplicates: 1 of 5 rows" in note for note in notes)
     record = store.history("bars")[0].record
@@ -94,7 +95,7 @@ def test_what_a_version_remembers(tmp_path: Path, store: Store) -> None:
         "interval": "1h",
         "mapping": {"symbol": "BTC/USDT", "interval": "1h"},
         "symbols": ["BTC/USDT"],
-        "notes": ["times carry no zone: taken as UTC"],
+        "notes": [{"code": "no_zone", "text": "times carry no zone: taken as UTC"}],
         "repairs": [
             {"step": step, "rows": 1, "said": f"{step}: 1 of 5 rows, first row {row} ({at})"}
             for step, row, at in (
@@ -156,10 +157,10 @@ def test_a_symbol_that_goes_on_under_another_name(tmp_path: Path, store: Store) 
     ]
     path = tmp_path / "both.csv"
     path.write_text("symbol," + HEADER + "\n".join(lines) + "\n")
-    said = bring(path, store).notes[-1]
+    said = texts(bring(path, store))[-1]
     assert said.startswith("'FB' ends at 2024-01-02T04:00:00Z (close 11) and 'META' begins")
     done = bring(path, store, venue="y", mapping={"rename": {"FB": "META"}})
-    assert done.symbols == ("META",) and done.notes == ("symbol 'FB' was renamed 'META'",)
+    assert done.symbols == ("META",) and texts(done) == ("symbol 'FB' was renamed 'META'",)
     assert store.bars("y", "1h").n_rows == 10
 
 
@@ -342,7 +343,7 @@ def test_the_calendar_of_sessions_is_that_of_their_instruments(store: Store) -> 
     )
     session = {"label": "session", "calendar": "XNYS", "symbol": "SPX"}
     done = bring(days, store, interval="1d", mapping=session)
-    assert done.notes[-1] == "XNYS is kept as the calendar of these symbols"
+    assert texts(done)[-1] == "XNYS is kept as the calendar of these symbols"
     assert len(bring(days, store, interval="1d", mapping=session).written) == 1
     assert store.bars("x", "1d").instruments[0].calendar == "XNYS"
     other = {"calendar": "XNAS", "lot": 5}
@@ -358,7 +359,7 @@ def test_the_calendar_of_sessions_is_that_of_their_instruments(store: Store) -> 
         instrument={"lot": 5},
     )
     done = bring(days, store, interval="1d", mapping=session, venue="z", revise=True)
-    assert "--instrument calendar=XNYS" in done.notes[-1]
+    assert "--instrument calendar=XNYS" in texts(done)[-1]
 
 
 def test_what_is_said_of_many_files_is_said_once(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from builders import texts
 
 from alphalab.data.ingest.ingest import ingest
 from alphalab.data.load import load
@@ -126,10 +127,10 @@ def test_last_moments_are_no_closes(tmp_path: Path, store: Store, end: str, said
     error = refused(path, store)
     assert f"is {said} before the end of its 1h bar" in error.what
     assert "--label open -c time=open_time" in error.fix
-    assert "time is 'close_time' (close); 'open_time' is not used" in load(path).notes
+    assert "time is 'close_time' (close); 'open_time' is not used" in texts(load(path))
     done = ingest(path, venue="x", interval="1h", mapping={"label": "open"}, store=store)
     assert done.start == "2024-01-02T01:00:00Z"
-    assert "time is 'open_time' (open); 'close_time' is not used" in done.notes
+    assert "time is 'open_time' (open); 'close_time' is not used" in texts(done)
 
 
 def test_dates_and_times_of_day(tmp_path: Path, store: Store) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -15,6 +16,7 @@ from alphalab.data.clock.times import iso
 from alphalab.data.formats.schema import Mapping
 from alphalab.data.formats.zones import to_utc
 from alphalab.data.load import load
+from alphalab.data.panel.bars import Bars
 from alphalab.data.read_rows import read_rows
 from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError
 
@@ -123,8 +125,8 @@ def test_symbols_given_and_renamed(tmp_path: Path) -> None:
         header="time,symbol,open,high,low,close,volume\n",
     )
     rows = read_rows(written(tmp_path, two), Mapping(rename={"FB": "META"}))
-    assert rows.symbols == ("META",) and rows.to_bars().n_rows == 2
-    assert rows.notes == ("symbol 'FB' was renamed 'META'",)
+    assert rows.symbols == ("META",) and Bars.from_rows(rows).n_rows == 2
+    assert texts(rows) == ("symbol 'FB' was renamed 'META'",)
     refused(written(tmp_path, two), "names the symbols", symbol="X")
     with pytest.raises(UnknownNameError, match="unknown symbol 'FBX': did you mean 'FB'"):
         read_rows(written(tmp_path, two), Mapping(rename={"FBX": "META"}))
@@ -144,7 +146,7 @@ def test_wide_frames() -> None:
 def test_columns_that_a_mapping_takes_the_place_of_are_named(tmp_path: Path) -> None:
     text = "time,date,open,high,low,close,last\n2024-01-02T21:00Z,2024-01-02,1,1,1,1,1\n"
     rows = read_rows(written(tmp_path, text), Mapping(columns={"time": "time", "close": "last"}))
-    assert set(rows.notes[:2]) == {
+    assert set(texts(rows)[:2]) == {
         "column 'date' is not used: time is 'time'",
         "column 'close' is not used: close is 'last'",
     }

@@ -190,7 +190,7 @@ def test_the_order_of_symbols_changes_no_finding() -> None:
 
 def test_rows_and_bars_have_one_verdict() -> None:
     bars = al.load("synthetic:rows=800,symbols=3,seed=2")
-    ours, theirs = (check(data).to_dict()["findings"] for data in (bars, Rows.of(bars)))
+    ours, theirs = (check(data).to_dict()["findings"] for data in (bars, bars.to_rows()))
     assert ours == theirs and ours
 
 
@@ -317,11 +317,11 @@ def test_settings_of_a_file(tmp_path: Path) -> None:
 
 def test_the_verdict_of_bars_is_made_once() -> None:
     bars = al.load("synthetic:rows=500,symbols=2")
-    assert bars.quality is bars.quality
+    assert quality_of(bars) is quality_of(bars)
     strict = QualitySettings(severity={"gaps": "error"})
     assert quality_of(bars, strict) is quality_of(bars, strict)
     assert quality_of(bars, strict).status == "errors"
-    assert bars.rows(0, 200).quality.n_rows < bars.quality.n_rows
+    assert quality_of(bars.rows(0, 200)).n_rows < quality_of(bars).n_rows
 
 
 def test_the_quick_check_says_what_it_leaves_out() -> None:
@@ -334,14 +334,14 @@ def test_the_quick_check_says_what_it_leaves_out() -> None:
         instruments=bars.instruments,
     )
     assert counts(check(part)) == {"gaps": 3}
-    assert counts(part.quality) == {}
-    assert "alphalab data check" in part.quality.skipped["gaps"]
+    assert counts(quality_of(part)) == {}
+    assert "alphalab data check" in quality_of(part).skipped["gaps"]
 
 
 def test_the_quick_check_imports_no_calendar() -> None:
     code = (
-        "import sys, alphalab as al; al.load('sp500').quality; "
-        "al.load('synthetic:rows=500').quality; "
+        "import sys, alphalab as al; from alphalab.data.quality.of_bars import quality_of; "
+        "quality_of(al.load('sp500')); quality_of(al.load('synthetic:rows=500')); "
         "print([m for m in ('pandas', 'exchange_calendars', 'deltalake') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,6 +14,7 @@ from quality_cases import DAY, HOUR, counts, put, rows_at, sound
 
 import alphalab as al
 from alphalab.data.clock.calendars import expected_closes, session_bounds
+from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import series_of
 from alphalab.data.quality.check import check
@@ -187,7 +188,7 @@ def test_years_that_a_calendar_does_not_know() -> None:
 
 def perpetual(rates: IntArray | None = None) -> al.Bars:
     rows = rows_at((1 + np.arange(240)) * HOUR + ns("2024-01-01"))
-    bars = rows.to_bars().with_instruments(kind="linear", funding_hours=8)
+    bars = Bars.from_rows(rows).with_instruments(kind="linear", funding_hours=8)
     if rates is None:
         return bars
     return bars.with_funding(pd.DataFrame({"time": pd.to_datetime(rates), "funding_rate": 1e-4}))
@@ -200,7 +201,7 @@ def test_funding_of_a_contract() -> None:
     assert counts(check(perpetual(STAMPS))) == {}
     assert counts(check(perpetual(np.delete(STAMPS, [3, 7])))) == {"funding": 2}
     assert counts(check(perpetual())) == {"funding": 29}
-    spot = rows_at((1 + np.arange(240)) * HOUR).to_bars()
+    spot = Bars.from_rows(rows_at((1 + np.arange(240)) * HOUR))
     assert counts(check(spot)) == {}
 
 

@@ -15,6 +15,7 @@ from quality_cases import counts, halved
 
 import alphalab as al
 from alphalab.data.quality.check import check
+from alphalab.data.quality.of_bars import quality_of
 from alphalab.data.quality.registry import RULES
 from alphalab.errors import ParameterError, RefusedError
 
@@ -80,7 +81,7 @@ def test_sound_data_is_stated_too() -> None:
 
 def test_settings_say_what_an_error_is() -> None:
     bars = al.load("synthetic:rows=400,symbols=1")
-    assert al.backtest(Trend(), bars).quality == bars.quality
+    assert al.backtest(Trend(), bars).quality == quality_of(bars)
     strict = al.QualitySettings(severity={"gaps": "error"})
     with pytest.raises(RefusedError, match="gaps"):
         al.backtest(Trend(), bars, quality=strict)
@@ -112,9 +113,9 @@ def test_a_run_again_and_a_column_carry_the_verdict() -> None:
     found = al.sweep(Trend, halved(), GRID, quality="accept")
     assert found.result(0).quality is found.quality
     assert found.result(0).warnings[0].startswith("The data has 1 error")
-    again = pickle.loads(pickle.dumps(halved().quality))
-    assert again.to_dict() == halved().quality.to_dict()
-    assert copy.copy(halved()).quality.status == "errors"
+    again = pickle.loads(pickle.dumps(quality_of(halved())))
+    assert again.to_dict() == quality_of(halved()).to_dict()
+    assert quality_of(copy.copy(halved())).status == "errors"
 
 
 def test_the_folds_of_a_walk_are_checked_as_one() -> None:

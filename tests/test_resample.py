@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,7 +118,7 @@ def test_real_bars_with_gaps(shared_data: Path) -> None:
     pd.testing.assert_frame_equal(
         frame, expected[frame.columns].loc[: frame.index[-1]], check_freq=False, rtol=1e-12
     )
-    assert "resampled from 5m to 1h" in hours.notes
+    assert "resampled from 5m to 1h" in texts(hours)
 
 
 # ---- causality -------------------------------------------------------------------------------
@@ -428,7 +429,7 @@ def test_an_unknown_volume_makes_the_sum_unknown() -> None:
 def test_notes_tell_of_what_is_not_whole() -> None:
     bars = made(START + np.arange(3, 16) * 10 * MINUTE)
     hours = bars.resample("1h")
-    assert hours.n_rows == 2 and hours.notes == (
+    assert hours.n_rows == 2 and texts(hours) == (
         "resampled from 10m to 1h",
         "the first 1h bar holds rows from 2024-01-01T00:30:00Z on: "
         "its window began at 2024-01-01T00:00:00Z",
@@ -446,10 +447,12 @@ def test_notes_tell_of_what_is_not_whole() -> None:
     again = stored.resample("1h")
     assert again.instrument_changes == (change,)
     assert again.version == "" and again.source == "v"
-    assert again.notes[:2] == ("made of store:v/10m@bars=3", "resampled from 10m to 1h")
+    assert texts(again)[:2] == ("made of store:v/10m@bars=3", "resampled from 10m to 1h")
     finer = stored.with_timeframe("1h", "close")
-    assert finer.notes[0] == again.notes[0] and finer.columns.keys() - bars.columns == {"close_1h"}
-    assert finer.notes[1:4] == tuple(f"columns of 1h: {note}" for note in hours.notes[:3])
+    assert texts(finer)[0] == texts(again)[0] and finer.columns.keys() - bars.columns == {
+        "close_1h"
+    }
+    assert texts(finer)[1:4] == tuple(f"columns of 1h: {note}" for note in texts(hours)[:3])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders import texts
 from random_stores import Made, random_store
 
 import alphalab as al
@@ -453,6 +454,6 @@ def test_what_a_strategy_does_not_read_is_said(tmp_path: Path, market: al.Bars) 
     scan = al.scan("store:x/1h", store=store, universe="u")
     bars = al.load("store:x/1h", store=tmp_path, universe="u")
     for data in (scan, bars):
-        assert any("funding of SYN1 is in the store" in note for note in data.notes)
+        assert any("funding of SYN1 is in the store" in note for note in texts(data))
         assert any("member" in x for x in al.backtest(Momentum(), data, margin=MARGIN).warnings)
         assert not al.backtest(Members(), data).warnings

@@ -172,10 +172,11 @@ def _file(name: str | Path, bar_label: str, mapping: Any) -> Bars:
         raise UnknownNameError(
             "data set", plain, DATASETS, fix="The path of a CSV, Parquet or Feather file works too."
         )
-    from alphalab.data.formats.files import read_file
     from alphalab.data.formats.schema import Mapping
+    from alphalab.data.panel.from_table import file_rows
 
-    return read_file(path, bar_label=bar_label, mapping=Mapping.of(mapping), also=DATASETS)
+    schema = Mapping.of(mapping).labelled(bar_label)
+    return Bars.from_rows(file_rows(path, schema, DATASETS))
 
 
 def _arguments(options: str) -> dict[str, int | float | str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alphalab.data.formats.files import file_rows
 from alphalab.data.formats.schema import Mapping
 from alphalab.data.load import DATASETS, load
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.frames import frame_rows
+from alphalab.data.panel.from_table import file_rows
 from alphalab.data.panel.rows import Rows
 from alphalab.errors import DataError
 
@@ -65,7 +65,7 @@ def read_rows(given: Any, mapping: Mapping | None = None, *, symbol: str | None 
             f"{given.source or 'bars'} with {said[0]}={getattr(mapping, said[0])!r}",
             rule="what is written otherwise is said of files and tables; bars are read already.",
         )
-    return Rows.of(given).renamed(mapping.rename)
+    return given.to_rows().renamed(mapping.rename)
 
 
 def is_file(given: str | Path) -> bool:

@@ -20,6 +20,7 @@ Kind = Literal[
     "trades",
     "funding",
     "actions",
+    "delistings",
     "instruments",
     "observations",
     "universe",
@@ -132,7 +133,7 @@ def _object(one: Ingested) -> dict[str, Any]:
         "symbols": one.symbols,
         "written": [written._asdict() for written in one.written],
         "repairs": repairs,
-        "notes": one.notes,
+        "notes": [str(note) for note in one.notes],
         "start": one.start,
         "end": one.end,
         "address": one.address,
@@ -143,9 +144,9 @@ def _show(out: Output, done: list[Ingested], url: str, given: str | None) -> Non
     said: dict[str, list[str]] = {}
     for one in done:
         for note in one.notes:
-            said.setdefault(note, []).append(one.source)
-    for note, sources in said.items():
-        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {note}")
+            said.setdefault(str(note), []).append(one.source)
+    for text, sources in said.items():
+        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {text}")
     rows = [
         (
             one.source,

@@ -100,7 +100,7 @@ def _content(bars: Bars, rows: int) -> dict[str, Any]:
             "columns": list(bars.columns),
             "instruments": bars.instruments,
             "instrument_changes": bars.instrument_changes,
-            "notes": bars.notes,
+            "notes": [str(note) for note in bars.notes],
         },
         "rows": [
             {"time": time, "symbol": symbol, **values}

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from alphalab.data.clock.times import zone_notes
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
 
@@ -62,13 +62,13 @@ class Times(NamedTuple):
         Since 1970-01-01T00:00, ns.
     zoned : bool
         Whether they are instants in UTC; else they are clock readings of some zone.
-    notes : tuple of str
-        What a report has to say about how they were read.
+    notes : tuple of Note
+        How they were read.
     """
 
     ns: IntArray
     zoned: bool
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
 
 
 def times(column: pa.ChunkedArray, name: str, where: str) -> Times:
@@ -105,15 +105,6 @@ def times(column: pa.ChunkedArray, name: str, where: str) -> Times:
             f"{where}column {name!r}: {error}", rule="times lie between the years 1678 and 2261."
         ) from None
     return Times(ns, zone is not None)
-
-
-def instants(column: pa.ChunkedArray, name: str, where: str) -> tuple[IntArray, tuple[str, ...]]:
-    """Return a time column, (R,), in ns UTC, and what a report has to say about how it was read.
-
-    As `times`, and what carries no zone is taken as UTC.
-    """
-    read = times(column, name, where)
-    return read.ns, read.notes + zone_notes(read.ns, read.zoned)
 
 
 def symbol_codes(
@@ -164,7 +155,7 @@ def _since_1970(values: IntArray, name: str, where: str) -> Times:
     for unit, factor in _EPOCHS:
         if low * factor >= _EARLIEST and high * factor <= np.iinfo(np.int64).max:
             said = f"times are integers: taken as {unit} since 1970-01-01 UTC"
-            return Times(values * factor, True, (said,))
+            return Times(values * factor, True, (Note("epoch", said),))
     raise DataError(
         f"{where}column {name!r} holds integers from {low} to {high}",
         rule="integer times are seconds, ms, us or ns since 1970, all of one unit, "

@@ -6,11 +6,13 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
+from alphalab.data.formats import arrow
 from alphalab.data.formats.schema import Mapping
 from alphalab.errors import DataError, UnknownNameError
-from alphalab.types import BAR_COLUMNS
+from alphalab.types import BAR_COLUMNS, IntArray
 
 TIME_NAMES = ("time", "timestamp", "date", "datetime", "open_time", "close_time")
 SYMBOL_NAMES = ("symbol", "ticker")
@@ -156,6 +158,33 @@ def columns_of(
     others = {key: name for key, name in written.items() if name not in used}
     _check_names(mapped, others, (*known, *TIME_NAMES, *SYMBOL_NAMES), where)
     return Columns(where, names, mapped, others if mapping.header else {})
+
+
+def symbols_of(
+    table: pa.Table, named: str | None, mapping: Mapping, symbol: str, where: str
+) -> tuple[tuple[str, ...], IntArray]:
+    """Return the symbols in order of appearance and, for each row, the place of its own.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    named : str, optional
+        The column that names them.
+    mapping : Mapping
+        Its symbol counts where no column does.
+    symbol : str
+        Counts where the mapping names none either.
+    where : str
+        What leads the messages.
+    """
+    if named is None:
+        return (mapping.symbol or symbol,), np.zeros(table.num_rows, np.int64)
+    if mapping.symbol:
+        raise DataError(
+            f"{where}symbol={mapping.symbol!r}, and column {named!r} names the symbols",
+            rule="symbol is for a source that names none.",
+        )
+    return arrow.symbol_codes(arrow.plain(table[named]), named, where)
 
 
 def _check_names(

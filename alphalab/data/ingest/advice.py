@@ -8,38 +8,34 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from alphalab.data.clock.times import NS_SECOND
+from alphalab.data.formats.notes import has
 from alphalab.data.formats.schema import Mapping
 from alphalab.data.ingest.repairs import repair
 from alphalab.data.panel.rows import Rows
-from alphalab.data.panel.rules import PRICES, repeats
-from alphalab.errors import DataError
+from alphalab.data.panel.rules import PRICES, BrokenRule, repeats
 from alphalab.types import IntArray
 
 # Zones whose clocks go back at different hours or nights; others share theirs.
 _ZONES = ("America/New_York", "Europe/Berlin", "Europe/London", "Australia/Sydney")
 _INCONSISTENT = ("widen", "drop_inconsistent")
-_BY_RULE = {
-    "a row that is given has its four prices.": ("drop_unknown",),
-    "high is not below open, close or low.": _INCONSISTENT,
-    "low is not above open or close.": _INCONSISTENT,
+_BY_RULE: dict[BrokenRule, tuple[str, ...]] = {
+    "unknown_price": ("drop_unknown",),
+    "unsorted_time": ("sort",),
+    "high": _INCONSISTENT,
+    "low": _INCONSISTENT,
 }
 
 
-def advice(rows: Rows, error: DataError, mapping: Mapping) -> str:
-    """Return what to do about an error of rows, besides what it says itself.
+def advice(rows: Rows, broken: BrokenRule, mapping: Mapping) -> str:
+    """Return which remedies help rows that break a rule; empty where none does.
 
     Parameters
     ----------
     rows : Rows
-    error : DataError
-        What `Rows.check` said of them.
+    broken : str
+        The rule that `Rows.broken` found.
     mapping : Mapping
-        How they were read.
-
-    Returns
-    -------
-    str
-        Names what fits the broken rule; empty where nothing does.
+        How the rows were read.
     """
     zone = repeated_hour(rows, mapping)
     if zone:
@@ -48,7 +44,7 @@ def advice(rows: Rows, error: DataError, mapping: Mapping) -> str:
             f"zone={zone!r}, or the zone of these times, and repeated_hour='infer' (--zone {zone} "
             "--repeated-hour infer) both hours stay; a repair would leave real rows out."
         )
-    steps = _fitting(rows, error)
+    steps = _fitting(rows, broken)
     if not steps:
         return ""
     flags = " or ".join(f"--repair {step}" for step in steps)
@@ -61,19 +57,21 @@ def repeated_hour(rows: Rows, mapping: Mapping) -> str:
     Examples
     --------
     >>> from dataclasses import replace
+    >>> from alphalab.data.formats.notes import Note
     >>> from alphalab.data.samples.synthetic import synthetic
     >>> hours = np.array(["2024-11-03T00", "2024-11-03T01", "2024-11-03T01"], "M8[ns]")
-    >>> rows = Rows.of(synthetic(3, 1, gap_frac=0.0))
-    >>> rows = replace(rows, time=hours.view(np.int64), notes=("times carry no zone: UTC",))
+    >>> rows = synthetic(3, 1, gap_frac=0.0).to_rows()
+    >>> unzoned = Note("no_zone", "times carry no zone: taken as UTC")
+    >>> rows = replace(rows, time=hours.view(np.int64), notes=(unzoned,))
     >>> repeated_hour(rows, Mapping())
     'America/New_York'
     """
-    if not any(note.startswith("times carry no zone") for note in rows.notes):
+    if not has(rows.notes, "no_zone"):
         return ""
     ahead = mapping.interval_ns or 0 if mapping.label == "open" else 0
     series = [rows.time[places] - ahead for _, places in rows.by_symbol()]
     back = np.unique(np.concatenate([time[1:][time[1:] <= time[:-1]] for time in series]))
-    # Some hours of some years: more times than that are no night's.
+    # Over 1,000 duplicate times are not a daylight-saving change.
     if not 0 < len(back) <= 1_000:
         return ""
     return next((zone for zone in _ZONES if _shown_twice(back, ZoneInfo(zone))), "")
@@ -88,16 +86,14 @@ def _shown_twice(readings: IntArray, zone: ZoneInfo) -> bool:
     return True
 
 
-def _fitting(rows: Rows, error: DataError) -> tuple[str, ...]:
-    """Return the names of the repairs that are about the rule of an error."""
-    if error.rule == "times are strictly increasing.":
-        if "is duplicated" not in error.what:
-            return ("sort",)
+def _fitting(rows: Rows, broken: BrokenRule) -> tuple[str, ...]:
+    """Return the names of the repairs that help with a broken rule."""
+    if broken == "duplicate_time":
         distinct, _ = repair(rows, ["drop_duplicates"])
         if repeats(distinct.symbol, distinct.time).any():
             return ("keep_first", "keep_last")
         return ("drop_duplicates",)
-    if error.rule == "prices are finite and above 0.":
+    if broken == "price_range":
         low = any((rows.columns[name] <= 0).any() for name in PRICES)
         return ("drop_nonpositive",) if low else ()
-    return _BY_RULE.get(error.rule, ())
+    return _BY_RULE.get(broken, ())

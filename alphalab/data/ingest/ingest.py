@@ -11,13 +11,12 @@ import msgspec
 import pyarrow as pa
 
 from alphalab.data.clock.times import duration_text, iso
-from alphalab.data.formats.files import read_table
+from alphalab.data.formats.notes import Notes
 from alphalab.data.formats.schema import Mapping
 from alphalab.data.ingest.prepared import Prepared, Task, prepared_bars
-from alphalab.data.ingest.records import TEXTS, read_records
+from alphalab.data.ingest.records import read_records
 from alphalab.data.ingest.repairs import STEPS, Repair
 from alphalab.data.panel.bars import Bars
-from alphalab.data.panel.frames import as_table
 from alphalab.data.panel.rules import names_of
 from alphalab.data.read_rows import is_file
 from alphalab.data.store.changes import changes
@@ -29,7 +28,7 @@ from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
 
 #: What a source can hold.
 KINDS = (
-    *("bars", "trades", "funding", "actions"),
+    *("bars", "trades", "funding", "actions", "delistings"),
     *("instruments", "observations", "universe"),
 )
 _BY_NAME = ("observations", "universe")
@@ -49,8 +48,8 @@ class Ingested(NamedTuple):
     symbols : tuple of str
         Their symbols.
     repairs : tuple of Repair
-    notes : tuple of str
-        What is to be said about how it was read.
+    notes : tuple of Note
+        How it was read.
     start, end : str
         First and last time of its rows, ISO-8601, UTC.
     address : str
@@ -62,7 +61,7 @@ class Ingested(NamedTuple):
     n_rows: int
     symbols: tuple[str, ...]
     repairs: tuple[Repair, ...]
-    notes: tuple[str, ...]
+    notes: Notes
     start: str
     end: str
     address: str
@@ -95,8 +94,8 @@ def ingest(
         Where it was traded, and the length of the bars, such as ``"binance"`` and ``"1h"``. Bars
         need both; trades, funding, actions and instruments need the venue.
     kind : str
-        What the rows are: bars, trades, funding, actions (splits and dividends), instruments,
-        observations or universe.
+        What the rows are: bars, trades, funding, actions (splits and dividends), delistings,
+        instruments, observations or universe.
     name : str
         Of the observation or the universe, where the table has no column for it.
     mapping : Mapping, dict or path of a TOML file, optional
@@ -169,8 +168,8 @@ def ingest(
             for part in prepared
         )
     except AlphalabError as error:
-        if isinstance(given, str | Path) and not error.what.startswith(str(given)):
-            error.what = f"{given}: {error.what}"
+        if isinstance(given, str | Path):
+            error.add_note(str(given))
         raise
     main = prepared[0]
     return Ingested(
@@ -269,21 +268,13 @@ def _check_change(part: Prepared, task: Task, revise: bool) -> None:
 def _prepare(kind: str, given: Any, task: Task) -> list[Prepared]:
     if kind == "bars":
         return prepared_bars(given, task)
-    table, where = _table(given, task.mapping)
     rows, notes = read_records(
         kind,
-        table,
+        given,
         task.mapping,
         venue=task.venue,
         name=task.name,
-        where=where,
         absent=task.absent,
     )
     symbols = tuple(rows["symbol"].unique().to_pylist())
-    return [Prepared(kind, rows, {"notes": list(notes)}, symbols, notes=notes)]
-
-
-def _table(given: Any, mapping: Mapping) -> tuple[pa.Table, str]:
-    if isinstance(given, str | Path):
-        return read_table(Path(given).expanduser(), mapping, texts=TEXTS), f"{given}: "
-    return as_table(given), ""
+    return [Prepared(kind, rows, {"notes": msgspec.to_builtins(notes)}, symbols, notes=notes)]

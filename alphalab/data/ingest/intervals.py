@@ -32,7 +32,7 @@ def check_interval(rows: Rows, interval: str) -> None:
     Examples
     --------
     >>> from alphalab.data.samples.synthetic import synthetic
-    >>> check_interval(Rows.of(synthetic(100, 2, bar="5m")), "1h")
+    >>> check_interval(synthetic(100, 2, bar="5m").to_rows(), "1h")
     Traceback (most recent call last):
         ...
     alphalab.errors.DataError: synthetic: interval '1h', and the most frequent step is 5m: ...
@@ -74,7 +74,7 @@ def check_moments(rows: Rows, interval: str) -> None:
     --------
     >>> from dataclasses import replace
     >>> from alphalab.data.samples.synthetic import synthetic
-    >>> rows = Rows.of(synthetic(100, 1))
+    >>> rows = synthetic(100, 1).to_rows()
     >>> check_moments(replace(rows, time=rows.time - 1_000_000), "1h")
     Traceback (most recent call last):
         ...

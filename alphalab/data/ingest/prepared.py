@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from alphalab.data.clock.times import iso
 from alphalab.data.formats.files import stem
-from alphalab.data.formats.labels import DATED
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.formats.schema import Mapping
 from alphalab.data.ingest.advice import advice, repeated_hour
 from alphalab.data.ingest.intervals import check_interval, check_moments
@@ -38,7 +38,7 @@ class Prepared(NamedTuple):
     record: dict[str, Any]
     symbols: tuple[str, ...]
     repairs: tuple[Repair, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
 
 
 class Task(NamedTuple):
@@ -67,7 +67,7 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
     if isinstance(given, str) and not is_file(given):
         given = load(given)
     plain = msgspec.structs.replace(task.mapping, rename={})
-    rows, about_symbol = _named(read_rows(given, plain, symbol=""), given)
+    rows, unnamed = _named(read_rows(given, plain, symbol=""), given)
     rename, absent = names_there(task.mapping.rename, rows.symbols, task.absent)
     rows, repairs = repair(rows.renamed(rename), task.repairs)
     _check(rows, task.mapping)
@@ -75,27 +75,27 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
     check_interval(rows, task.interval)
     check_moments(rows, task.interval)
     table = bars_table(rows, task.venue, task.interval)
-    instruments, said = _instruments(given, rows, rename, task)
+    instruments, about_instruments = _instruments(given, rows, rename, task)
     record = {
         "symbols": list(rows.symbols),
-        "notes": [note for note in rows.notes if not note.startswith("repair ")],
+        "notes": msgspec.to_builtins([x for x in rows.notes if x.code != "repair"]),
         "repairs": [
             {"step": one.step, "rows": one.n_rows, "said": one.said}
             for one in repairs
             if one.n_rows
         ],
     }
-    notes = about_symbol + rows.notes + absent + said
+    notes = unnamed + rows.notes + absent + about_instruments
     return [Prepared("bars", table, record, rows.symbols, repairs, notes), *instruments]
 
 
-def _named(rows: Rows, given: Any) -> tuple[Rows, tuple[str, ...]]:
+def _named(rows: Rows, given: Any) -> tuple[Rows, Notes]:
     """Return rows of which none is without a symbol: that of a file is its name."""
     if rows.symbols != ("",):
         return rows, ()
     if isinstance(given, str | Path):
         name = stem(Path(given))
-        return replace(rows, symbols=(name,)), ("symbol: the name of the file",)
+        return replace(rows, symbols=(name,)), (Note("file_name", "symbol: the name of the file"),)
     raise DataError(
         f"a {type(given).__name__} without a symbol",
         rule="bars of a store have a symbol.",
@@ -104,18 +104,19 @@ def _named(rows: Rows, given: Any) -> tuple[Rows, tuple[str, ...]]:
 
 
 def _check(rows: Rows, mapping: Mapping) -> None:
-    try:
-        rows.check()
-    except DataError as error:
-        if len(rows):
-            own = "" if repeated_hour(rows, mapping) else error.fix
-            error.fix = f"{own} {advice(rows, error, mapping)}".strip()
-        raise
+    broken = rows.broken()
+    if broken is None:
+        return
+    error = broken.error
+    if len(rows):
+        own = "" if repeated_hour(rows, mapping) else error.fix
+        error.fix = f"{own} {advice(rows, broken.rule, mapping)}".strip()
+    raise error
 
 
 def _check_dates(rows: Rows) -> None:
     """Refuse dates of which nobody has said what they name: a store knows closes alone."""
-    if any(note.startswith(DATED) for note in rows.notes):
+    if rows.time_names == "date":
         raise DataError(
             f"{rows.source or 'table'}: times are dates, from {iso(rows.time.min())[:10]} on",
             rule="bars of a store are labelled by their close: say what a date names.",
@@ -127,10 +128,10 @@ def _check_dates(rows: Rows) -> None:
 
 def _instruments(
     given: Any, rows: Rows, rename: Fields[str, str], task: Task
-) -> tuple[list[Prepared], tuple[str, ...]]:
-    """Return what is said of the instruments and is news to the store, and what is still to say.
+) -> tuple[list[Prepared], Notes]:
+    """Return the instruments that the store does not have yet, and notes about their calendar.
 
-    They are valid from where the first bar opens.
+    They are valid from the open of the first bar.
     """
     own: dict[str, Instrument] = {}
     for one in given.instruments if isinstance(given, Bars) else ():
@@ -154,12 +155,13 @@ def _instruments(
         table = instruments_table(news, task.venue, start)
         symbols = tuple(one.symbol for one in news)
         record = {"instrument": dict(fields)} if fields else {}
-        said = f"{calendar} is kept as the calendar of these symbols"
+        kept = Note("calendar", f"{calendar} is kept as the calendar of these symbols")
         implied = calendar and "calendar" not in task.instrument
-        return [Prepared("instruments", table, record, symbols)], (said,) if implied else ()
+        return [Prepared("instruments", table, record, symbols)], (kept,) if implied else ()
     if calendar and not any(known[name].calendar for name in known):
-        return [], (
+        text = (
             "the store does not know the calendar of these symbols: say it by "
-            f"instrument={{'calendar': {calendar!r}}} (--instrument calendar={calendar})",
+            f"instrument={{'calendar': {calendar!r}}} (--instrument calendar={calendar})"
         )
+        return [], (Note("calendar", text),)
     return [], ()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.errors import UnknownNameError
 
 
 def names_there(
     rename: Mapping[str, str], symbols: Collection[str], absent: str = "note"
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return which of the old names a source has, and what is to be said about the others.
+) -> tuple[dict[str, str], Notes]:
+    """Return which of the old names a source has, and a note about each other one.
 
     Of several files that are renamed alike, not all have rows of every name.
 
@@ -21,7 +22,7 @@ def names_there(
     symbols : collection of str
         Those of the source.
     absent : {"note", "refuse"}
-        Whether old names that are not there are said or refused.
+        Whether an old name that is not there becomes a note or is refused.
 
     Raises
     ------
@@ -31,14 +32,14 @@ def names_there(
     Examples
     --------
     >>> names_there({"FB": "META"}, ["AAPL"])
-    ({}, ("no rows of 'FB', which was to be renamed 'META'",))
+    ({}, (Note(code='not_renamed', text="no rows of 'FB', which was to be renamed 'META'"),))
     """
     there = {old: new for old, new in rename.items() if old in symbols}
     if absent != "note" and len(there) < len(rename):
         raise UnknownNameError("symbol", next(old for old in rename if old not in there), symbols)
-    said = tuple(
-        f"no rows of {old!r}, which was to be renamed {new!r}"
+    notes = tuple(
+        Note("not_renamed", f"no rows of {old!r}, which was to be renamed {new!r}")
         for old, new in rename.items()
         if old not in there
     )
-    return there, said
+    return there, notes

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.data.clock.times import iso
+from alphalab.data.formats.notes import Note
 from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import PRICES, ROUNDING, repeats
 from alphalab.errors import UnknownNameError
@@ -90,8 +91,8 @@ def repair(rows: Rows, steps: Sequence[str]) -> tuple[Rows, tuple[Repair, ...]]:
         after, touched = STEPS[step].run(rows)
         done.append(Repair(step, int(np.count_nonzero(touched)), _said(step, rows, touched)))
         rows = after
-    said = tuple(f"repair {one.said}" for one in done if one.n_rows)
-    return replace(rows, notes=rows.notes + said), tuple(done)
+    notes = tuple(Note("repair", f"repair {one.said}") for one in done if one.n_rows)
+    return replace(rows, notes=rows.notes + notes), tuple(done)
 
 
 def _said(step: str, rows: Rows, touched: Any) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.data.clock.times import iso
-from alphalab.data.panel.bars import Bars
+from alphalab.data.formats.notes import Note
+from alphalab.data.panel.panel import Panel
 from alphalab.data.panel.rules import PRICES
 from alphalab.errors import DataError
 from alphalab.types import FloatArray
 
 
 def adjusted_columns(
-    bars: Bars, dividends: bool, ahead: tuple[FloatArray, FloatArray] | None
+    bars: Panel, dividends: bool, ahead: tuple[FloatArray, FloatArray] | None
 ) -> dict[str, FloatArray]:
     """Return the columns of bars, (T, N) each, as if all splits and dividends were behind them.
 
@@ -58,22 +59,23 @@ def adjusted_columns(
     return columns
 
 
-def statement(dividends: bool, as_of: str) -> str:
-    """Return what a report has to say about adjusted prices.
+def adjusted_note(dividends: bool, as_of: str) -> Note:
+    """Return the note about adjusted prices.
 
     Examples
     --------
-    >>> statement(False, "2014-06-06")
+    >>> adjusted_note(False, "2014-06-06").text
     'prices are adjusted for splits (dividends are left out) as of 2014-06-06: ...'
     """
     what = "splits and dividends" if dividends else "splits (dividends are left out)"
-    return (
-        f"prices are adjusted for {what} as of {as_of}: earlier ones are not those that were paid"
+    return Note(
+        "adjusted",
+        f"prices are adjusted for {what} as of {as_of}: earlier ones are not those that were paid",
     )
 
 
 def _with_row_ahead(
-    bars: Bars, name: str, ahead: tuple[FloatArray, FloatArray] | None
+    bars: Panel, name: str, ahead: tuple[FloatArray, FloatArray] | None
 ) -> FloatArray:
     """Return a column with one more row, (T + 1, N), for what is due before the next bar."""
     nothing = np.full((1, bars.n_symbols), np.nan)
@@ -89,7 +91,7 @@ def _product_of_later(factor: FloatArray) -> FloatArray:
     return result
 
 
-def _check_share(bars: Bars, paid: FloatArray, share: FloatArray) -> None:
+def _check_share(bars: Panel, paid: FloatArray, share: FloatArray) -> None:
     if (share >= 1).any():
         row, asset = np.argwhere(share >= 1)[0]
         when = iso(bars.time[row]) if row < bars.n_rows else "the next"

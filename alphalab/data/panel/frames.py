@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alphalab.data.clock.times import datetimes_to_ns, zone_notes
-from alphalab.data.formats.labels import DATED, closes
+from alphalab.data.clock.times import datetimes_to_ns
+from alphalab.data.formats.labels import Closes, closes, zone_notes
 from alphalab.data.formats.schema import Mapping
-from alphalab.data.panel.bars import Bars
+from alphalab.data.formats.tables import as_table
+from alphalab.data.panel.from_table import rows_of
+from alphalab.data.panel.panel import P, Panel
 from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import CLOSES_ONLY, NO_VOLUME, PRICES, check_increasing
 from alphalab.errors import DataError
@@ -21,7 +23,6 @@ from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 # Where a frame that bars were written to says that its times are closes: their digest, so that
 # times which somebody changed since are in doubt again.
@@ -32,6 +33,7 @@ _FOR_WIDE = {"calendar", "interval", "label", "rename"}
 
 
 def from_frame(
+    make: type[P],
     frame: Any,
     *,
     symbol: str,
@@ -39,11 +41,13 @@ def from_frame(
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
-) -> Bars:
+) -> P:
     """Return the bars of a pandas frame, or of anything that exports itself to Arrow.
 
     Parameters
     ----------
+    make : type of Panel
+        What is made.
     frame : pandas.DataFrame, pyarrow.Table, or anything that exports itself to Arrow (polars)
         One bar in each row: times as a DatetimeIndex or as a column named time, timestamp, date,
         datetime, open_time or close_time; open, high, low, close and optionally volume in any
@@ -61,56 +65,32 @@ def from_frame(
     """
     mapping = Mapping().labelled(bar_label)
     if _is_wide(frame):
-        return _from_wide(frame, mapping, instruments, periods_per_year, source)
+        return _from_wide(make, frame, mapping, instruments, periods_per_year, source)
     rows = frame_rows(frame, mapping, symbol=symbol, source=source)
-    return rows.to_bars(instruments=instruments, periods_per_year=periods_per_year)
+    return make.from_rows(rows, instruments=instruments, periods_per_year=periods_per_year)
 
 
 def frame_rows(
     frame: Any, mapping: Mapping | None = None, *, symbol: str = "asset", source: str = ""
 ) -> Rows:
-    """Return the rows of a frame: as `Bars.from_frame`, without any rule of bars asked of them."""
-    from alphalab.data.panel.from_table import rows_of
-
+    """Return the rows of a frame, see `from_frame`; no rule of bars is checked."""
     if _is_wide(frame):
         mapping = mapping or Mapping()
-        return Rows.of(_from_wide(frame, mapping, None, None, source)).renamed(mapping.rename)
+        panel = _from_wide(Panel, frame, mapping, None, None, source)
+        return panel.to_rows().renamed(mapping.rename)
     rows = rows_of(as_table(frame), mapping, symbol=symbol, source=source)
-    return replace(rows, notes=_without_doubt(frame, rows.time, rows.notes))
-
-
-def as_table(frame: Any) -> pa.Table:
-    """Return a pandas frame, or anything that exports itself to Arrow, as an Arrow table.
-
-    Raises
-    ------
-    DataError
-        Something else.
-    """
-    import pyarrow as pa
-
-    pd = sys.modules.get("pandas")
-    if pd is not None and isinstance(frame, pd.DataFrame):
-        return table_of(frame)
-    if isinstance(frame, pa.Table):
-        return frame
-    if hasattr(frame, "__arrow_c_stream__"):
-        return pa.table(frame)
-    raise DataError(
-        f"a {type(frame).__name__} is not a table",
-        rule="tables are a pandas frame, a pyarrow Table, a frame that exports itself to Arrow "
-        "(polars), or the path of a file.",
-    )
+    return rows if rows.time_names == "close" or not _wrote(frame, rows.time) else _certain(rows)
 
 
 def from_closes(
+    make: type[P],
     frame: pd.DataFrame,
     *,
     bar_label: str,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
-) -> Bars:
+) -> P:
     """Return bars whose four prices are the closes of a frame, one column for each symbol."""
     pd = sys.modules.get("pandas")
     if pd is None or not isinstance(frame, pd.DataFrame):
@@ -118,24 +98,25 @@ def from_closes(
             f"a {type(frame).__name__} is not a pandas frame",
             rule="closing prices come as a pandas frame, one column for each symbol.",
         )
-    time, said = _index_times(frame, Mapping().labelled(bar_label))
+    times = _index_times(frame, Mapping().labelled(bar_label))
     close = np.empty(frame.shape)
     for column in range(frame.shape[1]):
         close[:, column] = _numbers(frame, column)
     close.setflags(write=False)
     columns = dict.fromkeys(PRICES, close) | {"volume": np.full_like(close, np.nan)}
-    return Bars(
-        time,
+    return make(
+        times.time,
         [str(name) for name in frame.columns],
         columns,
         instruments=instruments,
         periods_per_year=periods_per_year,
         source=source,
-        notes=(CLOSES_ONLY, *said),
+        notes=(CLOSES_ONLY, *times.notes),
+        time_names=times.names,
     )
 
 
-def to_frame(bars: Bars, layout: Literal["wide", "long"]) -> pd.DataFrame:
+def to_frame(bars: Panel, layout: Literal["wide", "long"]) -> pd.DataFrame:
     """Return the panel as a pandas frame in one of two layouts."""
     import pandas as pd
 
@@ -153,44 +134,25 @@ def to_frame(bars: Bars, layout: Literal["wide", "long"]) -> pd.DataFrame:
         frame = pd.DataFrame({"time": index[row], "symbol": symbols, **cells})
     else:
         raise DataError(f"layout={layout!r}", rule="layout is 'wide' or 'long'.")
-    if not any(note.startswith(DATED) for note in bars.notes):
+    if bars.time_names == "close":
         frame.attrs[_CLOSES] = _digest(bars.time)
     return frame
 
 
-def _without_doubt(frame: Any, time: IntArray, notes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return notes without the one that takes midnights for dates, where they are known closes."""
-    doubts = [note for note in notes if note.startswith(DATED)]
+def _wrote(frame: Any, time: IntArray) -> bool:
+    """Return True if `to_frame` wrote these closing times into the frame."""
     known = getattr(frame, "attrs", {}).get(_CLOSES)
-    if not doubts or known != _digest(np.unique(time)):
-        return notes
-    return tuple(note for note in notes if note not in doubts)
+    return known is not None and known == _digest(np.unique(time))
+
+
+def _certain(rows: Rows) -> Rows:
+    """Return rows whose midnights are known to be closes."""
+    notes = tuple(note for note in rows.notes if note.code != "dates")
+    return replace(rows, notes=notes, time_names="close")
 
 
 def _digest(time: IntArray) -> str:
     return hashlib.blake2b(time.astype("<i8").tobytes(), digest_size=16).hexdigest()
-
-
-def table_of(frame: pd.DataFrame) -> Any:
-    """Return a frame as an Arrow table, its index a column where it holds times."""
-    import pandas as pd
-    import pyarrow as pa
-
-    from alphalab.data.formats.header import TIME_NAMES
-
-    index = frame.index
-    timed = str(index.name).lower() in TIME_NAMES
-    try:
-        if isinstance(index, pd.DatetimeIndex):
-            frame = frame.reset_index(names=str(index.name) if timed else "time")
-        elif isinstance(index, pd.MultiIndex) or timed:
-            frame = frame.reset_index()
-        return pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)
-    except (pa.ArrowException, ValueError) as error:
-        raise DataError(
-            f"the frame cannot be read as a table: {'; '.join(map(str, error.args))}",
-            rule="columns have names of their own and one type each.",
-        ) from None
 
 
 def _is_wide(frame: Any) -> bool:
@@ -199,12 +161,13 @@ def _is_wide(frame: Any) -> bool:
 
 
 def _from_wide(
+    make: type[P],
     frame: pd.DataFrame,
     mapping: Mapping,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
-) -> Bars:
+) -> P:
     other = sorted(mapping.changes().keys() - _FOR_WIDE)
     if other:
         raise DataError(
@@ -215,23 +178,23 @@ def _from_wide(
     pairs = _fields_and_symbols(frame)
     symbols = list(dict.fromkeys(owner for _, owner in pairs))
     places = {name: place for place, name in enumerate(symbols)}
-    time, said = _index_times(frame, mapping)
-    columns: dict[str, FloatArray] = {
-        name: np.full((len(time), len(symbols)), np.nan) for name, _ in pairs
-    }
+    times = _index_times(frame, mapping)
+    shape, notes = (len(times.time), len(symbols)), times.notes
+    columns: dict[str, FloatArray] = {name: np.full(shape, np.nan) for name, _ in pairs}
     for column, (name, owner) in enumerate(pairs):
         columns[name][:, places[owner]] = _numbers(frame, column)
     if "volume" not in columns:
-        columns["volume"] = np.full((len(time), len(symbols)), np.nan)
-        said = (NO_VOLUME, *said)
-    return Bars(
-        time,
+        columns["volume"] = np.full(shape, np.nan)
+        notes = (NO_VOLUME, *notes)
+    return make(
+        times.time,
         symbols,
         columns,
         instruments=instruments,
         periods_per_year=periods_per_year,
         source=source,
-        notes=said,
+        notes=notes,
+        time_names=times.names,
     )
 
 
@@ -261,7 +224,7 @@ def _field_name(written: str) -> str:
     return written.lower() if written.lower() in BAR_COLUMNS else written
 
 
-def _index_times(frame: pd.DataFrame, mapping: Mapping) -> tuple[IntArray, tuple[str, ...]]:
+def _index_times(frame: pd.DataFrame, mapping: Mapping) -> Closes:
     import pandas as pd
 
     index = frame.index
@@ -277,8 +240,10 @@ def _index_times(frame: pd.DataFrame, mapping: Mapping) -> tuple[IntArray, tuple
         naive = local.tz_localize(None)
     time = datetimes_to_ns(naive.to_numpy())
     check_increasing(time, np.arange(len(time)), "")
-    closing, said = closes(time, mapping)
-    return closing, zone_notes(time, index.tz is not None) + _without_doubt(frame, closing, said)
+    found = closes(time, mapping)
+    if found.names == "date" and _wrote(frame, found.time):
+        found = Closes(found.time)
+    return found._replace(notes=zone_notes(time, index.tz is not None) + found.notes)
 
 
 def _numbers(frame: pd.DataFrame, column: int) -> FloatArray:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from alphalab.data.clock.times import Instant, iso, nanoseconds
 from alphalab.data.formats import arrow
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.errors import DataError, ParameterError
 from alphalab.types import Instrument, InstrumentChange
 
@@ -58,13 +59,12 @@ class OfSpan(NamedTuple):
     ----------
     instruments : tuple of Instrument
     changes : tuple of InstrumentChange
-    notes : tuple of str
-        What a report has to say about them.
+    notes : tuple of Note
     """
 
     instruments: tuple[Instrument, ...]
     changes: tuple[InstrumentChange, ...]
-    notes: tuple[str, ...]
+    notes: Notes
 
 
 def for_span(
@@ -83,7 +83,8 @@ def for_span(
     first, last : int
         Times of the first and the last row, ns UTC.
     """
-    chosen, changes, said, later = [], [], [], []
+    chosen, changes, later = [], [], []
+    notes: list[Note] = []
     for symbol in symbols:
         own = states.get(symbol) or [Dated(_EVER, Instrument(symbol=symbol))]
         before = [state for state in own if state.start < first]
@@ -95,13 +96,16 @@ def for_span(
             after = msgspec.structs.replace(instrument, groups=now.groups, calendar=now.calendar)
             if first <= start < last and after != now:
                 changes.append(InstrumentChange(start, after))
-                said.append(f"{symbol} changes at {iso(start)}: {_difference(now, after)}")
+                text = f"{symbol} changes at {iso(start)}: {_difference(now, after)}"
+                notes.append(Note("instruments", text))
                 now = after
     if later:
-        said.append(f"instruments of {some(later)} are known from later on: used before it, too")
+        text = f"instruments of {some(later)} are known from later on: used before it, too"
+        notes.append(Note("instruments", text))
     if missing := [symbol for symbol in symbols if symbol not in states]:
-        said.append(f"the store has no instruments of {some(missing)}: no fees, ticks and lots")
-    return OfSpan(tuple(chosen), tuple(changes), tuple(said))
+        text = f"the store has no instruments of {some(missing)}: no fees, ticks and lots"
+        notes.append(Note("instruments", text))
+    return OfSpan(tuple(chosen), tuple(changes), tuple(notes))
 
 
 def _instrument(start: int, fields: dict[str, Any]) -> Instrument:

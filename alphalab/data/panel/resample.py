@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.data.clock.times import NS_SECOND, bar_spacing
-from alphalab.data.panel.bars import Bars
+from alphalab.data.formats.notes import Note
+from alphalab.data.panel.panel import P, Panel
 from alphalab.data.panel.rules import PRICES, names_of
 from alphalab.data.panel.windows import Cut, cut
 from alphalab.errors import DataError, UnknownNameError
@@ -25,8 +26,8 @@ COUNTS = ("n_trades", "traded_value")
 
 
 def resample(
-    bars: Bars, interval: str, *, calendar: str | None = None, offset: str | None = None
-) -> Bars:
+    bars: P, interval: str, *, calendar: str | None = None, offset: str | None = None
+) -> P:
     """Return coarser bars, labelled by their close.
 
     A bar holds the rows that became known after the end of the window before it, up to its own. It
@@ -77,7 +78,7 @@ def resample(
     --------
     >>> from alphalab.data.samples.datasets import sp500
     >>> weeks = resample(sp500().between("2018-12-01"), "7d", offset="4d")
-    >>> weeks.end, weeks.notes[-2]
+    >>> weeks.end, weeks.notes[-2].text
     ('2018-12-28T21:00:00Z', 'the 7d window to 2019-01-04T21:00:00Z has not closed: ...')
     """
     windows = cut(bars, interval, calendar, offset)
@@ -86,25 +87,26 @@ def resample(
             f"no {interval} window has closed between {bars.start} and {bars.end}",
             rule="a window is a bar when a row at its end or later is there.",
         )
-    return Bars(
+    return type(bars)(
         windows.label,
         bars.symbols,
         _columns(bars, windows),
         instruments=bars.instruments,
         instrument_changes=bars.instrument_changes,
         source=bars.source,
-        notes=(*bars._made_of, *windows.notes),
+        notes=(*bars.made_of, *windows.notes),
+        time_names=bars.time_names,
     )
 
 
 def with_timeframe(
-    bars: Bars,
+    bars: P,
     interval: str,
     columns: str | Sequence[str] | None = ("close",),
     *,
     calendar: str | None = None,
     offset: str | None = None,
-) -> Bars:
+) -> P:
     """Return bars with columns of a coarser interval, such as ``close_1h``.
 
     A row has the value of the last coarser bar that had closed when the row became known: that of
@@ -150,10 +152,11 @@ def with_timeframe(
         if coarse:
             values[last >= 0] = coarse[name][last[last >= 0]]
         added[f"{name}_{interval}"] = values
-    return bars._joined(added, tuple(f"columns of {interval}: {note}" for note in windows.notes))
+    notes = (Note(x.code, f"columns of {interval}: {x.text}") for x in windows.notes)
+    return bars.joined(added, tuple(notes))
 
 
-def _columns(bars: Bars, windows: Cut) -> dict[str, FloatArray]:
+def _columns(bars: Panel, windows: Cut) -> dict[str, FloatArray]:
     """Return the columns of the finished windows, (K, N) each."""
     given = {name: values[: windows.stop] for name, values in bars.columns.items()}
     traded = ~np.isnan(given["close"])
@@ -220,7 +223,7 @@ def _any(flags: Flags, first: IntArray) -> Flags:
     return result
 
 
-def _funding(bars: Bars, rate: FloatArray, windows: Cut) -> FloatArray:
+def _funding(bars: Panel, rate: FloatArray, windows: Cut) -> FloatArray:
     """Return the sums of funding rates, (K, N).
 
     Rows carry the fundings from the row before to their time (not included), and so do windows.

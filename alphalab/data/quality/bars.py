@@ -10,7 +10,7 @@ import numpy as np
 
 from alphalab.data.clock.calendars import ALWAYS
 from alphalab.data.clock.times import NS_DAY, bar_spacing
-from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.panel import Panel
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality import assets, cells, clock, gaps, prices, volumes
 from alphalab.data.quality.findings import Verdict
@@ -30,7 +30,7 @@ _CLOCK = ("gaps", "off_session", "zone", "label")
 
 
 def check_bars(
-    data: Bars | Rows,
+    data: Panel | Rows,
     settings: QualitySettings,
     *,
     exact: bool,
@@ -62,7 +62,7 @@ def check_bars(
     UnknownNameError
         No such calendar; near names are suggested.
     """
-    instruments = {i.symbol: i for i in data.instruments} if isinstance(data, Bars) else {}
+    instruments = {i.symbol: i for i in data.instruments} if isinstance(data, Panel) else {}
     series = list(series_of(data, settings))
     step = interval or _interval(series)
     report = Report(settings)
@@ -138,10 +138,10 @@ def _as_it_is(s: Series, report: Report) -> Series:
     return s if len(rows) == s.n else s.take(rows)
 
 
-def _funding(data: Bars | Rows, s: Series, report: Report) -> None:
+def _funding(data: Panel | Rows, s: Series, report: Report) -> None:
     if not s.funding_hours:
         return
-    if isinstance(data, Bars):  # a rate may stand in a row in which nothing traded
+    if isinstance(data, Panel):  # a rate may stand in a row in which nothing traded
         asset = data.symbols.index(s.symbol)
         first = int(np.searchsorted(data.time, s.time[0])) if s.n else data.n_rows
         columns = {
@@ -162,9 +162,9 @@ def _funding(data: Bars | Rows, s: Series, report: Report) -> None:
     report.add(s, assets.funding_of_bars(s))
 
 
-def series_of(data: Bars | Rows, settings: QualitySettings) -> Iterator[Series]:
+def series_of(data: Panel | Rows, settings: QualitySettings) -> Iterator[Series]:
     """Yield the rows of each symbol, in the order of the source."""
-    if isinstance(data, Bars):
+    if isinstance(data, Panel):
         for j, symbol in enumerate(data.symbols):
             known = ~np.isnan(data.close[:, j])
             rows: Any = slice(None) if known.all() else known

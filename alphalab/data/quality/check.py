@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alphalab.data.clock.times import parse_duration
-from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.panel import Panel
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.events import check_events
@@ -76,7 +76,7 @@ def check(
     settings = settings or QualitySettings()
     if isinstance(data, str | Path):
         data = read(str(data))
-    elif not isinstance(data, Bars | Rows | Events):
+    elif not isinstance(data, Panel | Rows | Events):
         data = read_rows(data)
     if isinstance(data, Events):
         for name, given in (

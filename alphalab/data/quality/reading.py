@@ -13,14 +13,14 @@ from msgspec import structs
 
 from alphalab.data.clock.calendars import ALWAYS, sessions_around
 from alphalab.data.clock.times import NS_DAY
-from alphalab.data.formats import arrow
+from alphalab.data.formats.events import EventTable, kind_of
 from alphalab.data.formats.files import read_table, stem
-from alphalab.data.formats.header import SYMBOL_NAMES, TIME_NAMES, columns_of
+from alphalab.data.formats.header import columns_of
 from alphalab.data.formats.schema import Mapping as Written
+from alphalab.data.formats.tables import given_table
 from alphalab.data.load import load
 from alphalab.data.panel.bars import Bars
-from alphalab.data.panel.events import RATE_NAMES, given_table
-from alphalab.data.panel.from_table import rows_of, utc_times
+from alphalab.data.panel.from_table import rows_of
 from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import PRICES
 from alphalab.data.quality.series import Series
@@ -29,15 +29,11 @@ from alphalab.data.read_rows import is_file
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
 
-_TIMES = (*TIME_NAMES, "ex_date")
-_AMOUNTS = ("amount", "qty", "quantity", "size", "volume")
-
-#: Kinds of tables besides bars: for each of our columns the names that it goes by. The number says
-#: how many of the first columns are required.
-_KINDS: dict[str, tuple[int, dict[str, tuple[str, ...]]]] = {
-    "trades": (2, {"price": ("price",), "amount": _AMOUNTS}),
-    "funding": (1, {"rate": RATE_NAMES}),
-    "actions": (0, {"split": ("split",), "dividend": ("dividend",)}),
+#: The columns of numbers that are checked, by kind of table.
+_NUMBERS = {
+    "trades": ("price", "amount"),
+    "funding": ("rate",),
+    "actions": ("split", "dividend"),
 }
 
 
@@ -132,13 +128,13 @@ def read(
     table = read_table(path, mapping, texts=("id",))
     columns = columns_of(table, mapping, f"{path}: ")
     named = {*columns.mapped, *columns.others}
-    kind = kind_of(named)
-    if kind == "bars":
+    if named.issuperset(PRICES):
         by_day = mapping.label == "session"
         # First, every day is a session.
         plain = structs.replace(mapping, calendar=ALWAYS) if by_day else mapping
         rows = rows_of(table, plain, symbol=stem(path), source=str(path))
         return _by_session(rows, mapping.calendar) if by_day else rows
+    kind = kind_of(named)
     if not kind:
         raise DataError(
             f"{path}: neither bars nor trades, funding, splits or dividends; {columns.found}",
@@ -183,47 +179,19 @@ def read_events(given: Any, kinds: tuple[str, ...]) -> Events:
             f"{where}{kind or 'no kind that is known'}; there are {table.column_names}",
             rule=f"this is a table of {' or '.join(kinds)}.",
         )
-    return _events(table, kind, Written(), "", where.removesuffix(": "))
+    return _events(table, kind, Written(), "", str(given) if where else "")
 
 
-def kind_of(names: set[str]) -> str:
-    """Return the kind of a table by the names of its columns, in small letters; empty: none.
-
-    Examples
-    --------
-    >>> kind_of({"time", "price", "amount"}), kind_of({"time", "temperature"})
-    ('trades', '')
-    """
-    if names.issuperset(PRICES):
-        return "bars"
-    for kind, (required, columns) in _KINDS.items():
-        there = [any(name in names for name in known) for known in columns.values()]
-        if all(there[:required]) and any(there):
-            return kind
-    return ""
-
-
-def _events(table: pa.Table, kind: str, mapping: Written, symbol: str, source: str) -> Events:
+def _events(table: pa.Table, kind: str, schema: Written, symbol: str, source: str) -> Events:
     where = f"{source}: " if source else ""
-    columns = columns_of(table, mapping, where)
-    if table.num_rows == 0:
+    read = EventTable.of(kind, table, schema, where, symbol=symbol)
+    if not len(read):
         raise DataError(f"{where}no rows", rule="a file of data has at least one row.")
-    named = columns.one_of(SYMBOL_NAMES, "symbol")
-    symbols: tuple[str, ...] = (mapping.symbol or symbol,)
-    codes = np.zeros(table.num_rows, np.int64)
-    if named is not None:
-        symbols, codes = arrow.symbol_codes(arrow.plain(table[named]), named, where)
-    time, _ = utc_times(table, columns.time(_TIMES), codes, mapping, where)
-    values = {}
-    for ours, names in _KINDS[kind][1].items():
-        if (written := columns.one_of(names, ours)) is not None:
-            column = arrow.plain(table[written])
-            if not arrow.is_number(column.type):
-                raise arrow.not_a_number(column, written, where)
-            values[ours] = arrow.floats(column)
-    ids = columns.one_of(("id", "trade_id"), "id") if kind == "trades" else None
-    texts = None if ids is None else np.array(arrow.plain(table[ids]).cast(pa.string()).to_pylist())
-    return Events(kind, source, symbols, codes, time, values, texts)
+    names = [name for name in _NUMBERS[kind] if read.named(name) is not None]
+    values = {name: read.numbers(name) for name in names}
+    has_ids = kind == "trades" and read.named("id") is not None
+    ids = np.array(read.texts("id").to_pylist()) if has_ids else None
+    return Events(kind, source, read.symbols, read.codes, read.time(), values, ids)
 
 
 def splits_in(

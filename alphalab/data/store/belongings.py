@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from alphalab.data.clock.times import NS_DAY, NS_SECOND, bar_spacing, nanoseconds
 from alphalab.data.formats import arrow
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.events import DELISTING
 from alphalab.data.panel.universe import MEMBER, Universe
 from alphalab.types import FloatArray
 
@@ -26,6 +27,8 @@ class Belongings:
         Columns time, symbol and rate; None: nothing of the bars is funded.
     actions : pyarrow.Table or None
         Columns time, symbol, split and dividend; None: the venue has none.
+    delistings : pyarrow.Table or None
+        Columns time, symbol and price; None: no listing ends.
     universe : Universe or None
     observations : mapping of str to pyarrow.Table
         By name, those of the symbols.
@@ -33,6 +36,7 @@ class Belongings:
 
     funding: pa.Table | None
     actions: pa.Table | None
+    delistings: pa.Table | None
     universe: Universe | None
     observations: Mapping[str, pa.Table]
 
@@ -41,8 +45,15 @@ class Belongings:
         """The columns that `onto` adds."""
         names = [] if self.funding is None else ["funding"]
         names += [] if self.actions is None else ["split", "dividend"]
+        names += [] if self.delistings is None else [DELISTING]
         names += [] if self.universe is None else [MEMBER]
         return *names, *self.observations
+
+    @property
+    def delisted(self) -> frozenset[str]:
+        """The symbols whose listings end."""
+        rows = self.delistings
+        return frozenset() if rows is None else frozenset(rows["symbol"].to_pylist())
 
     def n_splits(self, first: int, last: int) -> int:
         """Return how many splits there are between two instants, both included, ns UTC."""
@@ -54,14 +65,16 @@ class Belongings:
     def onto(self, bars: Bars) -> Bars:
         """Return bars with the columns of all that belongs to them.
 
-        They are funding, split and dividend (prices stay raw), member, and one for each name of
-        observations.
+        They are funding, split and dividend (prices stay raw), delisting, member, and one for each
+        name of observations.
         """
         first, last = _first(bars), int(bars.time[-1])
         if self.funding is not None:
             bars = bars.with_funding(_due(self.funding, bars, first, last))
         if self.actions is not None:
             bars = bars.with_actions(_between(self.actions, first, last))
+        if self.delistings is not None:
+            bars = bars.with_delistings(_between(self.delistings, first, last))
         if self.universe is not None:
             bars = bars.with_columns({MEMBER: self.universe.by_row(bars.time, bars.symbols)})
         for name, rows in self.observations.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 
 from alphalab.data.clock.times import Instant
 from alphalab.data.formats import arrow
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.instruments import some
 from alphalab.data.store.reading import Reading
-from alphalab.data.store.store import Store
+from alphalab.data.store.versions import VersionedTables
 from alphalab.data.store.view import Adjust, View
 from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
 
@@ -21,7 +22,7 @@ _KEY = ("symbol", "time")
 
 
 def read_bars(
-    store: Store,
+    store: VersionedTables,
     venue: str,
     interval: str,
     *,
@@ -38,7 +39,7 @@ def read_bars(
 
     Parameters
     ----------
-    store : Store
+    store : VersionedTables
     venue, interval : str
         Such as ``"binance"`` and ``"1h"``.
     symbols : sequence of str, optional
@@ -91,10 +92,10 @@ def read_bars(
     return read_view(store, view)
 
 
-def read_view(store: Store, view: View) -> Bars:
+def read_view(store: VersionedTables, view: View) -> Bars:
     """Read the bars that a view asks for: `read_bars`, with what is asked for in one piece."""
     reading = Reading(store, view)
-    symbols, about_symbols = reading.symbols()
+    symbols, missing = reading.symbols()
     # Adjusted as of a date: by what happened up to it, even if fewer rows are asked for.
     beyond = view.adjust is not None and view.as_of is not None
     time, symbols, columns = panel_of(
@@ -103,7 +104,8 @@ def read_view(store: Store, view: View) -> Bars:
     )
     assets = reading.instruments(symbols, int(time[0]), int(time[-1]))
     belongings = reading.belongings(assets.instruments)
-    notes = (*reading.said(symbols), *about_symbols, *assets.notes, *_ended(symbols, columns))
+    notes = (*reading.notes(symbols), *missing, *assets.notes)
+    notes += _ended(symbols, columns, belongings.delisted)
     bars = belongings.onto(
         Bars(
             time,
@@ -150,14 +152,16 @@ def panel_of(
     return time, symbols, columns
 
 
-def _ended(symbols: Sequence[str], columns: Mapping[str, FloatArray]) -> tuple[str, ...]:
-    """Return what to say about symbols that have no bar in the last row."""
+def _ended(
+    symbols: Sequence[str], columns: Mapping[str, FloatArray], delisted: Collection[str]
+) -> Notes:
+    """Return a note about symbols that have no bar in the last row and were not delisted."""
     ended = [
         symbol
         for symbol, close in zip(symbols, columns["close"][-1], strict=True)
-        if np.isnan(close)
+        if np.isnan(close) and symbol not in delisted
     ]
     if not ended:
         return ()
-    said = f"bars of {some(ended)} end before the last row: what is held then keeps its last price"
-    return (said,)
+    text = f"bars of {some(ended)} end before the last row: what is held then keeps its last price"
+    return (Note("ended", text),)

@@ -7,17 +7,19 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from alphalab.data.clock.times import nanoseconds
+from alphalab.data.formats.notes import Note, Notes, notes_of
 from alphalab.data.panel.instruments import OfSpan, dated_instruments, for_span, some
 from alphalab.data.panel.universe import MEMBER, universe_of
 from alphalab.data.store.belongings import Belongings
 from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.log import Series, lineage
-from alphalab.data.store.store import Store
 from alphalab.data.store.tables import table_named
+from alphalab.data.store.versions import VersionedTables
 from alphalab.data.store.view import View
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import Instrument
@@ -31,7 +33,7 @@ class Reading:
 
     Parameters
     ----------
-    store : Store
+    store : VersionedTables
     view : View
 
     Attributes
@@ -40,7 +42,7 @@ class Reading:
         Of the tables that were met so far; None: not there.
     """
 
-    def __init__(self, store: Store, view: View) -> None:
+    def __init__(self, store: VersionedTables, view: View) -> None:
         self.store = store
         self.view = view
         self.versions: dict[str, int | None] = {}
@@ -70,8 +72,8 @@ class Reading:
             return pa.schema(list(table_named(table).columns.items())).empty_table()
         return self.store.read(table, version=version, **keywords)
 
-    def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the symbols to read, and what a report has to say about them."""
+    def symbols(self) -> tuple[tuple[str, ...], Notes]:
+        """Return the symbols to read, and notes about them."""
         view = self.view
         series = self.series()
         there = tuple(one.names[2] for one in series)
@@ -93,11 +95,11 @@ class Reading:
                 fix=f"Ingest them, or look who they are: store.members({view.universe!r}).",
             )
         missing = [symbol for symbol in members if symbol not in there]
-        said = (
+        text = (
             f"universe {view.universe!r}: {len(missing)} of {len(members)} members have no bars: "
             f"{some(missing)}"
         )
-        return chosen, (said,) if missing else ()
+        return chosen, (Note("members", text),) if missing else ()
 
     def series(self) -> list[Series]:
         """Return what the store has of the venue and interval, by symbol."""
@@ -188,6 +190,7 @@ class Reading:
         return Belongings(
             funding=self._funding([x.symbol for x in instruments if x.funding_hours]),
             actions=self._actions(symbols, any(x.kind == "spot" for x in instruments)),
+            delistings=self._delistings(symbols),
             universe=universe,
             observations={name: self._observations(name, symbols) for name in view.observations},
         )
@@ -218,6 +221,15 @@ class Reading:
             keep &= (pc.field("time") <= as_of) & (pc.field("known") <= as_of)
         return rows.filter(keep).select(["time", "symbol", "split", "dividend"])
 
+    def _delistings(self, symbols: list[str]) -> pa.Table | None:
+        """Return the ends of listings that were known as of the date of the view."""
+        view = self.view
+        rows = self.table("delistings", where={"venue": view.venue, "symbol": symbols})
+        if view.as_of is not None:
+            as_of = _stamp(nanoseconds(view.as_of, end_of_day=True))
+            rows = rows.filter((pc.field("time") <= as_of) & (pc.field("known") <= as_of))
+        return rows.select(["time", "symbol", "price"]) if rows.num_rows else None
+
     def _observations(self, name: str, symbols: list[str]) -> pa.Table:
         rows = self.table("observations", where={"name": name})
         if not rows.num_rows:
@@ -225,8 +237,8 @@ class Reading:
             raise UnknownNameError("observation", name, known.to_pylist())
         return rows.filter(pc.is_in(rows["symbol"], pa.array(["", *symbols])))
 
-    def _unused(self, instruments: Sequence[Instrument]) -> tuple[str, ...]:
-        """Return what to say about funding that the store has and that nothing asks for."""
+    def _unused(self, instruments: Sequence[Instrument]) -> Notes:
+        """Return a note about funding of symbols whose instruments have no funding_hours."""
         view = self.view
         if self.view.versions.get("funding", 0) is None:
             return ()
@@ -235,23 +247,25 @@ class Reading:
         left = [one.names[1] for one in series if one.names[1] in plain]
         if not left:
             return ()
-        return (
+        text = (
             f"funding of {some(left)} is in the store and not used: their instruments have no "
-            "funding_hours (ingest with --instrument kind=linear --instrument funding_hours=8)",
+            "funding_hours (ingest with --instrument kind=linear --instrument funding_hours=8)"
         )
+        return (Note("funding", text),)
 
-    def said(self, symbols: Sequence[str]) -> tuple[str, ...]:
-        """Return what was said when the rows were stored, and how they were repaired before."""
+    def notes(self, symbols: Sequence[str]) -> Notes:
+        """Return the notes that were stored with the rows, and the repairs before they were."""
         version = self.version("bars")
-        said: list[str] = []
+        found: list[Note] = []
         for commit in [] if version is None else lineage(self.store.history("bars"), version):
             record = commit.record
             if not self._meets(record, symbols):
                 continue
             where = record.get("source", "")
-            said += record.get("notes", ())
-            said += [f"{where}: {repair['said']}" for repair in record.get("repairs", ())]
-        return tuple(dict.fromkeys(said))
+            found += notes_of(msgspec.convert(record.get("notes", []), list[Note | str]))
+            repairs = record.get("repairs", ())
+            found += [Note("repair", f"{where}: {repair['said']}") for repair in repairs]
+        return tuple(dict.fromkeys(found))
 
     def _meets(self, record: dict[str, Any], symbols: Sequence[str]) -> bool:
         """Return whether a commit is about bars of the view."""

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.times import (
     NS_DAY,
     NS_SECOND,
     Instant,
     bar_spacing,
     nanoseconds,
-    rows_per_year,
 )
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.blocks import Block, BlockSource
 from alphalab.data.panel.rules import checked_changes
 from alphalab.data.store.carry import Carry
 from alphalab.data.store.log import Series
@@ -51,15 +53,8 @@ _WEEKS = 28 * NS_DAY  # what tells how many rows a year holds
 Part = TypeVar("Part")
 
 
-class Block(NamedTuple):
-    """The next rows of a scan: closing times, (R,), and columns by name, (R, N)."""
-
-    time: IntArray
-    columns: Mapping[str, FloatArray]
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Scan:
+class Scan(BlockSource):
     """Bars that stay in their store: they can be read as often as wanted, the same each time.
 
     Attributes
@@ -71,8 +66,8 @@ class Scan:
         One for each symbol.
     instrument_changes : tuple of InstrumentChange
         What becomes of them later.
-    notes : tuple of str
-        What every report on this data has to show.
+    notes : tuple of Note
+        Statements that every report on this data shows.
     n_rows : int
         Rows of the panel, about: no row has been counted.
     periods_per_year : float
@@ -84,7 +79,7 @@ class Scan:
     symbols: tuple[str, ...]
     instruments: tuple[Instrument, ...]
     instrument_changes: tuple[InstrumentChange, ...]
-    notes: tuple[str, ...]
+    notes: Notes
     n_rows: int
     periods_per_year: float
     _reading: Reading = field(kw_only=True)
@@ -235,7 +230,7 @@ def scan(
             fix='Scan raw prices and run with actions="cash" or actions="reinvest".',
         )
     reading = Reading(store if isinstance(store, Store) else Store(store), view)
-    names, about = reading.symbols()
+    names, missing = reading.symbols()
     series = [one for one in reading.series() if one.names[2] in names]
     first = max(min(one.first for one in series), _bound(view.start, False))
     last = min(max(map(_end, series)), _bound(reading.end, True))
@@ -251,7 +246,7 @@ def scan(
         symbols=names,
         instruments=assets.instruments,
         instrument_changes=checked_changes(assets.changes, names),
-        notes=(*reading.said(names), *about, *assets.notes, *derived),
+        notes=(*reading.notes(names), *missing, *assets.notes, *derived),
         n_rows=max(_rows_between(one, first, last) for one in series if one.names[2] in names),
         periods_per_year=annual,
         _reading=reading,
@@ -377,12 +372,12 @@ def _times(
             yield panel_of(rows, symbols)[0]
 
 
-def _annual(time: IntArray, instruments: Sequence[Instrument]) -> tuple[float, tuple[str, ...]]:
+def _annual(time: IntArray, instruments: Sequence[Instrument]) -> tuple[float, Notes]:
     """Return how many rows a year holds, and how that was found; NaN where too few rows tell."""
     if len(time) < 3:
         return np.nan, ()
-    per_year, said = rows_per_year(time, [instrument.calendar for instrument in instruments])
-    return per_year, (f"{said} (of the first rows)",)
+    per_year, reason = rows_per_year(time, [instrument.calendar for instrument in instruments])
+    return per_year, (Note("periods_per_year", f"{reason} (of the first rows)"),)
 
 
 def _spacing(time: IntArray) -> int:

@@ -97,6 +97,18 @@ _TABLES = (
         partition=("venue",),
         optional=("split", "dividend"),
     ),
+    # time: when the listing ends. price: cash per unit that closes holdings; null: the last close.
+    Table(
+        "delistings",
+        {
+            **dict.fromkeys(("venue", "symbol"), _TEXT),
+            **dict.fromkeys(("time", "known"), _TIME),
+            "price": _NUMBER,
+        },
+        key=("venue", "symbol", "time"),
+        partition=("venue",),
+        optional=("price",),
+    ),
     # What a venue says about a symbol from `start` on, until the next row of the symbol. The fields
     # of alphalab.types.Instrument; groups: a JSON object of texts.
     Table(
