@@ -202,7 +202,7 @@ def test_fundings_that_are_refused() -> None:
     refused(call, rates("2024-01-02", symbol="P9"), "row 0: the bars have no symbol 'P9'", "P0")
     refused(call, rates("2024-01-02").rename(columns={"time": "when"}), "no time column", "'when'")
     refused(call, rates("2024-01-02")[["time"]], "no column rate or funding_rate or funding")
-    refused(call, rates("2024-01-02", rate=0.1, Rate=0.1), "have one name")
+    refused(call, rates("2024-01-02", rate=0.1, Rate=0.1), "could each be the rate")
     refused(call, rates("2024-01-02").astype({"funding_rate": "str"}), "'0.0001' is not a number")
     refused(call, [1, 2], "a list is not a table")
 

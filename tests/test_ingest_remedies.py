@@ -258,5 +258,5 @@ def test_a_column_may_be_two_of_ours(tmp_path: Path, store: Store, kind: str) ->
     assert done.start == "2024-01-02T14:30:00Z" and done.address == ""
     if kind == "universe":
         error = refused(path, store, kind=kind, name="us")
-        assert "a table of universe has the columns" in error.rule
+        assert "a table of universe has a column known" in error.rule
         assert "(-c known=published)" in error.fix

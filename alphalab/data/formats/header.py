@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from alphalab.data.formats import arrow
 from alphalab.data.formats.schema import Mapping
-from alphalab.errors import DataError, UnknownNameError
+from alphalab.errors import DataError, UnknownNameError, led_by
 from alphalab.types import BAR_COLUMNS, IntArray
 
 TIME_NAMES = ("time", "timestamp", "date", "datetime", "open_time", "close_time")
@@ -194,10 +194,9 @@ def _check_names(
     lacking = set(known).difference(mapped, others)
     for name in mapped:
         if name not in known and difflib.get_close_matches(name, lacking, 1, _SLIP):
-            error = UnknownNameError("column", name, known)
-            error.what = f"{where}{error.what}"
-            error.fix = "A mapping reads columns={ours: theirs} (-c ours=theirs)."
-            raise error
+            fix = "A mapping reads columns={ours: theirs} (-c ours=theirs)."
+            with led_by(where):
+                raise UnknownNameError("column", name, known, fix=fix)
 
 
 def _their_column(
@@ -213,7 +212,6 @@ def _their_column(
     if theirs in names:
         return theirs
     if theirs.strip().lower() not in written:
-        error = UnknownNameError("column", theirs, names)
-        error.what = f"{where}{error.what}"
-        raise error
+        with led_by(where):
+            raise UnknownNameError("column", theirs, names)
     return written[theirs.strip().lower()]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from alphalab.data.clock.times import parse_duration
-from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError
+from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError, led_by
 from alphalab.settings import Settings
 
 NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
@@ -141,11 +141,8 @@ class Mapping(Settings, frozen=True):
                 rule='a mapping is a TOML file: lines like zone = "America/New_York", and a table '
                 '[columns] with lines like close = "Last".',
             ) from None
-        try:
+        with led_by(f"{path}: "):
             return cls.of(fields)
-        except InputError as error:
-            error.what = f"{path}: {error.what}"
-            raise
 
     @classmethod
     def of(cls, given: Mapping | Fields[str, Any] | str | Path | None) -> Mapping:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from alphalab.data.clock.times import duration_text, iso
 from alphalab.data.formats.notes import Notes
 from alphalab.data.formats.schema import Mapping
-from alphalab.data.ingest.prepared import Prepared, Task, prepared_bars
+from alphalab.data.ingest.prepared import Prepared, Task, prepared_bars, where_of
 from alphalab.data.ingest.records import read_records
 from alphalab.data.ingest.repairs import STEPS, Repair
 from alphalab.data.panel.bars import Bars
@@ -24,7 +24,7 @@ from alphalab.data.store.incoming import checked
 from alphalab.data.store.store import Store
 from alphalab.data.store.tables import table_named
 from alphalab.data.store.writing import Written
-from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
+from alphalab.errors import ParameterError, UnknownNameError, led_by
 
 #: What a source can hold.
 KINDS = (
@@ -158,19 +158,15 @@ def ingest(
         ),
     )
     source = _source(given)
-    try:
-        prepared = _prepare(kind, given, task)
-        record = _record(given, source, kind, task)
+    prepared = _prepare(kind, given, task)
+    record = _record(given, source, kind, task)
+    with led_by(where_of(given)):
         for part in prepared[1:]:  # the first one is refused before anything is written
             _check_change(part, task, revise)
         written = tuple(
             task.store.write(part.table, part.rows, revise=revise, record=record | part.record)
             for part in prepared
         )
-    except AlphalabError as error:
-        if isinstance(given, str | Path):
-            error.add_note(str(given))
-        raise
     main = prepared[0]
     return Ingested(
         source,

@@ -26,7 +26,7 @@ from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import changed_instruments
 from alphalab.data.read_rows import is_file, read_rows
 from alphalab.data.store.store import Store
-from alphalab.errors import DataError
+from alphalab.errors import DataError, led_by
 from alphalab.types import Instrument
 
 
@@ -68,14 +68,16 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
         given = load(given)
     plain = msgspec.structs.replace(task.mapping, rename={})
     rows, unnamed = _named(read_rows(given, plain, symbol=""), given)
-    rename, absent = names_there(task.mapping.rename, rows.symbols, task.absent)
+    with led_by(where_of(given)):
+        rename, absent = names_there(task.mapping.rename, rows.symbols, task.absent)
     rows, repairs = repair(rows.renamed(rename), task.repairs)
     _check(rows, task.mapping)
     _check_dates(rows)
     check_interval(rows, task.interval)
     check_moments(rows, task.interval)
-    table = bars_table(rows, task.venue, task.interval)
-    instruments, about_instruments = _instruments(given, rows, rename, task)
+    with led_by(where_of(given)):
+        table = bars_table(rows, task.venue, task.interval)
+        instruments, about_instruments = _instruments(given, rows, rename, task)
     record = {
         "symbols": list(rows.symbols),
         "notes": msgspec.to_builtins([x for x in rows.notes if x.code != "repair"]),
@@ -87,6 +89,11 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
     }
     notes = unnamed + rows.notes + absent + about_instruments
     return [Prepared("bars", table, record, rows.symbols, repairs, notes), *instruments]
+
+
+def where_of(given: Any) -> str:
+    """Return what leads the messages about a source: its path or name, if it has one."""
+    return f"{given}: " if isinstance(given, str | Path) else ""
 
 
 def _named(rows: Rows, given: Any) -> tuple[Rows, Notes]:

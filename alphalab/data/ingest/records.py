@@ -14,7 +14,7 @@ from alphalab.data.formats.schema import Mapping
 from alphalab.data.ingest.renames import names_there
 from alphalab.data.panel.instruments import dated_instruments
 from alphalab.data.store.tables import Table, table_named
-from alphalab.errors import DataError, ParameterError
+from alphalab.errors import DataError, ParameterError, led_by
 from alphalab.types import FloatArray, Instrument
 
 
@@ -52,7 +52,8 @@ def read_records(
     read = EventTable.read(kind, given, mapping, fields=table.columns)
     if not len(read):
         raise DataError(f"{read.where}no rows", rule="a table of records has at least one row.")
-    _, notes = names_there(mapping.rename, read.symbols, absent)
+    with led_by(read.where):
+        _, notes = names_there(mapping.rename, read.symbols, absent)
     read.note(*notes)
     names = [mapping.rename.get(text, text) for text in read.symbols]
     made: dict[str, Any] = {"symbol": pa.array(names, pa.string()).take(pa.array(read.codes))}
@@ -64,7 +65,8 @@ def read_records(
     made |= _READERS[kind](read, table)
     rows = pa.table({column: made[column] for column in table.columns})
     if kind == "instruments":
-        dated_instruments(rows)  # refuses a row that is no instrument
+        with led_by(read.where):
+            dated_instruments(rows)  # refuses a row that is no instrument
     return rows, tuple(read.notes)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta
 
 from alphalab.data.quality.registry import RULES, Level
-from alphalab.errors import InputError, ParameterError, UnknownNameError
+from alphalab.errors import InputError, ParameterError, UnknownNameError, led_by
 from alphalab.settings import NonNegative, Positive, Rows, Settings
 
 OnErrors: TypeAlias = Literal["refuse", "accept", "unchecked"]
@@ -141,7 +141,7 @@ def quality_settings(given: Any, where: str = "") -> QualitySettings:
     >>> quality_settings({"stale_rows": 5, "severity": {"gaps": "off"}}).stale_rows
     5
     """
-    try:
+    with led_by(f"{where}: " if where else ""):
         if not isinstance(given, dict):
             raise ParameterError(f"quality = {given!r}", rule="settings of quality are a table.")
         for name in given:
@@ -150,9 +150,6 @@ def quality_settings(given: Any, where: str = "") -> QualitySettings:
                     "setting of quality", name, QualitySettings.__struct_fields__
                 )
         return QualitySettings(**given)
-    except InputError as error:
-        error.what = f"{where}: {error.what}" if where else error.what
-        raise
 
 
 def read_quality_settings(path: Path) -> QualitySettings:
