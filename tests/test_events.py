@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -417,3 +418,84 @@ def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
     if layout == "wide":  # times that were changed since are in doubt again
         frame.index = frame.index + pd.Timedelta(days=1)
         assert any(note.startswith("times are dates") for note in texts(Bars.from_frame(frame)))
+
+
+# ---- what times name -------------------------------------------------------------------------
+
+
+def test_equal_bars_book_a_dividend_in_the_same_row() -> None:
+    """Bars of dates and the same numbers as closes are not equal: their events fall elsewhere."""
+    days = ["2024-01-02", "2024-01-03", "2024-01-04"]
+    dated = closes({"A": [10.0, 10.0, 10.0]}, days)
+    certain = Bars(dated.time, dated.symbols, dated.columns)
+    assert (dated.time_names, certain.time_names) == ("date", "close")
+    paid = pd.DataFrame({"time": pd.to_datetime([days[1]]), "dividend": [1.0]})
+    rows = [cells(bars.with_actions(paid)["dividend"]) for bars in (dated, certain)]
+    assert rows == [{1: 1.0}, {2: 1.0}]
+    assert dated.id != certain.id and dated != certain
+    again = Bars(dated.time, dated.symbols, dated.columns, time_names="date")
+    assert again == dated and again.id == dated.id
+    assert cells(again.with_actions(paid)["dividend"]) == rows[0]
+    with pytest.raises(DataError, match="time_names is one of close, date"):
+        Bars(dated.time, dated.symbols, dated.columns, time_names="open")  # type: ignore[arg-type]
+
+
+def test_what_times_name_survives_whatever_makes_other_bars() -> None:
+    dated = closes({"A": [10.0, 11.0, 12.0], "B": [1.0, 2.0, 3.0]}, DATES[:3])
+    others = (
+        dated.rows(0, 2),
+        dated.select(["B"]),
+        dated.with_columns({"x": dated.close}),
+        dated.with_instruments(tick=0.01),
+        dated.with_actions(pd.DataFrame({"time": [], "symbol": [], "split": []})),
+        dated.resample("2d"),
+        Bars.from_rows(dated.to_rows()),
+        Bars.from_frame(dated.to_frame()),
+        pickle.loads(pickle.dumps(dated)),
+    )
+    assert [bars.time_names for bars in others] == ["date"] * len(others)
+
+
+# ---- listings that end -----------------------------------------------------------------------
+
+
+def ends(*rows: tuple[str, str, float | None]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["time", "symbol", "price"])
+    return table.assign(time=pd.to_datetime(table["time"]))
+
+
+def test_a_listing_ends_at_its_last_close_or_at_a_price() -> None:
+    """A bankruptcy, a cash merger, and a symbol that stays."""
+    prices = {"A": [9.0, 8.0, np.nan, np.nan, np.nan], "B": [5.0, 6.0, 6.0, np.nan, np.nan]}
+    bars = closes(prices | {"C": [1.0, 1.0, 1.0, 1.0, 1.0]}, DATES)
+    delisted = bars.with_delistings(ends((DATES[1], "A", 0.0), (DATES[3], "B", None)))
+    assert cells(delisted["delisting"], 0) == {1: 0.0}
+    assert cells(delisted["delisting"], 1) == {3: 6.0}  # the last close, in a row without a price
+    assert np.isnan(delisted["delisting"][:, 2]).all()
+    assert delisted.id != bars.id
+    # A second table replaces the symbols that it names, and keeps the others.
+    other = delisted.with_delistings(ends((DATES[3], "B", 7.5)))
+    assert cells(other["delisting"], 1) == {3: 7.5} and cells(other["delisting"], 0) == {1: 0.0}
+    assert cells(delisted.between(end=DATES[3])["delisting"], 1) == {3: 6.0}
+
+
+def test_a_listing_ends_in_the_row_that_ends_after_it() -> None:
+    bars = flat(START + HOUR * np.arange(1, 5), "A")
+    assert cells(bars.with_delistings(ends(("2024-01-02T03:30", "A", 9.0)))["delisting"]) == {
+        3: 9.0
+    }
+    late = bars.with_delistings(ends(("2024-01-02T04:00", "A", 9.0)))
+    assert np.isnan(late["delisting"]).all()
+    assert "1 of 1 delistings lie outside the bars: left out" in texts(late)
+
+
+def test_delistings_that_are_refused() -> None:
+    bars = closes({"A": [9.0, 8.0, np.nan, 7.0], "B": [np.nan, np.nan, 5.0, 5.0]}, DATES[:4])
+    call = bars.with_delistings
+    refused(call, ends((DATES[1], "A", -1.0)), "a price of -1", "not below 0")
+    refused(call, ends((DATES[3], "A", np.inf)), "a price of inf")
+    refused(call, ends((DATES[1], "A", 1.0)), "row 1", "row 3", "no price after its listing ended")
+    refused(call, ends((DATES[1], "C", 1.0)), "the bars have no symbol 'C'")
+    refused(call, ends((DATES[3], "A", 1.0), (DATES[2], "A", 1.0)), "a second delisting")
+    never = closes({"A": [9.0, 8.0], "B": [np.nan, np.nan]}, DATES[:2])
+    refused(never.with_delistings, ends((DATES[1], "B", 1.0)), "no row has a price before")

@@ -19,7 +19,7 @@ from commands import IN_A_PROCESS, on_a_terminal
 from pyarrow import csv, feather, parquet
 
 from alphalab.cli.data.ingest import Kind
-from alphalab.data.ingest.ingest import KINDS, Ingested, ingest
+from alphalab.data.ingestion.ingest import KINDS, Ingested, ingest
 from alphalab.data.load import load
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rules import PRICES
@@ -82,7 +82,7 @@ def test_other_values_are_refused_or_revise(tmp_path: Path, store: Store) -> Non
 def test_what_a_version_remembers(tmp_path: Path, store: Store) -> None:
     path = hourly(tmp_path, 0, 4)
     path.write_text(path.read_text().replace("Z", "") + "2024-01-02T01:00,10,12,9,11,1\n")
-    bring(path, store, repairs=["sort", "drop_duplicates"], mapping={"symbol": "BTC/USDT"})
+    bring(path, store, repairs=["sort", "drop_duplicates"], schema={"symbol": "BTC/USDT"})
     notes = texts(store.bars("x", "1h"))
     assert "times carry no zone: taken as UTC" in notes
     assert any("drop_duplicates: 1 of 5 rows" in note for note in notes)
@@ -93,7 +93,7 @@ def test_what_a_version_remembers(tmp_path: Path, store: Store) -> None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "venue": "x",
         "interval": "1h",
-        "mapping": {"symbol": "BTC/USDT", "interval": "1h"},
+        "schema": {"symbol": "BTC/USDT", "interval": "1h"},
         "symbols": ["BTC/USDT"],
         "notes": [{"code": "no_zone", "text": "times carry no zone: taken as UTC"}],
         "repairs": [
@@ -137,9 +137,9 @@ def test_data_sets_and_frames(store: Store) -> None:
         {"Open": 1.0, "High": 1.0, "Low": 1.0, "Close": 1.0}, index=days[[0, 1, 2]]
     )
     session = {"label": "session", "calendar": "XNYS", "symbol": "SPX"}
-    assert counts(bring(frame, store, interval="1d", mapping=session)) == (3, 0, 0)
+    assert counts(bring(frame, store, interval="1d", schema=session)) == (3, 0, 0)
     with pytest.raises(DataError, match="sp500 with label='open'"):
-        bring("sp500", store, interval="1d", mapping={"label": "open"})
+        bring("sp500", store, interval="1d", schema={"label": "open"})
 
 
 def test_a_column_that_has_a_table_of_its_own(store: Store) -> None:
@@ -157,7 +157,7 @@ def test_a_symbol_that_is_renamed(tmp_path: Path, store: Store) -> None:
     ]
     path = tmp_path / "both.csv"
     path.write_text("symbol," + HEADER + "\n".join(lines) + "\n")
-    done = bring(path, store, venue="y", mapping={"rename": {"FB": "META"}})
+    done = bring(path, store, venue="y", schema={"rename": {"FB": "META"}})
     assert done.symbols == ("META",) and texts(done) == ("symbol 'FB' was renamed 'META'",)
     assert store.bars("y", "1h").n_rows == 10
 
@@ -235,8 +235,8 @@ def test_broken_files_are_named_and_nothing_is_written(tmp_path: Path, store: St
         ({"kind": "funding", "instrument": {"lot": 1}}, "instrument is for bars"),
         ({"instrument": {"lots": 1}}, "unknown field of an instrument 'lots': did you mean 'lot'"),
         ({"instrument": {"lot": -1}}, "lot is finite and at least 0"),
-        ({"mapping": {"interval": "5m"}}, "an interval is given once"),
-        ({"mapping": {"zones": "UTC"}}, "unknown field of a mapping 'zones'"),
+        ({"schema": {"interval": "5m"}}, "an interval is given once"),
+        ({"schema": {"zones": "UTC"}}, "unknown field of a schema 'zones'"),
     ],
 )
 def test_arguments_that_do_not_go_together(
@@ -273,7 +273,7 @@ def test_files_on_the_command_line(cli: Any, tmp_path: Path) -> None:
     files = [hourly(tmp_path, 0, 5, f"{name}.csv") for name in ("A", "B")]
     flags = ("--venue", "x", "--interval", "1h", "--store", tmp_path / "store")
     run = cli("data", "ingest", *files, *flags, "--json")
-    assert run.code == 0 and run.object["schema"] == "alphalab.data.ingest/1"
+    assert run.code == 0 and run.object["schema"] == "alphalab.data.ingestion/1"
     written = [file["written"][0] for file in run.object["files"]]
     assert [(one["n_new"], one["version"]) for one in written] == [(5, 0), (5, 1)]
     run = cli("data", "ingest", *files, *flags)
@@ -291,7 +291,7 @@ def test_files_on_the_command_line(cli: Any, tmp_path: Path) -> None:
     assert one["address"] == "store:x/1h/A" and one["end"] == "2024-01-02T04:00:00Z"
 
 
-def test_mapping_flags(cli: Any, tmp_path: Path) -> None:
+def test_schema_flags(cli: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(
         "A;02.01.2024 16;1,5;2;1;1,5\nA;02.01.2024 17;1,5;2;1;1,5\nA;02.01.2024 17;1,5;2;1;1,5\n"
@@ -299,7 +299,7 @@ def test_mapping_flags(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(
         'decimal = ","\nheader = false\n[columns]\nopen = 2\nhigh = 3\n'
     )
-    flags = ["--mapping", tmp_path / "m.toml", "--zone", "Europe/Berlin", "--label", "open"]
+    flags = ["--schema", tmp_path / "m.toml", "--zone", "Europe/Berlin", "--label", "open"]
     flags += ["--time-format", "%d.%m.%Y %H", "--rename", "A=B", "--repair", "drop_duplicates"]
     for column in ("symbol=0", "time=1", "low=4", "close=5"):
         flags += ["--column", column]
@@ -340,23 +340,23 @@ def test_the_calendar_of_sessions_is_that_of_their_instruments(store: Store) -> 
         {"date": ["2024-01-02", "2024-01-03"]} | {name: [1.0, 1.0] for name in PRICES}
     )
     session = {"label": "session", "calendar": "XNYS", "symbol": "SPX"}
-    done = bring(days, store, interval="1d", mapping=session)
+    done = bring(days, store, interval="1d", schema=session)
     assert texts(done)[-1] == "XNYS is kept as the calendar of these symbols"
-    assert len(bring(days, store, interval="1d", mapping=session).written) == 1
+    assert len(bring(days, store, interval="1d", schema=session).written) == 1
     assert store.bars("x", "1d").instruments[0].calendar == "XNYS"
     other = {"calendar": "XNAS", "lot": 5}
-    bring(days, store, interval="1d", mapping=session, venue="y", instrument=other)
-    assert len(bring(days, store, interval="1d", mapping=session, venue="y").written) == 1
+    bring(days, store, interval="1d", schema=session, venue="y", instrument=other)
+    assert len(bring(days, store, interval="1d", schema=session, venue="y").written) == 1
     assert store.bars("y", "1d").instruments[0].calendar == "XNAS"
     bring(
         days,
         store,
         interval="1d",
-        mapping={**session, "calendar": ""} | {"label": "close"},
+        schema={**session, "calendar": ""} | {"label": "close"},
         venue="z",
         instrument={"lot": 5},
     )
-    done = bring(days, store, interval="1d", mapping=session, venue="z", revise=True)
+    done = bring(days, store, interval="1d", schema=session, venue="z", revise=True)
     assert "--instrument calendar=XNYS" in texts(done)[-1]
 
 

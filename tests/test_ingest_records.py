@@ -12,7 +12,7 @@ import pytest
 from lean_factors import actions_from_factors
 
 from alphalab.data.clock.times import iso
-from alphalab.data.ingest.ingest import Ingested, ingest
+from alphalab.data.ingestion.ingest import Ingested, ingest
 from alphalab.data.load import load
 from alphalab.data.store.store import Store
 from alphalab.errors import InputError
@@ -54,7 +54,7 @@ KINDS = {
     ),
     "funding": (
         "time,fundingRate\n1704153600005,0.0001\n1704182400011,-0.0002\n",
-        {"mapping": {"columns": {"rate": "fundingRate"}, "symbol": "P"}},
+        {"schema": {"columns": {"rate": "fundingRate"}, "symbol": "P"}},
         [
             ("P", "2024-01-02T00:00:00.005", 0.0001),
             ("P", "2024-01-02T08:00:00.011", -0.0002),
@@ -80,7 +80,7 @@ KINDS = {
     ),
     "observations": (
         "time,published,value,name\n2023-12-31,2024-02-01,1.5,gdp\n2024-03-31,2024-05-01,2,gdp\n",
-        {"mapping": {"columns": {"known": "published"}}},
+        {"schema": {"columns": {"known": "published"}}},
         [
             ("gdp", "", "2023-12-31T00:00:00.000", "2024-02-02T00:00:00.000", 1.5),
             ("gdp", "", "2024-03-31T00:00:00.000", "2024-05-02T00:00:00.000", 2.0),
@@ -147,7 +147,7 @@ def test_records_that_are_refused(
 
 def test_local_times_of_trades(tmp_path: Path, store: Store) -> None:
     text = "time,id,price,amount,symbol\n2024-01-02 09:30,1,1,1,A\n"
-    bring(tmp_path, text, store, kind="trades", mapping={"zone": "America/New_York"})
+    bring(tmp_path, text, store, kind="trades", schema={"zone": "America/New_York"})
     assert plain(store, "trades")[0][1] == "2024-01-02T14:30:00.000"
 
 
@@ -176,7 +176,7 @@ def test_real_splits_and_dividends(shared_data: Path, store: Store) -> None:
     factors = pd.read_parquet(shared_data / "us_equity_factors.parquet")
     closes = raw.pivot(index="time", columns="symbol", values="close")
     session = {"label": "session", "calendar": "XNYS"}
-    ingest(raw, mapping=session, venue="lean", interval="1d", store=store)
+    ingest(raw, schema=session, venue="lean", interval="1d", store=store)
     events = actions_from_factors(factors, closes)
     done = ingest(events, kind="actions", venue="lean", store=store)
     assert done.written[0].n_new == store.read("actions").num_rows == 271
@@ -195,7 +195,7 @@ def test_real_splits_and_dividends(shared_data: Path, store: Store) -> None:
 
 def test_real_candles_close_when_they_close(shared_data: Path, store: Store) -> None:
     path = shared_data / "crypto_5m_binance.parquet"
-    done = ingest(path, venue="binance", interval="5m", mapping={"label": "open"}, store=store)
+    done = ingest(path, venue="binance", interval="5m", schema={"label": "open"}, store=store)
     assert done.n_rows == 57_546 and len(done.symbols) == 10
     bars = store.bars("binance", "5m")
     given = load(path, bar_label="open").select(bars.symbols)

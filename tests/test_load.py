@@ -325,7 +325,7 @@ def test_symbols_that_look_like_numbers_keep_their_zeros(tmp_path: Path) -> None
     assert load(written(tmp_path, text)).symbols == ("000001", "600519")
     other = written(tmp_path, text.replace("Symbol", '" Code"'))
     for name in (" code", 0):
-        assert load(other, mapping={"columns": {"symbol": name}}).symbols == ("000001", "600519")
+        assert load(other, schema={"columns": {"symbol": name}}).symbols == ("000001", "600519")
 
 
 def test_further_columns_of_a_file(tmp_path: Path) -> None:

@@ -145,8 +145,8 @@ def test_the_version_reads_the_same_again(store: Store, monkeypatch: pytest.Monk
         {"symbols": ["AAA"], "as_of": dt.datetime(2024, 1, 3, 22, tzinfo=dt.UTC)},
     ]
     first = [store.bars("xtest", "1d", **view) for view in views]
-    assert first[0].version == "store:xtest/1d@bars=0,instruments=0?without=actions"
-    assert first[1].version.endswith("?symbols=BBB,AAA&start=2024-01-02&without=actions")
+    assert first[0].version == "store:xtest/1d@bars=0,instruments=0?without=actions,delistings"
+    assert first[1].version.endswith("?symbols=BBB,AAA&start=2024-01-02&without=actions,delistings")
     store.write("bars", rows({"AAA": {2: 5.6}}), revise=True)
     store.write("bars", rows({"ABC": {2: 5.6}}))
     store.write("instruments", pa.Table.from_pylist([instrument("AAA", -1, lot=7.0)]))
@@ -405,7 +405,7 @@ def test_files_and_data_sets_have_views_too(tmp_path: Path) -> None:
         ("store:xtest/1d", {"universe": "sp500"}, "unknown universe 'sp500'"),
         ("store:xtest/1d", {"observations": ["pe"]}, "unknown observation 'pe'"),
         ("store:xtest/1d", {"bar_label": "open"}, "bar_label is for files"),
-        ("store:xtest/1d", {"mapping": {}}, "a mapping is for files"),
+        ("store:xtest/1d", {"schema": {}}, "a schema is for files"),
         ("store:xtest/1d@9", {}, "version"),
         ("sp500", {"universe": "x"}, "universe is for addresses in a store"),
         ("sp500", {"store": "x"}, "store is for addresses in a store"),
@@ -430,7 +430,7 @@ def test_show(cli: Any, store: Store) -> None:
     run = cli("data", "show", "store:xtest/1d/AAA", "--store", store.url, "--rows", 2)
     assert run.code == 0, run.err
     assert "2024-01-05T21:00:00Z  AAA      6.5" in run.out and "2024-01-03" not in run.out
-    assert "Data id: store:xtest/1d/AAA@actions=0,bars=0?without=instruments" in run.out
+    assert "Data id: store:xtest/1d/AAA@actions=0,bars=0?without=delistings,instruments" in run.out
     assert "data: the store has no instruments of AAA" in run.err
     flags = ("--store", store.url, "--adjust", "splits", "--as-of", "2024-01-03", "--json")
     shown = cli("data", "show", "store:xtest/1d", *flags).object
@@ -451,15 +451,15 @@ def test_show_leaves_out_what_has_no_price(cli: Any, store: Store, tmp_path: Pat
     file.write_text(
         "day,symbol,open,high,low,close\n" + "\n".join(lines) + "\n2024-01-03,B,4,4,4,4"
     )
-    mapping = tmp_path / "written.toml"
-    mapping.write_text('[columns]\ntime = "day"\n')
-    run = cli("data", "show", file, "--mapping", mapping, "--rows", 2)
+    schema = tmp_path / "written.toml"
+    schema.write_text('[columns]\ntime = "day"\n')
+    run = cli("data", "show", file, "--schema", schema, "--rows", 2)
     assert [line.split()[:2] for line in run.out.splitlines() if line.startswith("2024")] == [
         ["2024-01-02T00:00:00Z", "A"],
         ["2024-01-02T00:00:00Z", "B"],
         ["2024-01-03T00:00:00Z", "B"],
     ]
-    run = cli("data", "show", file, "--mapping", mapping, "--rows", 1)
+    run = cli("data", "show", file, "--schema", schema, "--rows", 1)
     assert "Not shown: 1 symbol without a price in these rows" in run.out
 
 

@@ -30,7 +30,7 @@ from quality_cases import (
 )
 
 import alphalab as al
-from alphalab.data.ingest.repairs import STEPS
+from alphalab.data.ingestion.repairs import STEPS
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.check import check

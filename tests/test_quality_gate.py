@@ -204,7 +204,7 @@ def test_check_of_what_bars_refuse(cli, tmp_path: Path) -> None:
 
 
 def test_how_a_file_is_written(cli, tmp_path: Path) -> None:
-    """The flags of a mapping count: opening times are none to complain about when said so."""
+    """The flags of a schema count: opening times are none to complain about when said so."""
     bars = al.load("synthetic:rows=960,symbols=1,gaps=0")
     frame = bars.to_frame("long")
     frame["time"] = frame["time"] - np.timedelta64(1, "h")
@@ -265,15 +265,15 @@ def test_data_of_a_store(cli, split_file: Path, tmp_path: Path, monkeypatch) -> 
     assert data["content"] == al.load(data["id"]).id
 
 
-def test_a_run_reads_a_file_by_its_mapping(cli, tmp_path: Path) -> None:
+def test_a_run_reads_a_file_by_its_schema(cli, tmp_path: Path) -> None:
     lines = [f"2024-01-{day:02d} 16:00,10,12,9,11" for day in range(2, 12)]
     data = text_file(tmp_path, "e.csv", "when,Open,High,Low,Last\n" + "\n".join(lines) + "\n")
-    mapping = text_file(
+    schema = text_file(
         tmp_path,
         "vendor.toml",
         'zone = "America/New_York"\n[columns]\ntime = "when"\nclose = "Last"\n',
     )
-    given = ("backtest", "buy_and_hold", "--json", "--mapping", mapping, "-d")
+    given = ("backtest", "buy_and_hold", "--json", "--schema", schema, "-d")
     assert cli(*given, data).object["data"]["start"] == "2024-01-02T21:00:00Z"
     assert cli(*given, "sp500").code == 2
 

@@ -11,7 +11,7 @@ from builders import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alphalab.data.ingest.repairs import STEPS, repair
+from alphalab.data.ingestion.repairs import STEPS, repair
 from alphalab.data.panel.rows import Rows
 from alphalab.errors import DataError, UnknownNameError
 

@@ -396,7 +396,7 @@ def test_the_command_scans(cli, tmp_path: Path, market: al.Bars) -> None:
     [
         (["--report", "x.html"], "figures alone"),
         (["--funding", "x.csv"], "alphalab data ingest"),
-        (["--mapping", "x.toml"], "--scan with --mapping"),
+        (["--schema", "x.toml"], "--scan with --schema"),
         (["--bar-label", "open"], "--scan with --bar-label open"),
         (["-d", "sp500"], "store:"),
     ],

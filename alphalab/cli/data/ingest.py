@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.mapping_flags import MappingFlags
 from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.schema_flags import SchemaFlags
 from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from alphalab.data.ingest.ingest import Ingested
+    from alphalab.data.ingestion.ingest import Ingested
 
 Kind = Literal[
     "bars",
@@ -27,7 +27,7 @@ Kind = Literal[
 ]
 
 
-@with_flags(MappingFlags)
+@with_flags(SchemaFlags)
 def ingest(
     files: Annotated[
         list[str],
@@ -37,7 +37,7 @@ def ingest(
             show_default=False,
         ),
     ],
-    source: MappingFlags,
+    source: SchemaFlags,
     venue: Annotated[str, typer.Option(help="Where it was traded, such as binance.")] = "",
     interval: Annotated[str, typer.Option(help="Length of the bars, such as 1h.")] = "",
     kind: Annotated[Kind, typer.Option(help="What the rows are.")] = "bars",
@@ -67,7 +67,7 @@ def ingest(
     debug: DebugFlag = False,
 ) -> None:
     """Bring files into a store: one commit a file, and a second run changes nothing."""
-    from alphalab.data.ingest.ingest import ingest as bring
+    from alphalab.data.ingestion.ingest import ingest as bring
     from alphalab.data.store.store import Store
 
     out = Output(json=json, quiet=quiet)
@@ -76,7 +76,7 @@ def ingest(
         "interval": interval,
         "kind": kind,
         "name": name,
-        "mapping": source.read(),
+        "schema": source.read(),
         "repairs": repair or (),
         "instrument": _fields(instrument or []),
         "absent": "refuse" if len(files) == 1 else "note",

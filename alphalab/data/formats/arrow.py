@@ -181,7 +181,7 @@ def _parsed(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
                 f"{where}row {row}, column {name!r}: {text!r} is not an ISO date or time",
                 rule="times in text are ISO-8601, between the years 1678 and 2261 "
                 "(1/4/1999 could be in January or in April).",
-                fix="Write 1999-01-04 or 1999-01-04T16:00:00Z, or say by a mapping how they are "
+                fix="Write 1999-01-04 or 1999-01-04T16:00:00Z, or say by a schema how they are "
                 "written: time_format='%d/%m/%Y' (--time-format %d/%m/%Y).",
             )
         zoned.append("UTC" in fitting)

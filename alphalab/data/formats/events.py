@@ -24,7 +24,7 @@ from alphalab.data.formats.header import (
     symbols_of,
 )
 from alphalab.data.formats.notes import Note
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.data.formats.stamps import stamps, utc_times
 from alphalab.data.formats.tables import given_table
 from alphalab.errors import DataError
@@ -91,12 +91,13 @@ class EventTable:
         One of `KINDS`.
     table : pyarrow.Table
     columns : Columns
-    schema : Mapping
+    schema : Schema
         How the table is written.
     where : str
         Leads the messages about it.
     symbols : tuple of str
-        In order of appearance; ``("",)`` where neither the table nor the schema names one.
+        In order of appearance; ``("",)`` where neither the table nor the schema names one, and
+        none in a table without rows.
     codes : ndarray of shape (E,)
         The place of each row's symbol among `symbols`.
     notes : list of Note
@@ -106,7 +107,7 @@ class EventTable:
     kind: str
     table: pa.Table
     columns: Columns
-    schema: Mapping
+    schema: Schema
     where: str
     symbols: tuple[str, ...]
     codes: IntArray
@@ -117,7 +118,7 @@ class EventTable:
         cls,
         kind: str,
         given: Any,
-        schema: Mapping | None = None,
+        schema: Schema | None = None,
         *,
         symbol: str = "",
         fields: Fields[str, Any] | None = None,
@@ -130,7 +131,7 @@ class EventTable:
             One of `KINDS`.
         given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
             A table, or a CSV, Parquet or Feather file of one.
-        schema : Mapping, optional
+        schema : Schema, optional
             How it is written. Not given: by the usual names, times in UTC.
         symbol : str
             The symbol of all rows where neither the table nor the schema names one.
@@ -144,7 +145,7 @@ class EventTable:
         UnknownNameError
             A schema with a column that is not there; near names are suggested.
         """
-        schema = schema or Mapping()
+        schema = schema or Schema()
         table, where = given_table(given, schema, texts=TEXTS)
         return cls.of(kind, table, schema, where, symbol=symbol, fields=fields)
 
@@ -153,7 +154,7 @@ class EventTable:
         cls,
         kind: str,
         table: pa.Table,
-        schema: Mapping,
+        schema: Schema,
         where: str,
         *,
         symbol: str = "",
@@ -165,6 +166,8 @@ class EventTable:
         columns = columns_of(table, schema, where, (*names, "ex_date", "date"))
         columns = _shared(columns, schema)
         named = columns.one_of(SYMBOL_NAMES, "symbol")
+        if not table.num_rows:  # its columns need no type
+            return cls(kind, table, columns, schema, where, (), np.zeros(0, np.int64))
         if kind == "observations" and named is not None:  # without a symbol they concern all
             place = table.column_names.index(named)
             texts = arrow.plain(table[named]).cast(pa.large_string()).fill_null("")
@@ -188,7 +191,7 @@ class EventTable:
                 f"{self.where}no column {' or '.join(self._names(name))}; {self.columns.found}",
                 rule=f"a table of {self.kind} has a column {name} (any letter case).",
                 fix=fix
-                or f"Say which it is by a mapping: columns={{{name!r}: ...}} (-c {name}=...).",
+                or f"Say which it is by a schema: columns={{{name!r}: ...}} (-c {name}=...).",
             )
         return named
 
@@ -243,7 +246,7 @@ class EventTable:
     def numbers(self, name: str) -> FloatArray:
         """Return a column of numbers, (E,); NaN where a cell or the column is empty."""
         named = self.named(name)
-        if named is None:
+        if named is None or not len(self):
             return np.full(len(self), np.nan)
         column = arrow.plain(self.table[named])
         if not arrow.is_number(column.type):
@@ -320,7 +323,7 @@ def kind_of(names: set[str]) -> str:
     return "actions" if has("split") or has("dividend") else ""
 
 
-def _shared(columns: Columns, schema: Mapping) -> Columns:
+def _shared(columns: Columns, schema: Schema) -> Columns:
     """Return columns of which one may be two of ours, such as a start that is the time known."""
     times = [name for ours, name in columns.mapped.items() if ours in _SHARED]
     own = {name.strip().lower(): name for name in times}

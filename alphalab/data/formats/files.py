@@ -10,15 +10,15 @@ import pyarrow as pa
 
 from alphalab.data.formats.csv_file import read_csv
 from alphalab.data.formats.header import SYMBOL_NAMES
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError
 
-Reader = Callable[[Path, Mapping, Collection[str]], pa.Table]
+Reader = Callable[[Path, Schema, Collection[str]], pa.Table]
 
 
 def read_table(
     path: Path,
-    mapping: Mapping | None = None,
+    schema: Schema | None = None,
     *,
     texts: Collection[str] = (),
     also: Iterable[str] = (),
@@ -30,7 +30,7 @@ def read_table(
     path : Path
         A file named ``.csv`` (columns separated by commas, semicolons or tabs), ``.csv.gz``,
         ``.parquet``, ``.pq``, ``.feather`` or ``.arrow``.
-    mapping : Mapping, optional
+    schema : Schema, optional
         How the file is written. Not given: with the usual names.
     also : iterable of str
         Further names to suggest when there is no such file.
@@ -54,7 +54,7 @@ def read_table(
         raise DataError(f"{path} is empty", rule="a file of data has at least one row.")
     try:
         # 000001 keeps its zeros.
-        return READERS[suffix](path, mapping or Mapping(), (*SYMBOL_NAMES, *texts))
+        return READERS[suffix](path, schema or Schema(), (*SYMBOL_NAMES, *texts))
     except PermissionError:
         raise DataError(
             f"{path}: no permission to read it",
@@ -83,13 +83,13 @@ def _suffix(path: Path) -> str:
     return next((ending for ending in READERS if path.name.lower().endswith(ending)), "")
 
 
-def _parquet(path: Path, mapping: Mapping, texts: Collection[str]) -> pa.Table:
+def _parquet(path: Path, schema: Schema, texts: Collection[str]) -> pa.Table:
     from pyarrow import parquet
 
     return parquet.ParquetFile(path).read()
 
 
-def _feather(path: Path, mapping: Mapping, texts: Collection[str]) -> pa.Table:
+def _feather(path: Path, schema: Schema, texts: Collection[str]) -> pa.Table:
     from pyarrow import feather
 
     return feather.read_table(path)

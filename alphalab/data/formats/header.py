@@ -1,4 +1,4 @@
-"""Columns of a table: which one is what, by the usual names and by what a mapping says."""
+"""Columns of a table: which one is what, by the usual names and by what a schema says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from alphalab.data.formats import arrow
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError, UnknownNameError, led_by
 from alphalab.types import BAR_COLUMNS, IntArray
 
@@ -34,11 +34,11 @@ class Columns:
     names : tuple of str
         All, as they are written.
     mapped : dict of str to str
-        Our name to theirs, where a mapping says so.
+        Our name to theirs, where a schema says so.
     others : dict of str to str
         Of the rest: the name in small letters to the name as written.
     shared : dict of str to str
-        Those that a mapping gives another name, which are what their own name says, too.
+        Those that a schema gives another name, which are what their own name says, too.
     """
 
     where: str
@@ -53,7 +53,7 @@ class Columns:
         Raises
         ------
         DataError
-            There are several, and no mapping chooses.
+            There are several, and no schema chooses.
         """
         chosen = [self.mapped[name] for name in names if name in self.mapped]
         there = chosen[:1] or [self.others[name] for name in names if name in self.others]
@@ -75,7 +75,7 @@ class Columns:
                 f"{time!r}}} (-c date={date} -c time={time})."
             )
         return (
-            f"Say which by a mapping, such as columns={{{ours!r}: {there[0]!r}}} "
+            f"Say which by a schema, such as columns={{{ours!r}: {there[0]!r}}} "
             f"(-c {ours}={there[0]}), or drop or rename the others."
         )
 
@@ -94,7 +94,7 @@ class Columns:
             raise DataError(
                 f"{self.where}no time column; {self.found}",
                 rule=f"one column is named {', '.join(names)} (any letter case).",
-                fix="Say which it is by a mapping: columns={'time': ...} (-c time=...); of a file "
+                fix="Say which it is by a schema: columns={'time': ...} (-c time=...); of a file "
                 "without a header: header=False (--no-header), and columns by their places; "
                 "of one with lines before its header: skip=N (--skip N).",
             )
@@ -108,7 +108,7 @@ class Columns:
                 f"{self.where}no column {', '.join(missing)}; {self.found}",
                 rule=f"there are columns {', '.join(names)} (any letter case).",
                 fix=fix
-                or f"Say which they are by a mapping: columns={{{missing[0]!r}: ...}} "
+                or f"Say which they are by a schema: columns={{{missing[0]!r}: ...}} "
                 f"(-c {missing[0]}=...).",
             )
 
@@ -119,25 +119,25 @@ class Columns:
 
 
 def columns_of(
-    table: pa.Table, mapping: Mapping, where: str, known: Iterable[str] = BAR_COLUMNS
+    table: pa.Table, schema: Schema, where: str, known: Iterable[str] = BAR_COLUMNS
 ) -> Columns:
     """Return the columns of a table.
 
     Parameters
     ----------
     table : pyarrow.Table
-    mapping : Mapping
+    schema : Schema
     where : str
         Leads the messages.
     known : iterable of str
-        Our names, besides those of times and symbols: what a mapping names almost so is a slip.
+        Our names, besides those of times and symbols: what a schema names almost so is a slip.
 
     Raises
     ------
     DataError
         Two columns of one name.
     UnknownNameError
-        A mapping to a column that is not there, or of a name that is nearly one of ours; near
+        A schema to a column that is not there, or of a name that is nearly one of ours; near
         names are suggested.
     """
     names = tuple(table.column_names)
@@ -152,16 +152,16 @@ def columns_of(
         written[key] = name
     mapped = {
         ours: _their_column(theirs, names, written, where)
-        for ours, theirs in mapping.columns.items()
+        for ours, theirs in schema.columns.items()
     }
     used = set(mapped.values())
     others = {key: name for key, name in written.items() if name not in used}
     _check_names(mapped, others, (*known, *TIME_NAMES, *SYMBOL_NAMES), where)
-    return Columns(where, names, mapped, others if mapping.header else {})
+    return Columns(where, names, mapped, others if schema.header else {})
 
 
 def symbols_of(
-    table: pa.Table, named: str | None, mapping: Mapping, symbol: str, where: str
+    table: pa.Table, named: str | None, schema: Schema, symbol: str, where: str
 ) -> tuple[tuple[str, ...], IntArray]:
     """Return the symbols in order of appearance and, for each row, the place of its own.
 
@@ -170,18 +170,18 @@ def symbols_of(
     table : pyarrow.Table
     named : str, optional
         The column that names them.
-    mapping : Mapping
+    schema : Schema
         Its symbol counts where no column does.
     symbol : str
-        Counts where the mapping names none either.
+        Counts where the schema names none either.
     where : str
         What leads the messages.
     """
     if named is None:
-        return (mapping.symbol or symbol,), np.zeros(table.num_rows, np.int64)
-    if mapping.symbol:
+        return (schema.symbol or symbol,), np.zeros(table.num_rows, np.int64)
+    if schema.symbol:
         raise DataError(
-            f"{where}symbol={mapping.symbol!r}, and column {named!r} names the symbols",
+            f"{where}symbol={schema.symbol!r}, and column {named!r} names the symbols",
             rule="symbol is for a source that names none.",
         )
     return arrow.symbol_codes(arrow.plain(table[named]), named, where)
@@ -194,7 +194,7 @@ def _check_names(
     lacking = set(known).difference(mapped, others)
     for name in mapped:
         if name not in known and difflib.get_close_matches(name, lacking, 1, _SLIP):
-            fix = "A mapping reads columns={ours: theirs} (-c ours=theirs)."
+            fix = "A schema reads columns={ours: theirs} (-c ours=theirs)."
             with led_by(where):
                 raise UnknownNameError("column", name, known, fix=fix)
 

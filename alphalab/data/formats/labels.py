@@ -9,7 +9,7 @@ import numpy as np
 from alphalab.data.clock.calendars import session_bounds
 from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso
 from alphalab.data.formats.notes import Note, Notes
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError
 from alphalab.types import IntArray
 
@@ -35,14 +35,14 @@ class Closes(NamedTuple):
     notes: Notes = ()
 
 
-def closes(labels: IntArray, mapping: Mapping, where: str = "") -> Closes:
+def closes(labels: IntArray, schema: Schema, where: str = "") -> Closes:
     """Return the closing times of bars.
 
     Parameters
     ----------
     labels : ndarray of shape (R,)
         ns UTC, in any order; of sessions: midnights of their dates.
-    mapping : Mapping
+    schema : Schema
         Its label, interval and calendar count.
     where : str
         Leads the messages.
@@ -52,11 +52,11 @@ def closes(labels: IntArray, mapping: Mapping, where: str = "") -> Closes:
     DataError
         A date without a session, or opening times without a known spacing.
     """
-    if mapping.label == "session":
-        return _session_closes(labels, mapping.calendar, where)
-    if mapping.label == "open":
-        return _after_open(labels, mapping.interval_ns, where)
-    if mapping.label is None and _are_dates(labels):
+    if schema.label == "session":
+        return _session_closes(labels, schema.calendar, where)
+    if schema.label == "open":
+        return _after_open(labels, schema.interval_ns, where)
+    if schema.label is None and _are_dates(labels):
         return Closes(
             labels,
             "date",

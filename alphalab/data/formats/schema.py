@@ -1,4 +1,4 @@
-"""`Mapping`: how a source writes what it holds: names of columns, times, numbers, symbols."""
+"""`Schema`: how a source writes what it holds: names of columns, times, numbers, symbols."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
 BarLabel = Literal["close", "open", "session"]
 
 
-class Mapping(Settings, frozen=True):
+class Schema(Settings, frozen=True):
     """How a source writes what it holds. What is not said is found by the usual names.
 
     Parameters
@@ -63,12 +63,12 @@ class Mapping(Settings, frozen=True):
 
     Examples
     --------
-    >>> Mapping(columns={"close": "Last"}, zone="America/New_York").zone
+    >>> Schema(columns={"close": "Last"}, zone="America/New_York").zone
     'America/New_York'
-    >>> Mapping(label="session")
+    >>> Schema(label="session")
     Traceback (most recent call last):
         ...
-    alphalab.errors.ParameterError: Mapping: label='session' without a calendar
+    alphalab.errors.ParameterError: Schema: label='session' without a calendar
       Rule: a session closes when its exchange says so. Give it, such as calendar='XNYS' ...
     """
 
@@ -91,13 +91,13 @@ class Mapping(Settings, frozen=True):
         super().__post_init__()
         if self.label == "session" and not self.calendar:
             raise ParameterError(
-                "Mapping: label='session' without a calendar",
+                "Schema: label='session' without a calendar",
                 rule="a session closes when its exchange says so.",
                 fix="Give it, such as calendar='XNYS' (--calendar XNYS).",
             )
         if self.label == "session" and self.zone:
             raise ParameterError(
-                f"Mapping: label='session' and zone={self.zone!r}",
+                f"Schema: label='session' and zone={self.zone!r}",
                 rule="dates of sessions have no zone: their calendar has one.",
             )
         if self.interval:
@@ -106,19 +106,19 @@ class Mapping(Settings, frozen=True):
             _check_zone(self.zone)
         for name, text in (("delimiter", self.delimiter), ("decimal", self.decimal)):
             if len(text) > 1:
-                raise ParameterError(f"Mapping: {name}={text!r}", rule=f"{name} is one character.")
+                raise ParameterError(f"Schema: {name}={text!r}", rule=f"{name} is one character.")
         if self.encoding:
             _check_encoding(self.encoding)
         named = [name for name in self.columns if not isinstance(self.columns[name], int)]
         if named and not self.header:
             raise ParameterError(
-                f"Mapping: column {named[0]}={self.columns[named[0]]!r} without a header",
+                f"Schema: column {named[0]}={self.columns[named[0]]!r} without a header",
                 rule="columns of a file without a header are called by their place, from 0.",
             )
 
     @classmethod
-    def read(cls, path: str | Path) -> Mapping:
-        """Return the mapping that a TOML file holds.
+    def read(cls, path: str | Path) -> Schema:
+        """Return the schema that a TOML file holds.
 
         Raises
         ------
@@ -132,30 +132,28 @@ class Mapping(Settings, frozen=True):
         try:
             fields = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
-            raise InputError(
-                f"{path}: {error.strerror}", rule="a mapping is a TOML file."
-            ) from None
+            raise InputError(f"{path}: {error.strerror}", rule="a schema is a TOML file.") from None
         except ValueError as error:  # no TOML, or no text
             raise InputError(
                 f"{path}: {error}",
-                rule='a mapping is a TOML file: lines like zone = "America/New_York", and a table '
+                rule='a schema is a TOML file: lines like zone = "America/New_York", and a table '
                 '[columns] with lines like close = "Last".',
             ) from None
         with led_by(f"{path}: "):
             return cls.of(fields)
 
     @classmethod
-    def of(cls, given: Mapping | Fields[str, Any] | str | Path | None) -> Mapping:
-        """Return a mapping, given as one, as its fields, as the path of a TOML file, or not."""
+    def of(cls, given: Schema | Fields[str, Any] | str | Path | None) -> Schema:
+        """Return a schema, given as one, as its fields, as the path of a TOML file, or not."""
         if given is None:
             return cls()
         if isinstance(given, str | Path):
             return cls.read(given)
-        if isinstance(given, Mapping):
+        if isinstance(given, Schema):
             return given
         for name in given:
             if name not in cls.__struct_fields__:
-                raise UnknownNameError("field of a mapping", name, cls.__struct_fields__)
+                raise UnknownNameError("field of a schema", name, cls.__struct_fields__)
         return cls(**given)
 
     @property
@@ -166,15 +164,15 @@ class Mapping(Settings, frozen=True):
         try:
             return parse_duration(self.interval)
         except DataError as error:
-            raise ParameterError(f"Mapping: interval={self.interval!r}", rule=error.rule) from None
+            raise ParameterError(f"Schema: interval={self.interval!r}", rule=error.rule) from None
 
-    def labelled(self, bar_label: str) -> Mapping:
-        """Return the mapping with the label that a keyword ``bar_label`` asks for.
+    def labelled(self, bar_label: str) -> Schema:
+        """Return the schema with the label that a keyword ``bar_label`` asks for.
 
         Raises
         ------
         DataError
-            No such label, or another one than the mapping's.
+            No such label, or another one than the schema's.
         """
         if bar_label not in ("open", "close"):
             raise DataError(f"bar_label={bar_label!r}", rule="bar_label is 'open' or 'close'.")
@@ -182,7 +180,7 @@ class Mapping(Settings, frozen=True):
             return self
         if self.label is not None:
             raise DataError(
-                f"bar_label={bar_label!r}, and the mapping says label={self.label!r}",
+                f"bar_label={bar_label!r}, and the schema says label={self.label!r}",
                 rule="a label is given once.",
             )
         return msgspec.structs.replace(self, label="open")
@@ -192,7 +190,7 @@ class Mapping(Settings, frozen=True):
 
         Examples
         --------
-        >>> Mapping(label="open").changes()
+        >>> Schema(label="open").changes()
         {'label': 'open'}
         """
         plain = type(self)()
@@ -217,6 +215,6 @@ def _check_encoding(name: str) -> None:
         codecs.lookup(name)
     except LookupError:
         raise ParameterError(
-            f"Mapping: encoding={name!r}",
+            f"Schema: encoding={name!r}",
             rule="an encoding is one that Python knows, such as utf-8, latin-1 or utf-16.",
         ) from None

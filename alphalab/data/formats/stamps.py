@@ -1,4 +1,4 @@
-"""Stamps: the times of a table as its mapping says they are written, in ns."""
+"""Stamps: the times of a table as its schema says they are written, in ns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alphalab.data.formats import arrow
 from alphalab.data.formats.arrow import Times
 from alphalab.data.formats.labels import zone_notes
 from alphalab.data.formats.notes import Notes
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.data.formats.zones import to_utc
 from alphalab.errors import DataError
 from alphalab.types import IntArray
@@ -81,7 +81,7 @@ def session_dates(column: pa.ChunkedArray, name: str, where: str) -> IntArray:
 
 
 def utc_times(
-    table: pa.Table, names: tuple[str, ...], codes: IntArray, mapping: Mapping, where: str
+    table: pa.Table, names: tuple[str, ...], codes: IntArray, schema: Schema, where: str
 ) -> tuple[IntArray, Notes]:
     """Return the instants of rows, (R,), ns, and notes about how they were read.
 
@@ -92,7 +92,7 @@ def utc_times(
         The column of the time, or those of the date and the time of day.
     codes : ndarray of shape (R,)
         Which series each row belongs to.
-    mapping : Mapping
+    schema : Schema
         Its zone, repeated_hour and time_format count, and label and interval: of days that are
         labelled by their open, the closes are right once the interval is added.
     where : str
@@ -103,21 +103,21 @@ def utc_times(
     DataError
         A time that cannot be read, or that the zone does not have, or has twice.
     """
-    read = stamps(table, names, mapping.time_format, where)
-    if not mapping.zone:
+    read = stamps(table, names, schema.time_format, where)
+    if not schema.zone:
         return read.ns, read.notes + zone_notes(read.ns, read.zoned)
     if read.zoned:
         raise DataError(
             f"{where}column {' and '.join(map(repr, names))}: times carry a zone, and "
-            f"zone={mapping.zone!r} is given",
+            f"zone={schema.zone!r} is given",
             rule="zone is for times that carry none.",
             fix="Leave zone (--zone) out.",
         )
-    infer = mapping.repeated_hour == "infer"
+    infer = schema.repeated_hour == "infer"
     # A day that opens at midnight closes at the next one: after 23 or 25 hours where clocks change.
-    interval = mapping.interval_ns or 0
-    ahead = interval if mapping.label == "open" and interval % NS_DAY == 0 else 0
-    return to_utc(read.ns + ahead, mapping.zone, codes, infer, where) - ahead, read.notes
+    interval = schema.interval_ns or 0
+    ahead = interval if schema.label == "open" and interval % NS_DAY == 0 else 0
+    return to_utc(read.ns + ahead, schema.zone, codes, infer, where) - ahead, read.notes
 
 
 def _joined(columns: list[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from alphalab.data.formats.files import read_table
 from alphalab.data.formats.header import TIME_NAMES
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def given_table(
-    given: Any, schema: Mapping | None = None, texts: Collection[str] = ()
+    given: Any, schema: Schema | None = None, texts: Collection[str] = ()
 ) -> tuple[pa.Table, str]:
     """Return a table, given as a frame or as the path of a file, and what leads messages about it.
 
     Parameters
     ----------
     given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
-    schema : Mapping, optional
+    schema : Schema, optional
         How a file is written.
     texts : collection of str
         Columns of a file that are text even where they look like numbers.

@@ -264,7 +264,7 @@ def _events(
 def _assets(bars: Panel, read: EventTable, owners: IntArray) -> IntArray:
     """Return the place of each event's symbol among those of the bars."""
     if read.symbols == ("",):
-        if len(owners) != 1 and len(read):
+        if len(owners) != 1:
             raise DataError(
                 f"{read.where}no column {' or '.join(SYMBOL_NAMES)}; {read.columns.found}",
                 rule="events name their symbol where several could be meant.",

@@ -12,7 +12,7 @@ import numpy as np
 
 from alphalab.data.clock.times import datetimes_to_ns
 from alphalab.data.formats.labels import Closes, closes, zone_notes
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.data.formats.tables import as_table
 from alphalab.data.panel.from_table import rows_of
 from alphalab.data.panel.panel import P, Panel
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # times which somebody changed since are in doubt again.
 _CLOSES = "alphalab_closes"
 
-# What a mapping can say of frames whose columns are pairs.
+# What a schema can say of frames whose columns are pairs.
 _FOR_WIDE = {"calendar", "interval", "label", "rename"}
 
 
@@ -63,22 +63,22 @@ def from_frame(
     DataError
         A column that is missing, ambiguous or not numeric, or a broken rule of `Bars`.
     """
-    mapping = Mapping().labelled(bar_label)
+    schema = Schema().labelled(bar_label)
     if _is_wide(frame):
-        return _from_wide(make, frame, mapping, instruments, periods_per_year, source)
-    rows = frame_rows(frame, mapping, symbol=symbol, source=source)
+        return _from_wide(make, frame, schema, instruments, periods_per_year, source)
+    rows = frame_rows(frame, schema, symbol=symbol, source=source)
     return make.from_rows(rows, instruments=instruments, periods_per_year=periods_per_year)
 
 
 def frame_rows(
-    frame: Any, mapping: Mapping | None = None, *, symbol: str = "asset", source: str = ""
+    frame: Any, schema: Schema | None = None, *, symbol: str = "asset", source: str = ""
 ) -> Rows:
     """Return the rows of a frame, see `from_frame`; no rule of bars is checked."""
     if _is_wide(frame):
-        mapping = mapping or Mapping()
-        panel = _from_wide(Panel, frame, mapping, None, None, source)
-        return panel.to_rows().renamed(mapping.rename)
-    rows = rows_of(as_table(frame), mapping, symbol=symbol, source=source)
+        schema = schema or Schema()
+        panel = _from_wide(Panel, frame, schema, None, None, source)
+        return panel.to_rows().renamed(schema.rename)
+    rows = rows_of(as_table(frame), schema, symbol=symbol, source=source)
     return rows if rows.time_names == "close" or not _wrote(frame, rows.time) else _certain(rows)
 
 
@@ -98,7 +98,7 @@ def from_closes(
             f"a {type(frame).__name__} is not a pandas frame",
             rule="closing prices come as a pandas frame, one column for each symbol.",
         )
-    times = _index_times(frame, Mapping().labelled(bar_label))
+    times = _index_times(frame, Schema().labelled(bar_label))
     close = np.empty(frame.shape)
     for column in range(frame.shape[1]):
         close[:, column] = _numbers(frame, column)
@@ -163,22 +163,22 @@ def _is_wide(frame: Any) -> bool:
 def _from_wide(
     make: type[P],
     frame: pd.DataFrame,
-    mapping: Mapping,
+    schema: Schema,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
 ) -> P:
-    other = sorted(mapping.changes().keys() - _FOR_WIDE)
+    other = sorted(schema.changes().keys() - _FOR_WIDE)
     if other:
         raise DataError(
-            f"a wide frame with {other[0]}={getattr(mapping, other[0])!r}",
-            rule=f"of a wide frame a mapping says {', '.join(sorted(_FOR_WIDE))}.",
+            f"a wide frame with {other[0]}={getattr(schema, other[0])!r}",
+            rule=f"of a wide frame a schema says {', '.join(sorted(_FOR_WIDE))}.",
             fix="Give its index a zone, and its columns names, in pandas.",
         )
     pairs = _fields_and_symbols(frame)
     symbols = list(dict.fromkeys(owner for _, owner in pairs))
     places = {name: place for place, name in enumerate(symbols)}
-    times = _index_times(frame, mapping)
+    times = _index_times(frame, schema)
     shape, notes = (len(times.time), len(symbols)), times.notes
     columns: dict[str, FloatArray] = {name: np.full(shape, np.nan) for name, _ in pairs}
     for column, (name, owner) in enumerate(pairs):
@@ -224,7 +224,7 @@ def _field_name(written: str) -> str:
     return written.lower() if written.lower() in BAR_COLUMNS else written
 
 
-def _index_times(frame: pd.DataFrame, mapping: Mapping) -> Closes:
+def _index_times(frame: pd.DataFrame, schema: Schema) -> Closes:
     import pandas as pd
 
     index = frame.index
@@ -236,11 +236,11 @@ def _index_times(frame: pd.DataFrame, mapping: Mapping) -> Closes:
         )
     naive = index
     if index.tz is not None:  # dates of sessions are those of the index's own zone
-        local = index if mapping.label == "session" else index.tz_convert("UTC")
+        local = index if schema.label == "session" else index.tz_convert("UTC")
         naive = local.tz_localize(None)
     time = datetimes_to_ns(naive.to_numpy())
     check_increasing(time, np.arange(len(time)), "")
-    found = closes(time, mapping)
+    found = closes(time, schema)
     if found.names == "date" and _wrote(frame, found.time):
         found = Closes(found.time)
     return found._replace(notes=zone_notes(time, index.tz is not None) + found.notes)

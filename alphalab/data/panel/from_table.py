@@ -26,7 +26,7 @@ from alphalab.data.formats.header import (
 )
 from alphalab.data.formats.labels import closes
 from alphalab.data.formats.notes import Note, Notes
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.data.formats.stamps import session_dates, utc_times
 from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import NO_VOLUME, PRICES
@@ -35,7 +35,7 @@ from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
 
 
 def rows_of(
-    table: pa.Table, mapping: Mapping | None = None, *, symbol: str = "asset", source: str = ""
+    table: pa.Table, schema: Schema | None = None, *, symbol: str = "asset", source: str = ""
 ) -> Rows:
     """Return the rows of a table that holds one bar of one symbol in each row.
 
@@ -44,10 +44,10 @@ def rows_of(
     table : pyarrow.Table
         A time column (one of `TIME_NAMES`, or an unnamed index), open, high, low, close, and
         optionally volume and symbol, in any letter case. Further numeric columns keep their name.
-    mapping : Mapping, optional
+    schema : Schema, optional
         What is called otherwise, and how times are written.
     symbol : str
-        The symbol where neither the table nor the mapping names one.
+        The symbol where neither the table nor the schema names one.
     source : str
         Leads the messages.
 
@@ -57,33 +57,33 @@ def rows_of(
         A missing or ambiguous column, or a cell that cannot be read. Rows are counted from 0 in the
         order of the table.
     UnknownNameError
-        A mapping to a column, or from a symbol, that is not there.
+        A schema to a column, or from a symbol, that is not there.
 
     Examples
     --------
     >>> prices = {"Open": [1, 2], "High": [3, 3], "Low": [1, 1], "Last": [2, 3]}
     >>> table = pa.table({"time": [1577836800, 1577840400], **prices})
-    >>> rows = rows_of(table, Mapping(columns={"close": "Last"}), symbol="ACME")
+    >>> rows = rows_of(table, Schema(columns={"close": "Last"}), symbol="ACME")
     >>> rows.columns["close"], rows.notes[0].text
     (array([2., 3.]), 'times are integers: taken as seconds since 1970-01-01 UTC')
     """
-    mapping = mapping or Mapping()
+    schema = schema or Schema()
     where = f"{source}: " if source else ""
-    label = mapping.label or "close"
-    columns, unused = _chosen_by_label(columns_of(table, mapping, where), label)
+    label = schema.label or "close"
+    columns, unused = _chosen_by_label(columns_of(table, schema, where), label)
     time = _time_columns(columns, label)
     columns.require(
         PRICES,
-        "Say which they are by a mapping: columns={'close': ...}. Bars.from_closes reads a frame "
+        "Say which they are by a schema: columns={'close': ...}. Bars.from_closes reads a frame "
         "of closing prices, one column for each symbol.",
     )
     if table.num_rows == 0:
         raise DataError(f"{where}no rows", rule="bars have at least one row.")
     named = columns.one_of(SYMBOL_NAMES, "symbol")
-    symbols, codes = symbols_of(table, named, mapping, symbol, where)
-    labels, read = _labels(table, time, codes, mapping, where)
+    symbols, codes = symbols_of(table, named, schema, symbol, where)
+    labels, read = _labels(table, time, codes, schema, where)
     values, left_out = _values(table, columns, {*time, named}, where)
-    closing = closes(labels, mapping, where)
+    closing = closes(labels, schema, where)
     rows = Rows(
         time=closing.time,
         symbols=symbols,
@@ -94,7 +94,7 @@ def rows_of(
         notes=unused + read + left_out + closing.notes,
         time_names=closing.names,
     )
-    return rows.renamed(mapping.rename)
+    return rows.renamed(schema.rename)
 
 
 def _chosen_by_label(columns: Columns, label: str) -> tuple[Columns, Notes]:
@@ -115,17 +115,17 @@ def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:
             f"{columns.where}the time column is {time[0]!r} and bar_label={label!r}",
             rule="bar_label says whether times are those of a bar's open or of its close.",
             fix=f"Use bar_label={(of := key.removesuffix('_time'))!r} (--label {of}), or say by a "
-            "mapping that it is the time (-c time=...).",
+            "schema that it is the time (-c time=...).",
         )
     return time
 
 
 def _labels(
-    table: pa.Table, time: tuple[str, ...], codes: IntArray, mapping: Mapping, where: str
+    table: pa.Table, time: tuple[str, ...], codes: IntArray, schema: Schema, where: str
 ) -> tuple[IntArray, Notes]:
-    if mapping.label == "session" and len(time) == 1 and not mapping.time_format:
+    if schema.label == "session" and len(time) == 1 and not schema.time_format:
         return session_dates(table[time[0]], time[0], where) * NS_DAY, ()
-    return utc_times(table, time, codes, mapping, where)
+    return utc_times(table, time, codes, schema, where)
 
 
 def _values(
@@ -160,7 +160,7 @@ def _values(
 
 def file_rows(
     path: Path,
-    mapping: Mapping | None = None,
+    schema: Schema | None = None,
     also: Iterable[str] = (),
     *,
     symbol: str | None = None,
@@ -169,16 +169,16 @@ def file_rows(
 
     Parameters
     ----------
-    path, mapping, also
+    path, schema, also
         As in `alphalab.data.formats.files.read_table`.
     symbol : str, optional
-        The symbol where neither the file nor the mapping names one. Not given: the file's name.
+        The symbol where neither the file nor the schema names one. Not given: the file's name.
 
     Raises
     ------
     DataError
         No such file, one that cannot be read, or a cell that cannot; the message names the file.
     """
-    table = read_table(path, mapping, also=also)
+    table = read_table(path, schema, also=also)
     named = stem(path) if symbol is None else symbol
-    return rows_of(table, mapping, symbol=named, source=str(path))
+    return rows_of(table, schema, symbol=named, source=str(path))

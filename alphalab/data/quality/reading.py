@@ -16,7 +16,7 @@ from alphalab.data.clock.times import NS_DAY
 from alphalab.data.formats.events import EventTable, kind_of
 from alphalab.data.formats.files import read_table, stem
 from alphalab.data.formats.header import columns_of
-from alphalab.data.formats.schema import Mapping as Written
+from alphalab.data.formats.schema import Schema
 from alphalab.data.formats.tables import given_table
 from alphalab.data.load import load
 from alphalab.data.panel.bars import Bars
@@ -85,7 +85,7 @@ class Events:
 
 
 def read(
-    given: str, mapping: Written | None = None, store: str | None = None
+    given: str, schema: Schema | None = None, store: str | None = None
 ) -> Bars | Rows | Events:
     r"""Read what a name stands for, without any rule asked of it.
 
@@ -94,7 +94,7 @@ def read(
     given : str
         A data set, the address of a store, or a file of bars, trades (price and amount), funding
         rates, or splits and dividends: told apart by their columns.
-    mapping : Mapping, optional
+    schema : Schema, optional
         How a file is written.
     store : str, optional
         Where the store of an address is.
@@ -102,7 +102,7 @@ def read(
     Raises
     ------
     DataError
-        No such file, one that cannot be read, or one of no kind that is known; or a mapping for
+        No such file, one that cannot be read, or one of no kind that is known; or a schema for
         what is no file.
 
     Notes
@@ -120,20 +120,20 @@ def read(
     ...     read(str(file)).kind
     'funding'
     """
-    mapping = mapping or Written()
+    schema = schema or Schema()
     if not is_file(given):
-        _check_mapping(mapping, given)
+        _check_schema(schema, given)
         return load(given, store=store)
     path = Path(given).expanduser()
-    table = read_table(path, mapping, texts=("id",))
-    columns = columns_of(table, mapping, f"{path}: ")
+    table = read_table(path, schema, texts=("id",))
+    columns = columns_of(table, schema, f"{path}: ")
     named = {*columns.mapped, *columns.others}
     if named.issuperset(PRICES):
-        by_day = mapping.label == "session"
+        by_day = schema.label == "session"
         # First, every day is a session.
-        plain = structs.replace(mapping, calendar=ALWAYS) if by_day else mapping
+        plain = structs.replace(schema, calendar=ALWAYS) if by_day else schema
         rows = rows_of(table, plain, symbol=stem(path), source=str(path))
-        return _by_session(rows, mapping.calendar) if by_day else rows
+        return _by_session(rows, schema.calendar) if by_day else rows
     kind = kind_of(named)
     if not kind:
         raise DataError(
@@ -141,15 +141,15 @@ def read(
             rule="bars have open, high, low and close; trades price and amount; funding a rate.",
             fix="Say which columns they are by --column OURS=THEIRS.",
         )
-    return _events(table, kind, mapping, stem(path), str(path))
+    return _events(table, kind, schema, stem(path), str(path))
 
 
-def _check_mapping(mapping: Written, given: str) -> None:
+def _check_schema(schema: Schema, given: str) -> None:
     """Refuse to say of bars that are read already how they are written."""
-    said = sorted(mapping.changes().keys() - {"calendar", "interval"})
+    said = sorted(schema.changes().keys() - {"calendar", "interval"})
     if said:
         raise DataError(
-            f"{given} with {said[0]}={getattr(mapping, said[0])!r}",
+            f"{given} with {said[0]}={getattr(schema, said[0])!r}",
             rule="what is written otherwise is said of files; data sets and stores are read "
             "already.",
         )
@@ -179,10 +179,10 @@ def read_events(given: Any, kinds: tuple[str, ...]) -> Events:
             f"{where}{kind or 'no kind that is known'}; there are {table.column_names}",
             rule=f"this is a table of {' or '.join(kinds)}.",
         )
-    return _events(table, kind, Written(), "", str(given) if where else "")
+    return _events(table, kind, Schema(), "", str(given) if where else "")
 
 
-def _events(table: pa.Table, kind: str, schema: Written, symbol: str, source: str) -> Events:
+def _events(table: pa.Table, kind: str, schema: Schema, symbol: str, source: str) -> Events:
     where = f"{source}: " if source else ""
     read = EventTable.of(kind, table, schema, where, symbol=symbol)
     if not len(read):

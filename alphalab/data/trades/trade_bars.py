@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from alphalab.data.formats.notes import Note
 from alphalab.data.panel.bars import Bars
 from alphalab.data.trades.bar_maker import BarsBy, Imbalance, TradeBars
 from alphalab.data.trades.trades import trades_of
@@ -109,7 +110,7 @@ def trade_bars(
             f"{len(given.time):,} trades finish no {by} bar of {size}",
             rule="a bar is finished when a trade of a later time than its last comes.",
         )
-    what = f"bars of {_words(by, size)} made of {len(given.time):,} trades"
+    kind = f"bars of {_words(by, size)} made of {len(given.time):,} trades"
     last = f"the last bar is not finished: its trades, {maker.n_waiting:,}, are left out"
     return Bars(
         made["time"],
@@ -117,7 +118,7 @@ def trade_bars(
         {name: made[field].astype(np.float64).reshape(-1, 1) for name, field in _COLUMNS.items()},
         instruments=None if instrument is None else (instrument,),
         source="trades",
-        notes=(what, last, *given.notes),
+        notes=(Note("source", kind), Note("unfinished", last), *given.notes),
     )
 
 

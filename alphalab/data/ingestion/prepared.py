@@ -14,12 +14,12 @@ import pyarrow as pa
 from alphalab.data.clock.times import iso
 from alphalab.data.formats.files import stem
 from alphalab.data.formats.notes import Note, Notes
-from alphalab.data.formats.schema import Mapping
-from alphalab.data.ingest.advice import advice, repeated_hour
-from alphalab.data.ingest.intervals import check_interval, check_moments
-from alphalab.data.ingest.renames import names_there
-from alphalab.data.ingest.repairs import Repair, repair
-from alphalab.data.ingest.stored import bars_table, instruments_table, known_instruments
+from alphalab.data.formats.schema import Schema
+from alphalab.data.ingestion.advice import advice, repeated_hour
+from alphalab.data.ingestion.intervals import check_interval, check_moments
+from alphalab.data.ingestion.renames import names_there
+from alphalab.data.ingestion.repairs import Repair, repair
+from alphalab.data.ingestion.stored import bars_table, instruments_table, known_instruments
 from alphalab.data.load import load
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rows import Rows
@@ -47,7 +47,7 @@ class Task(NamedTuple):
     venue: str
     interval: str
     name: str
-    mapping: Mapping
+    schema: Schema
     repairs: Sequence[str]
     instrument: Fields[str, Any]
     store: Store
@@ -66,12 +66,12 @@ def prepared_bars(given: Any, task: Task) -> list[Prepared]:
     """
     if isinstance(given, str) and not is_file(given):
         given = load(given)
-    plain = msgspec.structs.replace(task.mapping, rename={})
+    plain = msgspec.structs.replace(task.schema, rename={})
     rows, unnamed = _named(read_rows(given, plain, symbol=""), given)
     with led_by(where_of(given)):
-        rename, absent = names_there(task.mapping.rename, rows.symbols, task.absent)
+        rename, absent = names_there(task.schema.rename, rows.symbols, task.absent)
     rows, repairs = repair(rows.renamed(rename), task.repairs)
-    _check(rows, task.mapping)
+    _check(rows, task.schema)
     _check_dates(rows)
     check_interval(rows, task.interval)
     check_moments(rows, task.interval)
@@ -106,18 +106,18 @@ def _named(rows: Rows, given: Any) -> tuple[Rows, Notes]:
     raise DataError(
         f"a {type(given).__name__} without a symbol",
         rule="bars of a store have a symbol.",
-        fix="Name it by mapping={'symbol': ...}, or have a column symbol.",
+        fix="Name it by schema={'symbol': ...}, or have a column symbol.",
     )
 
 
-def _check(rows: Rows, mapping: Mapping) -> None:
+def _check(rows: Rows, schema: Schema) -> None:
     broken = rows.broken()
     if broken is None:
         return
     error = broken.error
     if len(rows):
-        own = "" if repeated_hour(rows, mapping) else error.fix
-        error.fix = f"{own} {advice(rows, broken.rule, mapping)}".strip()
+        own = "" if repeated_hour(rows, schema) else error.fix
+        error.fix = f"{own} {advice(rows, broken.rule, schema)}".strip()
     raise error
 
 
@@ -145,17 +145,17 @@ def _instruments(
         name = rename.get(one.symbol, one.symbol)
         own[name] = msgspec.structs.replace(one, symbol=name)
     plain = tuple(own.get(name, Instrument(symbol=name)) for name in rows.symbols)
-    calendar = task.mapping.calendar
+    calendar = task.schema.calendar
     fields = {"calendar": calendar, **task.instrument} if calendar else task.instrument
     changed = changed_instruments(plain, None, fields)
-    start = int(rows.time.min()) - (task.mapping.interval_ns or 0)
+    start = int(rows.time.min()) - (task.schema.interval_ns or 0)
     known = known_instruments(task.store, task.venue, rows.symbols, start)
     news = [
         one
         for one in changed
         if one != Instrument(symbol=one.symbol)
         and one != known.get(one.symbol)
-        # What only follows from the mapping changes nothing that the store was told.
+        # What only follows from the schema changes nothing that the store was told.
         and (task.instrument or own or one.symbol not in known)
     ]
     if news:

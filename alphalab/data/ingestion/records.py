@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from alphalab.data.formats.events import EventTable, timestamps
 from alphalab.data.formats.notes import Note, Notes
-from alphalab.data.formats.schema import Mapping
-from alphalab.data.ingest.renames import names_there
+from alphalab.data.formats.schema import Schema
+from alphalab.data.ingestion.renames import names_there
 from alphalab.data.panel.instruments import dated_instruments
 from alphalab.data.store.tables import Table, table_named
 from alphalab.errors import DataError, ParameterError, led_by
@@ -21,7 +21,7 @@ from alphalab.types import FloatArray, Instrument
 def read_records(
     kind: str,
     given: Any,
-    mapping: Mapping,
+    schema: Schema,
     *,
     venue: str,
     name: str,
@@ -35,7 +35,7 @@ def read_records(
         A table of the store besides bars.
     given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
         A table, or a file of one.
-    mapping : Mapping
+    schema : Schema
         How it is written.
     venue, name : str
         Of all rows; empty: the table has a column for it.
@@ -49,16 +49,16 @@ def read_records(
         are counted from 0.
     """
     table = table_named(kind)
-    read = EventTable.read(kind, given, mapping, fields=table.columns)
+    read = EventTable.read(kind, given, schema, fields=table.columns)
     if not len(read):
         raise DataError(f"{read.where}no rows", rule="a table of records has at least one row.")
     with led_by(read.where):
-        _, notes = names_there(mapping.rename, read.symbols, absent)
+        _, notes = names_there(schema.rename, read.symbols, absent)
     read.note(*notes)
-    names = [mapping.rename.get(text, text) for text in read.symbols]
+    names = [schema.rename.get(text, text) for text in read.symbols]
     made: dict[str, Any] = {"symbol": pa.array(names, pa.string()).take(pa.array(read.codes))}
     if kind != "observations" and not all(names):  # observations without a symbol concern all
-        read.required("symbol", "Name it for all rows by a mapping: symbol=... (--symbol).")
+        read.required("symbol", "Name it for all rows by a schema: symbol=... (--symbol).")
     for column, value in (("venue", venue), ("name", name)):
         if column in table.columns:
             made[column] = _constant(read, column, value)

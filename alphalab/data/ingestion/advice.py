@@ -9,8 +9,8 @@ import numpy as np
 
 from alphalab.data.clock.times import NS_SECOND
 from alphalab.data.formats.notes import has
-from alphalab.data.formats.schema import Mapping
-from alphalab.data.ingest.repairs import repair
+from alphalab.data.formats.schema import Schema
+from alphalab.data.ingestion.repairs import repair
 from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import PRICES, BrokenRule, repeats
 from alphalab.types import IntArray
@@ -26,7 +26,7 @@ _BY_RULE: dict[BrokenRule, tuple[str, ...]] = {
 }
 
 
-def advice(rows: Rows, broken: BrokenRule, mapping: Mapping) -> str:
+def advice(rows: Rows, broken: BrokenRule, schema: Schema) -> str:
     """Return which remedies help rows that break a rule; empty where none does.
 
     Parameters
@@ -34,10 +34,10 @@ def advice(rows: Rows, broken: BrokenRule, mapping: Mapping) -> str:
     rows : Rows
     broken : str
         The rule that `Rows.broken` found.
-    mapping : Mapping
+    schema : Schema
         How the rows were read.
     """
-    zone = repeated_hour(rows, mapping)
+    zone = repeated_hour(rows, schema)
     if zone:
         return (
             f"These readings came twice in {zone}, where clocks went back that night: with "
@@ -51,7 +51,7 @@ def advice(rows: Rows, broken: BrokenRule, mapping: Mapping) -> str:
     return f"Or ask for a repair: {' or '.join(map(repr, steps))} ({flags})."
 
 
-def repeated_hour(rows: Rows, mapping: Mapping) -> str:
+def repeated_hour(rows: Rows, schema: Schema) -> str:
     """Return a zone in which all times that repeat or go back were shown twice; empty: in none.
 
     Examples
@@ -63,12 +63,12 @@ def repeated_hour(rows: Rows, mapping: Mapping) -> str:
     >>> rows = synthetic(3, 1, gap_frac=0.0).to_rows()
     >>> unzoned = Note("no_zone", "times carry no zone: taken as UTC")
     >>> rows = replace(rows, time=hours.view(np.int64), notes=(unzoned,))
-    >>> repeated_hour(rows, Mapping())
+    >>> repeated_hour(rows, Schema())
     'America/New_York'
     """
     if not has(rows.notes, "no_zone"):
         return ""
-    ahead = mapping.interval_ns or 0 if mapping.label == "open" else 0
+    ahead = schema.interval_ns or 0 if schema.label == "open" else 0
     series = [rows.time[places] - ahead for _, places in rows.by_symbol()]
     back = np.unique(np.concatenate([time[1:][time[1:] <= time[:-1]] for time in series]))
     # Over 1,000 duplicate times are not a daylight-saving change.

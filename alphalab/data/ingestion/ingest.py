@@ -1,4 +1,4 @@
-"""`ingest`: what a source holds into a store: read by a mapping, repaired by name, checked."""
+"""`ingest`: what a source holds into a store: read by a schema, repaired by name, checked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from alphalab.data.clock.times import duration_text, iso
 from alphalab.data.formats.notes import Notes
-from alphalab.data.formats.schema import Mapping
-from alphalab.data.ingest.prepared import Prepared, Task, prepared_bars, where_of
-from alphalab.data.ingest.records import read_records
-from alphalab.data.ingest.repairs import STEPS, Repair
+from alphalab.data.formats.schema import Schema
+from alphalab.data.ingestion.prepared import Prepared, Task, prepared_bars, where_of
+from alphalab.data.ingestion.records import read_records
+from alphalab.data.ingestion.repairs import STEPS, Repair
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rules import names_of
 from alphalab.data.read_rows import is_file
@@ -74,7 +74,7 @@ def ingest(
     interval: str = "",
     kind: str = "bars",
     name: str = "",
-    mapping: Mapping | Fields[str, Any] | str | Path | None = None,
+    schema: Schema | Fields[str, Any] | str | Path | None = None,
     repairs: str | Sequence[str] = (),
     instrument: Fields[str, Any] | None = None,
     absent: Literal["refuse", "note"] = "refuse",
@@ -98,17 +98,17 @@ def ingest(
         instruments, observations or universe.
     name : str
         Of the observation or the universe, where the table has no column for it.
-    mapping : Mapping, dict or path of a TOML file, optional
+    schema : Schema, dict or path of a TOML file, optional
         How the source is written. Not given: by the usual names, times in UTC, labelled by close.
     repairs : str or sequence of str
         Steps to take on bars before they are checked, in this order, see
-        `alphalab.data.ingest.repairs.STEPS`. They are recorded with the version.
+        `alphalab.data.ingestion.repairs.STEPS`. They are recorded with the version.
     instrument : mapping, optional
         Fields of `Instrument` that hold for all symbols of the bars, such as ``{"calendar":
         "XNYS", "currency": "USD", "lot": 1}``: the store keeps them from the first bar on.
     absent : {"refuse", "note"}
-        What becomes of a ``rename`` of the mapping from a symbol of which there are no rows:
-        ``"note"`` where one mapping serves several files.
+        What becomes of a ``rename`` of the schema from a symbol of which there are no rows:
+        ``"note"`` where one schema serves several files.
     revise : bool
         Whether rows of a known key with other values replace those that are there.
     store : Store, str or Path, optional
@@ -132,10 +132,10 @@ def ingest(
     >>> import pandas as pd
     >>> hours = pd.date_range("2024-01-02", periods=4, freq="h")
     >>> frame = pd.DataFrame({"t": hours, "open": 1.0, "high": 2.0, "low": 1.0, "close": 2.0})
-    >>> mapping = Mapping(columns={"time": "t"}, label="open", symbol="BTC/USDT")
+    >>> schema = Schema(columns={"time": "t"}, label="open", symbol="BTC/USDT")
     >>> with TemporaryDirectory() as folder:
     ...     done = [
-    ...         ingest(frame, venue="x", interval="1h", mapping=mapping, store=folder)
+    ...         ingest(frame, venue="x", interval="1h", schema=schema, store=folder)
     ...         for _ in range(2)
     ...     ]
     >>> done[0].written[0]
@@ -150,7 +150,7 @@ def ingest(
             venue,
             interval,
             name,
-            Mapping.of(mapping),
+            Schema.of(schema),
             names_of(repairs),
             instrument or {},
             place,
@@ -219,20 +219,20 @@ def _checked(kind: str, task: Task) -> Task:
             raise UnknownNameError("repair", step, STEPS)
     if kind != "bars":
         return task
-    if task.mapping.interval not in ("", task.interval):
+    if task.schema.interval not in ("", task.interval):
         raise ParameterError(
-            f"interval {task.interval!r}, and {task.mapping.interval!r} in the mapping",
+            f"interval {task.interval!r}, and {task.schema.interval!r} in the schema",
             rule="an interval is given once.",
         )
-    mapping = msgspec.structs.replace(task.mapping, interval=task.interval)
-    usual = duration_text(mapping.interval_ns or 0)
+    schema = msgspec.structs.replace(task.schema, interval=task.interval)
+    usual = duration_text(schema.interval_ns or 0)
     if task.interval != usual:
         raise ParameterError(
             f"interval {task.interval!r}",
             rule="a length of time is written in one way, so that its bars are one series.",
             fix=f"Write {usual!r}.",
         )
-    return task._replace(mapping=mapping)
+    return task._replace(schema=schema)
 
 
 def _source(given: Any) -> str:
@@ -251,7 +251,7 @@ def _record(given: Any, source: str, kind: str, task: Task) -> dict[str, Any]:
             record["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     named = {"venue": task.venue, "interval": task.interval, "name": task.name}
     record |= {key: text for key, text in named.items() if text}
-    return record | {"mapping": task.mapping.changes()}
+    return record | {"schema": task.schema.changes()}
 
 
 def _check_change(part: Prepared, task: Task, revise: bool) -> None:
@@ -267,7 +267,7 @@ def _prepare(kind: str, given: Any, task: Task) -> list[Prepared]:
     rows, notes = read_records(
         kind,
         given,
-        task.mapping,
+        task.schema,
         venue=task.venue,
         name=task.name,
         absent=task.absent,

@@ -42,7 +42,7 @@ def bars_table(rows: Rows, venue: str, interval: str) -> pa.Table:
             raise DataError(
                 f"column {name!r} among bars",
                 rule="a further column's name has no spaces and none of , ; { } ( ) =.",
-                fix=f"Give it another by a mapping: columns={{{ours!r}: {name!r}}} "
+                fix=f"Give it another by a schema: columns={{{ours!r}: {name!r}}} "
                 f"(-c {ours}={quote(name)}).",
             )
     one = pa.array(np.zeros(len(rows), np.int32))
