@@ -273,7 +273,7 @@ def test_files_on_the_command_line(cli: Any, tmp_path: Path) -> None:
     files = [hourly(tmp_path, 0, 5, f"{name}.csv") for name in ("A", "B")]
     flags = ("--venue", "x", "--interval", "1h", "--store", tmp_path / "store")
     run = cli("data", "ingest", *files, *flags, "--json")
-    assert run.code == 0 and run.object["schema"] == "alphalab.data.ingestion/1"
+    assert run.code == 0 and run.object["schema"] == "alphalab.data.ingest/1"
     written = [file["written"][0] for file in run.object["files"]]
     assert [(one["n_new"], one["version"]) for one in written] == [(5, 0), (5, 1)]
     run = cli("data", "ingest", *files, *flags)

@@ -63,7 +63,7 @@ def load(
         A data set (``sp500``, ``nasdaq``, ``sp500_stocks``, ``synthetic``), the path of a CSV,
         Parquet or Feather file, or an address in a store: ``"store:binance/1h/BTC/USDT"``,
         ``"store:lean/1d"`` for all symbols, ``"store:lean/1d@17"`` for a version, or the `version`
-        of other bars. The made-up market takes options:
+        of other bars. The synthetic market takes options:
         ``"synthetic:rows=1000000,symbols=1,seed=3,bar=1m,gaps=0.01"``.
     bar_label : {"close", "open"}
         What the times of a file name; data sets and stores are labelled by the close.
@@ -72,12 +72,12 @@ def load(
     start, end : str, date, datetime or datetime64, optional
         Keep the rows between them, see `Bars.between`.
     schema : Schema, dict, str or Path, optional
-        How a file writes what it holds, see `alphalab.Schema`; a path is that of a TOML file.
+        How a file is written, see `alphalab.data.Schema`; a path names a TOML file.
     adjust : {"splits", "all"}, optional
-        Prices adjusted for splits, or for dividends as well; see `Bars.adjusted`.
+        Adjust prices for splits, or for dividends as well; see `Bars.adjusted`.
     as_of : str, date, datetime or datetime64, optional
-        The view of this moment: no later row, and adjusted for no later event. Of a store: nothing
-        that became known after it.
+        The view of this moment: no later row or event. Of a store: nothing that became known
+        later.
     universe, observations, store
         Of an address: see `Store.bars`, and the address of the store itself. Not given: the
         environment variable ``ALPHALAB_STORE``, else the folder ``data``.
@@ -148,7 +148,7 @@ def _only_for_files(name: str, bar_label: str, schema: Any) -> None:
     if bar_label != "close":
         raise DataError(
             f"{name!r} with bar_label={bar_label!r}",
-            rule="data sets and stores are labelled by the close; bar_label is for files.",
+            rule="data sets and stores have closing times; bar_label is for files.",
         )
     if schema is not None:
         raise DataError(f"{name!r} with a schema", rule="a schema is for files.")

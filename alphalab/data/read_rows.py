@@ -1,4 +1,4 @@
-"""`read_rows`: bars of any source as `Rows`, before any rule is asked of them."""
+"""`read_rows`: the bars of any source as `Rows`, not checked."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from alphalab.data.panel.from_table import file_rows
 from alphalab.data.panel.rows import Rows
 from alphalab.errors import DataError
 
-# What can be said of bars, too.
+# Fields of a schema that apply to bars, too.
 _FOR_BARS = {"interval", "rename"}
 
 
 def read_rows(given: Any, schema: Schema | None = None, *, symbol: str | None = None) -> Rows:
-    """Return the bars of a source, one in each row, in its order.
+    """Return the bars of a source, one in each row, in the order of the source.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ def read_rows(given: Any, schema: Schema | None = None, *, symbol: str | None = 
     Returns
     -------
     Rows
-        Neither sorted nor checked: what `Bars` refuse is there.
+        Neither sorted nor checked.
 
     Raises
     ------
     DataError
         No such file, one that cannot be read, or a cell that cannot.
     UnknownNameError
-        No such data set, or a schema to a column that is not there.
+        No such data set, or a schema with an unknown column.
 
     Examples
     --------
@@ -63,13 +63,13 @@ def read_rows(given: Any, schema: Schema | None = None, *, symbol: str | None = 
     if said:
         raise DataError(
             f"{given.source or 'bars'} with {said[0]}={getattr(schema, said[0])!r}",
-            rule="what is written otherwise is said of files and tables; bars are read already.",
+            rule="a schema describes files and tables; bars need none.",
         )
     return given.to_rows().renamed(schema.rename)
 
 
 def is_file(given: str | Path) -> bool:
-    """Return whether a text names a file, and neither a data set nor an address of a store.
+    """Return True for the path of a file, False for a data set or an address of a store.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How many rows a year of data holds, from the times of the rows and the session calendars."""
+"""Rows a year, derived from the times of the rows and the session calendars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alphalab.data.clock.times import NS_DAY, NS_SECOND, bar_spacing
 from alphalab.errors import DataError
 from alphalab.types import IntArray
 
-#: Rows are irregular where their most frequent step is rarer.
+#: Rows are irregular if a smaller share of the steps is the most frequent one.
 _REGULAR = 0.1
 
 # Most frequent step in days, from and to; rows a year; the word for it.
@@ -24,7 +24,7 @@ _LONG_STEPS = (
 
 
 def rows_per_year(time: IntArray, calendars: Collection[str] = ()) -> tuple[float, str]:
-    """Return how many rows a year holds, and the sentence that says how that was found.
+    """Return the number of rows a year holds, and a sentence on the derivation.
 
     Weekly, monthly, quarterly and yearly rows have 52, 12, 4 and 1. Other spacings above a day and
     a half, and rows of which less than a tenth are the most frequent step apart (bars of trades or
@@ -106,7 +106,7 @@ def _bars(number: float) -> str:
 
 
 def _in_sessions(calendars: frozenset[str], step: int, median: float) -> tuple[float, float, str]:
-    """Return the days a year on which calendars have sessions, the bars of one, and the reason."""
+    """Return the session days a year, the bars of a session, and the reason."""
     why = f"calendar {', '.join(sorted(calendars))}"
     if ALWAYS in calendars:
         return 365.0, NS_DAY / step, why
@@ -120,13 +120,13 @@ def _trades_on_weekends(days: IntArray) -> tuple[bool, str]:
     spanned = _weekend_days(every[np.isin(weeks, (days + 3) // 7)])  # of weeks that have rows
     if not spanned.any():
         return False, "no weekend in the data, weekday sessions assumed"
-    # Each of the two days: currencies trade on Sunday evenings, and on no Saturday.
+    # Both days count: currencies trade on Sunday evenings, but not on Saturdays.
     if (_weekend_days(days)[spanned > 0] > spanned[spanned > 0] / 2).all():
         return True, "rows on weekends"
     return False, "no sessions on weekends"
 
 
 def _weekend_days(days: IntArray) -> IntArray:
-    """Return how many of the days are Saturdays, and how many Sundays."""
+    """Return the number of Saturdays and of Sundays."""
     weekday = (days + 3) % 7  # 0 is Monday: 1970-01-01 was a Thursday
     return np.array([np.count_nonzero(weekday == 5), np.count_nonzero(weekday == 6)])

@@ -18,7 +18,7 @@ NS_DAY = 86_400 * NS_SECOND
 _UNITS = {"d": NS_DAY, "h": 3_600 * NS_SECOND, "m": 60 * NS_SECOND, "s": NS_SECOND}
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _INT64 = np.iinfo(np.int64)
-_BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})")  # what datetime would drop
+_BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})")  # digits that datetime drops
 
 
 def iso(ns: int) -> str:
@@ -37,14 +37,14 @@ def iso(ns: int) -> str:
 
 
 def nanoseconds(when: Instant, *, end_of_day: bool = False) -> int:
-    """Return an instant in ns UTC; what has no zone is taken as UTC.
+    """Return an instant in ns UTC; without a zone it is UTC.
 
     Parameters
     ----------
     when : str, date, datetime or datetime64
         Text is ISO-8601.
     end_of_day : bool
-        Whether a bare date means its last nanosecond instead of its first.
+        True if a bare date means its last nanosecond instead of its first.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def _iso_text(when: Any) -> str:
 
 
 def datetimes_to_ns(values: np.ndarray[Any, Any]) -> IntArray:
-    """Return a datetime64 array of any unit as int64 ns; NumPy's own cast wraps around in silence.
+    """Return a datetime64 array of any unit as int64 ns; NumPy's own cast overflows silently.
 
     Raises
     ------

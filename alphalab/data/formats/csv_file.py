@@ -1,4 +1,4 @@
-"""CSV files as their schema says they are written: encoding, separator, decimals, header."""
+"""CSV files, read by their schema: encoding, separator, decimals, header."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def read_csv(path: Path, schema: Schema, texts: Collection[str] = ()) -> pa.Tabl
 
 
 def _first_line(path: Path, schema: Schema) -> str:
-    """Return the header, or without one the first line of data."""
+    """Return the header, or the first line of data if there is no header."""
     lines = _first_lines(path, schema.encoding)
     return lines[schema.skip].removeprefix("\ufeff") if len(lines) > schema.skip else ""
 
@@ -80,7 +80,7 @@ def _first_lines(path: Path, encoding: str) -> list[str]:
 
 
 def _texts(line: str, delimiter: str, schema: Schema, texts: Collection[str]) -> list[str]:
-    """Return the columns to read as text, as Arrow calls them."""
+    """Return the Arrow names of the columns to read as text."""
     pair = len(schema.columns.keys() & {"date", "time"}) == 2
     as_written = pair or bool(schema.time_format) or schema.label == "session"
     ours = {*texts, *(("date", *TIME_NAMES) if as_written else ())}

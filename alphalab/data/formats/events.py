@@ -190,8 +190,7 @@ class EventTable:
             raise DataError(
                 f"{self.where}no column {' or '.join(self._names(name))}; {self.columns.found}",
                 rule=f"a table of {self.kind} has a column {name} (any letter case).",
-                fix=fix
-                or f"Say which it is by a schema: columns={{{name!r}: ...}} (-c {name}=...).",
+                fix=fix or f"Name it by a schema: columns={{{name!r}: ...}} (-c {name}=...).",
             )
         return named
 

@@ -53,7 +53,7 @@ def read_table(
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", rule="a file of data has at least one row.")
     try:
-        # 000001 keeps its zeros.
+        # Symbols are text: 000001 keeps its zeros.
         return READERS[suffix](path, schema or Schema(), (*SYMBOL_NAMES, *texts))
     except PermissionError:
         raise DataError(
@@ -69,7 +69,7 @@ def read_table(
 
 
 def stem(path: Path) -> str:
-    """Return the name of a file without what says its kind.
+    """Return the name of a file without its suffix.
 
     Examples
     --------

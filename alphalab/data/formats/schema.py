@@ -1,4 +1,4 @@
-"""`Schema`: how a source writes what it holds: names of columns, times, numbers, symbols."""
+"""`Schema`: how a source is written: names of columns, times, numbers, symbols."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ BarLabel = Literal["close", "open", "session"]
 
 
 class Schema(Settings, frozen=True):
-    """How a source writes what it holds. What is not said is found by the usual names.
+    """How a source is written. Columns that it does not name have the usual names.
 
     Parameters
     ----------
     columns : dict of str to str or int
-        Our name of a column to the source's, such as ``{"close": "Last"}``, or to its place,
+        Our name of a column to the source's name, such as ``{"close": "Last"}``, or to its place,
         counted from 0. ``time`` is the time of a row; where it is written in two columns, ``date``
         and ``time`` are these. Without a header only what is named here is read.
     label : {"close", "open", "session"}, optional
@@ -37,8 +37,8 @@ class Schema(Settings, frozen=True):
     zone : str
         Zone of times that carry none, such as ``"America/New_York"``. Not given: UTC.
     repeated_hour : {"refuse", "infer"}
-        What becomes of a local time that comes twice, when clocks go back: refused, or told apart
-        by the order of the rows.
+        How to treat local times that occur twice at the end of daylight saving: refuse them, or
+        infer the hour from the order of the rows.
     time_format : str
         How times are written where they are not ISO, such as ``"%d.%m.%Y %H:%M"``; of a date and a
         time in two columns: both, with a blank between them.
@@ -46,18 +46,18 @@ class Schema(Settings, frozen=True):
         Of a CSV file. Not given: a comma, semicolon or tab, whichever the first line has most of; a
         point; UTF-8.
     header : bool
-        Whether a CSV file begins with the names of its columns.
+        True if a CSV file begins with the names of its columns.
     skip : int
         Lines of a CSV file before its header, or its data.
     symbol : str
         The symbol of a source that names none. Not given: the name of the file.
     rename : dict of str to str
-        Old symbol to new: the rows of both become one series, and a note says so.
+        Old symbol to new: the rows of both become one series.
 
     Raises
     ------
     ParameterError
-        A field of the wrong type, or fields that do not go together.
+        A field of the wrong type, or fields that contradict each other.
     UnknownNameError
         A zone that does not exist; near ones are suggested.
 
@@ -69,7 +69,7 @@ class Schema(Settings, frozen=True):
     Traceback (most recent call last):
         ...
     alphalab.errors.ParameterError: Schema: label='session' without a calendar
-      Rule: a session closes when its exchange says so. Give it, such as calendar='XNYS' ...
+      Rule: the calendar of the exchange has the closes of sessions. Give it, such as ...
     """
 
     columns: dict[str, str | int] = msgspec.field(default_factory=dict)
@@ -92,7 +92,7 @@ class Schema(Settings, frozen=True):
         if self.label == "session" and not self.calendar:
             raise ParameterError(
                 "Schema: label='session' without a calendar",
-                rule="a session closes when its exchange says so.",
+                rule="the calendar of the exchange has the closes of sessions.",
                 fix="Give it, such as calendar='XNYS' (--calendar XNYS).",
             )
         if self.label == "session" and self.zone:
@@ -133,7 +133,7 @@ class Schema(Settings, frozen=True):
             fields = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}", rule="a schema is a TOML file.") from None
-        except ValueError as error:  # no TOML, or no text
+        except ValueError as error:  # not TOML, or not text
             raise InputError(
                 f"{path}: {error}",
                 rule='a schema is a TOML file: lines like zone = "America/New_York", and a table '
@@ -144,7 +144,7 @@ class Schema(Settings, frozen=True):
 
     @classmethod
     def of(cls, given: Schema | Fields[str, Any] | str | Path | None) -> Schema:
-        """Return a schema, given as one, as its fields, as the path of a TOML file, or not."""
+        """Return the schema of a `Schema`, of fields, of the path of a TOML file, or of None."""
         if given is None:
             return cls()
         if isinstance(given, str | Path):
@@ -167,12 +167,12 @@ class Schema(Settings, frozen=True):
             raise ParameterError(f"Schema: interval={self.interval!r}", rule=error.rule) from None
 
     def labelled(self, bar_label: str) -> Schema:
-        """Return the schema with the label that a keyword ``bar_label`` asks for.
+        """Return the schema with the label of a keyword ``bar_label``.
 
         Raises
         ------
         DataError
-            No such label, or another one than the schema's.
+            An unknown label, or another one than that of the schema.
         """
         if bar_label not in ("open", "close"):
             raise DataError(f"bar_label={bar_label!r}", rule="bar_label is 'open' or 'close'.")
@@ -180,13 +180,13 @@ class Schema(Settings, frozen=True):
             return self
         if self.label is not None:
             raise DataError(
-                f"bar_label={bar_label!r}, and the schema says label={self.label!r}",
+                f"bar_label={bar_label!r}, and the schema has label={self.label!r}",
                 rule="a label is given once.",
             )
         return msgspec.structs.replace(self, label="open")
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields that are not as they are by default.
+        """Return the fields that differ from their defaults.
 
         Examples
         --------

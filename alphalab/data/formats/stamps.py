@@ -1,4 +1,4 @@
-"""Stamps: the times of a table as its schema says they are written, in ns."""
+"""Times of a table, read by its schema."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from alphalab.data.formats.zones import to_utc
 from alphalab.errors import DataError
 from alphalab.types import IntArray
 
-# What may follow the date of a session: midnight, in whatever zone.
+# What may follow the date of a session: midnight, in any zone.
 _MIDNIGHT = r"^([T ]00:00(:00(\.0+)?)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?$"
 _ZONED = ("%z", "%Z", "%s")
 
 
 def stamps(table: pa.Table, names: tuple[str, ...], time_format: str, where: str) -> Times:
-    """Return the times that one column holds, or a column of dates and one of times of day.
+    """Return the times of one column, or of a column of dates and one of times of day.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def stamps(table: pa.Table, names: tuple[str, ...], time_format: str, where: str
     Raises
     ------
     DataError
-        A row without a time, or one that is written otherwise.
+        A row without a time, or with one in another format.
     """
     columns = [arrow.plain(table[name]) for name in names]
     for column, name in zip(columns, names, strict=True):
@@ -51,7 +51,7 @@ def stamps(table: pa.Table, names: tuple[str, ...], time_format: str, where: str
 
 
 def session_dates(column: pa.ChunkedArray, name: str, where: str) -> IntArray:
-    """Return the dates of a column, days since 1970, as its own zone has them.
+    """Return the dates of a column in its own zone, days since 1970.
 
     Raises
     ------
@@ -93,15 +93,15 @@ def utc_times(
     codes : ndarray of shape (R,)
         Which series each row belongs to.
     schema : Schema
-        Its zone, repeated_hour and time_format count, and label and interval: of days that are
-        labelled by their open, the closes are right once the interval is added.
+        Uses its zone, repeated_hour, time_format, label and interval. Opening times of days are
+        returned such that adding the interval gives the closes.
     where : str
         What leads the messages.
 
     Raises
     ------
     DataError
-        A time that cannot be read, or that the zone does not have, or has twice.
+        An unreadable time, or a local time that the zone skips or has twice.
     """
     read = stamps(table, names, schema.time_format, where)
     if not schema.zone:
@@ -114,7 +114,7 @@ def utc_times(
             fix="Leave zone (--zone) out.",
         )
     infer = schema.repeated_hour == "infer"
-    # A day that opens at midnight closes at the next one: after 23 or 25 hours where clocks change.
+    # A day that opens at midnight closes at the next one, 23 to 25 hours later.
     interval = schema.interval_ns or 0
     ahead = interval if schema.label == "open" and interval % NS_DAY == 0 else 0
     return to_utc(read.ns + ahead, schema.zone, codes, infer, where) - ahead, read.notes

@@ -64,7 +64,7 @@ def as_table(frame: Any) -> pa.Table:
 
 
 def table_of(frame: pd.DataFrame) -> Any:
-    """Return a frame as an Arrow table, its index a column where it holds times."""
+    """Return a frame as an Arrow table; an index of times becomes a column."""
     import pandas as pd
 
     index = frame.index

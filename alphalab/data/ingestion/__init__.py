@@ -1,1 +1,1 @@
-"""From a source through quality into the store."""
+"""From a source into the store: read, repair, check, write."""

@@ -1,4 +1,4 @@
-"""Advice: what helps rows that break a rule of bars, by the rule that they break."""
+"""Advice: remedies for rows that break a rule of bars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import PRICES, BrokenRule, repeats
 from alphalab.types import IntArray
 
-# Zones whose clocks go back at different hours or nights; others share theirs.
+# One zone for each date and hour at which daylight saving ends.
 _ZONES = ("America/New_York", "Europe/Berlin", "Europe/London", "Australia/Sydney")
 _INCONSISTENT = ("widen", "drop_inconsistent")
 _BY_RULE: dict[BrokenRule, tuple[str, ...]] = {
@@ -40,19 +40,19 @@ def advice(rows: Rows, broken: BrokenRule, schema: Schema) -> str:
     zone = repeated_hour(rows, schema)
     if zone:
         return (
-            f"These readings came twice in {zone}, where clocks went back that night: with "
+            f"These local times occurred twice in {zone}, where daylight saving ended: with "
             f"zone={zone!r}, or the zone of these times, and repeated_hour='infer' (--zone {zone} "
-            "--repeated-hour infer) both hours stay; a repair would leave real rows out."
+            "--repeated-hour infer) both hours are kept; a repair would drop real rows."
         )
     steps = _fitting(rows, broken)
     if not steps:
         return ""
     flags = " or ".join(f"--repair {step}" for step in steps)
-    return f"Or ask for a repair: {' or '.join(map(repr, steps))} ({flags})."
+    return f"Or use a repair: {' or '.join(map(repr, steps))} ({flags})."
 
 
 def repeated_hour(rows: Rows, schema: Schema) -> str:
-    """Return a zone in which all times that repeat or go back were shown twice; empty: in none.
+    """Return a zone whose repeated hour explains all times that repeat or go back; empty: none.
 
     Examples
     --------

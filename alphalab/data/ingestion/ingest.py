@@ -1,4 +1,4 @@
-"""`ingest`: what a source holds into a store: read by a schema, repaired by name, checked."""
+"""`ingest`: a source into a store: read by its schema, repaired on request, checked, written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from alphalab.data.store.tables import table_named
 from alphalab.data.store.writing import Written
 from alphalab.errors import ParameterError, UnknownNameError, led_by
 
-#: What a source can hold.
+#: Kinds of rows that a source can hold.
 KINDS = (
     *("bars", "trades", "funding", "actions", "delistings"),
     *("instruments", "observations", "universe"),
@@ -35,14 +35,14 @@ _BY_NAME = ("observations", "universe")
 
 
 class Ingested(NamedTuple):
-    """What became of one source.
+    """The result of one ingestion.
 
     Attributes
     ----------
     source : str
         The name of the file or of the data set.
     written : tuple of Written
-        One for each table that it went into: behind bars comes what their instruments say.
+        One for each table that was written: the bars, then their instruments.
     n_rows : int
         Rows of the source after the repairs.
     symbols : tuple of str
@@ -81,10 +81,10 @@ def ingest(
     revise: bool = False,
     store: Store | str | Path | None = None,
 ) -> Ingested:
-    """Bring what a source holds into a store, each table in one commit, or change nothing.
+    """Write the rows of a source into a store, each table in one commit, or change nothing.
 
-    A second run changes nothing: rows that are there with equal values stay as they are. What was
-    interrupted between bars and their instruments is completed by a second run.
+    A second run changes nothing: rows that are stored with equal values stay. After an interruption
+    between bars and their instruments, a second run completes the ingestion.
 
     Parameters
     ----------
@@ -99,18 +99,18 @@ def ingest(
     name : str
         Of the observation or the universe, where the table has no column for it.
     schema : Schema, dict or path of a TOML file, optional
-        How the source is written. Not given: by the usual names, times in UTC, labelled by close.
+        How the source is written. Not given: usual column names, times in UTC, closing times.
     repairs : str or sequence of str
-        Steps to take on bars before they are checked, in this order, see
-        `alphalab.data.ingestion.repairs.STEPS`. They are recorded with the version.
+        Repairs of bars before the check, in this order, see
+        `alphalab.data.ingestion.repairs.STEPS`. The version records them.
     instrument : mapping, optional
-        Fields of `Instrument` that hold for all symbols of the bars, such as ``{"calendar":
-        "XNYS", "currency": "USD", "lot": 1}``: the store keeps them from the first bar on.
+        Fields of `Instrument` of all symbols of the bars, such as ``{"calendar": "XNYS",
+        "currency": "USD", "lot": 1}``, valid from the first bar on.
     absent : {"refuse", "note"}
-        What becomes of a ``rename`` of the schema from a symbol of which there are no rows:
-        ``"note"`` where one schema serves several files.
+        How to treat a ``rename`` of a symbol without rows: ``"note"`` if one schema serves several
+        files.
     revise : bool
-        Whether rows of a known key with other values replace those that are there.
+        True to replace stored rows of the same key with other values.
     store : Store, str or Path, optional
         Or its address. Not given: the environment variable ``ALPHALAB_STORE``, else ``data``.
 
@@ -121,10 +121,10 @@ def ingest(
     Raises
     ------
     DataError
-        What cannot be read, what breaks a rule of bars, or rows that the store has with other
-        values unless `revise`. Nothing is written.
+        Unreadable data, a broken rule of bars, or rows that are stored with other values unless
+        `revise`. Nothing is written.
     ParameterError
-        Arguments that do not go together.
+        Arguments that contradict each other.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def ingest(
     prepared = _prepare(kind, given, task)
     record = _record(given, source, kind, task)
     with led_by(where_of(given)):
-        for part in prepared[1:]:  # the first one is refused before anything is written
+        for part in prepared[1:]:  # the store checks the first one before it writes
             _check_change(part, task, revise)
         written = tuple(
             task.store.write(part.table, part.rows, revise=revise, record=record | part.record)
@@ -196,13 +196,13 @@ def _address(main: Prepared, task: Task) -> str:
 
 
 def _checked(kind: str, task: Task) -> Task:
-    """Refuse arguments that do not go together, before anything is read."""
+    """Refuse arguments that contradict each other, before anything is read."""
     if kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
     if not task.venue and kind not in _BY_NAME:
         raise ParameterError(
             f"{kind} without venue",
-            rule="what is traded is kept by venue.",
+            rule="a store keeps market data by venue.",
             fix="Give it, such as venue='binance' (--venue binance).",
         )
     if not task.interval and kind == "bars":
@@ -229,7 +229,7 @@ def _checked(kind: str, task: Task) -> Task:
     if task.interval != usual:
         raise ParameterError(
             f"interval {task.interval!r}",
-            rule="a length of time is written in one way, so that its bars are one series.",
+            rule="each interval has one spelling, so that its bars are one series.",
             fix=f"Write {usual!r}.",
         )
     return task._replace(schema=schema)
@@ -242,7 +242,7 @@ def _source(given: Any) -> str:
 
 
 def _record(given: Any, source: str, kind: str, task: Task) -> dict[str, Any]:
-    """Return what is kept with the version: where the rows came from, and how they were read."""
+    """Return the metadata of the version: the source of the rows and how they were read."""
     record: dict[str, Any] = {"source": source, "kind": kind}
     if isinstance(given, str | Path) and is_file(given):
         import hashlib
@@ -255,7 +255,7 @@ def _record(given: Any, source: str, kind: str, task: Task) -> dict[str, Any]:
 
 
 def _check_change(part: Prepared, task: Task, revise: bool) -> None:
-    """Refuse rows that the store has with other values before other tables are written."""
+    """Refuse rows that are stored with other values, before any table is written."""
     table = table_named(part.table)
     stored = task.store.read(part.table, where={"venue": task.venue, "symbol": part.symbols})
     changes(table, checked(table, part.rows).rows, stored, revise=revise)

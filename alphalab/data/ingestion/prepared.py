@@ -1,4 +1,4 @@
-"""Bars on their way into a store: read, renamed, repaired and checked, with their instruments."""
+"""Preparation of bars for a store: read, rename, repair and check, with their instruments."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from alphalab.types import Instrument
 
 
 class Prepared(NamedTuple):
-    """Rows of a store's table, and what is kept with the version that they make."""
+    """Rows of a table of the store, and the metadata of their version."""
 
     table: str
     rows: pa.Table
@@ -42,7 +42,7 @@ class Prepared(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What is asked for: the arguments of `ingest`."""
+    """The arguments of `ingest`."""
 
     venue: str
     interval: str
@@ -55,14 +55,14 @@ class Task(NamedTuple):
 
 
 def prepared_bars(given: Any, task: Task) -> list[Prepared]:
-    """Return bars as a store keeps them, and behind them what is said of their instruments.
+    """Return the rows of bars for the store, then those of their instruments.
 
     Raises
     ------
     DataError
-        What cannot be read, or breaks a rule of bars.
+        Unreadable data, or a broken rule of bars.
     ParameterError, UnknownNameError
-        A field of an instrument that there is not, or that does not take its value.
+        An unknown field of an instrument, or a value outside its range.
     """
     if isinstance(given, str) and not is_file(given):
         given = load(given)
@@ -97,7 +97,7 @@ def where_of(given: Any) -> str:
 
 
 def _named(rows: Rows, given: Any) -> tuple[Rows, Notes]:
-    """Return rows of which none is without a symbol: that of a file is its name."""
+    """Return rows that all have a symbol; that of a file without symbols is its name."""
     if rows.symbols != ("",):
         return rows, ()
     if isinstance(given, str | Path):
@@ -122,11 +122,11 @@ def _check(rows: Rows, schema: Schema) -> None:
 
 
 def _check_dates(rows: Rows) -> None:
-    """Refuse dates of which nobody has said what they name: a store knows closes alone."""
+    """Refuse dates with an unknown meaning: a store keeps closing times."""
     if rows.time_names == "date":
         raise DataError(
             f"{rows.source or 'table'}: times are dates, from {iso(rows.time.min())[:10]} on",
-            rule="bars of a store are labelled by their close: say what a date names.",
+            rule="bars of a store are labelled by their close; state what a date names.",
             fix="label='session' with a calendar for sessions of an exchange (--label session "
             "--calendar XNYS), label='open' for days that begin at this midnight (--label open), "
             "label='close' for days that end there (--label close).",
@@ -155,7 +155,7 @@ def _instruments(
         for one in changed
         if one != Instrument(symbol=one.symbol)
         and one != known.get(one.symbol)
-        # What only follows from the schema changes nothing that the store was told.
+        # A calendar that only the schema names does not change stored instruments.
         and (task.instrument or own or one.symbol not in known)
     ]
     if news:
@@ -167,7 +167,7 @@ def _instruments(
         return [Prepared("instruments", table, record, symbols)], (kept,) if implied else ()
     if calendar and not any(known[name].calendar for name in known):
         text = (
-            "the store does not know the calendar of these symbols: say it by "
+            "the store does not know the calendar of these symbols: give it by "
             f"instrument={{'calendar': {calendar!r}}} (--instrument calendar={calendar})"
         )
         return [], (Note("calendar", text),)

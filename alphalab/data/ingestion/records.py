@@ -1,4 +1,4 @@
-"""Tables of events as the tables of a store keep them: columns, types and ranges."""
+"""Tables of events in the form of the tables of a store: columns, types and ranges."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _delistings(read: EventTable, table: Table) -> dict[str, Any]:
 
 
 def _dated(read: EventTable, count: str) -> dict[str, Any]:
-    """Return when events happen and when they became known: without a column, then."""
+    """Return the time of events and when they became known; without a column: at that time."""
     time = timestamps(read.time())
     if read.named("known") is not None:
         return {"time": time, "known": timestamps(read.known())}

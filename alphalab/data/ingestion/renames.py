@@ -1,4 +1,4 @@
-"""Renames: which of the old names that a schema gives a source has."""
+"""Renames of a schema whose old symbols a source has."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from alphalab.errors import UnknownNameError
 def names_there(
     rename: Mapping[str, str], symbols: Collection[str], absent: str = "note"
 ) -> tuple[dict[str, str], Notes]:
-    """Return which of the old names a source has, and a note about each other one.
+    """Return the renames whose old symbols have rows, and a note about each other one.
 
-    Of several files that are renamed alike, not all have rows of every name.
+    One schema may serve several files, not all with rows of every symbol.
 
     Parameters
     ----------
     rename : mapping of str to str
         Old to new.
     symbols : collection of str
-        Those of the source.
+        Symbols of the source.
     absent : {"note", "refuse"}
-        Whether an old name that is not there becomes a note or is refused.
+        How to treat an old symbol without rows.
 
     Raises
     ------
     UnknownNameError
-        An old name that is not there; near ones are suggested.
+        An old symbol without rows; near names are suggested.
 
     Examples
     --------

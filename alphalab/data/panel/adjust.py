@@ -15,21 +15,21 @@ from alphalab.types import FloatArray
 def adjusted_columns(
     bars: Panel, dividends: bool, ahead: tuple[FloatArray, FloatArray] | None
 ) -> dict[str, FloatArray]:
-    """Return the columns of bars, (T, N) each, as if all splits and dividends were behind them.
+    """Return the columns of bars, (T, N) each, with prices and volume adjusted.
 
     Prices before a split are divided by it and volume is multiplied by it; prices before a dividend
-    are multiplied by 1 less its share of the last close. The last bar stays as it was. Neither
-    column is left, so nothing is booked twice; other columns stay.
+    are multiplied by 1 less its share of the last close. The last bar stays as it was. The
+    columns of both are dropped, so that nothing is booked twice; other columns stay.
 
     Parameters
     ----------
     bars : Bars
         Unadjusted prices with the columns ``split`` and ``dividend``, or one of them.
     dividends : bool
-        Whether prices are adjusted for dividends as well. Returns are then those of a position
-        whose dividends are put into the same asset, at the close before less the dividend.
+        True to adjust for dividends as well. Returns are then those of a position that reinvests
+        dividends in the same asset, at the close before less the dividend.
     ahead : pair of ndarray of shape (N,), optional
-        Splits and dividends that are due before the next bar; NaN where there is none.
+        Splits and dividends before the next bar; NaN where there is none.
 
     Raises
     ------
@@ -40,14 +40,14 @@ def adjusted_columns(
     if not {"split", "dividend"} & bars.columns.keys():
         raise DataError(
             f"{bars.source or 'the bars'}: no column split or dividend",
-            rule="prices are adjusted for the splits and dividends that stand beside them.",
+            rule="prices are adjusted by the columns split and dividend.",
             fix="Add them with bars.with_actions(...).",
         )
     split, paid = (_with_row_ahead(bars, name, ahead) for name in ("split", "dividend"))
     split = np.where(np.isnan(split), 1.0, split)
     paid = np.nan_to_num(paid) if dividends else np.zeros_like(paid)
     share = paid * split / _close_before(bars.close)
-    share[np.isnan(share)] = 0.0  # paid before the first price
+    share[np.isnan(share)] = 0.0  # before the first price
     _check_share(bars, paid, share)
     columns = {
         name: values for name, values in bars.columns.items() if name not in ("split", "dividend")
@@ -70,14 +70,14 @@ def adjusted_note(dividends: bool, as_of: str) -> Note:
     what = "splits and dividends" if dividends else "splits (dividends are left out)"
     return Note(
         "adjusted",
-        f"prices are adjusted for {what} as of {as_of}: earlier ones are not those that were paid",
+        f"prices are adjusted for {what} as of {as_of}: earlier prices are not those that traded",
     )
 
 
 def _with_row_ahead(
     bars: Panel, name: str, ahead: tuple[FloatArray, FloatArray] | None
 ) -> FloatArray:
-    """Return a column with one more row, (T + 1, N), for what is due before the next bar."""
+    """Return a column with one more row, (T + 1, N), for the events before the next bar."""
     nothing = np.full((1, bars.n_symbols), np.nan)
     given = bars.columns.get(name)
     body = np.repeat(nothing, bars.n_rows, axis=0) if given is None else given

@@ -29,11 +29,11 @@ class Bars(Panel):
     instruments : sequence of Instrument, optional
         One for each symbol, in their order. Not given: plain ones.
     instrument_changes : sequence of InstrumentChange
-        What becomes of them later. An engine takes other ticks, lots, minimum values and fees.
+        Their later changes. An engine applies new ticks, lots, minimum values and fees.
     periods_per_year : float, optional
         Rows a year holds. Not given: derived from the times, see `periods_per_year`.
     source : str
-        Where the data came from; leads the error messages.
+        Origin of the data; leads the error messages.
     notes : sequence of Note or str
         Statements that every report on this data shows; a text is one of the source.
     version : str
@@ -96,7 +96,7 @@ class Bars(Panel):
         symbol : str
             The symbol of a frame that names none.
         bar_label : {"close", "open"}
-            What a time names. Opening times move later by the most frequent step between rows.
+            What a time names. Opening times are moved later by the most frequent step between rows.
         instruments, periods_per_year, source
             As in `Bars`.
 
@@ -248,7 +248,7 @@ class Bars(Panel):
         given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
             A table or a file of one: time, known, value, name and symbol.
         names, max_age
-            Which to join, and for how long each counts: see
+            Which to join, and how long a value stays valid: see
             `alphalab.data.panel.observations.observation_columns`.
         """
         from alphalab.data.panel.observations import observation_columns
@@ -262,10 +262,10 @@ class Bars(Panel):
         dividends: bool = True,
         ahead: tuple[FloatArray, FloatArray] | None = None,
     ) -> Self:
-        """Return bars as if splits and dividends had always been behind them.
+        """Return bars with prices and volume adjusted for splits, and for dividends if wanted.
 
-        As of a moment: rows after it are left out, and so is what happened in them; a bare date
-        includes its whole day. See `alphalab.data.panel.adjust.adjusted_columns` for the rest.
+        As of a moment, later rows and their events are left out; a bare date includes its whole
+        day. See `alphalab.data.panel.adjust.adjusted_columns`.
 
         Examples
         --------

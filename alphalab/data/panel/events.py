@@ -1,4 +1,4 @@
-"""Events onto bars: funding, splits, dividends and delistings, each in its row."""
+"""Joins of events to bars: funding, splits, dividends and delistings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from alphalab.types import FloatArray, IntArray
 #: The column with the cash per unit at which the market closes holdings: the listing ends there.
 DELISTING = "delisting"
 
-# How late the stamp of a funding may be.
+# Largest lag of the stamp of a funding.
 _LATE = 60 * NS_SECOND
 
-# From this ratio on (or its inverse) prices have to show a split.
+# A split of at least this ratio (or its inverse) must show in the prices.
 _VISIBLE = 2.0
 
 _FUNDED = "funding is for perpetual contracts."
-_FUND_ALL = 'Say so first: bars.with_instruments(kind="linear", funding_hours=8).'
+_FUND_ALL = 'Declare it first: bars.with_instruments(kind="linear", funding_hours=8).'
 
 
 class _Events(NamedTuple):
@@ -39,7 +39,7 @@ class _Events(NamedTuple):
     values: Mapping[str, FloatArray]
 
     def refuse(self, bad: Any, what: str, rule: str, fix: str = "") -> None:
-        """Raise an error about the first event that is bad; `what` may name its values."""
+        """Refuse the first bad event; `what` is a template with its values."""
         if bad.any():
             row = int(np.argmax(bad))
             symbol, time = self.symbols[self.asset[row]], iso(self.time[row])
@@ -52,9 +52,9 @@ class _Events(NamedTuple):
 def funding_column(bars: Panel, given: Any) -> tuple[FloatArray, Notes]:
     """Return the funding rate of each row, (T, N), and notes about it.
 
-    A row's rate is that of the funding in its span, from the time of the row before to its own time
-    (not included); the sum, where several are. It is NaN where none is, and where one that is due
-    has no rate: nothing is made up, and a backtest refuses to go on without it.
+    A row has the sum of the rates of the fundings from the time of the row before to its own time
+    (not included). NaN: no funding is due, or one that is due has no rate; a backtest refuses to
+    run without it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def funding_column(bars: Panel, given: Any) -> tuple[FloatArray, Notes]:
     given : pandas.DataFrame, pyarrow.Table, a frame that exports itself to Arrow, str or Path
         A table, or a CSV, Parquet or Feather file of one: a time column (as in `Bars.from_frame`),
         ``funding_rate`` (or funding, rate; 0.0001 is one basis point, paid by those who are long)
-        and, where several symbols have funding, symbol. Stamps are up to a minute late.
+        and, where several symbols have funding, symbol. Stamps lag by up to a minute.
 
     Raises
     ------
@@ -72,8 +72,8 @@ def funding_column(bars: Panel, given: Any) -> tuple[FloatArray, Notes]:
 
     Notes
     -----
-    Symbols that the table does not name keep the column that they have. It is said how many
-    fundings lie outside the bars.
+    Symbols that the table does not name keep their values. A note counts the fundings outside the
+    bars.
     """
     hours = [instrument.funding_hours for instrument in bars.instruments]
     steps = np.array([round(number * 3_600 * NS_SECOND) for number in hours])
@@ -104,8 +104,8 @@ def funding_column(bars: Panel, given: Any) -> tuple[FloatArray, Notes]:
 def action_columns(bars: Panel, given: Any) -> tuple[dict[str, FloatArray], Notes]:
     """Return the splits and dividends of each row, (T, N), and notes about them.
 
-    Each stands in the first row of its symbol, with a price, that ends after it; NaN elsewhere.
-    Where rows are labelled by dates, that is the row of its date, or the next one.
+    An event belongs to the first row with a price that ends after it; other rows have NaN. Where
+    times are dates, that is the row of the same date or the next one.
 
     Parameters
     ----------
@@ -121,13 +121,13 @@ def action_columns(bars: Panel, given: Any) -> tuple[dict[str, FloatArray], Note
     ------
     DataError
         An unknown symbol, a split that is not above 0, a dividend below 0, two of one kind at one
-        time, or a split to double or half the units, or beyond, that prices do not show: they are
-        adjusted for it already, or it has the date of another day.
+        time, or a split by a factor of 2 or more (or its inverse) that prices do not show: they are
+        adjusted already, or the date is wrong.
 
     Notes
     -----
-    Several in one row become one: what units are multiplied by, and cash per unit after all.
-    Symbols that the table does not name keep the columns that they have. It is said how many lie
+    Several events of one row become one: the product of the splits, and the cash per unit after
+    all of them. Symbols that the table does not name keep their values. A note counts the events
     outside the bars.
     """
     events = _events(bars, "actions", given, ("split", "dividend"), np.arange(bars.n_symbols))
@@ -145,7 +145,7 @@ def action_columns(bars: Panel, given: Any) -> tuple[dict[str, FloatArray], Note
     )
     for name, values in events.values.items():
         known = ~np.isnan(values)
-        empty = np.where(known, 0, 1 + np.arange(len(values)))  # which repeats nothing
+        empty = np.where(known, 0, 1 + np.arange(len(values)))  # a key of its own
         events.refuse(
             known & repeats(events.asset, events.time, empty),
             f"a second {name}",
@@ -285,7 +285,7 @@ def _assets(bars: Panel, read: EventTable, owners: IntArray) -> IntArray:
 
 
 def _kept(bars: Panel, name: str, assets: IntArray) -> FloatArray:
-    """Return a copy of a column, empty for the assets that now get theirs."""
+    """Return a copy of a column, NaN for the assets with new events."""
     given = bars.columns.get(name)
     column = np.full((bars.n_rows, bars.n_symbols), np.nan) if given is None else given.copy()
     column[:, np.unique(assets)] = np.nan
@@ -300,14 +300,14 @@ def _outside(events: _Events, count: int, what: str) -> Notes:
 
 
 def _start(bars: Panel) -> int:
-    """Return the time from which the first row is."""
+    """Return an estimate of the time at which the first row opens, ns UTC."""
     return int(bars.time[0]) - (bar_spacing(bars.time) if bars.n_rows > 1 else NS_DAY)
 
 
 def _number_since_1970(time: IntArray, step: Any) -> tuple[IntArray, IntArray]:
-    """Return which funding each stamp follows, counted since 1970, and by how much, ns.
+    """Return the number of the funding before each stamp, counted since 1970, and the lag, ns.
 
-    Fundings are a step apart from midnight on: the last of a day may be less before the next.
+    Fundings begin at midnight and are a step apart; the last step of a day may be shorter.
     """
     day, rest = np.divmod(time, NS_DAY)
     return day * -(-NS_DAY // step) + rest // step, rest % step
@@ -316,13 +316,13 @@ def _number_since_1970(time: IntArray, step: Any) -> tuple[IntArray, IntArray]:
 def _rates_by_row(
     bars: Panel, step: int, number: IntArray, rate: FloatArray
 ) -> tuple[FloatArray, int]:
-    """Return the sum of rates for each row, (T,), and how many fundings are in none.
+    """Return the sum of rates of each row, (T,), and the number of fundings outside all rows.
 
-    A row of which a funding has no rate stays unknown.
+    NaN where a funding of the row has no rate.
     """
     edges = np.concatenate(([_start(bars)], bars.time))
     due, late = _number_since_1970(edges, step)
-    due += late > 0  # the first one that is not before the edge
+    due += late > 0  # the first funding that is not before the edge
     place = np.searchsorted(due, number, side="right") - 1
     inside = (place >= 0) & (place < bars.n_rows)
     given = np.bincount(place[inside], minlength=bars.n_rows)
@@ -332,7 +332,7 @@ def _rates_by_row(
 
 
 def _rows(bars: Panel, asset: int) -> Callable[[int], int | None]:
-    """Return the function from an instant to the row of an asset that carries it, if one does."""
+    """Return a function from an instant to the row of its event, None outside the rows."""
     priced = np.flatnonzero(~np.isnan(bars.close[:, asset]))
     times = bars.time[priced]
     first = int(priced[0]) if len(priced) else 0
@@ -358,7 +358,7 @@ def _side(bars: Panel) -> Literal["left", "right"]:
 def _add(
     splits: FloatArray, dividends: FloatArray, cell: tuple[int, int], split: float, dividend: float
 ) -> None:
-    """Put an event into a cell, after those that are there: a dividend is per unit after all."""
+    """Add an event to a cell after earlier ones: a dividend is per unit after all splits."""
     if not np.isnan(split):
         splits[cell] = split if np.isnan(splits[cell]) else splits[cell] * split
         dividends[cell] /= split
@@ -380,7 +380,7 @@ def _check_visible(bars: Panel, splits: FloatArray, asset: int) -> None:
             raise DataError(
                 f"{bars.symbols[asset]!r}: a split of {splits[row]:g} in row {row} "
                 f"({iso(bars.time[row])}), where the price goes from {before:g} to {open_[row]:g}",
-                rule="prices show a split: they are not adjusted for it, and its date is that of "
-                "the first day in new units.",
+                rule="prices show a split: they are unadjusted, and its date is the first day in "
+                "new units.",
                 fix="Use unadjusted prices, or correct the date.",
             )

@@ -1,4 +1,4 @@
-"""Frames to `Bars` and back: what `Bars.from_frame`, `Bars.from_closes` and `Bars.to_frame` do."""
+"""Conversion of frames to `Bars` and back."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
-# Where a frame that bars were written to says that its times are closes: their digest, so that
-# times which somebody changed since are in doubt again.
+# The attribute of a frame with the digest of its times, if these are known closing times. Changed
+# times have another digest.
 _CLOSES = "alphalab_closes"
 
-# What a schema can say of frames whose columns are pairs.
+# Fields of a schema that apply to wide frames.
 _FOR_WIDE = {"calendar", "interval", "label", "rename"}
 
 
@@ -47,7 +47,7 @@ def from_frame(
     Parameters
     ----------
     make : type of Panel
-        What is made.
+        The class of the result.
     frame : pandas.DataFrame, pyarrow.Table, or anything that exports itself to Arrow (polars)
         One bar in each row: times as a DatetimeIndex or as a column named time, timestamp, date,
         datetime, open_time or close_time; open, high, low, close and optionally volume in any
@@ -127,7 +127,7 @@ def to_frame(bars: Panel, layout: Literal["wide", "long"]) -> pd.DataFrame:
         )
         frame = pd.DataFrame(np.hstack(list(bars.columns.values())), index=index, columns=columns)
     elif layout == "long":
-        # By symbol, then time: so the order of appearance is the order of the symbols.
+        # Sorted by symbol, so that the order of appearance is the order of the symbols.
         asset, row = np.nonzero(~np.isnan(bars.close).T)
         cells = {name: values[row, asset] for name, values in bars.columns.items()}
         symbols = np.array(bars.symbols, dtype=object)[asset]
@@ -172,7 +172,7 @@ def _from_wide(
     if other:
         raise DataError(
             f"a wide frame with {other[0]}={getattr(schema, other[0])!r}",
-            rule=f"of a wide frame a schema says {', '.join(sorted(_FOR_WIDE))}.",
+            rule=f"a schema of a wide frame has {', '.join(sorted(_FOR_WIDE))}.",
             fix="Give its index a zone, and its columns names, in pandas.",
         )
     pairs = _fields_and_symbols(frame)
@@ -235,7 +235,7 @@ def _index_times(frame: pd.DataFrame, schema: Schema) -> Closes:
             fix="Use frame.set_index(pd.to_datetime(...)).",
         )
     naive = index
-    if index.tz is not None:  # dates of sessions are those of the index's own zone
+    if index.tz is not None:  # session dates are dates of the zone of the index
         local = index if schema.label == "session" else index.tz_convert("UTC")
         naive = local.tz_localize(None)
     time = datetimes_to_ns(naive.to_numpy())

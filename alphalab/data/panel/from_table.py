@@ -1,7 +1,7 @@
 """Tables to rows: an Arrow table with one bar in each row becomes `Rows`.
 
-Files and frames come through here. Nothing is asked of prices, nor of the order of the rows: only
-what cannot be read is refused.
+Files and frames are read here. Prices and the order of the rows are not checked; only unreadable
+cells are refused.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def rows_of(
         A time column (one of `TIME_NAMES`, or an unnamed index), open, high, low, close, and
         optionally volume and symbol, in any letter case. Further numeric columns keep their name.
     schema : Schema, optional
-        What is called otherwise, and how times are written.
+        How the table is written.
     symbol : str
         The symbol where neither the table nor the schema names one.
     source : str
@@ -57,7 +57,7 @@ def rows_of(
         A missing or ambiguous column, or a cell that cannot be read. Rows are counted from 0 in the
         order of the table.
     UnknownNameError
-        A schema to a column, or from a symbol, that is not there.
+        A schema with an unknown column or symbol.
 
     Examples
     --------
@@ -74,8 +74,8 @@ def rows_of(
     time = _time_columns(columns, label)
     columns.require(
         PRICES,
-        "Say which they are by a schema: columns={'close': ...}. Bars.from_closes reads a frame "
-        "of closing prices, one column for each symbol.",
+        "Name them by a schema: columns={'close': ...}. Bars.from_closes reads a frame of "
+        "closing prices, one column for each symbol.",
     )
     if table.num_rows == 0:
         raise DataError(f"{where}no rows", rule="bars have at least one row.")
@@ -98,7 +98,7 @@ def rows_of(
 
 
 def _chosen_by_label(columns: Columns, label: str) -> tuple[Columns, Notes]:
-    """Return columns of which only one is a time, where a table has the open's and the close's."""
+    """Return columns with one time column, if a table has opening and closing times."""
     if not {"open_time", "close_time"} <= columns.others.keys() or label == "session":
         return columns, ()
     time, other = ("open_time", "close_time")[:: 1 if label == "open" else -1]
@@ -113,9 +113,9 @@ def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:
     if key in ("open_time", "close_time") and key != f"{label}_time":
         raise DataError(
             f"{columns.where}the time column is {time[0]!r} and bar_label={label!r}",
-            rule="bar_label says whether times are those of a bar's open or of its close.",
-            fix=f"Use bar_label={(of := key.removesuffix('_time'))!r} (--label {of}), or say by a "
-            "schema that it is the time (-c time=...).",
+            rule="bar_label names what times are: the open or the close of a bar.",
+            fix=f"Use bar_label={(of := key.removesuffix('_time'))!r} (--label {of}), or name it "
+            "as the time by a schema (-c time=...).",
         )
     return time
 

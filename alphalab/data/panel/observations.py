@@ -1,4 +1,4 @@
-"""Observations onto bars: in each row the latest value that was known by then."""
+"""Joins of observations to bars: each row has the latest value that was known by then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alphalab.data.panel.rules import names_of, repeats
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray, IntArray
 
-# What is about no symbol in particular is about all.
+# An observation without a symbol applies to all symbols.
 _ALL = ""
 
 
@@ -28,8 +28,8 @@ class _Observations(NamedTuple):
     names: tuple[str, ...]
     symbol: IntArray  # index into the symbols
     symbols: tuple[str, ...]
-    time: IntArray  # what the value is about, ns UTC
-    known: IntArray  # since when it is known, ns UTC
+    time: IntArray  # reference time of the value, ns UTC
+    known: IntArray  # when it became known, ns UTC
     value: FloatArray
 
     def of(self, names: Sequence[str]) -> Mapping[str, IntArray]:
@@ -51,9 +51,9 @@ def observation_columns(
 ) -> tuple[dict[str, FloatArray], Notes]:
     """Return a column for each name, (T, N), and notes about them.
 
-    In each row stands, of what was known at its time or before, the value about the latest time, in
-    its last revision; NaN before the first. What is about a future time (a forecast) counts from
-    when it is known, like all else.
+    A row has, of the values known at its time or before, the one about the latest reference time,
+    in its last revision; NaN before the first. A value about a future time (a forecast) counts
+    from when it became known, like any other.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def observation_columns(
     names : str or sequence of str, optional
         The names to join. Not given: all.
     max_age : str, optional
-        How long a value counts after it became known, such as ``"7d"``; later the column is NaN.
-        Not given: until the next.
+        How long a value is valid after it became known, such as ``"7d"``; later the column is NaN.
+        Not given: until the next value.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def observation_columns(
 
     Notes
     -----
-    Of two about the same time that became known together, one about the symbol goes before one
-    about all. It is said which symbols are not among the bars.
+    Of two values about the same time that became known together, the one of the symbol precedes
+    the one for all symbols. A note names symbols that the bars do not have.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def observation_columns(
         if name in bars.columns:
             raise DataError(
                 f"observations of {name!r}, and the bars have a column of that name",
-                rule="a column is made once.",
+                rule="an observation has a name that no column has.",
                 fix="Choose others by names=[...].",
             )
     oldest = None if max_age is None else parse_duration(max_age)
@@ -134,17 +134,17 @@ def _by_symbol(observed: _Observations, rows: IntArray) -> dict[str, IntArray]:
 def _latest(
     observed: _Observations, rows: IntArray, time: IntArray, oldest: int | None
 ) -> FloatArray:
-    """Return for each of T times the value in force, (T,); NaN where there is none.
+    """Return the value in force at each of T times, (T,); NaN where there is none.
 
-    Of what is known by then, the one about the latest time; of its revisions, the last; of two that
-    became known together, the one about the symbol itself before the one about all.
+    It is the value about the latest reference time; of its revisions the last; of two that became
+    known together the one of the symbol itself.
     """
     if not len(rows):
         return np.full(len(time), np.nan)
     own = np.array([name != _ALL for name in observed.symbols])[observed.symbol[rows]]
     rows = rows[np.lexsort((own, observed.time[rows], observed.known[rows]))]
     known, about = observed.known[rows], observed.time[rows]
-    # In the order in which they became known, each is in force unless it is about an earlier time.
+    # A later value is in force unless it is about an earlier reference time.
     counts = about >= np.maximum.accumulate(about)
     in_force = np.maximum.accumulate(np.where(counts, np.arange(len(rows)), 0))
     last = np.searchsorted(known, time, side="right") - 1
@@ -163,7 +163,8 @@ def _read(given: Any, names: Sequence[str] | None) -> _Observations:
                 f"{read.where}no column {role}; {read.columns.found}",
                 rule="observations have time (what a value is about), known (since when it could "
                 "be used) and value.",
-                fix="Say when each value became known; one that is late is a look into the future.",
+                fix="Give the time at which each value became known; without it a backtest would "
+                "see values too early.",
             )
     value = read.numbers("value")
     if not np.isfinite(value).all():

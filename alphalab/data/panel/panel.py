@@ -23,7 +23,7 @@ P = TypeVar("P", bound="Panel")
 
 
 class Panel:
-    """The record that `Bars` is: checked arrays, and what selects or replaces parts of them.
+    """The record below `Bars`: checked arrays, and the methods that slice or replace them.
 
     `Bars` documents the parameters and attributes. Code that reads bars, joins tables to them or
     checks them takes this type.
@@ -124,7 +124,7 @@ class Panel:
 
     @property
     def periods_per_year(self) -> float:
-        """Rows a year holds: as given, or derived from the times (`notes` then says how).
+        """Rows a year holds: as given, or derived from the times, which a note explains.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class Panel:
         return self.n_rows
 
     def __eq__(self, other: object) -> bool:
-        """Return whether the other holds the same data."""
+        """Return True if the other holds the same data."""
         return self.id == other.id if isinstance(other, Panel) else NotImplemented
 
     def __hash__(self) -> int:
@@ -191,13 +191,13 @@ class Panel:
         return f"<Bars: {size}, {self.start} to {self.end}{origin}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the parts: what was checked once is not checked again."""
+        """Pickle the parts; unpickling does not check them again."""
         return _assemble, (type(self), self._state | {"columns": dict(self.columns)})
 
     def rows(self, i0: int, i1: int) -> Self:
         """Return rows i0 to i1 (not included) without copying them.
 
-        Instruments are those of the first of them; changes that no row of them meets are left out.
+        Instruments are those of the first row; changes outside the rows are left out.
 
         Raises
         ------
@@ -248,7 +248,7 @@ class Panel:
         Raises
         ------
         UnknownNameError
-            A symbol that is not there; near ones are suggested.
+            An unknown symbol; near names are suggested.
         """
         names = rules.checked_symbols(symbols)
         if names == self.symbols:
@@ -271,7 +271,7 @@ class Panel:
         )
 
     def with_columns(self, columns: Mapping[str, Any]) -> Self:
-        """Return bars with columns, (T, N), added or replaced; they are checked like all others."""
+        """Return bars with columns, (T, N), added or replaced; prices and volume are checked."""
         return self.joined(columns)
 
     def with_instruments(
@@ -287,10 +287,9 @@ class Panel:
         Parameters
         ----------
         instruments : sequence of Instrument, optional
-            One for each symbol, in their order. Not given: those that are there.
+            One for each symbol, in their order. Not given: the present ones.
         changes : sequence of InstrumentChange, optional
-            What becomes of them later. Not given: what is there, or nothing if `instruments` are
-            given.
+            Their later changes. Not given: the present ones, or none if `instruments` are given.
         symbol : str, optional
             The one whose fields change. Not given: all of them.
         **fields

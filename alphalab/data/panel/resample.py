@@ -30,9 +30,9 @@ def resample(
 ) -> P:
     """Return coarser bars, labelled by their close.
 
-    A bar holds the rows that became known after the end of the window before it, up to its own. It
-    is there when a row at that end or later is: the last, unfinished one is left out, which a note
-    says. A window without rows makes no bar.
+    A bar holds the rows that became known after the end of the window before it, up to its own. A
+    window is finished when a row at its end or later exists: the unfinished last one is left out,
+    and a note says so. A window without rows makes no bar.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def resample(
     calendar : str, optional
         A code such as ``"XNYS"``: windows end where sessions or their parts before a break end, and
         those of whole days hold the sessions whose dates are in them. ``"24/7"``: nothing is cut.
-        Not given: that of all instruments, ``"24/7"`` where they have no common one.
+        Not given: that of all instruments, ``"24/7"`` if these differ.
     offset : str, optional
         By how much windows begin later: ``"4d"`` makes weeks of ``"7d"`` begin on Mondays.
 
@@ -140,8 +140,8 @@ def with_timeframe(
             raise UnknownNameError("column", name, bars.columns)
         if f"{name}_{interval}" in bars.columns:
             raise DataError(
-                f"column {name}_{interval} is there already",
-                rule="a column that is added has a name of its own.",
+                f"column {name}_{interval} exists already",
+                rule="a new column has a new name.",
             )
     windows = cut(bars, interval, calendar, offset)
     coarse = _columns(bars, windows) if len(windows.label) else {}
@@ -183,7 +183,7 @@ def _columns(bars: Panel, windows: Cut) -> dict[str, FloatArray]:
 
 
 def _splits_after(split: FloatArray | None, shape: tuple[int, ...], first: IntArray) -> FloatArray:
-    """Return by how much units multiply after each row until the end of its window, (T, N)."""
+    """Return the product of the splits after each row until the end of its window, (T, N)."""
     after = np.ones(shape)
     if split is not None:
         for row, asset in np.argwhere(~np.isnan(split)):
@@ -213,7 +213,7 @@ def _taken(values: FloatArray, known: Flags, first: IntArray, *, last: bool) -> 
 
 
 def _total(values: FloatArray, counted: Flags, first: IntArray) -> FloatArray:
-    """Return the sums of what counts, (K, N): NaN where one of it is, or where nothing counts."""
+    """Return the sums of the counted cells, (K, N); NaN if one is NaN, or if none counts."""
     sums = np.add.reduceat(np.where(counted, values, 0.0), first, axis=0)
     return np.where(_any(counted, first), sums, np.nan)
 
@@ -226,8 +226,8 @@ def _any(flags: Flags, first: IntArray) -> Flags:
 def _funding(bars: Panel, rate: FloatArray, windows: Cut) -> FloatArray:
     """Return the sums of funding rates, (K, N).
 
-    Rows carry the fundings from the row before to their time (not included), and so do windows.
-    Where a window's rows do not carry just these with a rate each, its sum is unknown.
+    Rows and windows have the fundings from the time before to their own time (not included). The
+    sum is NaN unless the rows of a window have exactly its fundings, each with a rate.
     """
     known = ~np.isnan(rate)
     sums = _total(rate, known, windows.first)

@@ -1,4 +1,4 @@
-"""`Rows`: bars as a source has them, one in each row, before any rule is asked of them."""
+"""`Rows`: the bars of a source, one in each row, not checked yet."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from alphalab.types import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """R bars of N symbols, in the order of their source; nothing is checked, sorted or left out.
+    """R bars of N symbols, in the order of their source: not checked, not sorted, complete.
 
-    What a check of quality looks at, what repairs change, and what bars are made of.
+    Quality checks read rows, repairs change them, and bars are made of them.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ class Rows:
     symbol : ndarray of shape (R,)
         The place of each row's symbol among them.
     columns : mapping of str to ndarray of shape (R,)
-        ``open``, ``high``, ``low``, ``close``, ``volume`` and what else is there; NaN: unknown.
+        ``open``, ``high``, ``low``, ``close``, ``volume`` and any further ones; NaN: unknown.
     number : ndarray of shape (R,)
-        What messages call the rows by: their place in the source, from 0.
+        Row numbers for messages: their place in the source, from 0.
     source : str
-        Where they came from; leads the messages.
+        Origin; leads the messages.
     notes : tuple of Note
         Statements that every report on this data shows.
     time_names : {"close", "date"}
@@ -56,7 +56,7 @@ class Rows:
         return len(self.time)
 
     def take(self, chosen: Any) -> Rows:
-        """Return some of the rows, by their places or by one truth value for each."""
+        """Return some of the rows, by their places or by a mask."""
         return replace(
             self,
             time=self.time[chosen],
@@ -66,17 +66,17 @@ class Rows:
         )
 
     def renamed(self, names: Mapping[str, str]) -> Rows:
-        """Return rows of which some symbols have other names; a note says so.
+        """Return rows with symbols renamed, and a note about each.
 
         Parameters
         ----------
         names : mapping of str to str
-            Old to new. Where there are rows of the new name as well, both become one series.
+            Old to new. If the new symbol has rows already, both become one series.
 
         Raises
         ------
         UnknownNameError
-            An old name that is not there.
+            An unknown old symbol.
 
         Examples
         --------
@@ -152,7 +152,7 @@ class Rows:
         return None
 
     def by_symbol(self) -> list[tuple[str, IntArray]]:
-        """Return the places of each symbol's rows, in their order."""
+        """Return the places of the rows of each symbol, in their order."""
         if len(self.symbols) == 1:
             return [(self.symbols[0], np.arange(len(self)))]
         order = np.argsort(self.symbol, kind="stable")

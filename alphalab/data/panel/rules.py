@@ -1,4 +1,4 @@
-"""The rules every panel of bars keeps.
+"""The rules of bars.
 
 Nothing is repaired: a row that breaks a rule is refused, and the message names it.
 """
@@ -17,7 +17,7 @@ from alphalab.data.formats.notes import Note
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 
-#: Adjusting prices for splits leaves the last digit of each to chance.
+#: Relative tolerance of comparisons of prices: split adjustment rounds the last digit.
 ROUNDING = 1e-12
 
 PRICES = ("open", "high", "low", "close")
@@ -57,7 +57,7 @@ class Broken(NamedTuple):
 
 
 def frozen(values: Any, name: str) -> FloatArray:
-    """Return values as read-only, C-contiguous float64; copied unless nobody can write to them.
+    """Return values as read-only, C-contiguous float64; writeable arrays are copied.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def _writeable(array: NDArray[Any]) -> bool:
 
 
 def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Return names as plain texts; a text alone is one name.
+    """Return names as a tuple of str; a single text is one name.
 
     Examples
     --------
@@ -208,9 +208,9 @@ def checked_columns(
 def check_cells(
     columns: Mapping[str, FloatArray], time: IntArray, symbols: tuple[str, ...], source: str
 ) -> None:
-    """Refuse prices that are partly unknown, not finite and positive, or at odds; or a bad volume.
+    """Refuse cells that break a rule of prices or volume.
 
-    A cell whose four prices are all NaN was not listed or did not trade, and passes.
+    A cell with four NaN prices was not listed or did not trade: it passes.
     """
     for rule, bad, names in broken_rules(columns):
         if bad.any():
@@ -257,7 +257,7 @@ def broken_cell(
 
 
 def repeats(*keys: Any) -> NDArray[np.bool_]:
-    """Return whether the same keys were there in an earlier place, (R,).
+    """Return True where an earlier place has the same keys, (R,).
 
     Examples
     --------
@@ -304,9 +304,9 @@ def instruments_between(
     first: int,
     last: int,
 ) -> tuple[tuple[Instrument, ...], tuple[InstrumentChange, ...]]:
-    """Return the instruments of the row at one time, and what becomes of them up to another.
+    """Return the instruments at one time, and their changes up to another.
 
-    A change holds from the first row on that ends after it. `changes` are in the order of time.
+    A change is valid from the first row on that ends after it. `changes` are in the order of time.
     """
     if not changes:
         return instruments, ()
@@ -318,7 +318,7 @@ def instruments_between(
 def changed_changes(
     changes: tuple[InstrumentChange, ...], symbol: str | None, fields: Mapping[str, Any]
 ) -> tuple[InstrumentChange, ...]:
-    """Return changes after which, too, fields of one instrument (or of all) are as given."""
+    """Return changes with the given fields of one instrument (or of all) replaced."""
     return tuple(
         InstrumentChange(change.time, changed_instruments((change.instrument,), None, fields)[0])
         if symbol in (None, change.instrument.symbol)
@@ -357,7 +357,7 @@ def _changed(instrument: Instrument, fields: dict[str, Any]) -> Instrument:
     try:
         return msgspec.convert(msgspec.structs.asdict(instrument) | fields, Instrument)
     except msgspec.ValidationError as error:
-        if isinstance(error.__cause__, ParameterError):  # its own rules have the better words
+        if isinstance(error.__cause__, ParameterError):  # its own message is clearer
             raise error.__cause__ from None
         rule, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")

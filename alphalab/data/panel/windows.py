@@ -1,7 +1,7 @@
 """Windows of time that rows fall into: multiples of an interval, cut where sessions end.
 
 A window (start, end] holds the rows that became known in it. It is finished when a row at its end
-or later is there: only then is what it holds known.
+or later exists.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from alphalab.data.panel.panel import Panel
 from alphalab.errors import DataError
 from alphalab.types import IntArray
 
-# No market is closed for longer.
+# Days; no market is closed for longer.
 _LONGEST_BREAK = 60
 
 
@@ -27,9 +27,9 @@ class Cut(NamedTuple):
     Attributes
     ----------
     first : ndarray of shape (K,)
-        The first row of each window; windows without rows are not there.
+        The first row of each window; windows without rows are left out.
     stop : int
-        The rows from here on are in a window that is not finished.
+        The first row of the unfinished window; the number of rows if there is none.
     label : ndarray of shape (K,)
         When each window was known: its end, ns UTC. In calendars with sessions it may be the time
         of its last row, where that is stamped after the close; of several sessions it is the close
@@ -153,7 +153,7 @@ def _check_rows(
     time: IntArray, start: IntArray, end: IntArray, first: IntArray, spacing: int, calendar: str
 ) -> None:
     """Refuse rows outside sessions, and bars that lie in two windows."""
-    more = np.ones(len(time), np.bool_)  # another row of the window follows
+    more = np.ones(len(time), np.bool_)  # another row of the same window follows
     more[first[1:] - 1] = more[-1] = False
     outside = (time >= end) & more
     if outside.any():
@@ -166,7 +166,7 @@ def _check_rows(
             "the open are read with bar_label='open'.",
         )
     if spacing >= NS_DAY:
-        return  # what a daily row spans is its session
+        return  # a daily row spans its session
     split = (np.diff(time) == spacing) & (time[:-1] < start[1:])
     if split.any():
         row = int(np.argmax(split)) + 1

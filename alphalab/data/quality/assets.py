@@ -14,7 +14,7 @@ _NS_HOUR = 3_600 * NS_SECOND
 
 
 def funding_of_bars(s: Series) -> Iterator[Hit]:
-    """Find rows of a contract in which funding is due, and no rate is known."""
+    """Find rows in which a funding is due and no rate is known."""
     if not s.funding_hours or s.n < 2:
         return
     step = round(s.funding_hours * _NS_HOUR)
@@ -42,7 +42,7 @@ def funding_of_bars(s: Series) -> Iterator[Hit]:
 def funding_of_rates(
     s: Series, rate: FloatArray, hours: float = 0.0, span: tuple[int, int] | None = None
 ) -> Iterator[Hit]:
-    """Find rates that are missing, doubled, no number, or stamped at odd times.
+    """Find funding rates that are missing, duplicated, not finite, or stamped off their schedule.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def funding_of_rates(
 
 
 def _usual_step(time: IntArray) -> int:
-    """Return how far apart the rates are, to whole minutes: stamps are some milliseconds late."""
+    """Return the most frequent step between rates, ns, rounded to minutes: stamps are ms late."""
     if len(time) < 3:
         return 0
     minutes = np.round(np.diff(time) / (60 * NS_SECOND)).astype(np.int64)

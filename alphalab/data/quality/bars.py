@@ -1,4 +1,4 @@
-"""The check of bars and of rows that are to become bars."""
+"""Checks of bars, and of rows before they become bars."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def check_bars(
     Parameters
     ----------
     data : Bars or Rows
-        Of bars, the rules that they keep by themselves are not asked.
+        The rules that `Bars` enforce are checked of rows only.
     settings : QualitySettings
     exact : bool
-        Whether the sessions of exchanges are looked up: it takes a second, once for a calendar.
+        True to look up the sessions of exchanges: about a second for each calendar, once.
     calendar : str, optional
         Of all symbols. Not given: those of the instruments.
     interval : int, optional
@@ -99,7 +99,7 @@ def check_bars(
 
 
 def _one(s: Series, report: Report, exact: bool) -> None:
-    """Ask the rules that take sound rows in the order of time."""
+    """Check the rules for sorted rows whose prices are sound."""
     if s.n < s.settings.min_rows:
         report.skip(_LIKE, s.symbol, f"fewer than {s.settings.min_rows} rows")
     for rule in (
@@ -123,13 +123,13 @@ def _one(s: Series, report: Report, exact: bool) -> None:
             report.skip(("gaps",), s.symbol, "times that are shifted tell of no gaps")
         else:
             report.add(s, gaps.missing(s, exact=exact))
-    except DataError as error:  # years of which the calendar knows no sessions
+    except DataError as error:  # years that the calendar does not cover
         report.skip(_CLOCK, s.symbol, error.what)
         report.add(s, gaps.missing(s, exact=False))
 
 
 def _as_it_is(s: Series, report: Report) -> Series:
-    """Ask the rules about rows as the source has them, and return those that are sound."""
+    """Check the rules about raw rows, and return the sound ones sorted by time."""
     report.add(s, cells.order(s))
     s, hits = cells.in_order(s)
     report.add(s, hits)
@@ -191,7 +191,7 @@ def _splits_of(s: Series) -> tuple[IntArray, FloatArray]:
 
 
 def _interval(series: list[Series]) -> int:
-    """Return the most frequent step, ns, of most of the rows; 0 where none has two."""
+    """Return the step, ns, that most rows of all symbols share; 0 if no symbol has two rows."""
     votes: dict[int, int] = {}
     for s in series:
         time = s.time if (s.time[1:] > s.time[:-1]).all() else np.unique(s.time)
@@ -202,7 +202,7 @@ def _interval(series: list[Series]) -> int:
 
 
 def _shown(series: list[Series]) -> Iterable[Series]:
-    """Yield series, and show on stderr how many are done and what time is left."""
+    """Yield series, with a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import track
 

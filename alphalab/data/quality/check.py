@@ -1,4 +1,4 @@
-"""`check`: whatever can be checked against the rules of quality."""
+"""`check`: the quality rules applied to bars, rows, tables, files and stores."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check(
         What to check. A table is one of bars, as `Bars.from_frame` reads it. A text is a data set,
         the address of a store, or a file: of bars, trades, funding rates, or splits and dividends.
     settings : QualitySettings, optional
-        How grave each rule is, and its thresholds.
+        The severity and the thresholds of each rule.
     calendar : str, optional
         ``"24/7"`` or a code such as ``"XNYS"``. Not given: those of the instruments.
     interval : str, optional
@@ -59,7 +59,7 @@ def check(
     UnknownNameError
         No such calendar or data set; near names are suggested.
     ParameterError
-        What is for bars, given for something else.
+        An option for bars, given for another kind of table.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Bars of contracts together with a table of their funding rates."""
+"""The check of funding rates against the bars of their contracts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from alphalab.data.quality.settings import QualitySettings
 def checked_with_funding(
     verdict: Verdict, data: Panel | Rows, rates: Events, settings: QualitySettings
 ) -> Verdict:
-    """Return the verdict of bars with what there is to say of their rates in the span of the bars.
+    """Return the verdict of bars with the findings about their funding rates added.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def checked_with_funding(
 
 
 def _add(s: Series, span: tuple[int, int], hours: float, report: Report) -> None:
-    """Add what there is to say of the rates of one symbol."""
+    """Add the findings about the rates of one symbol."""
     report.add(s, cells.order(s))
     s, hits = cells.in_order(s)
     report.add(s, hits)

@@ -1,4 +1,4 @@
-"""The verdict that a backtest states: of bars, made once, without the sessions of exchanges."""
+"""The quick verdict on bars that a backtest states."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MOST_KEPT = 64
 def quality_of(bars: Panel, settings: QualitySettings | None = None) -> Verdict:
     """Return the verdict of bars; the last 64 are kept, by data and settings.
 
-    All rules but those that compare rows with the sessions of an exchange: looking these up takes
-    longer than most backtests. The verdict says so in `Verdict.skipped`; `check` asks all.
+    It leaves out the rules that compare rows with the sessions of an exchange, whose lookup takes
+    longer than most backtests, and lists them in `Verdict.skipped`; `check` checks all rules.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a file holds, bars, trades, funding rates or splits, and its rows as the rules see them."""
+"""Readers of what is to be checked: bars, trades, funding rates, or splits and dividends."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NUMBERS = {
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """E rows of something that is no bar, in the order of their source.
+    """E events in the order of their source.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Events:
 def read(
     given: str, schema: Schema | None = None, store: str | None = None
 ) -> Bars | Rows | Events:
-    r"""Read what a name stands for, without any rule asked of it.
+    r"""Read a data set, a store address or a file without checking any rule.
 
     Parameters
     ----------
@@ -97,18 +97,18 @@ def read(
     schema : Schema, optional
         How a file is written.
     store : str, optional
-        Where the store of an address is.
+        Address of the store.
 
     Raises
     ------
     DataError
-        No such file, one that cannot be read, or one of no kind that is known; or a schema for
-        what is no file.
+        No such file, one that cannot be read, or one of an unknown kind; or a schema for a data set
+        or a store.
 
     Notes
     -----
-    A date that is no session of its calendar is a finding, no error: its row ends as that of the
-    session before it would have.
+    A date that is not a session of its calendar is a finding and not an error: its row closes at
+    the time of day of the session before.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def read(
     named = {*columns.mapped, *columns.others}
     if named.issuperset(PRICES):
         by_day = schema.label == "session"
-        # First, every day is a session.
+        # At first every day counts as a session.
         plain = structs.replace(schema, calendar=ALWAYS) if by_day else schema
         rows = rows_of(table, plain, symbol=stem(path), source=str(path))
         return _by_session(rows, schema.calendar) if by_day else rows
@@ -145,18 +145,17 @@ def read(
 
 
 def _check_schema(schema: Schema, given: str) -> None:
-    """Refuse to say of bars that are read already how they are written."""
+    """Refuse a schema of bars that need no reading."""
     said = sorted(schema.changes().keys() - {"calendar", "interval"})
     if said:
         raise DataError(
             f"{given} with {said[0]}={getattr(schema, said[0])!r}",
-            rule="what is written otherwise is said of files; data sets and stores are read "
-            "already.",
+            rule="a schema describes files; data sets and stores need none.",
         )
 
 
 def _by_session(rows: Rows, calendar: str) -> Rows:
-    """Return rows that end with their day with the closes of the sessions of their dates."""
+    """Return rows whose times are the ends of days, moved to the closes of their sessions."""
     day = rows.time // NS_DAY - 1
     found = sessions_around(calendar, int(day.min()), int(day.max()), before=15)
     before = np.maximum(np.searchsorted(found.day, day, side="right") - 1, 0)
@@ -165,7 +164,7 @@ def _by_session(rows: Rows, calendar: str) -> Rows:
 
 
 def read_events(given: Any, kinds: tuple[str, ...]) -> Events:
-    """Read a table of events that has to be of one of some kinds.
+    """Read a table of events of one of the given kinds.
 
     Raises
     ------
@@ -197,12 +196,12 @@ def _events(table: pa.Table, kind: str, schema: Schema, symbol: str, source: str
 def splits_in(
     events: Events, symbols: tuple[str, ...]
 ) -> Mapping[str, tuple[IntArray, FloatArray]]:
-    """Return the splits of a table by symbol; a table that names none is about the only one.
+    """Return the splits by symbol; a table without symbols belongs to the only one.
 
     Raises
     ------
     DataError
-        A table without symbols, for data that has several.
+        A table without symbols for several symbols.
     """
     found = events.splits()
     if "" in found:

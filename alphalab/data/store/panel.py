@@ -1,4 +1,4 @@
-"""Rows of a store as `Bars`: raw or adjusted, with what belongs to them, as of any date."""
+"""Rows of a store as `Bars`: raw or adjusted, joined with other tables, as of any date."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def read_bars(
     start, end : str, date, datetime or datetime64, optional
         Rows between them, see `Bars.between`.
     versions : mapping of str to int, str or int, optional
-        Of the tables that are read at a version, ``17`` or ``"bars=17,funding=4"``; None for a
-        table that is to be read as if it were not there. Others are read at their newest.
+        Versions by table, ``17`` or ``"bars=17,funding=4"``; None reads a table as if it did not
+        exist. Other tables are read at their newest version.
     adjust : {"splits", "all"}, optional
         Prices adjusted for splits, or for dividends as well, see `Bars.adjusted`. Not given: raw
         prices, and the columns ``split`` and ``dividend`` where the venue has such events.
     as_of : str, date, datetime or datetime64, optional
-        What could be known at this moment: no later row, no event after it, and none, no
-        membership and no instrument that became known after it. A bare date includes its whole day.
-        Rows that were revised are as they are now: what they were before is in earlier `versions`.
+        The view of this moment: no later row or event, and no event, membership or instrument that
+        became known later. A bare date includes its whole day. Revised rows have their new values:
+        earlier `versions` have the old ones.
     universe : str, optional
         A universe of the store: all that were members at some time between the rows, and the column
         ``member``, 1.0 where a symbol was known to be one, else 0.0.
@@ -65,9 +65,9 @@ def read_bars(
     Returns
     -------
     Bars
-        `Bars.version` names every table that was read and its version, and how: `alphalab.load`
-        makes the same bars of it. `Bars.notes` names recorded repairs, changes of instruments, and
-        members that the store has no bars of.
+        `Bars.version` is the address with the version of every table: `alphalab.load` reads the
+        same bars from it. `Bars.notes` has recorded repairs, changes of instruments, and members
+        without bars.
 
     Raises
     ------
@@ -93,10 +93,10 @@ def read_bars(
 
 
 def read_view(store: VersionedTables, view: View) -> Bars:
-    """Read the bars that a view asks for: `read_bars`, with what is asked for in one piece."""
+    """Read the bars of a view, see `read_bars`."""
     reading = Reading(store, view)
     symbols, missing = reading.symbols()
-    # Adjusted as of a date: by what happened up to it, even if fewer rows are asked for.
+    # As of a date, all events up to it adjust prices, also those after the last row of the view.
     beyond = view.adjust is not None and view.as_of is not None
     time, symbols, columns = panel_of(
         reading.rows(symbols, view.as_of if beyond else reading.end),
@@ -128,15 +128,15 @@ def read_view(store: VersionedTables, view: View) -> Bars:
 def panel_of(
     rows: pa.Table, symbols: tuple[str, ...] | None
 ) -> tuple[IntArray, tuple[str, ...], dict[str, FloatArray]]:
-    """Spread rows over (T, N); cells without a row are NaN.
+    """Return times, symbols and columns, (T, N), of rows; cells without a row are NaN.
 
-    Symbols that are not given are those of the rows.
+    Not given: the symbols of the rows, sorted.
     """
     if symbols is None:
         symbols = tuple(sorted(pc.unique(rows["symbol"]).to_pylist()))
     stamps = arrow.integers(rows["time"]) * 1_000
     names = [name for name in rows.column_names if name not in _KEY]
-    # A column that only other series have is none of these.
+    # A further column that only other series of the table have.
     names = [x for x in names if x in BAR_COLUMNS or rows[x].null_count < rows.num_rows]
     if len(symbols) == 1 and (stamps[1:] > stamps[:-1]).all():
         return stamps, symbols, {name: arrow.floats(rows[name]).reshape(-1, 1) for name in names}
@@ -148,7 +148,7 @@ def panel_of(
         cells[row, asset] = arrow.floats(rows[name])
         cells.setflags(write=False)
         columns[name] = cells
-        rows = rows.drop_columns([name])  # its memory is free before the next is spread
+        rows = rows.drop_columns([name])  # frees its memory before the next column
     return time, symbols, columns
 
 

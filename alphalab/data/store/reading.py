@@ -1,4 +1,4 @@
-"""One reading of a store: what a view needs of its tables, each at one version."""
+"""One reading of a store: the tables of a view, each at one version."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Reading:
     Attributes
     ----------
     versions : dict of str to int or None
-        Of the tables that were met so far; None: not there.
+        Versions of the tables that were read so far; None: the table does not exist.
     """
 
     def __init__(self, store: VersionedTables, view: View) -> None:
@@ -49,17 +49,17 @@ class Reading:
 
     @property
     def address(self) -> str:
-        """The view, with the versions of all tables that were met."""
+        """The address of the view with the versions of all tables that were read."""
         return str(replace(self.view, versions=self.versions))
 
     @property
     def end(self) -> str | None:
-        """The end of what is asked for, or the date of the view where that is earlier."""
+        """The end of the view, or its as-of date if that is earlier."""
         given = [when for when in (self.view.end, self.view.as_of) if when is not None]
         return min(given, key=lambda when: nanoseconds(when, end_of_day=True), default=None)
 
     def version(self, table: str) -> int | None:
-        """Return the version of a table that is read: as asked for, or the newest."""
+        """Return the version of a table: that of the view, or the newest."""
         if table not in self.versions:
             asked = self.view.versions
             self.versions[table] = asked[table] if table in asked else self.store.version(table)
@@ -92,7 +92,7 @@ class Reading:
             raise DataError(
                 f"{view.source}: bars of none of the {len(members)} members of {view.universe!r}",
                 rule="bars of a universe are those of its members at the time.",
-                fix=f"Ingest them, or look who they are: store.members({view.universe!r}).",
+                fix=f"Ingest them, or list them: store.members({view.universe!r}).",
             )
         missing = [symbol for symbol in members if symbol not in there]
         text = (
@@ -102,7 +102,7 @@ class Reading:
         return chosen, (Note("members", text),) if missing else ()
 
     def series(self) -> list[Series]:
-        """Return what the store has of the venue and interval, by symbol."""
+        """Return the series of the venue and interval, by symbol."""
         view = self.view
         version = self.version("bars")
         series = [] if version is None else self.store.series("bars", version)
@@ -142,7 +142,7 @@ class Reading:
     ) -> pa.Table:
         """Return bars between two times, ns UTC, both included: symbol, time, and columns.
 
-        They are in any order: to sort them would take their memory once more.
+        The order is arbitrary: sorting would double the memory.
         """
         view = self.view
         condition = (pc.field("venue") == view.venue) & (pc.field("interval") == view.interval)
@@ -157,7 +157,7 @@ class Reading:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of numbers that the table of bars has; those of other series, too."""
+        """The numeric columns of the table of bars, of all its series."""
         other = ("venue", "interval", "symbol", "time")
         return tuple(name for name in self._bars.schema.names if name not in other)
 
@@ -173,7 +173,7 @@ class Reading:
         return found._replace(notes=(*found.notes, *self._unused(found.instruments)))
 
     def belongings(self, instruments: Sequence[Instrument]) -> Belongings:
-        """Return what belongs to the bars of instruments, as it was known."""
+        """Return the tables to join to the bars of instruments, as known at the as-of date."""
         view = self.view
         member = () if view.universe is None else (MEMBER,)
         for name in (*view.observations, *member):
@@ -203,7 +203,7 @@ class Reading:
         return rows if rows.num_rows else None
 
     def _actions(self, symbols: list[str], spot: bool) -> pa.Table | None:
-        """Return splits and dividends that were known as of the date of the view."""
+        """Return the splits and dividends that were known at the as-of date."""
         view = self.view
         rows = self.table("actions", where={"venue": view.venue}) if spot else None
         if not rows:
@@ -222,7 +222,7 @@ class Reading:
         return rows.filter(keep).select(["time", "symbol", "split", "dividend"])
 
     def _delistings(self, symbols: list[str]) -> pa.Table | None:
-        """Return the ends of listings that were known as of the date of the view."""
+        """Return the delistings that were known at the as-of date."""
         view = self.view
         rows = self.table("delistings", where={"venue": view.venue, "symbol": symbols})
         if view.as_of is not None:
@@ -254,7 +254,7 @@ class Reading:
         return (Note("funding", text),)
 
     def notes(self, symbols: Sequence[str]) -> Notes:
-        """Return the notes that were stored with the rows, and the repairs before they were."""
+        """Return the notes and the repairs that were recorded when the rows were stored."""
         version = self.version("bars")
         found: list[Note] = []
         for commit in [] if version is None else lineage(self.store.history("bars"), version):
@@ -268,12 +268,12 @@ class Reading:
         return tuple(dict.fromkeys(found))
 
     def _meets(self, record: dict[str, Any], symbols: Sequence[str]) -> bool:
-        """Return whether a commit is about bars of the view."""
+        """Return True if a commit stored bars of the view."""
         view = self.view
         same = (record.get("venue"), record.get("interval")) == (view.venue, view.interval)
         return same and not set(record.get("symbols", ())).isdisjoint(symbols)
 
 
 def _stamp(ns: int) -> pa.Scalar:
-    """Return an instant as the store has it; between two microseconds, the one before."""
+    """Return an instant in whole microseconds, rounded down."""
     return pa.scalar(ns // 1_000, pa.timestamp("us", "UTC"))

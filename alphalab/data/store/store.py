@@ -19,7 +19,7 @@ from alphalab.types import Instrument
 
 
 class Store(VersionedTables):
-    """Tables of market data that keep every version of themselves.
+    """Versioned tables of market data in a folder or an object store.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class Store(VersionedTables):
         A folder, or an address such as ``s3://bucket/prefix``. Not given: the environment variable
         ``ALPHALAB_STORE``, else the folder ``data``.
     options : mapping of str to str, optional
-        How to reach an object store. Not given: the environment (``AWS_ACCESS_KEY_ID``,
-        ``AWS_ENDPOINT_URL``, ...). They are neither stored nor shown.
+        Access to an object store. Not given: the environment (``AWS_ACCESS_KEY_ID``,
+        ``AWS_ENDPOINT_URL``, ...). Options are neither stored nor shown.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Store(VersionedTables):
     Raises
     ------
     UnknownNameError
-        An address of a kind that does not exist.
+        An unknown kind of address.
 
     Examples
     --------
@@ -86,16 +86,16 @@ class Store(VersionedTables):
         )
 
     def instruments(self, venue: str, at: Instant | None = None) -> tuple[Instrument, ...]:
-        """Return the instruments of a venue as they were at an instant; not given: as they are.
+        """Return the instruments of a venue at an instant; not given: the newest.
 
-        Symbols that the venue did not have yet are not among them.
+        Symbols that were not listed yet are left out.
         """
         return instruments_at(self.read("instruments", where={"venue": venue}), at)
 
     def members(self, universe: str, at: Instant | None = None) -> tuple[str, ...]:
-        """Return who was a member of a universe at an instant, and known to be; sorted.
+        """Return the symbols that were known members of a universe at an instant, sorted.
 
-        Not given: who has not left.
+        Not given: the members that have not left.
 
         Raises
         ------
@@ -107,21 +107,21 @@ class Store(VersionedTables):
     def sql(
         self, query: str, *, versions: Mapping[str, int] | None = None, limit: int | None = None
     ) -> pa.Table:
-        """Answer a question in SQL (DuckDB); each table that is there is a view.
+        """Run an SQL query (DuckDB); each existing table is a view.
 
         Parameters
         ----------
         query : str
-            One SELECT. It can read the tables, and nothing else: no files, no network.
+            One SELECT over the tables; it has no access to files or the network.
         versions : mapping of str to int, optional
-            Of the tables that are to be read at a version; others are read at their newest.
+            Versions by table; other tables are read at their newest version.
         limit : int, optional
-            Rows to compute at most: an answer is held in memory.
+            Largest number of rows; the result is held in memory.
 
         Raises
         ------
         DataError
-            A query that is not one SELECT, or that DuckDB refuses, with its words.
+            A query that is not one SELECT, or that DuckDB refuses; the message has its reason.
         ParameterError
             A `limit` below 0.
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
 
-# An object store that does not answer is told within seconds; deltalake's own default is minutes.
+# Time out after seconds if an object store does not answer; deltalake's default is minutes.
 _PATIENCE = {"max_retries": "5", "retry_timeout": "10s"}
 
 
 class VersionedTables:
-    """Tables that keep every version of themselves: what is written, read, restored and listed.
+    """Delta Lake tables with versions: write, read, restore and list.
 
     `Store` documents the parameters. Code that reads tables takes this type.
     """
@@ -57,22 +57,22 @@ class VersionedTables:
     ) -> Written:
         """Add rows to a table in one commit, or change nothing.
 
-        Rows that are there already with equal values change nothing: a second run of an ingestion
-        makes no version. Several processes may write at once.
+        Rows that are stored with equal values change nothing: a second run of an ingestion makes no
+        version. Several processes may write at once.
 
         Parameters
         ----------
         table : str
             A name in `alphalab.data.store.tables.TABLES`.
         rows : pyarrow.Table
-            The columns of the table in any order, the rows in any order. Times are timestamps with
-            a zone; NaN and null are the same, unknown. Optional columns may be missing: new rows
-            have null in them, revised rows what is stored.
+            The columns and the rows in any order. Times are timestamps with a zone; NaN and null
+            both mean unknown. Optional columns may be missing: new rows get null, revised rows
+            keep their stored values.
         revise : bool
-            Whether rows of a known key with other values replace the stored ones. Their partitions
-            are rewritten.
+            True to replace stored rows of the same key with other values; their partitions are
+            rewritten.
         record : mapping, optional
-            What is kept with the version, as JSON: source, repairs. No secrets.
+            Metadata of the version, kept as JSON: source, repairs. No secrets.
 
         Returns
         -------
@@ -81,8 +81,8 @@ class VersionedTables:
         Raises
         ------
         DataError
-            A row that the table does not take, or one of a known key with other values unless
-            `revise`: the first is named, with both values. Nothing has been written then.
+            A row that does not fit the table, or a stored key with other values unless `revise`:
+            the message names the first, with both values. Nothing is written.
         UnknownNameError
             No such table or column.
 
@@ -101,7 +101,7 @@ class VersionedTables:
         )
 
     def restore(self, table: str, version: int) -> int:
-        """Undo what came after a version: a new version has its content.
+        """Make a new version with the content of an old one.
 
         The versions in between stay, and can be read or restored as before. The record of the new
         one is ``{"restored": version}``.
@@ -115,13 +115,12 @@ class VersionedTables:
         Returns
         -------
         int
-            The version that this made; the newest one where it has that content already.
+            The new version, or the newest one if it has that content already.
 
         Raises
         ------
         DataError
-            No such version, one whose files are not there any more, or another writer was faster:
-            nothing has been restored then.
+            No such version, deleted files, or another writer was faster. Nothing is restored.
         UnknownNameError
             No such table.
 
@@ -168,7 +167,7 @@ class VersionedTables:
         Returns
         -------
         pyarrow.Table
-            Empty, with the columns of the table, where the table is not there.
+            Empty, with the columns of the table, if the table does not exist.
 
         Raises
         ------
@@ -196,11 +195,11 @@ class VersionedTables:
         start: Instant | None = None,
         end: Instant | None = None,
     ) -> Dataset:
-        """Return the files of a table as a pyarrow dataset, for scans; none where it is not there.
+        """Return the files of a table as a pyarrow dataset; empty if the table does not exist.
 
-        Files that cannot hold what `where`, `start` and `end` ask for (as in `read`) are left out;
-        rows of the others are to be filtered by whoever reads them. Inside a file, rows are sorted
-        by the key of the table. Files of one partition may overlap in time.
+        Files without rows of `where`, `start` and `end` (as in `read`) are left out; the caller
+        filters the rows of the others. Inside a file, rows are sorted by the key of the table.
+        Files of one partition may overlap in time.
         """
         import pyarrow.dataset as ds
 
@@ -212,19 +211,19 @@ class VersionedTables:
             return dataset_of(kind, there, _texts(where), span(start, end))
 
     def version(self, table: str) -> int | None:
-        """Return the newest version of a table; None where the table is not there."""
+        """Return the newest version of a table; None if the table does not exist."""
         there = self._open(table_named(table))
         return None if there is None else there.version()
 
     def tables(self) -> dict[str, int]:
-        """Return the tables that are there, each with its newest version."""
+        """Return the existing tables, each with its newest version."""
         found = {name: self.version(name) for name in TABLES}
         return {name: version for name, version in found.items() if version is not None}
 
     def series(self, table: str, version: int | None = None) -> list[Series]:
-        """Return what a table holds: rows, first and last time of each partition.
+        """Return the number of rows, the first and the last time of each partition of a table.
 
-        It is answered by the log of the table, no row is read; times are cut to the millisecond.
+        They come from the log of the table; times are cut to the millisecond.
         """
         kind = table_named(table)
         there = self._open(kind, version)
@@ -232,7 +231,7 @@ class VersionedTables:
             return [] if there is None else series_of(kind, there)
 
     def history(self, table: str) -> list[Commit]:
-        """Return the versions of a table, the newest first; none where the table is not there."""
+        """Return the versions of a table, the newest first; empty if the table does not exist."""
         there = self._open(table_named(table))
         with in_our_words(self._url(table)):
             return [] if there is None else commits_of(there)

@@ -15,7 +15,7 @@ from alphalab.types import Instrument
 
 _SIZES = {"tick": "trades", "volume": "units", "dollar": "units of money"}
 
-#: What the columns of bars are called in what is made of trades.
+#: Columns of bars, and the fields of finished bars that they come from.
 _COLUMNS = {
     **{name: name for name in ("open", "high", "low", "close", "volume")},
     **{"n_trades": "n", "buy_volume": "bought", "traded_value": "value"},
@@ -34,9 +34,9 @@ def trade_bars(
 ) -> Bars:
     """Make bars of the trades of one symbol.
 
-    A bar ends with the last trade of the time stamp at which it is full, and it is known to be
-    finished when a trade of a later time comes: the last bar, of which that is not known, is left
-    out. What a bar has above its size does not count for the next.
+    A bar ends with the last trade of the time stamp at which it is full, and is finished when a
+    later trade arrives: the unfinished last bar is left out. The excess of a bar over its size does
+    not count for the next one.
 
     Parameters
     ----------

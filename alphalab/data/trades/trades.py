@@ -1,4 +1,4 @@
-"""Trades of one symbol as arrays, in the order in which they happened."""
+"""Trades of one symbol as arrays, in the order of time."""
 
 from __future__ import annotations
 
