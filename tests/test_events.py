@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from builders import texts
+from builders import dated_closes, one_price, texts
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather
@@ -24,27 +24,16 @@ MINUTE, HOUR = 60 * NS_SECOND, 3_600 * NS_SECOND
 START = nanoseconds("2024-01-02")
 
 
-def flat(time: np.ndarray, *symbols: str, **options: object) -> Bars:
-    close = np.full((len(time), len(symbols)), 10.0)
-    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), close)
-    return Bars(time, symbols, columns, **options)  # type: ignore[arg-type]
-
-
 def perpetual(rows: int = 25, step: int = HOUR, hours: float = 8.0, n: int = 1) -> Bars:
     time = START + step * np.arange(1, rows + 1)
     names = [f"P{i}" for i in range(n)]
-    return flat(time, *names).with_instruments(kind="linear", funding_hours=hours)
+    return one_price(time, 10.0, names).with_instruments(kind="linear", funding_hours=hours)
 
 
 def rates(*stamps: str, rate: float = 1e-4, **columns: object) -> pd.DataFrame:
     return pd.DataFrame(
         {"time": pd.to_datetime(list(stamps), format="ISO8601"), "funding_rate": rate, **columns}
     )
-
-
-def closes(prices: dict[str, list[float]], dates: list[str], bar_label: str = "close") -> Bars:
-    frame = pd.DataFrame(prices, index=pd.to_datetime(dates))
-    return Bars.from_closes(frame, bar_label=bar_label)
 
 
 def refused(call: object, frame: object, *words: str) -> None:
@@ -63,7 +52,9 @@ def cells(column: np.ndarray, asset: int = 0) -> dict[int, float]:
 
 
 def test_instruments_are_replaced_or_changed() -> None:
-    bars = flat(START + NS_DAY * np.arange(5), "A", "B", source="here", notes=("said",))
+    bars = one_price(
+        START + NS_DAY * np.arange(5), 10.0, ["A", "B"], source="here", notes=("said",)
+    )
     both = bars.with_instruments(kind="linear", funding_hours=8, taker_bps=np.int64(5))
     assert {(i.kind, i.funding_hours, i.taker_bps) for i in both.instruments} == {
         ("linear", 8.0, 5.0)
@@ -80,7 +71,7 @@ def test_instruments_are_replaced_or_changed() -> None:
 
 
 def test_instruments_that_cannot_be() -> None:
-    bars = flat(START + NS_DAY * np.arange(5), "AAA", "BBB")
+    bars = one_price(START + NS_DAY * np.arange(5), 10.0, ["AAA", "BBB"])
     with pytest.raises(UnknownNameError, match="'fundinghours': did you mean 'funding_hours'"):
         bars.with_instruments(fundinghours=8)
     with pytest.raises(UnknownNameError, match="unknown symbol 'AAB': did you mean 'AAA'"):
@@ -99,11 +90,11 @@ def test_instruments_that_cannot_be() -> None:
 
 def test_a_calendar_may_tell_another_number_of_rows_a_year() -> None:
     days = pd.bdate_range("2024-01-02T21:00", periods=60)
-    bars = flat(days.to_numpy(), "A")
+    bars = one_price(days.to_numpy(), 10.0)
     assert bars.periods_per_year == 252
     assert bars.with_instruments(calendar="24/7").periods_per_year == 365
     assert bars.with_instruments(tick=1).periods_per_year == 252
-    given = flat(days.to_numpy(), "A", periods_per_year=250)
+    given = one_price(days.to_numpy(), 10.0, periods_per_year=250)
     assert given.with_instruments(calendar="24/7").periods_per_year == 250
     # A part that is too short to tell keeps what the whole said.
     assert bars.rows(0, 2).with_instruments(tick=1).periods_per_year == 252
@@ -132,7 +123,7 @@ def test_rates_in_one_row_are_added_up_and_one_that_is_missing_stays_missing() -
 def test_a_gap_in_the_bars_holds_all_that_was_due() -> None:
     bars = perpetual().rows(0, 25)
     some = np.r_[0:3, 20:25]
-    gap = flat(bars.time[some], "P0").with_instruments(kind="linear", funding_hours=8)
+    gap = one_price(bars.time[some], 10.0, ["P0"]).with_instruments(kind="linear", funding_hours=8)
     frame = rates("2024-01-02T00:00", "2024-01-02T08:00", "2024-01-02T16:00", "2024-01-03T00:00")
     assert cells(gap.with_funding(frame)["funding"]) == {0: 1e-4, 3: 2e-4, 7: 1e-4}
 
@@ -193,7 +184,7 @@ def test_symbols_of_fundings() -> None:
 def test_fundings_that_are_refused() -> None:
     bars = perpetual()
     call = bars.with_funding
-    refused(flat(bars.time, "A").with_funding, rates("2024-01-02"), "funding_hours=8")
+    refused(one_price(bars.time, 10.0).with_funding, rates("2024-01-02"), "funding_hours=8")
     refused(call, rates("2024-01-02T00:01"), "row 0 (2024-01-02T00:01:00Z)", "less than a minute")
     refused(call, rates("2024-01-02T00:00", "2024-01-02T04:00"), "row 1", "funding_hours")
     refused(call, rates("2024-01-01T23:59:59.999"), "no time of a funding")
@@ -264,10 +255,10 @@ def actions(date: str | list[str], **columns: object) -> pd.DataFrame:
 
 @pytest.mark.parametrize("label", ["open", "close"])
 def test_the_session_of_the_date_carries_it(label: str) -> None:
-    bars = closes(HALVED, DATES, label).with_actions(actions("2024-01-04", split=2))
+    bars = dated_closes(HALVED, DATES, label).with_actions(actions("2024-01-04", split=2))
     assert cells(bars["split"]) == {2: 2.0}
     assert cells(bars["dividend"]) == {}
-    paid = closes(HALVED, DATES, label).with_actions(
+    paid = dated_closes(HALVED, DATES, label).with_actions(
         actions(["2024-01-02", "2024-01-06", "2024-01-08"], dividend=[0.5, 1.0, 2.0])
     )
     # The 6th is a Saturday: it comes to the Monday that follows, together with what is there.
@@ -275,16 +266,16 @@ def test_the_session_of_the_date_carries_it(label: str) -> None:
 
 
 def test_bars_with_hours_carry_a_date_in_the_first_that_ends_after_midnight() -> None:
-    sessions = flat(nanoseconds("2024-01-02T21:00") + NS_DAY * np.arange(5), "A")
+    sessions = one_price(nanoseconds("2024-01-02T21:00") + NS_DAY * np.arange(5), 10.0)
     assert cells(sessions.with_actions(actions("2024-01-04", dividend=1))["dividend"]) == {2: 1.0}
-    hours = flat(START + HOUR * np.arange(1, 50), "A")
+    hours = one_price(START + HOUR * np.arange(1, 50), 10.0)
     placed = hours.with_actions(actions("2024-01-03", dividend=1))
     assert cells(placed["dividend"]) == {24: 1.0}
     assert iso(placed.time[24]) == "2024-01-03T01:00:00Z"
 
 
 def test_an_asset_without_a_price_gets_it_with_its_next_one() -> None:
-    bars = closes({"A": [9.0, 9, 9, 9, 9], "B": [9.0, np.nan, np.nan, 9, np.nan]}, DATES)
+    bars = dated_closes({"A": [9.0, 9, 9, 9, 9], "B": [9.0, np.nan, np.nan, 9, np.nan]}, DATES)
     frame = actions("2024-01-03", dividend=1.0)
     for symbol, row in (("A", 1), ("B", 3)):
         placed = bars.with_actions(frame.assign(symbol=symbol))
@@ -296,7 +287,7 @@ def test_an_asset_without_a_price_gets_it_with_its_next_one() -> None:
 
 
 def test_actions_outside_the_bars_are_counted() -> None:
-    bars = closes({"A": [np.nan, 9, 9, 9, 9], "B": [9.0] * 5}, DATES)
+    bars = dated_closes({"A": [np.nan, 9, 9, 9, 9], "B": [9.0] * 5}, DATES)
     frame = actions(
         ["2020-01-01", "2024-01-02", "2024-01-03", "2030-01-01"], dividend=1.0, symbol="A"
     )
@@ -308,7 +299,7 @@ def test_actions_outside_the_bars_are_counted() -> None:
 
 
 def test_several_actions_in_one_row_become_one() -> None:
-    weekly = closes({"A": [100.0, 48.0, 12.0]}, ["2024-01-05", "2024-01-12", "2024-01-19"])
+    weekly = dated_closes({"A": [100.0, 48.0, 12.0]}, ["2024-01-05", "2024-01-12", "2024-01-19"])
     frame = actions(
         ["2024-01-08", "2024-01-09", "2024-01-10", "2024-01-17"],
         dividend=[1.0, np.nan, 0.5, np.nan],
@@ -325,7 +316,7 @@ def test_several_actions_in_one_row_become_one() -> None:
 
 
 def test_actions_that_are_refused() -> None:
-    bars = closes(HALVED | {"B": [9.0] * 5}, DATES)
+    bars = dated_closes(HALVED | {"B": [9.0] * 5}, DATES)
     call = bars.with_actions
 
     def one(**columns: object) -> pd.DataFrame:
@@ -345,10 +336,10 @@ def test_actions_that_are_refused() -> None:
 
 
 def test_a_split_that_prices_do_not_show_is_refused() -> None:
-    adjusted = closes({"A": [10.0] * 5}, DATES)
+    adjusted = dated_closes({"A": [10.0] * 5}, DATES)
     refused(adjusted.with_actions, actions("2024-01-04", split=2), "from 10 to 10", "unadjusted")
     refused(adjusted.with_actions, actions("2024-01-04", split=0.5), "a split of 0.5 in row 2")
-    raw = closes(HALVED, DATES)
+    raw = dated_closes(HALVED, DATES)
     for date in ("2024-01-03", "2024-01-05"):
         refused(raw.with_actions, actions(date, split=2), "correct the date")
     refused(raw.with_actions, actions("2024-01-04", split=0.5), "from 20 to 10")
@@ -358,7 +349,7 @@ def test_a_split_that_prices_do_not_show_is_refused() -> None:
 
 
 def test_columns_of_symbols_that_are_not_named_stay() -> None:
-    bars = closes({"A": [9.0] * 5, "B": [9.0] * 5}, DATES)
+    bars = dated_closes({"A": [9.0] * 5, "B": [9.0] * 5}, DATES)
     first = bars.with_actions(actions("2024-01-04", dividend=1.0, symbol="A"))
     second = first.with_actions(actions("2024-01-05", dividend=2.0, symbol="B"))
     assert (cells(second["dividend"], 0), cells(second["dividend"], 1)) == ({2: 1.0}, {3: 2.0})
@@ -409,7 +400,9 @@ def test_missing_funding_is_refused_and_never_made_up(
 @pytest.mark.parametrize("layout", ["wide", "long"])
 def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
     """Bars of days labelled by their open close at the next midnight, in a frame as well."""
-    bars = closes({"A": [100.0, 50.0, 51.0]}, ["2024-01-02", "2024-01-03", "2024-01-04"], "open")
+    bars = dated_closes(
+        {"A": [100.0, 50.0, 51.0]}, ["2024-01-02", "2024-01-03", "2024-01-04"], "open"
+    )
     actions = pd.DataFrame({"time": pd.to_datetime(["2024-01-03"]), "split": [2.0]})
     frame = bars.to_frame(layout)  # type: ignore[arg-type]
     back = Bars.from_frame(frame)
@@ -426,7 +419,7 @@ def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
 def test_equal_bars_book_a_dividend_in_the_same_row() -> None:
     """Bars of dates and the same numbers as closes are not equal: their events fall elsewhere."""
     days = ["2024-01-02", "2024-01-03", "2024-01-04"]
-    dated = closes({"A": [10.0, 10.0, 10.0]}, days)
+    dated = dated_closes({"A": [10.0, 10.0, 10.0]}, days)
     certain = Bars(dated.time, dated.symbols, dated.columns)
     assert (dated.time_names, certain.time_names) == ("date", "close")
     paid = pd.DataFrame({"time": pd.to_datetime([days[1]]), "dividend": [1.0]})
@@ -441,7 +434,7 @@ def test_equal_bars_book_a_dividend_in_the_same_row() -> None:
 
 
 def test_what_times_name_survives_whatever_makes_other_bars() -> None:
-    dated = closes({"A": [10.0, 11.0, 12.0], "B": [1.0, 2.0, 3.0]}, DATES[:3])
+    dated = dated_closes({"A": [10.0, 11.0, 12.0], "B": [1.0, 2.0, 3.0]}, DATES[:3])
     others = (
         dated.rows(0, 2),
         dated.select(["B"]),
@@ -467,7 +460,7 @@ def ends(*rows: tuple[str, str, float | None]) -> pd.DataFrame:
 def test_a_listing_ends_at_its_last_close_or_at_a_price() -> None:
     """A bankruptcy, a cash merger, and a symbol that stays."""
     prices = {"A": [9.0, 8.0, np.nan, np.nan, np.nan], "B": [5.0, 6.0, 6.0, np.nan, np.nan]}
-    bars = closes(prices | {"C": [1.0, 1.0, 1.0, 1.0, 1.0]}, DATES)
+    bars = dated_closes(prices | {"C": [1.0, 1.0, 1.0, 1.0, 1.0]}, DATES)
     delisted = bars.with_delistings(ends((DATES[1], "A", 0.0), (DATES[3], "B", None)))
     assert cells(delisted["delisting"], 0) == {1: 0.0}
     assert cells(delisted["delisting"], 1) == {3: 6.0}  # the last close, in a row without a price
@@ -480,7 +473,7 @@ def test_a_listing_ends_at_its_last_close_or_at_a_price() -> None:
 
 
 def test_a_listing_ends_in_the_row_that_ends_after_it() -> None:
-    bars = flat(START + HOUR * np.arange(1, 5), "A")
+    bars = one_price(START + HOUR * np.arange(1, 5), 10.0)
     assert cells(bars.with_delistings(ends(("2024-01-02T03:30", "A", 9.0)))["delisting"]) == {
         3: 9.0
     }
@@ -490,12 +483,12 @@ def test_a_listing_ends_in_the_row_that_ends_after_it() -> None:
 
 
 def test_delistings_that_are_refused() -> None:
-    bars = closes({"A": [9.0, 8.0, np.nan, 7.0], "B": [np.nan, np.nan, 5.0, 5.0]}, DATES[:4])
+    bars = dated_closes({"A": [9.0, 8.0, np.nan, 7.0], "B": [np.nan, np.nan, 5.0, 5.0]}, DATES[:4])
     call = bars.with_delistings
     refused(call, ends((DATES[1], "A", -1.0)), "a price of -1", "not below 0")
     refused(call, ends((DATES[3], "A", np.inf)), "a price of inf")
     refused(call, ends((DATES[1], "A", 1.0)), "row 1", "row 3", "no price after its listing ended")
     refused(call, ends((DATES[1], "C", 1.0)), "the bars have no symbol 'C'")
     refused(call, ends((DATES[3], "A", 1.0), (DATES[2], "A", 1.0)), "a second delisting")
-    never = closes({"A": [9.0, 8.0], "B": [np.nan, np.nan]}, DATES[:2])
+    never = dated_closes({"A": [9.0, 8.0], "B": [np.nan, np.nan]}, DATES[:2])
     refused(never.with_delistings, ends((DATES[1], "B", 1.0)), "no row has a price before")

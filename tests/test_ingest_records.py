@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import texts
 from lean_factors import actions_from_factors
 
 from alphalab.data.clock.times import iso
 from alphalab.data.ingestion.ingest import Ingested, ingest
 from alphalab.data.load import load
+from alphalab.data.panel.bars import Bars
 from alphalab.data.store.store import Store
 from alphalab.errors import InputError
 
@@ -202,3 +204,29 @@ def test_real_candles_close_when_they_close(shared_data: Path, store: Store) -> 
     assert np.array_equal(bars.time, given.time)
     for name in given.columns:
         np.testing.assert_array_equal(bars[name], given[name])
+
+
+def test_delistings(tmp_path: Path, store: Store) -> None:
+    """A listing ends at its last close; as of a date before, it has not ended."""
+    days = pd.to_datetime(["2024-01-02T21:00Z", "2024-01-03T21:00Z", "2024-01-04T21:00Z"])
+    prices = pd.DataFrame({"A": [9.0, 8.0, None], "B": [5.0, 5.0, 6.0]}, index=days)
+    bars = Bars.from_closes(prices)
+    ingest(bars, venue="x", interval="1d", store=store)
+    done = bring(
+        tmp_path,
+        "date,symbol,price,known\n2024-01-03,A,,2024-01-02T12:00Z\n",
+        store,
+        kind="delistings",
+    )
+    assert (done.written[0].table, done.written[0].n_new, texts(done)) == ("delistings", 1, ())
+    found = store.bars("x", "1d")
+    assert np.argwhere(~np.isnan(found["delisting"])).tolist() == [[1, 0]]
+    assert found["delisting"][1, 0] == 8.0
+    assert not any("end before the last row" in note for note in texts(found))
+    assert "delisting" not in store.bars("x", "1d", as_of="2024-01-02").columns
+    for text, match in (
+        ("date,symbol,price\n2024-01-03,A,-1\n", "price is finite and at least 0"),
+        ("date,symbol,price\n,A,1\n", "no time in column 'date'"),
+    ):
+        with pytest.raises(InputError, match=match):
+            bring(tmp_path, text, store, kind="delistings", revise=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from builders import texts
+from builders import texts, written
 
 from alphalab.data.ingestion.ingest import ingest
 from alphalab.data.load import load
@@ -23,12 +23,6 @@ HEADER = "time,open,high,low,close,volume\n"
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
-
-
-def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
-    path = folder / "ACME.csv"
-    path.write_text(text, encoding)
-    return path
 
 
 def hours(*times: str, cells: str = "10,12,9,11,5") -> str:
@@ -157,9 +151,11 @@ def test_decimal_commas(tmp_path: Path, store: Store) -> None:
 
 
 def test_other_encodings(tmp_path: Path, store: Store) -> None:
-    path = written(tmp_path, hours("2024-01-02T21:00Z").replace("volume", "größe"), "latin-1")
+    path = written(
+        tmp_path, hours("2024-01-02T21:00Z").replace("volume", "größe"), encoding="latin-1"
+    )
     assert "(--encoding latin-1)" in refused(path, store).fix
-    path = written(tmp_path, hours("2024-01-02T21:00Z"), "utf-16")
+    path = written(tmp_path, hours("2024-01-02T21:00Z"), encoding="utf-16")
     assert "(--encoding utf-16)" in refused(path, store).fix
 
 

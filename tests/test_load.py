@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from builders import texts
+from builders import texts, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import csv, feather, parquet
@@ -25,12 +25,6 @@ from alphalab.errors import DataError, MissingExtraError, ParameterError, Unknow
 
 HEADER = "time,open,high,low,close,volume\n"
 ROWS = "2024-01-02T21:00:00Z,10,12,9,11,100\n2024-01-03T21:00:00Z,11,13,10,12,200\n"
-
-
-def written(folder: Path, text: str | bytes, name: str = "ACME.csv") -> Path:
-    path = folder / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
 
 
 def refused(path: Path, *parts: str, **options: str) -> DataError:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders import walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lean_factors import actions_from_factors
@@ -25,7 +26,6 @@ from quality_cases import (
     put,
     scaled,
     sound,
-    walk,
     with_columns,
 )
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from quality_cases import DAY, HOUR, counts, put, rows_at, sound
+from builders import rows_at
+from quality_cases import DAY, HOUR, counts, put, sound
 
 import alphalab as al
 from alphalab.data.clock.calendars import expected_closes, session_bounds

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from builders import texts
+from builders import one_price, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -325,15 +325,11 @@ def test_rows_before_any_known_session_are_refused() -> None:
 def test_a_split_inside_a_bar_counts_in_new_units() -> None:
     time = START + np.arange(1, 9) * HOUR
     close = np.array([100.0, 102, 51, 50, 52, 26, 26, 27]).reshape(-1, 1)
-    columns = dict.fromkeys(("open", "high", "low", "close"), close)
     split, dividend = np.full((2, 8, 1), np.nan)
     split[[2, 5]] = 2.0
     dividend[[2, 4, 6]] = [[0.5], [1.0], [0.25]]
-    bars = Bars(
-        time,
-        ["A"],
-        columns | {"volume": np.full((8, 1), 10.0), "split": split, "dividend": dividend},
-    )
+    columns = {"volume": np.full((8, 1), 10.0), "split": split, "dividend": dividend}
+    bars = one_price(time, close, columns=columns)
     one = bars.resample("8h")
     cells = {name: float(values[0, 0]) for name, values in one.columns.items()}
     assert cells == {

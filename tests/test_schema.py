@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from builders import texts
+from builders import texts, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -21,12 +21,6 @@ from alphalab.data.read_rows import read_rows
 from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError
 
 HEADER = "time,open,high,low,close,volume\n"
-
-
-def written(folder: Path, text: str | bytes, name: str = "ACME.csv") -> Path:
-    path = folder / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
 
 
 def hours(*times: str, header: str = HEADER) -> str:

@@ -91,14 +91,23 @@ class Bars(Panel):
         Parameters
         ----------
         frame : pandas.DataFrame, pyarrow.Table, or anything that exports itself to Arrow (polars)
-            Time, open, high, low, close, volume, symbol: one bar in each row, or wide. See
-            `alphalab.data.panel.frames.from_frame`.
+            One bar in each row: times as a DatetimeIndex or as a column named time, timestamp,
+            date, datetime, open_time or close_time; open, high, low, close and optionally volume in
+            any letter case; a column symbol (or ticker) where there are several. Every row has its
+            four prices. Or, pandas only, wide: times as the index, two column levels, field and
+            symbol in either order; four NaN in a cell: did not trade. Further numeric columns keep
+            their name. Times without a zone are UTC.
         symbol : str
             The symbol of a frame that names none.
         bar_label : {"close", "open"}
             What a time names. Opening times are moved later by the most frequent step between rows.
         instruments, periods_per_year, source
             As in `Bars`.
+
+        Raises
+        ------
+        DataError
+            A column that is missing, ambiguous or not numeric, or a broken rule of `Bars`.
 
         Examples
         --------

@@ -42,27 +42,7 @@ def from_frame(
     periods_per_year: float | None,
     source: str,
 ) -> P:
-    """Return the bars of a pandas frame, or of anything that exports itself to Arrow.
-
-    Parameters
-    ----------
-    make : type of Panel
-        The class of the result.
-    frame : pandas.DataFrame, pyarrow.Table, or anything that exports itself to Arrow (polars)
-        One bar in each row: times as a DatetimeIndex or as a column named time, timestamp, date,
-        datetime, open_time or close_time; open, high, low, close and optionally volume in any
-        letter case; a column symbol (or ticker) where there are several. Every row has its four
-        prices. Or, pandas only, wide: times as the index, two column levels, field and symbol in
-        either order; four NaN in a cell: did not trade. Further numeric columns keep their name.
-        Times without a zone are UTC.
-    symbol, bar_label, instruments, periods_per_year, source
-        As in `Bars.from_frame`.
-
-    Raises
-    ------
-    DataError
-        A column that is missing, ambiguous or not numeric, or a broken rule of `Bars`.
-    """
+    """Return the bars of a frame as a `make`; see `Bars.from_frame`."""
     schema = Schema().labelled(bar_label)
     if _is_wide(frame):
         return _from_wide(make, frame, schema, instruments, periods_per_year, source)

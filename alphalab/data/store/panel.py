@@ -8,92 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alphalab.data.clock.times import Instant
 from alphalab.data.formats import arrow
 from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.instruments import some
 from alphalab.data.store.reading import Reading
 from alphalab.data.store.versions import VersionedTables
-from alphalab.data.store.view import Adjust, View
+from alphalab.data.store.view import View
 from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
 
 _KEY = ("symbol", "time")
 
 
-def read_bars(
-    store: VersionedTables,
-    venue: str,
-    interval: str,
-    *,
-    symbols: Sequence[str] | None = None,
-    start: Instant | None = None,
-    end: Instant | None = None,
-    versions: Mapping[str, int | None] | str | int | None = None,
-    adjust: Adjust | None = None,
-    as_of: Instant | None = None,
-    universe: str | None = None,
-    observations: Sequence[str] = (),
-) -> Bars:
-    """Read bars of a store: see `Store.bars`.
-
-    Parameters
-    ----------
-    store : VersionedTables
-    venue, interval : str
-        Such as ``"binance"`` and ``"1h"``.
-    symbols : sequence of str, optional
-        These, in this order. Not given: all, or the members of `universe`.
-    start, end : str, date, datetime or datetime64, optional
-        Rows between them, see `Bars.between`.
-    versions : mapping of str to int, str or int, optional
-        Versions by table, ``17`` or ``"bars=17,funding=4"``; None reads a table as if it did not
-        exist. Other tables are read at their newest version.
-    adjust : {"splits", "all"}, optional
-        Prices adjusted for splits, or for dividends as well, see `Bars.adjusted`. Not given: raw
-        prices, and the columns ``split`` and ``dividend`` where the venue has such events.
-    as_of : str, date, datetime or datetime64, optional
-        The view of this moment: no later row or event, and no event, membership or instrument that
-        became known later. A bare date includes its whole day. Revised rows have their new values:
-        earlier `versions` have the old ones.
-    universe : str, optional
-        A universe of the store: all that were members at some time between the rows, and the column
-        ``member``, 1.0 where a symbol was known to be one, else 0.0.
-    observations : sequence of str
-        Names of observations to join, see `Bars.with_observations`.
-
-    Returns
-    -------
-    Bars
-        `Bars.version` is the address with the version of every table: `alphalab.load` reads the
-        same bars from it. `Bars.notes` has recorded repairs, changes of instruments, and members
-        without bars.
-
-    Raises
-    ------
-    UnknownNameError
-        A series, a symbol, a universe or an observation that the store does not have.
-    DataError
-        No row in the span, no such version, `adjust` for a venue without events, or data that
-        breaks a rule of `Bars`.
-    """
-    view = View.of(
-        venue=venue,
-        interval=interval,
-        symbols=symbols,
-        start=start,
-        end=end,
-        versions=versions,
-        adjust=adjust,
-        as_of=as_of,
-        universe=universe,
-        observations=observations,
-    )
-    return read_view(store, view)
-
-
 def read_view(store: VersionedTables, view: View) -> Bars:
-    """Read the bars of a view, see `read_bars`."""
+    """Read the bars of a view; `Store.bars` documents the options."""
     reading = Reading(store, view)
     symbols, missing = reading.symbols()
     # As of a date, all events up to it adjust prices, also those after the last row of the view.

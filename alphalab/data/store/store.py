@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Mapping
+from typing import Unpack
 
 import pyarrow as pa
 
@@ -12,9 +12,10 @@ from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.instruments import instruments_at
 from alphalab.data.panel.universe import universe_of
 from alphalab.data.store.failures import in_our_words
-from alphalab.data.store.panel import read_bars
+from alphalab.data.store.panel import read_view
 from alphalab.data.store.tables import table_named
 from alphalab.data.store.versions import VersionedTables
+from alphalab.data.store.view import View, ViewOptions
 from alphalab.types import Instrument
 
 
@@ -56,34 +57,49 @@ class Store(VersionedTables):
     >>> folder.cleanup()
     """
 
-    def bars(
-        self,
-        venue: str,
-        interval: str,
-        *,
-        symbols: Sequence[str] | None = None,
-        start: Instant | None = None,
-        end: Instant | None = None,
-        versions: Mapping[str, int | None] | str | int | None = None,
-        adjust: Literal["splits", "all"] | None = None,
-        as_of: Instant | None = None,
-        universe: str | None = None,
-        observations: Sequence[str] = (),
-    ) -> Bars:
-        """Return bars of the store, see `alphalab.data.store.panel.read_bars`."""
-        return read_bars(
-            self,
-            venue,
-            interval,
-            symbols=symbols,
-            start=start,
-            end=end,
-            versions=versions,
-            adjust=adjust,
-            as_of=as_of,
-            universe=universe,
-            observations=observations,
-        )
+    def bars(self, venue: str, interval: str, **options: Unpack[ViewOptions]) -> Bars:
+        """Return bars of the store.
+
+        Parameters
+        ----------
+        venue, interval : str
+            Such as ``"binance"`` and ``"1h"``.
+        symbols : sequence of str, optional
+            These, in this order. Not given: all, or the members of `universe`.
+        start, end : str, date, datetime or datetime64, optional
+            Rows between them, see `Bars.between`.
+        versions : mapping of str to int, str or int, optional
+            Versions by table, ``17`` or ``"bars=17,funding=4"``; None reads a table as if it did
+            not exist. Other tables are read at their newest version.
+        adjust : {"splits", "all"}, optional
+            Adjust prices for splits, or for dividends as well, see `Bars.adjusted`. Not given: raw
+            prices, with the columns ``split`` and ``dividend`` if the venue has such events.
+        as_of : str, date, datetime or datetime64, optional
+            The view of this moment: no later row or event, and no event, membership or instrument
+            that became known later. A bare date includes its whole day. Revised rows have their new
+            values: earlier `versions` have the old ones.
+        universe : str, optional
+            A universe of the store: reads all symbols that were members at some time of the span,
+            and adds the column ``member``: 1.0 where a symbol was known to be one, else 0.0.
+        observations : sequence of str
+            Names of observations to join, see `Bars.with_observations`.
+
+        Returns
+        -------
+        Bars
+            `Bars.version` is the address with the version of every table: `alphalab.load` reads the
+            same bars from it. `Bars.notes` has recorded repairs, changes of instruments, and
+            members without bars.
+
+        Raises
+        ------
+        UnknownNameError
+            A series, a symbol, a universe or an observation that the store does not have.
+        DataError
+            No row in the span, no such version, `adjust` for a venue without events, or data that
+            breaks a rule of `Bars`.
+        """
+        return read_view(self, View.of(venue=venue, interval=interval, **options))
 
     def instruments(self, venue: str, at: Instant | None = None) -> tuple[Instrument, ...]:
         """Return the instruments of a venue at an instant; not given: the newest.

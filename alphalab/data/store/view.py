@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 from urllib.parse import quote, unquote
 
 from alphalab.data.clock.times import Instant, iso, nanoseconds
@@ -15,6 +15,20 @@ from alphalab.data.store.tables import table_named
 from alphalab.errors import DataError, UnknownNameError
 
 Adjust: TypeAlias = Literal["splits", "all"]
+
+
+class ViewOptions(TypedDict, total=False):
+    """The options of a view; `Store.bars` documents them."""
+
+    symbols: Sequence[str] | None
+    start: Instant | None
+    end: Instant | None
+    versions: Mapping[str, int | None] | str | int | None
+    adjust: Adjust | None
+    as_of: Instant | None
+    universe: str | None
+    observations: Sequence[str]
+
 
 _LISTS = ("symbols", "observations", "without")
 _ENDS = ("end", "as_of")  # a bare date includes its whole day
