@@ -228,7 +228,7 @@ def test_broken_files_are_named_and_nothing_is_written(tmp_path: Path, store: St
         ({"venue": ""}, "bars without venue"),
         ({"interval": ""}, "bars without interval"),
         ({"interval": "1w"}, "a whole number and s, m, h or d"),
-        ({"interval": "60m"}, "written in one way, .* Write '1h'"),
+        ({"interval": "60m"}, "one spelling, .* Write '1h'"),
         ({"kind": "bar"}, "unknown kind 'bar': did you mean 'bars'"),
         ({"repairs": ["sorted"]}, "unknown repair 'sorted': did you mean 'sort'"),
         ({"kind": "trades", "repairs": ["sort"]}, "repairs is for bars"),

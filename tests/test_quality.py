@@ -117,7 +117,7 @@ def test_what_all_symbols_share_is_said_once() -> None:
     verdict = check(with_columns(rows, volume=np.full(600, np.nan)))
     (finding,) = verdict.findings
     assert (finding.rule, finding.symbol, finding.count) == ("volume_unknown", "", 600)
-    assert finding.message == "no row has a volume; so it is for all 3 symbols."
+    assert finding.message == "no row has a volume; the same for all 3 symbols."
 
 
 # ---- properties ----------------------------------------------------------------------------------

@@ -355,7 +355,7 @@ def test_a_line_is_broken_where_bars_are_missing_and_fundings_are_marked() -> No
     (s,) = series_of(rows, QualitySettings())
     line, *marks = values(s, "close", verdict.findings, "Close").data
     assert np.flatnonzero(np.isnan(line.y)).tolist() == [100]
-    (missing,) = (mark for mark in marks if "Funding" in mark.name)
+    (missing,) = (mark for mark in marks if "funding" in mark.name)
     assert list(np.asarray(missing.x, "M8[ns]").astype(np.int64)) == list(STAMPS[[3, 4, 9]])
 
 

@@ -458,7 +458,7 @@ def test_notes_tell_of_what_is_not_whole() -> None:
         ("1h", {"offset": "5m"}, "a bar lies in one window"),
         ("1h", {"offset": "1h"}, "shorter than the interval"),
         ("1d", {"offset": "12h", "calendar": "XNYS"}, "of whole days"),
-        ("36h", {"calendar": "XNYS"}, "sessions are not cut"),
+        ("36h", {"calendar": "XNYS"}, "up to a day, or whole days"),
         ("1w", {}, "'1w' is not a length of time"),
         (None, {}, "None is not a length of time"),
         ("7d", {}, "no 7d window has closed"),
@@ -474,7 +474,7 @@ def test_columns_of_a_timeframe_have_names_of_their_own() -> None:
     bars = made(START + np.arange(1, 20) * 10 * MINUTE)
     once = bars.with_timeframe("1h", ("close", "score"))
     assert set(once.columns) - set(bars.columns) == {"close_1h", "score_1h"}
-    with pytest.raises(DataError, match="close_1h is there already"):
+    with pytest.raises(DataError, match="close_1h exists already"):
         once.with_timeframe("1h")
     with pytest.raises(UnknownNameError, match="did you mean 'close'"):
         bars.with_timeframe("1h", ("closes",))

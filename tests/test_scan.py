@@ -479,8 +479,10 @@ def test_listings_end_in_the_same_rows(tmp_path: Path, market: al.Bars, block_ro
     )
     bars = al.load("store:x/1h", store=tmp_path)
     there = np.argwhere(~np.isnan(bars["delisting"])).tolist()
-    assert there == [[199, 0], [351, 1]]
-    assert bars["delisting"][199, 0] == 0.25 and bars["delisting"][351, 1] == bars.close[309, 1]
+    first, second = np.searchsorted(bars.time, [market.time[199], market.time[350] + 1])
+    assert there == [[first, 0], [second, 1]]
+    last = bars.close[~np.isnan(bars.close[:, 1]), 1][-1]
+    assert bars["delisting"][first, 0] == 0.25 and bars["delisting"][second, 1] == last
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
     assert scan.belonging == ("delisting",)
     blocks = list(scan.blocks(("close", "delisting")))
