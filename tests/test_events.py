@@ -490,5 +490,10 @@ def test_delistings_that_are_refused() -> None:
     refused(call, ends((DATES[1], "A", 1.0)), "row 1", "row 3", "no price after its listing ended")
     refused(call, ends((DATES[1], "C", 1.0)), "the bars have no symbol 'C'")
     refused(call, ends((DATES[3], "A", 1.0), (DATES[2], "A", 1.0)), "a second delisting")
+
+
+def test_a_listing_without_a_price_in_the_span_ends_outside() -> None:
     never = dated_closes({"A": [9.0, 8.0], "B": [np.nan, np.nan]}, DATES[:2])
-    refused(never.with_delistings, ends((DATES[1], "B", 1.0)), "no row has a price before")
+    left = never.with_delistings(ends((DATES[1], "B", 1.0)))
+    assert np.isnan(left["delisting"]).all()
+    assert "1 of 1 delistings lie outside the bars: left out" in texts(left)

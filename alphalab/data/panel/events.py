@@ -187,7 +187,11 @@ def delisting_column(bars: Panel, given: Any) -> tuple[FloatArray, Notes]:
     ------
     DataError
         An unknown symbol, two delistings of one symbol, a price that is negative or infinite, or a
-        symbol without a price before, or with one after its listing ended.
+        symbol that has a price after its listing ended.
+
+    Notes
+    -----
+    A note counts the delistings outside the bars, and those of symbols without any price.
     """
     events = _events(bars, "delistings", given, ("price",), np.arange(bars.n_symbols), needed=())
     price = events.values["price"]
@@ -200,33 +204,27 @@ def delisting_column(bars: Panel, given: Any) -> tuple[FloatArray, Notes]:
     events.refuse(repeats(events.asset), "a second delisting", "a listing ends once.")
     rows = np.searchsorted(bars.time, events.time, side=_side(bars))
     inside = (events.time >= _start(bars)) & (rows < bars.n_rows)
-    column = _kept(bars, DELISTING, events.asset)
+    column, n_booked = _kept(bars, DELISTING, events.asset), 0
     for event in np.flatnonzero(inside):
         row, asset = int(rows[event]), int(events.asset[event])
-        given_price = price[event]
         last = _last_close(bars, row, asset)
-        column[row, asset] = last if np.isnan(given_price) else given_price
-    return column, _outside(events, int(np.count_nonzero(~inside)), "delistings")
+        if not np.isnan(last):  # without a price nobody holds it
+            column[row, asset] = last if np.isnan(price[event]) else price[event]
+            n_booked += 1
+    return column, _outside(events, len(price) - n_booked, "delistings")
 
 
 def _last_close(bars: Panel, row: int, asset: int) -> float:
-    """Return the last close of a symbol up to a row after which it has no price."""
+    """Return the last close of a symbol up to a row; NaN: none. Later prices are refused."""
     priced = np.flatnonzero(~np.isnan(bars.close[:, asset]))
-    symbol, when = bars.symbols[asset], iso(bars.time[row])
     if priced.size and priced[-1] > row:
         raise DataError(
-            f"{symbol!r}: delisted in row {row} ({when}), and row {int(priced[-1])} "
-            f"({iso(bars.time[priced[-1]])}) has a price",
+            f"{bars.symbols[asset]!r}: delisted in row {row} ({iso(bars.time[row])}), and row "
+            f"{int(priced[-1])} ({iso(bars.time[priced[-1]])}) has a price",
             rule="a symbol has no price after its listing ended.",
             fix="Correct the date, or give the later asset another symbol.",
         )
-    if not priced.size:
-        raise DataError(
-            f"{symbol!r}: delisted in row {row} ({when}), and no row has a price before",
-            rule="a listing that ends had a price.",
-            fix="Leave the row of the delisting out.",
-        )
-    return float(bars.close[priced[-1], asset])
+    return float(bars.close[priced[-1], asset]) if priced.size else np.nan
 
 
 def _events(

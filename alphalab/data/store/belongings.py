@@ -14,7 +14,7 @@ from alphalab.data.formats import arrow
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.events import DELISTING
 from alphalab.data.panel.universe import MEMBER, Universe
-from alphalab.types import FloatArray
+from alphalab.types import NEVER, FloatArray
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Belongings:
         names += [] if self.universe is None else [MEMBER]
         return *names, *self.observations
 
-    @property
-    def delisted(self) -> frozenset[str]:
-        """The symbols whose listings end."""
-        rows = self.delistings
-        return frozenset() if rows is None else frozenset(rows["symbol"].to_pylist())
+    def delisted(self, until: int) -> frozenset[str]:
+        """Return the symbols whose listings ended by an instant, ns UTC."""
+        if self.delistings is None:
+            return frozenset()
+        return frozenset(_between(self.delistings, NEVER, until)["symbol"].to_pylist())
 
     def n_splits(self, first: int, last: int) -> int:
         """Return the number of splits between two instants, both included, ns UTC."""

@@ -33,7 +33,7 @@ def read_view(store: VersionedTables, view: View) -> Bars:
     assets = reading.instruments(symbols, int(time[0]), int(time[-1]))
     belongings = reading.belongings(assets.instruments)
     notes = (*reading.notes(symbols), *missing, *assets.notes)
-    notes += _ended(symbols, columns, belongings.delisted)
+    notes += _ended(symbols, columns, belongings.delisted(int(time[-1])))
     bars = belongings.onto(
         Bars(
             time,
