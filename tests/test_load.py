@@ -119,7 +119,7 @@ def test_names_that_do_not_exist() -> None:
         load("sp500_stocks", symbols=["APPL"])
     with pytest.raises(DataError, match="is after end"):
         load("sp500", start="2010-01-01", end="2009-01-01")
-    with pytest.raises(DataError, match="have closing times; bar_label is for files"):
+    with pytest.raises(DataError, match="labelled by the close; bar_label is for files"):
         load("sp500", bar_label="open")
     with pytest.raises(DataError, match="sp500 takes no options"):
         load("sp500:rows=5")

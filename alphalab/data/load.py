@@ -148,7 +148,7 @@ def _only_for_files(name: str, bar_label: str, schema: Any) -> None:
     if bar_label != "close":
         raise DataError(
             f"{name!r} with bar_label={bar_label!r}",
-            rule="data sets and stores have closing times; bar_label is for files.",
+            rule="data sets and stores are labelled by the close; bar_label is for files.",
         )
     if schema is not None:
         raise DataError(f"{name!r} with a schema", rule="a schema is for files.")
