@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from alphalab.config import RunSettings
-from alphalab.core.accounts import LOGS, Accounts, Market, Room, default_capacity, shape_of
-from alphalab.core.checks import check_assets, check_weights
+from alphalab.core.columns import Column
 from alphalab.core.decide import decide_identity
-from alphalab.core.rows import check_rows
+from alphalab.core.record import Record
 from alphalab.core.strategy import Strategy
-from alphalab.core.timeline import Timeline
-from alphalab.errors import DataError, StateError, StrategyError
-from alphalab.expr.plan import Plan
-from alphalab.kernels._jit import silent
-from alphalab.kernels.market import drivers
-from alphalab.types import LEDGER, FloatArray, Instrument, InstrumentChange, IntArray, Records
+from alphalab.core.vector_engine import VectorEngine
+from alphalab.errors import StateError
+from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray, Records
 
 SNAPSHOT_VERSION = 3
 
@@ -122,28 +117,19 @@ class Engine:
         self.strategy = strategy
         self.instruments = tuple(instruments)
         self.settings = settings
-        check_assets(self.instruments, settings, capacity)
         self.changes = tuple(changes)
-        self._timeline = Timeline(self.instruments, self.changes)
-        self._state = 0  # of the timeline, in force
-        n_assets = len(self.instruments)
-        self.capacity = default_capacity(n_assets) if capacity is None else capacity
-        self.expressions = strategy.expressions()
-        self.plan = Plan(self.expressions, self.instruments, self.capacity)
-        self._market = Market([(strategy, settings)], self.instruments, self.capacity)
-        self.columns = tuple(dict.fromkeys((*self._market.columns, *self.plan.columns)))
+        column = Column.of(strategy, settings, self.instruments)
+        self._record = Record(len(self.instruments))
+        self._rows = VectorEngine(
+            [column], self.instruments, self.changes, capacity=capacity, record=self._record
+        )
+        (self._accounts,) = self._rows.accounts
+        self.expressions = column.expressions
+        self.plan = self._rows.plan
+        self.capacity = self._rows.capacity
+        self.columns = self._rows.columns
         self.warmup = self.plan.warmup
-        if type(strategy).decide is None:
-            name = type(strategy).__name__
-            check_weights(name, self.expressions, settings.gross, self.instruments)
         self.id = _identity(self)
-        n_signals = len(self.expressions)
-        shape = shape_of(strategy, settings, n_signals, n_assets)
-        self._accounts = Accounts([(strategy, settings)], self.instruments, shape)
-        self._room = Room(n_assets, shape, events=True)
-        self._books = self._accounts.arguments(slice(0, 1), self._room)
-        self._signals = np.empty((1, self.capacity, n_signals, n_assets))
-        self._within_push = False
 
     def push(self, time: IntArray, columns: Mapping[str, FloatArray]) -> Block:
         """Push the next rows.
@@ -169,30 +155,9 @@ class Engine:
         StateError
             A push before this one has failed half way: `restore` a snapshot first.
         """
-        self._check_whole()
-        last = int(self._accounts.accounts["time"][0])
-        marks = self._accounts.positions["mark"][0]
-        check_rows(self.settings, self.instruments, self.columns, last, marks, time, columns)
-        self._within_push = True
-        n_rows, n_assets = time.size, len(self.instruments)
-        block = Block(
-            np.zeros(n_rows, LEDGER),
-            np.empty((n_rows, n_assets)),
-            np.empty((n_rows, n_assets)),
-            *(np.empty(0, log) for log in LOGS),
-        )
-        logs: list[list[NDArray[np.uint8]]] = [[] for _ in LOGS]
-        for rows, state in self._timeline.spans(time, self.capacity):
-            if state != self._state:
-                self._accounts.change(self._timeline.states[state])
-                self._state = state
-            self._step(rows, time, columns, block, logs)
-        self._within_push = False
-        whole = (
-            np.concatenate(parts).view(log) if parts else np.empty(0, log)
-            for log, parts in zip(LOGS, logs, strict=True)
-        )
-        return Block(block.ledger, block.qty, block.targets, *whole)
+        self._rows.push(time, columns)
+        record = self._record
+        return Block(record.ledger, record.qty, record.targets, *record.logs())
 
     def warm(self, columns: Mapping[str, FloatArray]) -> None:
         """Let the expressions see rows that come before the first push; nothing trades in them.
@@ -233,62 +198,6 @@ class Engine:
         for mine, book in zip(self._accounts.books, other._accounts.books, strict=True):
             mine[...] = book
 
-    def _check_whole(self) -> None:
-        if self._within_push:
-            raise StateError(
-                f"the push of row {self._accounts.accounts['row'][0]} did not end",
-                rule="an engine that failed half way through its rows takes no more.",
-                fix="Restore a snapshot, or make a new engine.",
-            )
-
-    def _step(
-        self,
-        rows: slice,
-        time: IntArray,
-        columns: Mapping[str, FloatArray],
-        block: Block,
-        logs: list[list[NDArray[np.uint8]]],
-    ) -> None:
-        """Push up to `capacity` rows through plan and step, emptying the logs as they fill."""
-        room, market, accounts = self._room, self._market, self._accounts
-        n = market.read(time, columns, rows)
-        targets = block.targets[rows]
-        values = self.plan.each({name: columns[name][rows] for name in self.plan.columns}, n)
-        more: tuple[Any, ...] = ()
-        if accounts.decide is None:
-            run = drivers.run_weights()
-            for _, weights in values:
-                targets[:] = weights
-        else:
-            run = drivers.run_decide()
-            for k, (_, signal) in enumerate(values):
-                self._signals[0, :n, k] = signal
-            more = (
-                *(self._signals, accounts.memory, room.seen, room.seen_orders),
-                *(room.requests, room.sent, accounts.decide),
-            )
-        table = (
-            *(market.time, market.periods(accounts.shape.period, n), market.bars, targets[None]),
-            *(True, block.ledger[None, rows], block.qty[None, rows]),
-        )
-        done = 0
-        while done < n:
-            try:
-                with silent():
-                    done = run(*self._books, *table, done, n, *more)
-            except Exception as error:
-                raise StrategyError(
-                    f"{type(self.strategy).__name__}.decide failed in row "
-                    f"{accounts.accounts['row'][0]}: {type(error).__name__}: {error}",
-                    rule="decide(signals, account, memory) returns N weights.",
-                    fix="Run with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
-                ) from error
-            for parts, log, count in zip(logs, room.logs, room.counts, strict=True):
-                if count:
-                    parts.append(log[:count].view(np.uint8).copy())  # whole, not field by field
-            room.counts[:] = 0
-        _check_equity(block.ledger["equity"][rows], rows.start)
-
     def snapshot(self) -> bytes:
         """Return everything it remembers, to go on from in another process.
 
@@ -297,7 +206,7 @@ class Engine:
         StateError
             The push before has failed half way: there is no whole state to go on from.
         """
-        self._check_whole()
+        self._rows.check_state()
         return msgspec.msgpack.encode(
             Snapshot(
                 SNAPSHOT_VERSION,
@@ -338,19 +247,7 @@ class Engine:
         self.plan.restore(state.plan)
         for array, data in books:
             array[...] = np.frombuffer(data, array.dtype).reshape(array.shape)
-        self._room.counts[:] = 0
-        self._within_push = False
-
-
-def _check_equity(equity: FloatArray, first: int) -> None:
-    finite = np.isfinite(equity)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise DataError(
-            f"equity is {equity[row]} in row {first + row} of this push",
-            rule="prices and positions stay within what a float can hold.",
-            fix="Look for a broken price there.",
-        )
+        self._rows.reset()
 
 
 def _identity(engine: Engine) -> str:
