@@ -156,8 +156,7 @@ class Engine:
             A push before this one has failed half way: `restore` a snapshot first.
         """
         self._rows.push(time, columns)
-        record = self._record
-        return Block(record.ledger, record.qty, record.targets, *record.logs())
+        return Block(*self._record.taken())
 
     def warm(self, columns: Mapping[str, FloatArray]) -> None:
         """Let the expressions see rows that come before the first push; nothing trades in them.

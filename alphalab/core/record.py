@@ -8,59 +8,60 @@ import numpy as np
 
 from alphalab.core.workspace import LOGS
 from alphalab.errors import DataError
-from alphalab.types import LEDGER, Records
+from alphalab.kernels.market.arguments import OUTPUT
+from alphalab.types import LEDGER
+
+_EMPTY = {name: np.empty(0, log) for name, log in LOGS.items()}
 
 
 class Record:
-    """The rows of one push of one column.
-
-    Attributes
-    ----------
-    ledger : records of shape (R,)
-        `alphalab.types.LEDGER`.
-    qty, targets : ndarray of shape (R, N)
-        Units held after each row, and approved weights.
-    """
+    """The rows of one push of one column of N assets."""
 
     def __init__(self, n_assets: int) -> None:
         self._n_assets = n_assets
         self.begin(0)
 
     def begin(self, n_rows: int) -> None:
-        """Make room for the rows of a push; those of the push before are forgotten."""
-        self.ledger: Any = np.zeros(n_rows, LEDGER)
-        self.qty = np.empty((n_rows, self._n_assets))
-        self.targets = np.empty((n_rows, self._n_assets))
-        self._logs: list[list[Any]] = [[] for _ in LOGS]
+        """Make room for the R rows of a push."""
+        self._ledger: Any = np.zeros(n_rows, LEDGER)
+        self._qty = np.empty((n_rows, self._n_assets))
+        self._targets = np.empty((n_rows, self._n_assets))
+        self._logs: dict[str, list[Any]] = {}
 
-    def places(self, rows: slice) -> dict[str, Any]:
-        """Return where the driver writes some rows, with the column as first axis."""
-        return {
-            "ledger": self.ledger[None, rows],
-            "qty": self.qty[None, rows],
-            "targets": self.targets[None, rows],
-        }
+    def output(self, rows: slice) -> Any:
+        """Return where the driver writes some of the rows, packed for it."""
+        return OUTPUT.pack(
+            targets=self._targets[None, rows],
+            ledger=self._ledger[None, rows],
+            qty=self._qty[None, rows],
+        )
 
     def empty(self, work: Any) -> None:
         """Take over the entries of all logs of a workspace, and empty the logs."""
-        for parts, name, count in zip(self._logs, LOGS, work.counts.tolist(), strict=True):
+        counts = work.counts.tolist()
+        if not any(counts):
+            return
+        for name, count in zip(LOGS, counts, strict=True):
             if count:
-                entries = getattr(work, name)[:count]
-                parts.append(entries.view(np.uint8).copy())  # as bytes: not field by field
+                entries = getattr(work, name)[:count].view(np.uint8)  # bytes: not field by field
+                self._logs.setdefault(name, []).append(entries.copy())
         work.counts[:] = 0
 
-    def logs(self) -> list[Records]:
-        """Return all entries of each log, in the order of `LOGS`."""
-        return [
-            np.concatenate(parts).view(log) if parts else np.empty(0, log)
-            for parts, log in zip(self._logs, LOGS.values(), strict=True)
-        ]
+    def taken(self) -> tuple[Any, ...]:
+        """Return ledger (R,), qty (R, N), targets (R, N) and the logs, and forget them."""
+        logs = (
+            np.concatenate(self._logs[name]).view(log) if name in self._logs else _EMPTY[name]
+            for name, log in LOGS.items()
+        )
+        taken = (self._ledger, self._qty, self._targets, *logs)
+        self.begin(0)
+        return taken
 
     def check_equity(self, rows: slice) -> None:
         """Refuse an equity that is not finite."""
-        equity = self.ledger["equity"][rows]
+        equity = self._ledger["equity"][rows]
         finite = np.isfinite(equity)
-        if not finite.all():
+        if np.count_nonzero(finite) < equity.size:
             row = int(np.argmin(finite))
             raise DataError(
                 f"equity is {equity[row]} in row {rows.start + row} of this push",

@@ -78,7 +78,7 @@ class Timeline:
         most : int
             Rows of a span.
         """
-        cuts = np.searchsorted(time, self.times, side="right")
+        cuts = np.searchsorted(time, self.times, side="right") if self.times.size else self.times
         ends = [*cuts[cuts > 0].tolist(), time.size]
         place = len(cuts) - len(ends) + 1
         first = 0

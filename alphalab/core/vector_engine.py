@@ -17,10 +17,8 @@ from alphalab.core.timeline import Timeline
 from alphalab.errors import DataError, StateError, StrategyError
 from alphalab.expr.plan import Plan
 from alphalab.kernels._jit import silent
-from alphalab.kernels.market.arguments import ROWS
 from alphalab.kernels.market.drivers import run_of
 from alphalab.types import (
-    LEDGER,
     TALLY,
     FloatArray,
     Instrument,
@@ -124,14 +122,10 @@ class VectorEngine:
             self._batches += batches_of(
                 self.accounts[-1],
                 [strategy for strategy, _ in some],
-                self.capacity,
+                self._market,
                 recording=record is not None,
             )
             first += len(places)
-        most = max(len(batch.strategies) for batch in self._batches)
-        self._targets = np.empty((most if record is None else 0, self.capacity, n_assets))
-        self._ledger: Any = np.zeros((most, 1), LEDGER)
-        self._qty = np.zeros((most, 1, n_assets))
 
     def push(self, time: IntArray, columns: Mapping[str, FloatArray]) -> None:
         """Push the next rows through all columns.
@@ -195,47 +189,35 @@ class VectorEngine:
         n = market.read(time, columns, rows)
         values = self.plan.each({name: columns[name][rows] for name in self.plan.columns}, n)
         for batch in self._batches:
-            places = self._places(batch) if record is None else record.places(rows)
-            batch.fill(values, places["targets"], n)
-            block = ROWS.pack(
-                time=market.time,
-                period=market.periods(batch.shape.period, n),
-                bars=market.bars,
-                signals=batch.signals,
-                **places,
-            )
-            self._step(batch, block, n)
+            output = batch.output if record is None else record.output(rows)
+            batch.fill(market, values, output.targets, n)
+            self._step(batch, output, n)
         for _ in values:  # the plan counts rows as pushed once it has come to its end
             pass
         if record is not None:
             record.check_equity(rows)
 
-    def _places(self, batch: Batch) -> dict[str, Any]:
-        """Return where the driver writes the rows of columns of which a tally is kept."""
-        n = len(batch.strategies)
-        return {"ledger": self._ledger[:n], "qty": self._qty[:n], "targets": self._targets[:n]}
-
-    def _step(self, batch: Batch, block: Any, n: int) -> None:
+    def _step(self, batch: Batch, output: Any, n: int) -> None:
         """Take n rows of a batch through the step, emptying the logs as they fill."""
-        run = run_of(batch.decide is not None)
-        recording = self._record is not None
-        rows = batch.columns.accounts["row"]
-        last_row = rows[0] + n
+        run, record = run_of(batch.decide is not None), self._record
+        arguments = *(batch.columns, batch.work, batch.rows, output), record is not None
+        row = batch.columns.accounts["row"]
+        end = row[0] + n
         done = 0
         while done < n:
             try:
                 with silent():
-                    done = run(batch.columns, batch.work, block, recording, done, n, batch.decide)
+                    done = run(*arguments, done, n, batch.decide)
             except Exception as error:
-                c = int(np.argmax(rows < last_row))  # the columns before it have all rows
+                c = int(np.argmax(row < end))  # the columns before it have all rows
                 raise StrategyError(
-                    f"{batch.strategies[c]!r}.decide failed in row {rows[c]}: "
+                    f"{batch.strategies[c]!r}.decide failed in row {row[c]}: "
                     f"{type(error).__name__}: {error}",
                     rule="decide(signals, account, memory) returns N weights.",
                     fix="Run it alone with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
                 ) from error
-            if self._record is not None:
-                self._record.empty(batch.work)
+            if record is not None:
+                record.empty(batch.work)
 
     @property
     def equity(self) -> FloatArray:

@@ -132,14 +132,19 @@ WORKSPACE = Group(
     sent=(INT, 1),
 )
 
-#: A block of R rows: time and bars are the same for all columns, the rest is theirs.
+#: A block of R rows, or room for more of them.
 ROWS = Group(
     "Rows",
     time=(INT, 1),
     period=(INT, 1),
-    bars=(FLOAT, 3),
+    bars=(FLOAT, 3),  # (fields of `Row`, R, N)
     signals=(FLOAT, 4),  # (C, R, K, N), what a `decide` reads
-    targets=(FLOAT, 3),  # (C, R, N), weights; those of a `decide` are written here
-    ledger=(LEDGER, 2),  # (C, R), or (C, 1) where only a tally is kept
-    qty=(FLOAT, 3),  # (C, R, N), or (C, 1, N)
+)
+
+#: What the columns make of the rows. Where only tallies are kept, ledger and qty hold one row.
+OUTPUT = Group(
+    "Output",
+    targets=(FLOAT, 3),  # (C, R, N), weights: given, or written by a `decide`; then as approved
+    ledger=(LEDGER, 2),  # (C, R)
+    qty=(FLOAT, 3),  # (C, R, N)
 )

@@ -17,7 +17,7 @@ from numba import boolean, float64, int64
 
 from alphalab.kernels._jit import CACHE_DIR, DISABLED, jit, jit_allocating
 from alphalab.kernels.identity import identity
-from alphalab.kernels.market.arguments import COLUMNS, ROWS, WORKSPACE
+from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_FILLS,
     N_POSTINGS,
@@ -91,7 +91,7 @@ def keep(books, tally, recording, ledger, qty, changes):
         keep_row(tally, books, ledger, changed)
 
 
-def _run(columns, work, rows, recording, first, last, decide):
+def _run(columns, work, rows, output, recording, first, last, decide):
     """Push the rows from `first` to `last` (excluded); return the row to go on from.
 
     That is `last`, or the row before which a log is full. Without a `decide` the compiler leaves
@@ -113,12 +113,12 @@ def _run(columns, work, rows, recording, first, last, decide):
         a, counts = books.account, books.counts
         on = switches(books)
         most = fullest(books, 0 if decide is None else work.requests.size)
-        targets = rows.targets[c]
+        targets = output.targets[c]
         cells = targets.reshape(targets.size)
         t = first
         while t < last:
             if decide is None and on.rests:
-                kept = recording, rows.ledger[c], rows.qty[c], tally
+                kept = recording, output.ledger[c], output.qty[c], tally
                 t = rest(books, rows.bars, rows.time, targets, cells, t, last, *kept)
                 if t == last:
                     break
@@ -127,7 +127,7 @@ def _run(columns, work, rows, recording, first, last, decide):
                     return t
                 fold_logs(tally, books)
             place = t if recording else 0
-            row = rows.ledger[c, place]
+            row = output.ledger[c, place]
             changes = counts[N_FILLS] + counts[N_POSTINGS]
             before_decision(books, on, rows.bars, t, rows.time[t], row)
             if decide is not None:
@@ -143,7 +143,7 @@ def _run(columns, work, rows, recording, first, last, decide):
             if decide is not None:
                 take_requests(books, work.requests, work.sent, forced)
             after_decision(books, on, rows.bars, t, rows.period[t], forced, targets[t], row)
-            keep(books, tally, recording, row, rows.qty[c, place], changes)
+            keep(books, tally, recording, row, output.qty[c, place], changes)
             t += 1
         if not recording:
             fold_logs(tally, books)
@@ -177,7 +177,7 @@ def run_of(deciding: bool) -> Any:
     their groups.
     """
     decide = numba.types.FunctionType(DECIDE) if deciding else numba.none
-    groups = COLUMNS.type, WORKSPACE.type, ROWS.type
+    groups = COLUMNS.type, WORKSPACE.type, ROWS.type, OUTPUT.type
     run = jit(_run, int64(*groups, boolean, int64, int64, decide))
     if DISABLED:
         return run
