@@ -40,6 +40,7 @@ from alphalab.errors import (
     AlphalabError,
     DataError,
     ParameterError,
+    StateError,
     StrategyError,
     UnknownNameError,
 )
@@ -409,6 +410,15 @@ def test_a_decide_that_fails_is_named_with_its_parameters_and_row(
         StrategyError, match=r"^Fails\(row=13\.0\)\.decide failed in row 13: ValueError: enough"
     ):
         VectorEngine(made, ONE, capacity=capacity).push(time, columns)
+
+
+def test_after_a_push_that_failed_no_rows_are_taken() -> None:
+    time, columns = steady(50)
+    engine = VectorEngine([Column.of(Fails(row=13.0), PLAIN, ONE)], ONE)
+    with pytest.raises(StrategyError):
+        engine.push(time, columns)
+    with pytest.raises(StateError, match="the push of row 13 did not end"):
+        engine.push(time + time[-1], columns)
 
 
 def test_weights_above_the_gross_limit_are_refused_for_their_column() -> None:

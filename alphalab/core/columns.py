@@ -21,12 +21,12 @@ from alphalab.kernels.identity import identity
 from alphalab.kernels.market.digest import N_WORDS
 from alphalab.types import TALLY, Instrument
 
-#: The tally of a column: its figures, and the words of its digest.
+#: The tally of a column: its figures, and its digest before it is hashed.
 COLUMN = np.dtype([*TALLY.descr, ("words", "<u8", (N_WORDS,))])
 
 
 class Column(NamedTuple):
-    """A strategy that was asked for its expressions, and the settings it runs with."""
+    """One account of a sweep: a strategy, the settings of its run, and its expressions."""
 
     strategy: Strategy
     settings: RunSettings
@@ -36,12 +36,12 @@ class Column(NamedTuple):
     def of(
         cls, strategy: Strategy, settings: RunSettings, instruments: Sequence[Instrument]
     ) -> Column:
-        """Return the column of a strategy.
+        """Return the column of a strategy and its settings.
 
         Raises
         ------
         AlphalabError
-            A strategy or an expression that breaks a rule, weights above the gross limit.
+            A strategy or an expression that breaks a rule; constant weights above the gross limit.
         """
         expressions = strategy.expressions()
         if type(strategy).decide is None:
@@ -50,14 +50,14 @@ class Column(NamedTuple):
 
     @property
     def key(self) -> bytes:
-        """Identity of all that decides its results, except the rows and the assets: 16 bytes."""
+        """Hash of everything that decides its results except rows and assets, 16 bytes."""
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(CACHE_DIR.name.encode())  # the kernels
+        digest.update(CACHE_DIR.name.encode())  # the hash of the kernels
         for name, expr in self.expressions.items():
             digest.update(name.encode() + b"\0" + expr.key)
             for node in expr.walk():
                 update = operator(node.op).update
-                if callable(update):  # of a Python function it is in the key
+                if callable(update):  # the key of a python_op holds the identity of its function
                     digest.update(identity(update).encode())
         digest.update(decide_identity(self.strategy).encode())
         digest.update(self.settings.canonical_json().encode())
@@ -65,7 +65,7 @@ class Column(NamedTuple):
 
 
 def columns_read(columns: Sequence[Column], instruments: Sequence[Instrument]) -> tuple[str, ...]:
-    """Return the bar columns that columns of a sweep read."""
+    """Return the names of the bar columns that the columns of a sweep read."""
     pairs = [(x.strategy, x.settings) for x in columns]
     nodes = (n for x in columns for expr in x.expressions.values() for n in expr.walk())
     read = (node.params[0] for node in nodes if node.op == "column")

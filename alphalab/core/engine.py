@@ -1,4 +1,4 @@
-"""`Engine`: plan, gate, rebalance, ledger and venue behind `push`, `snapshot` and `restore`."""
+"""`Engine`: one account that trades one strategy, with `push`, `snapshot` and `restore`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SNAPSHOT_VERSION = 3
 
 
 class Block(NamedTuple):
-    """What R pushed rows gave.
+    """The records of R pushed rows.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Block(NamedTuple):
     qty : ndarray of shape (R, N)
         Units held after each row.
     targets : ndarray of shape (R, N)
-        Approved weights; NaN: no opinion.
+        Approved weights; NaN: no opinion, the position is kept.
     fills, refusals, events, postings, ambiguities : records
         `alphalab.types.FILL`, `REFUSAL`, `EVENT`, `POSTED` and `AMBIGUITY`, in order.
     """
@@ -47,7 +47,7 @@ class Block(NamedTuple):
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """Everything an engine remembers."""
+    """The state of an engine as bytes: its books, the memory of `decide`, its plan."""
 
     version: int
     engine_id: str
@@ -60,10 +60,10 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Engine:
-    """One account that trades one strategy: push rows in, get decisions out.
+    """One account that trades one strategy: it takes rows and returns what happened in them.
 
-    A backtest pushes large blocks, a live runner one row at a time; nothing else differs, and the
-    results are equal bit for bit however the rows are cut.
+    A backtest pushes all its rows, a live runner one row at a time. The results are bit for bit the
+    same however the rows are cut.
 
     Parameters
     ----------
@@ -72,18 +72,18 @@ class Engine:
         The N assets, in the order of the columns.
     settings : RunSettings
     changes : sequence of InstrumentChange
-        What becomes of the instruments later: ticks, lots, minimum values and fees.
+        Later changes of ticks, lots, minimum values and fees.
     capacity : int, optional
-        Rows computed at a time; `push` takes any number.
+        Rows computed at a time; `push` takes any number of rows.
 
     Attributes
     ----------
     columns : tuple of str
         The bar columns that `push` reads.
     warmup : int
-        Rows at the start before every window of some signal is full.
+        Rows before the windows of all signals are full.
     id : str
-        Identity of everything that decides what it does, except the rows.
+        Hash of everything that decides its results, except the rows.
 
     Raises
     ------
@@ -132,7 +132,7 @@ class Engine:
         self.id = _identity(self)
 
     def push(self, time: IntArray, columns: Mapping[str, FloatArray]) -> Block:
-        """Push the next rows.
+        """Push the next rows and return their records.
 
         Parameters
         ----------
@@ -148,24 +148,24 @@ class Engine:
         Raises
         ------
         DataError, UnknownNameError
-            Times that do not go forward, a column that is missing or of another shape, a price
-            that is not finite and above 0. Nothing has been pushed then.
+            Times that do not increase, a column that is missing or of another shape, a price
+            that is not finite and above 0: no row has been pushed then.
         StrategyError, ExprError
             A `decide` or a Python operator that fails on one of the rows.
         StateError
-            A push before this one has failed half way: `restore` a snapshot first.
+            An earlier push has failed half way: `restore` a snapshot first.
         """
         self._rows.push(time, columns)
         return Block(*self._record.taken())
 
     def warm(self, columns: Mapping[str, FloatArray]) -> None:
-        """Let the expressions see rows that come before the first push; nothing trades in them.
+        """Fill the windows of the expressions with rows before the first push, without trading.
 
         Parameters
         ----------
         columns : mapping of str to ndarray of shape (R, N)
-            At least the names in `self.plan.columns`, oldest row first. None of them: nothing to
-            see.
+            At least the names in `self.plan.columns`, oldest row first. May be empty where the
+            expressions read no column.
         """
         n_rows = len(next(iter(columns.values()), ()))
         self.warmup = max(self.warmup - n_rows, 0)
@@ -176,14 +176,14 @@ class Engine:
                 pass
 
     def take_over(self, other: Engine) -> None:
-        """Go on with the account, the positions and the waiting orders of another engine.
+        """Copy the account, the positions and the live orders of another engine.
 
-        The memory of a `decide` stays its own: zeros at the start.
+        The memory of `decide` and the windows of the expressions are not copied.
 
         Raises
         ------
         StateError
-            An engine with other settings, other assets, or another number of orders.
+            An engine with other settings, other assets, or another number of orders per asset.
         """
         theirs = (other.settings, other.instruments, other.changes)
         if theirs != (self.settings, self.instruments, self.changes) or (
@@ -192,18 +192,18 @@ class Engine:
             raise StateError(
                 f"{type(self.strategy).__name__} cannot go on with the account of "
                 f"{type(other.strategy).__name__}",
-                rule="settings, assets and the number of orders that may wait are the same.",
+                rule="both engines have the same settings, assets and number of orders per asset.",
             )
         for mine, book in zip(self._accounts.books, other._accounts.books, strict=True):
             mine[...] = book
 
     def snapshot(self) -> bytes:
-        """Return everything it remembers, to go on from in another process.
+        """Return the state of the engine as bytes, for `restore` in any process.
 
         Raises
         ------
         StateError
-            The push before has failed half way: there is no whole state to go on from.
+            The last push has failed half way, so the state is invalid.
         """
         self._rows.check_state()
         return msgspec.msgpack.encode(
@@ -216,13 +216,13 @@ class Engine:
         )
 
     def restore(self, snapshot: bytes) -> None:
-        """Take up the state of a `snapshot` of an engine with the same id.
+        """Replace the state by that of a `snapshot` of an engine with the same id.
 
         Raises
         ------
         StateError
-            Bytes that are no snapshot, or one of another strategy, other settings or other assets.
-            The engine is as it was then.
+            Bytes that are no snapshot, or one of another strategy, other settings or other assets:
+            the state is not changed then.
         """
         try:
             state = msgspec.msgpack.decode(snapshot, type=Snapshot)
@@ -240,7 +240,7 @@ class Engine:
         books = tuple(zip(self._accounts.state, parts, strict=True))
         if any(array.nbytes != len(data) for array, data in books):
             raise StateError(
-                "not a whole snapshot: the account, its positions, orders or memory are cut",
+                "not a whole snapshot: account, positions, orders or memory have another size",
                 rule="restore takes what snapshot() returned.",
             )
         self.plan.restore(state.plan)

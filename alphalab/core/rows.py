@@ -1,4 +1,4 @@
-"""What rows an engine takes: the columns it needs, and what is refused before one is used."""
+"""The bar columns that a run reads, and the checks of the rows that are pushed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REMEDIES = {
 def market_columns(
     settings: RunSettings, instruments: Sequence[Instrument], inside: bool
 ) -> tuple[str, ...]:
-    """Return the columns of a bar that the step reads; `inside` if orders wait inside bars."""
+    """Return the columns of a bar that the step reads; `inside`: orders can fill inside bars."""
     names = ["open", "close"]
     if inside or settings.margin is not None:
         names += ["high", "low"]
@@ -46,7 +46,7 @@ def check_rows(
     time: IntArray,
     columns: Mapping[str, FloatArray],
 ) -> None:
-    """Refuse rows that break a rule; `last` and `marks` are time and marks of the row before."""
+    """Refuse rows that break a rule; `last` and `marks` are those of the last row pushed."""
     _check_time(time, last)
     shape = (time.size, len(instruments))
     for name in names:
@@ -86,15 +86,16 @@ def check_rows(
         missing = (due & known & np.isnan(x)) | np.isinf(x)
         check.refuse("funding", x, missing, "a funding rate is known where it is due")
         if last == NEVER:
-            due[:1] = True  # what came before the first row is not known
+            due[:1] = True  # whether funding was due since the row before it is not known
         extra = ~due & ~np.isnan(x) & (x != 0.0)
         check.refuse("funding", x, extra, "a funding rate stands only where one is due")
 
 
 def due_funding(time: IntArray, last: int, instruments: Sequence[Instrument]) -> NDArray[np.bool_]:
-    """Tell in which rows funding is due.
+    """Return where funding is due, (R, N).
 
-    There a multiple of the hours lies between the row before (included) and the row (excluded).
+    A multiple of the asset's funding hours lies between the row before (included) and the row
+    (excluded).
     """
     due = np.zeros((time.size, len(instruments)), np.bool_)
     if not time.size:
@@ -111,7 +112,7 @@ def _check_time(time: IntArray, last: int) -> None:
     if time.ndim != 1 or time.dtype != np.int64:
         raise DataError(
             f"times of type {time.dtype} and shape {time.shape}",
-            rule="times are one int64 nanosecond number (UTC) per row.",
+            rule="time is one int64 per row, nanoseconds UTC.",
         )
     backwards = time.size > 1 and (time[1:] <= time[:-1]).any()
     if time.size and (time[0] <= last or backwards):
@@ -137,7 +138,7 @@ def _check_actions(
 
 
 class _Cells:
-    """Refuses the first cell that breaks a rule."""
+    """Raises for the first cell that breaks a rule."""
 
     def __init__(self, instruments: Sequence[Instrument], time: IntArray) -> None:
         self.instruments = instruments
