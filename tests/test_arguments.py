@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,14 @@ def test_a_missing_or_unknown_array_is_refused(change: dict[str, Any]) -> None:
     given = {name: array for name, array in (arrays() | change).items() if array is not None}
     with pytest.raises(TypeError, match=r"volumes|times"):
         GROUP.pack(**given)
+
+
+@pytest.mark.parametrize("group", [COLUMNS, WORKSPACE, ROWS, OUTPUT])
+def test_the_type_is_the_same_in_the_next_process(group: Group) -> None:
+    """Or the compiled driver on disk is not found again."""
+    assert pickle.loads(pickle.dumps(group.kind)) is group.kind
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(GROUP.kind)
 
 
 def test_no_array_is_in_two_groups() -> None:

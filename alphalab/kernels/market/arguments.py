@@ -46,19 +46,21 @@ class Group:
     ----------
     names : tuple of str
         The arrays, in their order.
+    kind : type
+        The named tuple.
     type : numba type
-        Type of the named tuple, for a compiled signature.
+        Its type in a compiled signature.
     """
 
     def __init__(self, name: str, **layout: tuple[Any, int]) -> None:
         self.names = tuple(layout)
         self.layout = {key: (np.dtype(dtype), ndim) for key, (dtype, ndim) in layout.items()}
-        self._tuple: Any = namedtuple(name, self.names)  # type: ignore[misc]
+        self.kind: Any = namedtuple(name, self.names)  # type: ignore[misc]
         arrays = [
             numba.types.Array(numba.from_dtype(dtype), ndim, "C")
             for dtype, ndim in self.layout.values()
         ]
-        self.type = numba.types.NamedTuple(arrays, self._tuple)
+        self.type = numba.types.NamedTuple(arrays, self.kind)
 
     def pack(self, **arrays: Any) -> Any:
         """Return the arrays as the named tuple that the compiled driver takes.
@@ -79,11 +81,11 @@ class Group:
         Traceback (most recent call last):
         TypeError: Pair.b is a writable C-contiguous array of int64 with 2 axes, not of float64 ...
         """
-        packed = self._tuple(**arrays)
+        packed = self.kind(**arrays)
         for (name, (dtype, ndim)), array in zip(self.layout.items(), packed, strict=True):
             if not (array.dtype == dtype and array.ndim == ndim and array.flags.carray):
                 raise TypeError(
-                    f"{self._tuple.__name__}.{name} is a writable C-contiguous array of {dtype} "
+                    f"{self.kind.__name__}.{name} is a writable C-contiguous array of {dtype} "
                     f"with {ndim} axes, not of {array.dtype} with {array.ndim} axes"
                 )
         return packed
@@ -148,3 +150,7 @@ OUTPUT = Group(
     ledger=(LEDGER, 2),  # (C, R)
     qty=(FLOAT, 3),  # (C, R, N)
 )
+
+#: The named tuples can be imported by their names: otherwise numba does not recognise them in the
+#: next process, and compiles the driver again in each.
+Columns, Workspace, Rows, Output = (x.kind for x in (COLUMNS, WORKSPACE, ROWS, OUTPUT))
