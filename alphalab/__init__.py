@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from alphalab.config import drift as drift
     from alphalab.config import every_row as every_row
     from alphalab.config import on_change as on_change
-    from alphalab.core.columns import Columns as Columns
     from alphalab.core.engine import Engine as Engine
     from alphalab.core.expression import Expression as Expression
     from alphalab.core.strategy import Strategy as Strategy
@@ -98,7 +97,6 @@ _PUBLIC = {
         "Costs Entry Execution Exits FeeTier Financing Limits Margin Rebalance RunSettings"
         " calendar drift every_row on_change"
     ),
-    "core.columns": "Columns",
     "core.engine": "Engine",
     "core.expression": "Expression",
     "core.strategy": "Strategy",

@@ -22,6 +22,10 @@ Records: TypeAlias = NDArray[np.void]
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
+#: The column of the ends of listings: in the row in which one ends, the price at which positions
+#: are closed; NaN elsewhere. Bars need not have it.
+DELISTING = "delisting"
+
 #: A time, day or period before all others.
 NEVER = np.iinfo(np.int64).min
 
@@ -40,8 +44,6 @@ INSTRUMENT = np.dtype(
         ("maker", "f8"),  # fee, fraction of traded value, below 0 a maker is paid
         ("taker", "f8"),  # fee, fraction of traded value
         ("multiplier", "f8"),  # currency per unit and point of price; inverse: face value
-        ("delisted", "i8"),  # 1: its listing has ended
-        ("payout", "f8"),  # price at which positions are closed then; NaN: the last close
     ]
 )
 
@@ -445,45 +447,10 @@ class InstrumentChange(msgspec.Struct, frozen=True):
         ns UTC; it counts from the first row on that ends after it.
     instrument : Instrument
         The whole instrument from then on.
-    delisted : bool
-        Whether its listing ends: orders are cancelled and positions closed, without a fee, before
-        that row's orders meet its bar. From then on it has no price.
-    payout : float, optional
-        Price per unit at which positions are closed then; 0 where holders get nothing. Not given:
-        the last close.
-
-    Raises
-    ------
-    ParameterError
-        A payout without an end of the listing, or one that is negative or not finite.
-
-    Examples
-    --------
-    >>> InstrumentChange(0, Instrument(symbol="DELL"), delisted=True, payout=13.75).payout
-    13.75
     """
 
     time: int
     instrument: Instrument
-    delisted: bool = False
-    payout: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.payout is None:
-            return
-        if not self.delisted:
-            raise ParameterError(
-                f"InstrumentChange of {self.instrument.symbol!r}: payout={self.payout:g}",
-                rule="a payout is paid where a listing ends.",
-                fix="Set delisted=True, or leave the payout out.",
-            )
-        if not 0.0 <= self.payout < np.inf or (
-            self.payout == 0 and self.instrument.kind == "inverse"
-        ):
-            raise ParameterError(
-                f"InstrumentChange of {self.instrument.symbol!r}: payout={self.payout:g}",
-                rule="a payout is finite and at least 0; that of an inverse contract is above 0.",
-            )
 
 
 _LEAST_ZERO = (lambda x: 0.0 <= x < np.inf, "finite and at least 0")

@@ -10,7 +10,6 @@ from case_strategy import (
     SIGNALS,
     SLOTS,
     Case,
-    changes_of,
     columns_of,
     instruments_of,
     settings_of,
@@ -47,7 +46,6 @@ def market_of_case(case: Case) -> Market:
         settings_of(case),
         more,
         [_requests(columns, row) for row in range(len(case.bars))],
-        changes_of(case),
     )
 
 

@@ -40,7 +40,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
 from alphalab.kernels.market import orders
-from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
+from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 
 HOUR = 3_600 * 10**9
 MONDAY = int(np.datetime64("2024-01-01T21:00", "ns").astype(np.int64))
@@ -155,7 +155,6 @@ class Case:
     columns: dict[str, list[float]] = field(default_factory=dict)
     hours: list[float] | float = 24.0  # after Monday 2024-01-01 21:00 UTC, or between the rows
     narrow: bool = False  # room for two orders
-    delisted: dict[int, float | None] = field(default_factory=dict)  # row: what is paid for A
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -180,15 +179,6 @@ def instruments_of(case: Case) -> list[Instrument]:
     ]
 
 
-def changes_of(case: Case) -> list[InstrumentChange]:
-    """Return the ends of the listing of A, each before its row's bar."""
-    times, (first, *_) = times_of(case), instruments_of(case)
-    return [
-        InstrumentChange(int(times[row]) - 1, first, delisted=True, payout=payout)
-        for row, payout in case.delisted.items()
-    ]
-
-
 def n_assets(case: Case) -> int:
     return max(len(row) if isinstance(row, list) else 1 for row in case.bars)
 
@@ -204,7 +194,7 @@ def columns_of(case: Case) -> dict[str, FloatArray]:
     n_rows, width = len(case.bars), n_assets(case)
     bars = np.array([[_bar(bar) for bar in _per_asset(row, width)] for row in case.bars])
     columns = {name: bars[:, :, i].copy() for i, name in enumerate(BAR_COLUMNS)}
-    for name in ("split", "dividend", "funding", "bid", "ask"):
+    for name in ("split", "dividend", "funding", "bid", "ask", "delisting"):
         columns[name] = np.full((n_rows, width), nan)
     for name, values in case.columns.items():
         columns[name] = np.array([_per_asset(value, width) for value in values], np.float64)

@@ -30,7 +30,7 @@ from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
-from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
+from alphalab.types import FloatArray, Instrument, IntArray
 
 HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
@@ -60,7 +60,6 @@ class Market(NamedTuple):
     settings: RunSettings
     more: Mapping[str, FloatArray] = {}
     requests: Sequence[Sequence[dict[str, Any]]] = ()
-    changes: Sequence[InstrumentChange] = ()
 
     @property
     def columns(self) -> dict[str, FloatArray]:
@@ -72,8 +71,7 @@ class Market(NamedTuple):
         return Scripted() if self.requests else Given()
 
     def engine(self, capacity: int | None = None) -> Engine:
-        more: dict[str, Any] = {"changes": self.changes, "capacity": capacity}
-        return Engine(self.strategy, self.instruments, self.settings, **more)
+        return Engine(self.strategy, self.instruments, self.settings, capacity=capacity)
 
     def run(self, capacity: int | None = None) -> Block:
         return self.engine(capacity).push(self.time, self.columns)
@@ -143,7 +141,8 @@ def _with_everything(dice: Dice, market: Market) -> Market:
         holes = unknown & np.array([[dice.happens(0.5)] * shape[1] for _ in range(shape[0])])
         more[name][holes] = np.nan
     more |= _quotes(dice, market.close)
-    market = _with_a_past(dice, market._replace(more=more, changes=_delistings(dice, market)))
+    more["delisting"] = _delistings(dice, market.close)
+    market = _with_a_past(dice, market._replace(more=more))
     if dice.happens(0.5):
         return market
     weights = market.weights
@@ -170,20 +169,18 @@ def _with_a_past(dice: Dice, market: Market) -> Market:
     return market._replace(settings=structs.replace(market.settings, holdings=holdings))
 
 
-def _delistings(dice: Dice, market: Market) -> list[InstrumentChange]:
-    """Let the listings of a few assets end, some of them for a time."""
-    changes = []
-    for j, instrument in enumerate(market.instruments):
-        if dice.happens(0.08):
-            known = market.close[:, j][~np.isnan(market.close[:, j])]
-            payout = float(known[-1]) * 0.5 if known.size else None
-            time = int(dice.rng.choice(market.time.tolist()))
-            more = {"delisted": True, "payout": dice.some(0.5, payout)}
-            changes.append(InstrumentChange(time, instrument, **more))
-            if dice.happens(0.3):
-                again = time + int(market.time[-1] - market.time[0]) // 4 + 1
-                changes.append(InstrumentChange(again, instrument))
-    return changes
+def _delistings(dice: Dice, close: FloatArray) -> FloatArray:
+    """Let the listings of a few assets end, at the last close or another price, perhaps 0."""
+    column = np.full(close.shape, math.nan)
+    for j in range(close.shape[1]):
+        known = np.flatnonzero(~np.isnan(close[:, j]))
+        if known.size and dice.happens(0.08):
+            row = dice.rng.randrange(int(known[0]), len(close))
+            last = float(close[known[known <= row][-1], j])
+            column[row, j] = last * dice.some(0.5, 0.5, 0.01, default=1.0)
+            if dice.happens(0.7):
+                close[row + 1 :, j] = math.nan
+    return column
 
 
 # --- prices and what comes with them -------------------------------------------------------------

@@ -64,7 +64,6 @@ class Asset:
     volume: float = NAN
     over: float = NAN  # the ask above the close, as a fraction of it
     under: float = NAN  # the bid below it
-    is_gone: bool = False
     orders: dict[int, Any] = field(default_factory=dict)  # by slot
 
     @property
@@ -391,7 +390,7 @@ class Books:
 
     def mark(self, close: Sequence[float]) -> None:
         for asset in self.assets:
-            if not math.isnan(close[asset.index]) and not asset.is_gone:
+            if not math.isnan(close[asset.index]):
                 asset.mark = close[asset.index]
         self.value = self.gross = self.open_profit = 0.0
         for asset in self.assets:

@@ -135,18 +135,15 @@ class OrderTable:
         if self.settings.exits is not None:
             self.place_exits(asset, holding.price)
 
-    def end_listing(self, asset: Asset, payout: float | None) -> None:
-        asset.is_gone = payout is not None
-        if payout is None:
+    def end_listing(self, asset: Asset, payout: float) -> None:
+        if math.isnan(payout):
             return
         for order in self.orders_of(asset):
             self.come_out(order)
             self.tell(order, "CANCELLED", "DELISTED")
             self.remove(asset, order)
         if asset.held:
-            price = asset.mark if math.isnan(payout) else payout
-            self.force(asset, -asset.held, price, 0.0, "DELISTED")
-        asset.mark = NAN
+            self.force(asset, -asset.held, payout, 0.0, "DELISTED")
 
     def cancel_idle(self, asset: Asset) -> None:
         """Cancel reduce-only orders that find nothing to reduce."""

@@ -183,7 +183,9 @@ class Desk:
         if has_new_stop:
             self.check_side(asset, order, parent)
         reducible = max(-order.side * asset.held, 0.0)
-        if order.reduce_only and not order.parent and reducible == 0.0:
+        has_parent = parent is not None and parent.filled
+        at_once = has_parent or not order.parent or (order.state != "HELD" and itself is not None)
+        if order.reduce_only and at_once and reducible == 0.0:
             raise Refused("NOTHING_TO_REDUCE", order.qty)
         if self.flat[0] and not order.reduce_only:
             raise Refused(*self.flat)
@@ -321,10 +323,12 @@ class Desk:
 
     def cancel_all_that_open(self) -> None:
         """The account has to be flat: only what reduces may go on."""
-        for asset in self.books.assets:
-            for order in self.venue.orders_of(asset):
-                if order.origin == "DECIDE" and not order.reduce_only:
-                    self.venue.end(asset, order, "CANCELLED", self.flat[0])
+        for held in (False, True):
+            for asset in self.books.assets:
+                for order in self.venue.orders_of(asset):
+                    opens = order.origin == "DECIDE" and not order.reduce_only
+                    if opens and (order.state == "HELD") == held:
+                        self.venue.end(asset, order, "CANCELLED", self.flat[0])
 
 
 def added(total: float, numbers: Sequence[float]) -> float:

@@ -46,9 +46,9 @@ class NaiveAccount:
                     self.venue.take_over(asset)
                 self.books.purse.turnover = self.books.purse.traded_today = 0.0
             self.books.begin(row)
-            for asset in self.assets:
-                self.venue.end_listing(asset, row.ended[asset.index])
             self.venue.meet_bar(row)
+            for asset in self.assets:
+                self.venue.end_listing(asset, row.delisting[asset.index])
             self.liquidate_inside(row)
             self.liquidate_at_marks()
             forced = self.has_to_be_flat()
@@ -59,6 +59,7 @@ class NaiveAccount:
             if self.settings.fill == "same_close":
                 self.venue.meet_same_close(row.close)
                 self.books.mark(row.close)
+                self.forget_delisted(row)
             self.write_down(targets)
             self.diary.row += 1
         return self
@@ -83,6 +84,7 @@ class NaiveAccount:
     def liquidate_inside(self, row: Row) -> None:
         """Mark; before that, with the pessimistic path, see what the worst prices would do."""
         self.books.mark(row.close)
+        self.forget_delisted(row)
         margin, path = self.settings.margin, self.settings.execution.path
         if margin is None or path != "pessimistic" or not any(a.held for a in self.assets):
             return
@@ -108,6 +110,12 @@ class NaiveAccount:
             equity + share * (last_equity - equity),
             needed + share * (last_needed - needed),
         )
+
+    def forget_delisted(self, row: Row) -> None:
+        """Nothing is ordered of an asset without a mark."""
+        for asset in self.assets:
+            if not math.isnan(row.delisting[asset.index]):
+                asset.mark = NAN
 
     def at(self, prices: dict[int, float]) -> tuple[float, float]:
         """Equity and required equity at some prices."""
@@ -284,11 +292,29 @@ class NaiveAccount:
             if has_to_close or is_due:
                 asset.acted_on, asset.is_unmet = target, False
                 asset.handled_in = None if forced else period
+                if self.closes_already(asset, target):
+                    continue
                 self.replace(asset)
                 if self.order_to(asset, target):
                     asset.ordered_in = self.diary.row
             elif changed and self.settings.rebalance.when == "drift":
                 self.give_up_old_target(asset)
+
+    def closes_already(self, asset: Asset, target: float) -> bool:
+        """A close that waits is not replaced by the same close."""
+        waiting = asset.orders.get(TARGET)
+        if waiting is None or waiting.sizing != "CLOSE" or not asset.held:
+            return False
+        held = asset.size(asset.mark)
+        if target != 0.0:
+            value = target * self.equity - held
+            turns = self.settings.entry is not None and target * held < 0.0
+            largest = self.limits.order
+            share = abs(value) / self.equity
+            if not turns or (largest is not None and share > largest * (1.0 + ROUNDING)):
+                return False
+            asset.is_unmet = True
+        return True
 
     def give_up_old_target(self, asset: Asset) -> None:
         """The order that waits is for a target that the strategy has left."""

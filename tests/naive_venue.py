@@ -361,8 +361,8 @@ class Venue(OrderTable):
                 return
         unit = asset.unit(price)
         if told:
-            charged = 0.0 if self.pays_in_coin(asset, order) else rate
-            approved = units * unit * (1.0 + charged) if told[0] == "CASH" else units * unit
+            in_money = told[0] == "CASH" and not self.pays_in_coin(asset, order)
+            approved = units * unit + (self.fee(order, units, unit, rate)[1] if in_money else 0.0)
             self.diary.refuse(asset.index, *told, approved)
         self.come_out(order)
         raw, fee = self.fee(order, units, unit, rate)

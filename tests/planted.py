@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 import alphalab as al
-from alphalab.core.columns import Column, Columns
+from alphalab.core.columns import Column
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.research.results.tally_metrics import METRICS
 from alphalab.research.run.options import run_settings
 from alphalab.research.sweep.result import Sweep
@@ -32,9 +33,9 @@ def one_run() -> tuple[al.Bars, Column, Records]:
     bars = al.load("sp500", start="2018-01-01")
     strategy = Hold()
     column = Column.of(strategy, run_settings(strategy, {}), bars.instruments)
-    columns = Columns([column], bars.instruments)
-    columns.push(bars.time, bars.columns)
-    return bars, column, columns.tallies()
+    engine = VectorEngine([column], bars.instruments)
+    engine.push(bars.time, bars.columns)
+    return bars, column, engine.tallies()
 
 
 def planted(

@@ -546,7 +546,9 @@ def gives_up(signals, account, memory):  # type: ignore[no-untyped-def]
     ],
 )  # fmt: skip
 def test_a_bad_decide_is_a_strategy_error(decide: Callable[..., Any]) -> None:
-    with pytest.raises(StrategyError, match=r"Deciding\.decide (failed in row|cannot be compiled)"):
+    with pytest.raises(
+        StrategyError, match=r"Deciding(\(\))?\.decide (failed in row|cannot be compiled)"
+    ):
         engine_of(deciding(decide)).push(TIME, COLUMNS)
 
 

@@ -22,7 +22,6 @@ from case_strategy import (
     Case,
     Narrow,
     Scripted,
-    changes_of,
     columns_of,
     instruments_of,
     settings_of,
@@ -58,8 +57,7 @@ CASES = [
 
 def engine_of(case: Case, capacity: int | None = None) -> Engine:
     strategy = Narrow() if case.narrow else Scripted()
-    assets, settings, changes = instruments_of(case), settings_of(case), changes_of(case)
-    return Engine(strategy, assets, settings, changes=changes, capacity=capacity)
+    return Engine(strategy, instruments_of(case), settings_of(case), capacity=capacity)
 
 
 def ran(case: Case) -> Block:

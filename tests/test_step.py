@@ -78,7 +78,7 @@ def test_the_twin_says_the_same_of_orders_worked_out_by_hand() -> None:
     ]
     for case in cases:
         market, script = market_of_case(case), Narrow if case.narrow else Scripted
-        engine = Engine(script(), market.instruments, market.settings, changes=market.changes)
+        engine = Engine(script(), market.instruments, market.settings)
         block = engine.push(market.time, columns_of(case))
         assert not differences(block, naive(market, script.max_orders)), case.name
 

@@ -410,7 +410,7 @@ def test_bars_are_bars() -> None:
 
 
 def test_a_decide_that_fails_is_named(bars: al.Bars) -> None:
-    with pytest.raises(al.StrategyError, match=r"Gives\(row=7\): decide failed in row 7"):
+    with pytest.raises(al.StrategyError, match=r"Gives\(row=7\)\.decide failed in row 7"):
         al.sweep(Gives, bars, {"row": [10_000, 7, 20_000]})
 
 

@@ -22,8 +22,9 @@ from sweeping import Mix, Told, digest_of_block, quiet_mix, random_mix
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.codes import Posting
-from alphalab.core.columns import COLUMN, Column, Columns
+from alphalab.core.columns import COLUMN, Column
 from alphalab.core.engine import Block
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.data.panel.bars import Bars
 from alphalab.kernels._jit import silent
 from alphalab.kernels.market.tally import CHUNK, fold_all
@@ -105,9 +106,9 @@ def check(bars: Bars, strategies: Sequence[al.Strategy], **options: Any) -> list
         Column.of(x, result.settings, bars.instruments)
         for x, result in zip(strategies, results, strict=True)
     ]
-    columns = Columns(made, bars.instruments)
-    columns.push(bars.time, bars.columns)
-    tallies = columns.tallies()
+    engine = VectorEngine(made, bars.instruments)
+    engine.push(bars.time, bars.columns)
+    tallies = engine.tallies()
     got = figures(tallies, results[0].periods_per_year)
     for i, result in enumerate(results):
         assert unlike(got, of_result(result), i) == [], repr(strategies[i])
@@ -537,10 +538,10 @@ def test_without_a_year_what_is_annual_is_unknown() -> None:
 
 
 def test_of_no_rows_most_is_unknown() -> None:
-    columns = Columns(
+    engine = VectorEngine(
         [Column.of(Told(), al.RunSettings(), [Instrument(symbol="A")])], [Instrument(symbol="A")]
     )
-    found = {name: float(values[0]) for name, values in figures(columns.tallies(), YEAR).items()}
+    found = {name: float(values[0]) for name, values in figures(engine.tallies(), YEAR).items()}
     known = {name for name, value in found.items() if not math.isnan(value)}
     assert known == {
         "final_equity",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from functools import cache
 from typing import Any
@@ -41,28 +40,13 @@ def rows_of(market: Market) -> list[Row]:
         if instrument.currency != quote:
             rate[:, j] = given[settings.conversions[instrument.currency]][:, j]
     prices = [given.get(name, unknown) for name in ("open", "high", "low", "close", "volume")]
-    others = [given.get(name, unknown) for name in ("funding", "split", "dividend", "bid", "ask")]
+    names = ("funding", "split", "dividend", "bid", "ask", "delisting")
+    others = [given.get(name, unknown) for name in names]
     tables = [table.tolist() for table in (*prices, market.weights, rate, *others)]
-    tables.append(ended(market))
     times = market.time.tolist()
     requests = market.requests or [[]] * len(times)
     asked = [spelled_out(row, time) for row, time in zip(requests, times, strict=True)]
     return [Row(*row) for row in zip(times, *tables, asked, strict=True)]
-
-
-def ended(market: Market) -> list[list[float | None]]:
-    """What is paid, row by row, for assets whose listing has ended; None for the others."""
-    symbols = [instrument.symbol for instrument in market.instruments]
-    paid: list[float | None] = [None] * len(symbols)
-    rows = []
-    changes = sorted(market.changes, key=lambda change: change.time)
-    for time in market.time:
-        while changes and changes[0].time < time:
-            change = changes.pop(0)
-            payout = math.nan if change.payout is None else change.payout
-            paid[symbols.index(change.instrument.symbol)] = payout if change.delisted else None
-        rows.append([*paid])
-    return rows
 
 
 def naive(market: Market, max_orders: int | None = None) -> NaiveAccount:

@@ -1,4 +1,4 @@
-"""What rows an engine takes: the columns it needs, and what is refused before one is used."""
+"""The bar columns that a run reads, and the checks of the rows that are pushed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from alphalab.config import RunSettings
 from alphalab.core.rules import foreign
 from alphalab.errors import DataError, UnknownNameError
-from alphalab.types import NEVER, FloatArray, Instrument, IntArray
+from alphalab.types import DELISTING, NEVER, FloatArray, Instrument, IntArray
 
 HOUR_NS = 3_600_000_000_000
 _REMEDIES = {
@@ -26,7 +26,7 @@ _REMEDIES = {
 def market_columns(
     settings: RunSettings, instruments: Sequence[Instrument], inside: bool
 ) -> tuple[str, ...]:
-    """Return the columns of a bar that the step reads; `inside` if orders wait inside bars."""
+    """Return the columns of a bar that the step reads; `inside`: orders can fill inside bars."""
     names = ["open", "close"]
     if inside or settings.margin is not None:
         names += ["high", "low"]
@@ -52,7 +52,7 @@ def check_rows(
     time: IntArray,
     columns: Mapping[str, FloatArray],
 ) -> None:
-    """Refuse rows that break a rule; `last` and `marks` are time and marks of the row before."""
+    """Refuse rows that break a rule; `last` and `marks` are those of the last row pushed."""
     _check_time(time, last)
     shape = (time.size, len(instruments))
     for name in names:
@@ -73,6 +73,11 @@ def check_rows(
         if name in names:
             x = columns[name]
             check.refuse(name, x, (x <= 0.0) | (x == np.inf), "a price is finite and above 0")
+    if DELISTING in columns:
+        x = columns[DELISTING]
+        inverse = np.array([instrument.kind == "inverse" for instrument in instruments])
+        bad = (x < 0.0) | np.isinf(x) | ((x == 0.0) & inverse)
+        check.refuse(DELISTING, x, bad, "a delisting pays a finite price of at least 0")
     listed = ~np.isnan(columns["close"])
     if "volume" in names:
         x = columns["volume"]
@@ -92,15 +97,16 @@ def check_rows(
         missing = (due & known & np.isnan(x)) | np.isinf(x)
         check.refuse("funding", x, missing, "a funding rate is known where it is due")
         if last == NEVER:
-            due[:1] = True  # what came before the first row is not known
+            due[:1] = True  # whether funding was due since the row before it is not known
         extra = ~due & ~np.isnan(x) & (x != 0.0)
         check.refuse("funding", x, extra, "a funding rate stands only where one is due")
 
 
 def due_funding(time: IntArray, last: int, instruments: Sequence[Instrument]) -> NDArray[np.bool_]:
-    """Tell in which rows funding is due.
+    """Return where funding is due, (R, N).
 
-    There a multiple of the hours lies between the row before (included) and the row (excluded).
+    A multiple of the asset's funding hours lies between the row before (included) and the row
+    (excluded).
     """
     due = np.zeros((time.size, len(instruments)), np.bool_)
     if not time.size:
@@ -117,9 +123,10 @@ def _check_time(time: IntArray, last: int) -> None:
     if time.ndim != 1 or time.dtype != np.int64:
         raise DataError(
             f"times of type {time.dtype} and shape {time.shape}",
-            rule="times are one int64 nanosecond number (UTC) per row.",
+            rule="time is one int64 per row, nanoseconds UTC.",
         )
-    if time.size and (time[0] <= last or (time[1:] <= time[:-1]).any()):
+    backwards = time.size > 1 and (time[1:] <= time[:-1]).any()
+    if time.size and (time[0] <= last or backwards):
         raise DataError(
             f"rows from {np.datetime64(int(time[0]), 'ns')}, "
             f"after {np.datetime64(int(last), 'ns')}",
@@ -142,14 +149,14 @@ def _check_actions(
 
 
 class _Cells:
-    """Refuses the first cell that breaks a rule."""
+    """Raises for the first cell that breaks a rule."""
 
     def __init__(self, instruments: Sequence[Instrument], time: IntArray) -> None:
         self.instruments = instruments
         self.time = time
 
     def refuse(self, name: str, values: FloatArray, bad: NDArray[np.bool_], rule: str) -> None:
-        if not bad.any():
+        if not np.count_nonzero(bad):  # a third of the time of `any`, for one row
             return
         row, asset = np.argwhere(bad)[0]
         raise DataError(

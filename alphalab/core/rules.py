@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Quotes, Rebala
 from alphalab.config import Costs, RunSettings
 from alphalab.types import INSTRUMENT, RULES, START, TIER, Instrument, IntArray, Records
 
-_NONE: Mapping[int, float] = MappingProxyType({})
 _LARGEST_STEP = 1e9  # as a whole number: a million of them are still exact in a float
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _LIMITS = ("net", "weight", "group_gross", "drawdown", "daily_loss", "order")
@@ -114,13 +112,8 @@ def foreign(settings: RunSettings, instruments: Sequence[Instrument]) -> dict[st
     }
 
 
-def instrument_records(
-    instruments: Sequence[Instrument], costs: Costs, ended: Mapping[int, float] = _NONE
-) -> Records:
-    """Return the instruments as the kernels see them; a fee for all overrides their own.
-
-    `ended` are the places of assets whose listing has ended, and what is paid for them.
-    """
+def instrument_records(instruments: Sequence[Instrument], costs: Costs) -> Records:
+    """Return the instruments as the kernels see them; a fee for all overrides their own."""
     records: Any = np.zeros(len(instruments), INSTRUMENT)
     for record, instrument in zip(records, instruments, strict=True):
         record["kind"] = Kind[instrument.kind.upper()]
@@ -131,8 +124,6 @@ def instrument_records(
         for name in ("maker", "taker"):
             own = getattr(instrument, f"{name}_bps")
             record[name] = (own if costs.fee_bps is None else costs.fee_bps) / 1e4
-    for place, payout in ended.items():
-        records[place]["delisted"], records[place]["payout"] = 1, payout
     return records  # type: ignore[no-any-return]
 
 

@@ -92,9 +92,10 @@ def jit(
     if DISABLED:
         return function
     cache = folder is not None and Path(function.__code__.co_filename).exists()
-    options: dict[str, Any] = {"nogil": True}
+    # Said in both cases: numba would take over from the caller what is left out.
+    options: dict[str, Any] = {"nogil": True, "_nrt": allocates}
     if not allocates:
-        options |= {"_nrt": False, "forceinline": inline}
+        options["forceinline"] = inline
     if signature is None and not (allocates or public):
         # Part of a larger kernel: what Python would enter by took a quarter of the compilation.
         options["no_cpython_wrapper"] = options["no_cfunc_wrapper"] = True

@@ -38,7 +38,7 @@ Books = namedtuple(
 )
 
 #: One row of bars: arrays of one value per asset. What a run does not use is not set.
-Row = namedtuple("Row", "open high low close volume rate funding split dividend bid ask")
+Row = namedtuple("Row", "open high low close volume rate funding split dividend bid ask delisting")
 
 CLOSE_COLUMN = Row._fields.index("close")
 
@@ -55,13 +55,16 @@ def row_of(bars, t):
     """
     return Row(
         *(bars[0, t], bars[1, t], bars[2, t], bars[3, t], bars[4, t]),
-        *(bars[5, t], bars[6, t], bars[7, t], bars[8, t], bars[9, t], bars[10, t]),
+        *(bars[5, t], bars[6, t], bars[7, t], bars[8, t], bars[9, t], bars[10, t], bars[11, t]),
     )
 
 
 @jit
-def switches(books):
-    """Return which of the rules that are looked at on every row are in force."""
+def switches(books, delists):
+    """Return which of the rules that are looked at on every row are in force.
+
+    `delists`: the listing of an asset ends in the rows to come.
+    """
     rules = books.rules
     posts = rules["posts"] == 1
     participates = rules["participation"] < np.inf
@@ -69,9 +72,6 @@ def switches(books):
     ages = rules["max_holding"] > 0
     same_close = rules["fill"] == SAME_CLOSE
     quotes = rules["quotes"] != 0
-    delists = False
-    for j in range(books.instruments.size):
-        delists |= books.instruments[j]["delisted"] == 1
     limited = min(rules["drawdown"], rules["daily_loss"], rules["net"], rules["group_gross"])
     every_row = posts or participates or margin or ages or quotes or books.tiers.size > 0
     every_row = every_row or delists or rules["starts"] == 1

@@ -272,7 +272,9 @@ def execute(books, row, j, k, x, maker):
             o["spent_row"] = books.account["row"]
             return
     if short_of != NO_REASON:
-        paid = qty * unit * (1.0 + rate) if by_cash else qty * unit
+        paid = qty * unit
+        if by_cash:
+            paid += 0.0 if pays_in_coin(books, j, o) else fee_of(rules, o, qty, unit, fee)
         refuse(books, j, short_of, wanted, paid)
     position["room"] = max(room - qty, 0.0)
     trade(books, j, k, qty, price, unit, fee, whole, short_of)

@@ -10,7 +10,7 @@ import numpy as np
 
 from alphalab.codes import OrderStatus, OrderType, Origin, Reason
 from alphalab.kernels._jit import jit, jit_apart
-from alphalab.kernels.market.books import FREE, NO_REASON, ROUNDING, tell
+from alphalab.kernels.market.books import FREE, NO_REASON, ROUNDING, row_of, tell
 from alphalab.kernels.market.exits import drop_idle, place_exits
 from alphalab.kernels.market.fills import book_trade
 from alphalab.kernels.market.money import unit_value, whole_lots
@@ -69,24 +69,24 @@ def take_over(books):
 
 
 @jit_apart
-def close_delisted(books):
-    """Close the positions in assets whose listing has ended, at the price that is paid for them."""
+def close_delisted(books, bars, t):
+    """Close the positions in assets whose listing ends, at the price that is paid for them."""
+    paid = row_of(bars, t).delisting
     for j in range(books.positions.size):
-        if books.instruments[j]["delisted"] == 0:
-            continue
-        position = books.positions[j]
-        cancel_all(books, j, DELISTED)
-        if position["qty"] != 0.0:
-            paid = books.instruments[j]["payout"]
-            force(
-                books,
-                j,
-                -position["qty"],
-                paid if paid == paid else position["mark"],
-                0.0,
-                DELISTED,
-            )
-        position["mark"] = np.nan  # nothing is ordered without one
+        if paid[j] == paid[j]:
+            cancel_all(books, j, DELISTED)
+            held = books.positions[j]["qty"]
+            if held != 0.0:
+                force(books, j, -held, paid[j], 0.0, DELISTED)
+
+
+@jit_apart
+def forget_delisted(books, bars, t):
+    """Take the mark from assets whose listing has ended: nothing is ordered without one."""
+    paid = row_of(bars, t).delisting
+    for j in range(books.positions.size):
+        if paid[j] == paid[j]:
+            books.positions[j]["mark"] = np.nan
 
 
 @jit_apart

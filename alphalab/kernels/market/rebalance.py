@@ -76,6 +76,13 @@ def trade_towards(books, j, value, reduces, by_limit):
 
 
 @jit
+def closes(books, j):
+    """Tell whether an order that closes the position in asset j waits already."""
+    o = books.orders[j, 0]
+    return o["state"] != FREE and o["sizing"] == CLOSE
+
+
+@jit
 def order_for(books, j, target):
     """Make the order that takes asset j from what is held to its target, valued at the mark."""
     equity = books.account["equity"]
@@ -84,7 +91,8 @@ def order_for(books, j, target):
     value = target * equity - held
     if target == 0.0:
         if position["qty"] != 0.0:
-            close_position(books, j, value, TARGET)
+            if not closes(books, j):
+                close_position(books, j, value, TARGET)
         else:
             drop_target_order(books, j, REPLACED)
         return
@@ -99,7 +107,8 @@ def order_for(books, j, target):
         return
     enters = books.rules["entry"] == 1 and not reduces
     if enters and target * held < 0.0:
-        close_position(books, j, value, TARGET)
+        if not closes(books, j):
+            close_position(books, j, value, TARGET)
         leave_due(position)
         return
     by_limit = enters and position["chase"] == 0

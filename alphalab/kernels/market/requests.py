@@ -200,7 +200,8 @@ def fault_of_form(books, j, r, moves_stop, forced):
             price = parent["limit"]
     if moves_stop and wrong_side(r["type"], side, r["stop"], price):
         return WRONG_SIDE, r["stop"]
-    if r["reduce_only"] == 1 and r["parent"] == 0 and side * position["qty"] >= 0.0:
+    at_once = r["parent"] == 0 or (place >= 0 and books.orders[j, place]["filled"] > 0.0)
+    if r["reduce_only"] == 1 and at_once and side * position["qty"] >= 0.0:
         return NOTHING_TO_REDUCE, qty
     if forced and r["reduce_only"] == 0:
         return why_flat(books)
@@ -395,8 +396,10 @@ def handle(books, requests, sent, forced):
 def cancel_opening(books):
     """Cancel all orders that do more than reduce: the account has to be flat."""
     reason, _ = why_flat(books)
-    for j in range(books.orders.shape[0]):
-        for k in range(FIRST_EXPLICIT, books.orders.shape[1]):
-            o = books.orders[j, k]
-            if o["state"] != FREE and o["reduce_only"] == 0:
-                end(books, j, o, CANCELLED, reason)
+    for held in (False, True):  # what ends with its parent is told so
+        for j in range(books.orders.shape[0]):
+            for k in range(FIRST_EXPLICIT, books.orders.shape[1]):
+                o = books.orders[j, k]
+                lives = o["state"] != FREE and (o["state"] == HELD) == held
+                if lives and o["reduce_only"] == 0:
+                    end(books, j, o, CANCELLED, reason)

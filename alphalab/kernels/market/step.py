@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import CLOSE_COLUMN, row_of
-from alphalab.kernels.market.forced import close_delisted, take_over
+from alphalab.kernels.market.forced import close_delisted, forget_delisted, take_over
 from alphalab.kernels.market.gate import gate
 from alphalab.kernels.market.liquidation import liquidate
 from alphalab.kernels.market.matching import give_room, meet_bar, meet_own_close, take_quotes
@@ -55,7 +55,7 @@ def start_row(books, on, bars, t, time):
 def mark_asset(books, j, close):
     """Take in an asset's close; return the size of its position, what it adds, and its profit."""
     position = books.positions[j]
-    if close == close and books.instruments[j]["delisted"] == 0:
+    if close == close:
         position["mark"] = close
     qty = position["qty"]
     if qty == 0.0:
@@ -82,6 +82,14 @@ def mark(books, close, ledger):
 
 
 @jit
+def mark_row(books, on, bars, t, ledger):
+    """Value every position at the row's closes; an asset whose listing ends loses its mark."""
+    mark(books, bars[CLOSE_COLUMN, t], ledger)
+    if on.delists:
+        forget_delisted(books, bars, t)
+
+
+@jit
 def write(ledger, account, equity, value, gross, unrealised):
     """Write the account as it stands."""
     ledger["equity"] = equity
@@ -104,10 +112,10 @@ def check_margin(books, bars, t, ledger):
 
 
 @jit_apart
-def fill_at_close(books, bars, t, ledger):
+def fill_at_close(books, on, bars, t, ledger):
     """Fill what was decided on the row at its own close."""
     meet_own_close(books, bars, t)
-    mark(books, bars[CLOSE_COLUMN, t], ledger)
+    mark_row(books, on, bars, t, ledger)
 
 
 @jit
@@ -117,15 +125,15 @@ def before_decision(books, on, bars, t, time, ledger):
         books.account["time"] = time
         take_over(books)
     start_row(books, on, bars, t, time)
-    if on.delists:
-        close_delisted(books)
     if on.participates:
         give_room(books, bars, t)
     if books.account["waiting"] > 0:
         meet_bar(books, on, bars, t)
     elif on.quotes:
         take_quotes(books, bars, t)
-    mark(books, bars[CLOSE_COLUMN, t], ledger)
+    if on.delists:
+        close_delisted(books, bars, t)
+    mark_row(books, on, bars, t, ledger)
     if on.margin and ledger["gross"] > 0.0:
         check_margin(books, bars, t, ledger)
 
@@ -141,7 +149,7 @@ def after_decision(books, on, bars, t, period, forced, targets, ledger):
         close_old(books)
     rebalance(books, targets, forced, period)
     if on.same_close and books.account["waiting"] > 0:
-        fill_at_close(books, bars, t, ledger)
+        fill_at_close(books, on, bars, t, ledger)
     marked = ledger["value"], ledger["gross"], ledger["unrealised"]
     write(ledger, books.account, books.account["equity"], *marked)
     books.account["row"] += 1

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from alphalab.core.columns import Column, Columns, columns_read, compile_for
+from alphalab.core.columns import Column, columns_read
+from alphalab.core.vector_engine import VectorEngine, compile_for
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import AlphalabError, StateError
 from alphalab.expr.custom import PYTHON_FUNCTIONS
@@ -231,7 +232,7 @@ def _tallies(
     between: Callable[[float], None],
 ) -> Records:
     """Push all rows in slices of a tenth of a second or more, between which a part can stop."""
-    engine = Columns(columns, *assets)
+    engine = VectorEngine(columns, *assets)
     calls = any(node.op == "python_op" for node in engine.plan.nodes)
     first, size = 0, min(engine.capacity, 64) if calls else engine.capacity
     while first < time.size:

@@ -24,7 +24,7 @@ def figures(tallies: Records, periods_per_year: float) -> dict[str, Any]:
     Parameters
     ----------
     tallies : records of `alphalab.types.TALLY`, shape (C,)
-        All rows folded, as `Columns.tallies` gives them.
+        All rows folded, as `VectorEngine.tallies` gives them.
     periods_per_year : float
         Rows a year holds, NaN when unknown.
 

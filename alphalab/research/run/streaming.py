@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 
 from alphalab.config import RunSettings
-from alphalab.core.columns import Column, Columns
+from alphalab.core.columns import Column
 from alphalab.core.strategy import Strategy
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.data.panel.blocks import Block, BlockSource
 from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.findings import Verdict
@@ -41,27 +42,27 @@ def run_scan(
     started = clock.perf_counter()
     column = Column.of(strategy, settings, scan.instruments)
     changes = scan.instrument_changes
-    columns = Columns([column], scan.instruments, changes, capacity=capacity)
+    engine = VectorEngine([column], scan.instruments, changes, capacity=capacity)
     every = max(scan.n_rows // SAMPLES, 1)
     time, sampled = [], []
 
     def push(block: Block) -> None:
         for part in _parts(block, every):
-            columns.push(part.time, part.columns)
+            engine.push(part.time, part.columns)
             time.append(part.time[-1])
-            sampled.append(columns.equity[0])
+            sampled.append(engine.equity[0])
             advance(part.time.size)
 
     verdict = None
     if gate is not None:
         gate.events(scan.n_splits, settings.actions, scan.source)
     if gate is None:
-        for block in scan.blocks(columns.columns):
+        for block in scan.blocks(engine.columns):
             push(block)
     else:
-        verdict = joined(_verdicts(scan, gate, columns.columns, push))
+        verdict = joined(_verdicts(scan, gate, engine.columns, push))
         gate.pass_(verdict, scan.source)
-    tally = columns.tallies()[0]
+    tally = engine.tallies()[0]
     return Summary(
         strategy=type(strategy).__name__,
         params=msgspec.structs.asdict(strategy),
@@ -71,7 +72,7 @@ def run_scan(
         tally=tally,
         time=np.array(time),
         sampled=np.array(sampled),
-        warnings=(*quality_warnings(verdict), *_warnings(scan, columns, tally, settings)),
+        warnings=(*quality_warnings(verdict), *_warnings(scan, engine, tally, settings)),
         quality=verdict,
         seconds=clock.perf_counter() - started,
     )
@@ -94,11 +95,11 @@ def _parts(block: Block, rows: int) -> Iterator[Block]:
 
 
 def _warnings(
-    scan: BlockSource, columns: Columns, tally: Records, settings: RunSettings
+    scan: BlockSource, engine: VectorEngine, tally: Records, settings: RunSettings
 ) -> Iterator[str]:
     if not tally["n_fills"]:
         yield "Nothing was traded."
-    yield from unused(scan.belonging, columns.columns, settings)
+    yield from unused(scan.belonging, engine.columns, settings)
     if settings.fill == "same_close":
         yield SEEN_PRICE
     if tally["n_refusals"]:

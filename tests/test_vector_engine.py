@@ -32,13 +32,15 @@ from sweeping import (
 
 from alphalab.codes import Reason
 from alphalab.config import Costs, Execution, Exits, Limits, RunSettings, every_row
-from alphalab.core.columns import COLUMN, Column, Columns, columns_read
+from alphalab.core.columns import COLUMN, Column, columns_read
 from alphalab.core.engine import Block, Engine, Snapshot
 from alphalab.core.strategy import Strategy
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.errors import (
     AlphalabError,
     DataError,
     ParameterError,
+    StateError,
     StrategyError,
     UnknownNameError,
 )
@@ -334,10 +336,11 @@ def test_quiet_rows_are_passed_together() -> None:
     script = """
 import numpy as np
 from alphalab.config import RunSettings
-from alphalab.core.columns import Column, Columns
+from alphalab.core.columns import Column
 from alphalab.core.engine import Engine
 from alphalab.expr.functions import close, where
 from alphalab.core.strategy import Strategy
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.kernels.market import drivers
 from alphalab.types import Instrument
 
@@ -353,7 +356,7 @@ table = time, columns = np.arange(1, 701), {"open": prices, "close": prices}
 Engine(Hold(), assets, RunSettings()).push(*table)
 print(seen)
 seen.clear()
-Columns([Column.of(Hold(), RunSettings(), assets)], assets).push(*table)
+VectorEngine([Column.of(Hold(), RunSettings(), assets)], assets).push(*table)
 print(seen)
 """
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
@@ -403,8 +406,19 @@ def test_a_decide_that_fails_is_named_with_its_parameters_and_row(
     accounts: list[Strategy] = [Fails(row=100.0 + i) for i in range(4)]
     accounts[place] = Fails(row=13.0)
     made = [Column.of(x, PLAIN, ONE) for x in (Fixed(part=0.5), *accounts, Trend(n=3))]
-    with pytest.raises(StrategyError, match=r"^Fails\(row=13\.0\): .*row 13: ValueError: enough"):
-        Columns(made, ONE, capacity=capacity).push(time, columns)
+    with pytest.raises(
+        StrategyError, match=r"^Fails\(row=13\.0\)\.decide failed in row 13: ValueError: enough"
+    ):
+        VectorEngine(made, ONE, capacity=capacity).push(time, columns)
+
+
+def test_after_a_push_that_failed_no_rows_are_taken() -> None:
+    time, columns = steady(50)
+    engine = VectorEngine([Column.of(Fails(row=13.0), PLAIN, ONE)], ONE)
+    with pytest.raises(StrategyError):
+        engine.push(time, columns)
+    with pytest.raises(StateError, match="the push of row 13 did not end"):
+        engine.push(time + time[-1], columns)
 
 
 def test_weights_above_the_gross_limit_are_refused_for_their_column() -> None:
@@ -416,7 +430,7 @@ def test_weights_above_the_gross_limit_are_refused_for_their_column() -> None:
 
 def test_there_is_a_column() -> None:
     with pytest.raises(ParameterError, match="at least one column"):
-        Columns([], ONE)
+        VectorEngine([], ONE)
 
 
 DIFFERENT: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -431,14 +445,14 @@ DIFFERENT: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_accounts_that_see_other_money_are_refused(one: Any, other: Any) -> None:
     made = [Column.of(Fixed(part=1.0), RunSettings(**x), ONE) for x in (one, other)]
     with pytest.raises(ParameterError, match="is the same in all columns"):
-        Columns(made, ONE)
+        VectorEngine(made, ONE)
 
 
 @pytest.mark.parametrize(("instruments", "capacity"), [([], None), (ONE, 0), ([*ONE, *ONE], None)])
 def test_what_an_engine_refuses(instruments: Any, capacity: Any) -> None:
     made = [Column.of(Fixed(part=0.1), PLAIN, ONE)]
     with pytest.raises(ParameterError):
-        Columns(made, instruments, capacity=capacity)
+        VectorEngine(made, instruments, capacity=capacity)
 
 
 class Grouped(Strategy):
@@ -448,17 +462,17 @@ class Grouped(Strategy):
 
 def test_an_unknown_group_is_named() -> None:
     with pytest.raises(UnknownNameError, match="planet"):
-        Columns([Column.of(Grouped(), PLAIN, ONE)], ONE)
+        VectorEngine([Column.of(Grouped(), PLAIN, ONE)], ONE)
 
 
-def of_all_kinds() -> Columns:
+def of_all_kinds() -> VectorEngine:
     """Columns that read different parts of a bar."""
     accounts = [
         (Told(), PLAIN),
         (Trend(n=2), RunSettings(exits=Exits(stop_loss=0.1))),
         (Told(), RunSettings(execution=Execution(participation=0.5))),
     ]
-    return Columns([Column.of(*account, ONE) for account in accounts], ONE)
+    return VectorEngine([Column.of(*account, ONE) for account in accounts], ONE)
 
 
 def table_of_all(n_rows: int = 10) -> tuple[Any, dict[str, Any]]:
@@ -473,7 +487,7 @@ def test_the_columns_read_are_those_of_all() -> None:
     assert set(columns.columns) == {"open", "close", "high", "low", "volume", "w"}
     made = [Column.of(Told(), PLAIN, ONE), Column.of(Trend(n=2), PLAIN, ONE)]
     assert set(columns_read(made, ONE)) == {"open", "close", "w"}
-    assert set(Columns(made, ONE).columns) == {"open", "close", "w"}
+    assert set(VectorEngine(made, ONE).columns) == {"open", "close", "w"}
 
 
 @pytest.mark.parametrize("missing", ["open", "close", "high", "low", "volume", "w"])
