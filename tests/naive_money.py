@@ -33,9 +33,7 @@ class Row(NamedTuple):
     dividend: Sequence[float]
     bid: Sequence[float]
     ask: Sequence[float]
-    ended: Sequence[
-        float | None
-    ]  # what is paid for an asset whose listing has ended; NaN: its mark
+    delisting: Sequence[float]  # what is paid for an asset whose listing ends
     requests: Sequence[dict[str, Any]]
 
 

@@ -104,11 +104,11 @@ def write(ledger, account, equity, value, gross, unrealised):
 
 
 @jit_apart
-def check_margin(books, bars, t, ledger):
+def check_margin(books, on, bars, t, ledger):
     """Liquidate the account if its margin does not last."""
     row = row_of(bars, t)
     if liquidate(books, row):
-        mark(books, row.close, ledger)
+        mark_row(books, on, bars, t, ledger)
 
 
 @jit_apart
@@ -135,7 +135,7 @@ def before_decision(books, on, bars, t, time, ledger):
         close_delisted(books, bars, t)
     mark_row(books, on, bars, t, ledger)
     if on.margin and ledger["gross"] > 0.0:
-        check_margin(books, bars, t, ledger)
+        check_margin(books, on, bars, t, ledger)
 
 
 @jit
