@@ -66,6 +66,8 @@ class VectorEngine:
 
     Examples
     --------
+    >>> from alphalab.config import RunSettings
+    >>> from alphalab.core.strategy import Strategy
     >>> from alphalab.expr.functions import close, where
     >>> class Part(Strategy):
     ...     part: float
