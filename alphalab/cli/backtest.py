@@ -104,8 +104,9 @@ def _show(out: Output, result: Result | Summary, report: Path | None) -> None:
     data = result.to_dict()["data"]
     names = ", ".join(data["symbols"][:5]) + (" ..." if len(data["symbols"]) > 5 else "")
     span = f"{data['start'][:10]} to {data['end'][:10]}, {data['rows']:,} rows of {names}"
-    title = f"{strategy_text(result)} on {data['source'] or 'given bars'}, {span}"
-    rows = [(FIGURES[name].label, text) for name, text in figure_texts(result).items()]
+    name = strategy_text(result.strategy, result.params)
+    title = f"{name} on {data['source'] or 'given bars'}, {span}"
+    rows = [(FIGURES[name].label, text) for name, text in figure_texts(result.metrics).items()]
     out.table(rows, ("figure", "value"), title)
     said = result.assumptions
     for label in (label for label in _ASSUMPTIONS if label in said):

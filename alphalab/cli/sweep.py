@@ -109,11 +109,13 @@ def sweep(
     bars = run.bars(file)
 
     from alphalab.artifact.loading import blame
+    from alphalab.research.sweep.outcome import StoppedWarning
     from alphalab.research.sweep.run import sweep
 
     announce_compilation(out)
     with out.user_code(), blame(cls), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default", UserWarning)
+        warnings.simplefilter("ignore", StoppedWarning)  # it is among the sweep's own
         done = sweep(
             chosen,
             bars,
@@ -130,7 +132,7 @@ def sweep(
         done.to_html(report)
     for note in () if json else bars.notes:  # they are part of the object
         out.note(f"data: {note}")
-    for text in dict.fromkeys((*done.warnings, *(str(warning.message) for warning in caught))):
+    for text in (*done.warnings, *dict.fromkeys(str(warning.message) for warning in caught)):
         out.warn(text)
     if json:
         written = {"report": report and str(report), "results": results and str(results)}

@@ -15,16 +15,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from alphalab.errors import InputError
-from alphalab.research.results import plots
+from alphalab.research.pages.style import FONT
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from alphalab.data.panel.bars import Bars
-    from alphalab.research.results.result import Result
 
 
 class Page(NamedTuple):
@@ -70,7 +67,7 @@ class Page(NamedTuple):
         return string.Template(template).substitute(
             title=escape(f"{self.title} · alphalab"),
             scripts="'unsafe-inline' 'unsafe-eval'" if self.compiles else "'unsafe-inline'",
-            font=plots.FONT,
+            font=FONT,
             plotly=get_plotlyjs(),
             heading=escape(self.heading),
             detail=escape(self.detail),
@@ -170,11 +167,6 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], text: int = 1) -> 
 def quiet(text: str) -> str:
     """Return a sentence in place of a table."""
     return f"<p class=quiet>{escape(text)}</p>"
-
-
-def when(result: Result, row: int) -> str:
-    """Return the time of a row as text."""
-    return str(plots.dates(result, np.array([row]))[0]).replace("T", " ")
 
 
 def sign(value: float) -> str:

@@ -14,8 +14,8 @@ from alphalab.data.quality.gaps import expected_bars
 from alphalab.data.quality.registry import RULES, Severity
 from alphalab.data.quality.series import Series
 from alphalab.errors import DataError
-from alphalab.research.results.plots import AMBER, BLUE, GREY, MUTED, RED, layout
-from alphalab.research.results.series import thin
+from alphalab.research.pages.style import AMBER, BLUE, GREY, MUTED, RED, layout
+from alphalab.research.pages.thinning import thin
 from alphalab.types import FloatArray, IntArray
 
 if TYPE_CHECKING:

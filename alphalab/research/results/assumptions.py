@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from alphalab.config import Costs, Entry, Execution, Exits, Rebalance, RunSettings
 from alphalab.data.panel.bars import Bars
 from alphalab.research.results.order_lives import meet_the_inside
 from alphalab.research.results.provenance import identity_text, quality_text
-
-if TYPE_CHECKING:
-    from alphalab.research.results.result import Result
+from alphalab.research.results.record import Run
 
 _FILL = {
     "next_open": "A decision taken at the close of a bar trades at the open of the next bar.",
@@ -47,44 +44,44 @@ _ACTIONS = {
 _MOST_SYMBOLS = 30
 
 
-def assumptions(result: Result) -> dict[str, str]:
+def assumptions(run: Run) -> dict[str, str]:
     """Return every assumption of a result by label; what a run does not have is left out.
 
     Parameters
     ----------
-    result : Result
+    run : Run
 
     Returns
     -------
     dict of str to str
         Labels in the order of reports. Plain text: escape it before it becomes HTML.
     """
-    bars, settings = result.bars, result.settings
+    bars, settings = run.bars, run.settings
     said = {
         "Fill": fill_text(settings),
-        "Costs": _costs(result),
-        "Path inside a bar": _path(result),
+        "Costs": _costs(run),
+        "Path inside a bar": _path(run),
         "Entries": _entry(settings.entry) if settings.entry else "",
         "Exits": _exits(settings.exits) if settings.exits else "",
         "Rebalance": _rebalance(settings.rebalance),
         "Limits": _limits(settings),
-        "Cash": _cash(result),
+        "Cash": _cash(run),
         "Margin": _margin(settings),
         "Financing": _financing(settings),
         "Funding": _funding(bars),
         "Splits and dividends": _ACTIONS[settings.actions],
-        "Currencies": _currencies(result),
+        "Currencies": _currencies(run),
         "Data": identity_text(bars),
-        "Data quality": quality_text(result.quality),
+        "Data quality": quality_text(run.quality),
         "Symbols": _symbols(bars.symbols),
         "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
         "Data notes": "; ".join(bars.notes) or "none",
-        "Annualisation": _annualisation(result.periods_per_year),
-        "Benchmark": f"{result.benchmark_name}, from close to close, without costs",
-        "Expressions": "; ".join(f"{name} = {text}" for name, text in result.expressions.items())
+        "Annualisation": _annualisation(run.periods_per_year),
+        "Benchmark": f"{run.benchmark_name}, from close to close, without costs",
+        "Expressions": "; ".join(f"{name} = {text}" for name, text in run.expressions.items())
         or "none",
-        "Digest": digest_text(result.digest),
-        "Warnings": "; ".join(result.warnings) or "none",
+        "Digest": digest_text(run.digest),
+        "Warnings": "; ".join(run.warnings) or "none",
     }
     return {label: text for label, text in said.items() if text}
 
@@ -109,8 +106,8 @@ def _venue(execution: Execution) -> str:
     return f"{late}At most {share} of a bar's volume is filled; the rest waits for the next bars."
 
 
-def _costs(result: Result) -> str:
-    costs, bars = result.settings.costs, result.bars
+def _costs(run: Run) -> str:
+    costs, bars = run.settings.costs, run.bars
     missing = [
         name
         for name, modelled in (
@@ -118,15 +115,15 @@ def _costs(result: Result) -> str:
             ("slippage", costs.slippage_bps),
             ("market impact", costs.has_impact),
             ("funding", any(i.funding_hours for i in bars.instruments)),
-            ("borrowing", result.settings.financing.borrow_bps),
+            ("borrowing", run.settings.financing.borrow_bps),
         )
         if not modelled
     ]
-    parts = [_fee(result)]
+    parts = [_fee(run)]
     if costs.fee_per_unit:
-        parts.append(f"{costs.fee_per_unit:g} {result.currency} per unit on top.")
+        parts.append(f"{costs.fee_per_unit:g} {run.currency} per unit on top.")
     if costs.min_fee:
-        parts.append(f"At least {costs.min_fee:g} {result.currency} per order.")
+        parts.append(f"At least {costs.min_fee:g} {run.currency} per order.")
     parts.append(_price(costs))
     if not any(parts):
         parts = ["Costs are not modelled: the fee is 0."]
@@ -135,8 +132,8 @@ def _costs(result: Result) -> str:
     return " ".join(filter(None, parts))
 
 
-def _fee(result: Result) -> str:
-    costs, bars = result.settings.costs, result.bars
+def _fee(run: Run) -> str:
+    costs, bars = run.settings.costs, run.bars
     if costs.tiers:
         steps = "; ".join(
             f"from {tier.value:,.0f} on {tier.maker_bps:g} for makers and {tier.taker_bps:g} for "
@@ -151,7 +148,7 @@ def _fee(result: Result) -> str:
         changed = [change.instrument for change in bars.instrument_changes]
         takers = _span([instrument.taker_bps for instrument in (*bars.instruments, *changed)])
         makers = _span([instrument.maker_bps for instrument in (*bars.instruments, *changed)])
-    waited = meet_the_inside(result.events) and makers != takers
+    waited = meet_the_inside(run.record.events) and makers != takers
     if takers == "0" and not waited:
         return ""
     less = f", of {makers} bps where a limit order has waited" if waited else ""
@@ -172,14 +169,14 @@ def _price(costs: Costs) -> str:
     return f"Whoever takes pays {_list(parts)}." if parts else ""
 
 
-def _path(result: Result) -> str:
-    if not result.depends_on_path:
+def _path(run: Run) -> str:
+    if not run.depends_on_path:
         return (
             "None is assumed: all orders are market orders, filled at one price of the bar. Falls "
             "of the account inside a bar are not seen."
         )
-    bars = _count(result.ambiguous.size, "bar")
-    return f"{_PATH[result.settings.execution.path]} It made a difference in {bars}."
+    bars = _count(run.record.ambiguities.size, "bar")
+    return f"{_PATH[run.settings.execution.path]} It made a difference in {bars}."
 
 
 def _entry(entry: Entry) -> str:
@@ -245,17 +242,17 @@ def _limits(settings: RunSettings) -> str:
     return f"At most: {'; '.join(given)}."
 
 
-def _cash(result: Result) -> str:
-    settings = result.settings
+def _cash(run: Run) -> str:
+    settings = run.settings
     account = "Positions may be larger than the equity, see Margin."
     if settings.margin is None:
         account = "A cash account: purchases are paid in full."
-        if any(instrument.kind != "spot" for instrument in result.bars.instruments):
+        if any(instrument.kind != "spot" for instrument in run.bars.instruments):
             account += " Contracts need their whole size in equity."
     interest = settings.financing.interest_bps
     earns = f"{interest:g} bps a year" if interest else "nothing"
     return (
-        f"{settings.cash:,.2f} {result.currency} at the start, shared by all symbols. {account} "
+        f"{settings.cash:,.2f} {run.currency} at the start, shared by all symbols. {account} "
         f"Idle cash earns {earns}."
     )
 
@@ -298,12 +295,12 @@ def _funding(bars: Bars) -> str:
     return f"Every {span} hours from midnight UTC, on the size at the last close."
 
 
-def _currencies(result: Result) -> str:
-    used = sorted({i.currency for i in result.bars.instruments} - {result.currency})
-    columns = [f"{name} (column {result.settings.conversions.get(name)})" for name in used]
+def _currencies(run: Run) -> str:
+    used = sorted({i.currency for i in run.bars.instruments} - {run.currency})
+    columns = [f"{name} (column {run.settings.conversions.get(name)})" for name in used]
     if not used:
         return ""
-    return f"{_list(columns)} {_is(used)} converted into {result.currency} at the rate of each row."
+    return f"{_list(columns)} {_is(used)} converted into {run.currency} at the rate of each row."
 
 
 def _annualisation(rows_a_year: float) -> str:

@@ -1,4 +1,4 @@
-"""Hand a result over to other libraries, in their own terms."""
+"""Exports of a run to other libraries."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import numpy as np
 from alphalab.codes import Kind
 from alphalab.errors import DataError, import_extra
 from alphalab.research.results import series, tables
+from alphalab.research.results.record import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from alphalab.research.results.result import Result
 
-
-def to_pyfolio(result: Result) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+def to_pyfolio(run: Run) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     """Return the three inputs of ``pyfolio.create_full_tear_sheet``.
 
     Parameters
     ----------
-    result : Result
+    run : Run
 
     Returns
     -------
@@ -42,7 +41,7 @@ def to_pyfolio(result: Result) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     """
     import pandas as pd
 
-    bars = result.bars
+    bars = run.bars
     if "cash" in bars.symbols:
         raise DataError(
             "symbol 'cash'",
@@ -51,26 +50,24 @@ def to_pyfolio(result: Result) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
         )
     days, last = series.period_ends(bars.time, "D")
     index = pd.DatetimeIndex(days.astype("datetime64[ns]"), tz="UTC")
-    returns = series.period_returns(result.equity_path, last)
-    sizes = result.position_sizes[last]
+    returns = series.period_returns(run.equity_path, last)
+    sizes = run.position_sizes[last]
     positions = pd.DataFrame(sizes, index, columns=list(bars.symbols))
-    positions["cash"] = result.ledger["equity"][last] - sizes.sum(axis=1)
-    fills = result.fills
-    unit = result.assets.unit(
-        fills["price"], result.rates[fills["row"], fills["asset"]], fills["asset"]
-    )
+    positions["cash"] = run.record.ledger["equity"][last] - sizes.sum(axis=1)
+    fills = run.record.fills
+    unit = run.assets.unit(fills["price"], run.rates[fills["row"], fills["asset"]], fills["asset"])
     transactions = pd.DataFrame(
         {
             "amount": fills["qty"] * (unit / fills["price"]),
             "price": fills["price"],
-            "symbol": tables.symbols_of(result, fills["asset"]),
+            "symbol": tables.symbols_of(run, fills["asset"]),
         },
         index=pd.DatetimeIndex((fills["time"] - 1).astype("datetime64[ns]"), tz="UTC"),
     )
     return pd.Series(returns, index, name="returns"), positions, transactions
 
 
-def to_vectorbt(result: Result) -> Any:
+def to_vectorbt(run: Run) -> Any:
     """Return a ``vectorbt.Portfolio`` of this result's fills, one group sharing the cash.
 
     Its order records are our fills, one for one: nothing is simulated again, so several fills of
@@ -78,7 +75,7 @@ def to_vectorbt(result: Result) -> Any:
 
     Parameters
     ----------
-    result : Result
+    run : Run
 
     Returns
     -------
@@ -93,33 +90,33 @@ def to_vectorbt(result: Result) -> Any:
     DataError
         Postings, conversions or inverse contracts, which a vectorbt portfolio cannot hold.
     """
-    has_others = (result.assets.kind == Kind.INVERSE).any() or result.settings.conversions
-    if has_others or result.posted.size:
+    has_others = (run.assets.kind == Kind.INVERSE).any() or run.settings.conversions
+    if has_others or run.record.postings.size:
         raise DataError(
             "a result with postings, conversions or inverse contracts",
             rule="a vectorbt portfolio holds purchases and sales in one currency, nothing else.",
-            fix="Use result.fills_frame and result.postings.",
+            fix="Use result.fills and result.postings.",
         )
     vectorbt = import_extra("vectorbt", "research")
     from vectorbt.portfolio.enums import OrderSide, log_dt, order_dt
 
     # vectorbt expects the orders of a column together, in time.
-    fills = result.fills[np.argsort(result.fills["asset"], kind="stable")]
+    fills = run.record.fills[np.argsort(run.record.fills["asset"], kind="stable")]
     orders = np.empty(fills.size, order_dt)
     orders["id"] = np.arange(fills.size)
     orders["col"], orders["idx"] = fills["asset"], fills["row"]
-    orders["size"] = np.abs(fills["qty"]) * result.assets.multiplier[fills["asset"]]
+    orders["size"] = np.abs(fills["qty"]) * run.assets.multiplier[fills["asset"]]
     orders["price"], orders["fees"] = fills["price"], fills["fee"]
     orders["side"] = np.where(fills["qty"] > 0, OrderSide.Buy, OrderSide.Sell)
 
-    close = tables.over_time(result, result.bars.close, list(result.bars.symbols)).ffill().bfill()
-    steps = np.diff(result.bars.time).astype("timedelta64[ns]")
+    close = tables.over_time(run, run.bars.close, list(run.bars.symbols)).ffill().bfill()
+    steps = np.diff(run.bars.time).astype("timedelta64[ns]")
     freq = np.sort(steps)[steps.size // 2] if steps.size else None
     return vectorbt.Portfolio(
         vectorbt.ArrayWrapper.from_obj(close, group_by=True, freq=freq),
         close,
         orders,
         np.empty(0, log_dt),
-        np.array([result.settings.cash]),
+        np.array([run.settings.cash]),
         cash_sharing=True,
     )

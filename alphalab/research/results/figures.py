@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from alphalab.research.results import metrics as m
 from alphalab.research.results import round_trips as trips
-
-if TYPE_CHECKING:
-    from alphalab.research.results.result import Result
-    from alphalab.research.results.summary import Summary
+from alphalab.research.results.record import Run
 
 
 def money(value: float) -> str:
@@ -139,56 +136,55 @@ SEEN_PRICE = "Trades at a price the decision has seen."
 BAD_DATA = "The data has errors."
 
 
-def figure_texts(result: Result | Summary) -> dict[str, str]:
-    """Return every figure of a result that is shown as text, by name."""
-    known = {name: value for name, value in result.metrics.items() if name in FIGURES}
-    return {name: FIGURES[name].text(value) for name, value in known.items()}
+def figure_texts(metrics: Mapping[str, float | int]) -> dict[str, str]:
+    """Return metrics as text with units, by name; those without a `Figure` are left out."""
+    return {name: FIGURES[name].text(x) for name, x in metrics.items() if name in FIGURES}
 
 
-def strategy_text(result: Result | Summary) -> str:
-    """Return the strategy as it would be written: name and parameters."""
-    return f"{result.strategy}({', '.join(f'{k}={v!r}' for k, v in result.params.items())})"
+def strategy_text(strategy: str, params: Mapping[str, Any]) -> str:
+    """Return a strategy as it would be written: name and parameters."""
+    return f"{strategy}({', '.join(f'{k}={v!r}' for k, v in params.items())})"
 
 
-def known_interval(result: Result) -> Iterator[tuple[str, str]]:
+def known_sensitivity(run: Run) -> Iterator[tuple[str, str]]:
     """Yield the total return by path and the break-even fee, as far as they have been computed."""
-    computed = vars(result)
-    if result.depends_on_path and "by_path" in computed:
-        for path, figures in result.by_path.items():
-            yield PATH_NAMES[path], FIGURES["total_return"].text(figures["total_return"])
-    if "break_even_bps" in computed and math.isfinite(result.break_even_bps):
-        yield "break-even fee", f"{result.break_even_bps:,.2f} bps"
+    if run.depends_on_path:
+        for path, metrics in run.known_metrics_by_path.items():
+            yield PATH_NAMES[path], FIGURES["total_return"].text(metrics["total_return"])
+    if math.isfinite(run.known_break_even_bps):
+        yield "break-even fee", f"{run.known_break_even_bps:,.2f} bps"
 
 
-def headline(result: Result) -> str:
+def headline(run: Run) -> str:
     """Return a result in one line."""
-    text = figure_texts(result)
-    seen = f". {SEEN_PRICE}" if result.settings.fill == "same_close" else ""
-    if result.quality is not None and result.quality.errors:
+    text = figure_texts(run.metrics)
+    seen = f". {SEEN_PRICE}" if run.settings.fill == "same_close" else ""
+    if run.quality is not None and run.quality.errors:
         seen += f". {BAD_DATA}"
-    known = "; ".join(f"{name} {value}" for name, value in known_interval(result))
+    known = "; ".join(f"{name} {value}" for name, value in known_sensitivity(run))
     return (
-        f"<Result: {strategy_text(result)}, return {text['total_return']}"
+        f"<Result: {strategy_text(run.strategy, run.params)}, return {text['total_return']}"
         f"{f' ({known})' if known else ''}, "
         f"Sharpe {text['sharpe']}, max drawdown {text['max_drawdown']}, "
-        f"{text['n_fills']} fills, digest {result.digest[:8]}{seen}>"
+        f"{text['n_fills']} fills, digest {run.digest[:8]}{seen}>"
     )
 
 
-def headline_html(result: Result) -> str:
+def headline_html(run: Run) -> str:
     """Return a result as a small table for notebooks."""
-    text = figure_texts(result)
+    text = figure_texts(run.metrics)
     cells = [(FIGURES[name].label, text[name]) for name in HEADLINE]
-    cells += [(name.capitalize(), value) for name, value in known_interval(result)]
+    cells += [(name.capitalize(), value) for name, value in known_sensitivity(run)]
     head = "".join(f"<th>{escape(label)}</th>" for label, _ in cells)
     row = "".join(f"<td>{escape(value)}</td>" for _, value in cells)
-    remarks = list(result.warnings)
-    if result.settings.fill == "same_close":
+    remarks = list(run.warnings)
+    if run.settings.fill == "same_close":
         remarks.insert(0, SEEN_PRICE)
-    bars = result.bars
+    bars = run.bars
+    name = escape(strategy_text(run.strategy, run.params))
     caption = (
-        f"<b>{escape(strategy_text(result))}</b> on {escape(bars.source or 'given bars')}, "
-        f"{bars.start[:10]} to {bars.end[:10]}, digest {result.digest[:8]}"
+        f"<b>{name}</b> on {escape(bars.source or 'given bars')}, "
+        f"{bars.start[:10]} to {bars.end[:10]}, digest {run.digest[:8]}"
     )
     notes = "".join(f"<div>⚠ {escape(remark)}</div>" for remark in remarks)
     return (

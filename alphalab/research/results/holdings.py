@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from alphalab.core.rules import foreign
 from alphalab.data.panel.bars import Bars
 from alphalab.research.results import series
 from alphalab.types import FloatArray, IntArray, Records
-
-if TYPE_CHECKING:
-    from alphalab.research.results.result import Result
 
 #: A change of a position: an execution, or units that came by a split or a reinvested dividend.
 CHANGE = np.dtype(
@@ -167,22 +164,25 @@ def costs_of(changes: Records, assets: Assets) -> FloatArray:
     return np.where(np.isnan(changes["price"]), 0.0, cost)
 
 
-def position_sizes(result: Result) -> FloatArray:
+def position_sizes(
+    qty: FloatArray, assets: Assets, marks: FloatArray, rates: FloatArray
+) -> FloatArray:
     """Return quantity times the value of a unit at the mark, (T, N)."""
-    unit = result.assets.unit(result.marks, result.rates)
-    return np.multiply(result.qty, unit, out=np.zeros(result.qty.shape), where=result.qty != 0)
+    unit = assets.unit(marks, rates)
+    return np.multiply(qty, unit, out=np.zeros(qty.shape), where=qty != 0)
 
 
-def position_values(result: Result) -> FloatArray:
-    """Return what each position adds to the equity, (T, N): a contract its open profit."""
-    sizes, assets = position_sizes(result), result.assets
+def position_values(
+    qty: FloatArray, assets: Assets, marks: FloatArray, rates: FloatArray, changes: Records
+) -> FloatArray:
+    """Return what each position adds to equity, (T, N): a contract its open profit."""
+    sizes = position_sizes(qty, assets, marks, rates)
     spot = assets.kind == Kind.SPOT
     if spot.all():
         return sizes
-    changes = result.changes
     cost = np.zeros(sizes.shape)
     np.add.at(cost, (changes["row"], changes["asset"]), costs_of(changes, assets))
     cost = np.cumsum(cost, axis=0)
-    basis = assets.basis(result.marks, result.rates)
-    profit = (result.qty * basis - cost) * assets.scale(result.rates)
-    return np.where(spot | (result.qty == 0), sizes, profit)
+    basis = assets.basis(marks, rates)
+    profit = (qty * basis - cost) * assets.scale(rates)
+    return np.where(spot | (qty == 0), sizes, profit)

@@ -165,6 +165,11 @@ def quality_of_data(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def plain(value: Any) -> Any:
+    """Return a value as JSON holds it: str, int, float, bool, None, list and dict."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 def identity_text(bars: Bars) -> str:
     """Return source and identity of bars as words for reports."""
     said = f"{bars.source or 'bars given by the caller'}; id {bars.version or bars.id}"

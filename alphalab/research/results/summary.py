@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from alphalab.config import RunSettings
 from alphalab.data.clock.times import iso
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.store.scan import Scan
-from alphalab.research.results import figures as display
+from alphalab.research.results import figures, plots
 from alphalab.research.results.assumptions import digest_text, fill_text
-from alphalab.research.results.provenance import quality_of_data, quality_text
-from alphalab.research.results.tally_metrics import digest_of, figures
+from alphalab.research.results.provenance import plain, quality_of_data, quality_text
+from alphalab.research.results.tally_metrics import digest_of, metrics_of
 from alphalab.types import FloatArray, IntArray, Records
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class Summary:
     @cached_property
     def metrics(self) -> dict[str, float | int]:
         """The figures of `tally_metrics.METRICS`; NaN where one is not defined."""
-        found = figures(self.tally[np.newaxis], self.scan.periods_per_year)
+        found = metrics_of(self.tally[np.newaxis], self.scan.periods_per_year)
         return {name: values[0].item() for name, values in found.items()}
 
     @property
@@ -117,7 +116,7 @@ class Summary:
         return {
             "schema": _SCHEMA,
             "strategy": self.strategy,
-            "params": _plain(self.params),
+            "params": plain(self.params),
             "data": {
                 "id": scan.version,
                 "source": scan.source,
@@ -129,7 +128,7 @@ class Summary:
                 "quality": self.quality and quality_of_data(self.quality),
             },
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
-            "settings": _plain(self.settings),
+            "settings": plain(self.settings),
             "warnings": list(self.warnings),
             "digest": self.digest,
             "seconds": self.seconds,
@@ -137,21 +136,16 @@ class Summary:
 
     def plot(self) -> go.Figure:
         """Return one Plotly figure: the equity, and how far it stood below its peak."""
-        from alphalab.research.results.plots import sampled_equity
-
-        return sampled_equity(self)
+        cash = self.settings.cash
+        return plots.sampled_equity(self.strategy, cash, self.time, self.sampled)
 
     def __repr__(self) -> str:
         """Return the headline on one line."""
-        text = display.figure_texts(self)
+        text = figures.figure_texts(self.metrics)
+        name = figures.strategy_text(self.strategy, self.params)
         return (
-            f"<Summary: {display.strategy_text(self)} over {self.n_rows:,} rows, "
+            f"<Summary: {name} over {self.n_rows:,} rows, "
             f"return {text['total_return']}, Sharpe {text['sharpe']}, "
             f"max drawdown {text['max_drawdown']}, {text['n_fills']} fills, "
             f"digest {self.digest[:8]}>"
         )
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
-    return msgspec.json.decode(msgspec.json.encode(value))

@@ -18,7 +18,7 @@ from alphalab.types import Records
 _LARGEST_LOG = 700.0
 
 
-def figures(tallies: Records, periods_per_year: float) -> dict[str, Any]:
+def metrics_of(tallies: Records, periods_per_year: float) -> dict[str, Any]:
     """Return every figure by name, one value per column.
 
     Parameters
@@ -39,7 +39,7 @@ def figures(tallies: Records, periods_per_year: float) -> dict[str, Any]:
     >>> tally = np.zeros(1, TALLY)
     >>> tally["rows"], tally["start"], tally["equity"] = 2, 100.0, 121.0
     >>> tally["least"] = tally["least_before"] = 100.0
-    >>> figures(tally, periods_per_year=1.0)["annual_return"].round(12)
+    >>> metrics_of(tally, periods_per_year=1.0)["annual_return"].round(12)
     array([0.1])
     """
     with np.errstate(all="ignore"):

@@ -199,7 +199,7 @@ def run(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        again=partial(run, strategy, verdict=verdict, capacity=capacity),
+        rerun=partial(run, strategy, verdict=verdict, capacity=capacity),
     )
 
 
@@ -211,9 +211,9 @@ def result_of(
     seconds: float,
     benchmark: FloatArray | None,
     verdict: Verdict | None,
-    again: Callable[..., Result],
+    rerun: Callable[..., Result],
 ) -> Result:
-    """Return what an engine gave as a result; `again` runs it with other settings."""
+    """Return the result of rows that were pushed; `rerun` runs them with other settings."""
     strategy = engine.strategy
     return Result(
         strategy=type(strategy).__name__,
@@ -221,19 +221,12 @@ def result_of(
         expressions={name: str(expr) for name, expr in engine.expressions.items()},
         settings=engine.settings,
         bars=bars,
-        ledger=block.ledger,
-        qty=block.qty,
-        targets=block.targets,
-        fills=block.fills,
-        refusals=block.refusals,
-        events=block.events,
-        posted=block.postings,
-        ambiguous=block.ambiguities,
+        record=block,
         warnings=(*quality_warnings(verdict), *warnings_of(engine, bars, block)),
         seconds=seconds,
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
         quality=verdict,
-        _run=again,
+        rerun=rerun,
     )
 
 

@@ -13,7 +13,7 @@ from alphalab.core.engine import Block, Engine
 from alphalab.data.clock.times import iso
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.universe import MEMBER
-from alphalab.research.results import order_lives as orders
+from alphalab.research.results import order_lives
 from alphalab.types import Records
 
 #: Share of the profit that may hang on unknown paths before it is said.
@@ -36,6 +36,7 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     there = [name for name in ("split", "dividend", "funding", MEMBER) if _says(bars, name)]
     yield from unused(there, engine.columns, engine.settings)
     yield from _stale(bars, block)
+    yield from _ruin(bars, block.ledger)
 
 
 def _nothing(engine: Engine, bars: Bars) -> str:
@@ -86,7 +87,7 @@ def _unfilled(events: Records) -> Iterator[str]:
 
 def _ambiguous(engine: Engine, block: Block) -> Iterator[str]:
     profit = float(block.ledger["equity"][-1]) - engine.settings.cash
-    stake = float(orders.at_stake(block.ambiguities).sum())
+    stake = float(order_lives.at_stake(block.ambiguities).sum())
     if stake > AMBIGUOUS_SHARE * abs(profit):
         share = f"{stake / abs(profit):,.0%}" if profit else "More than all"
         n_bars = block.ambiguities.size
@@ -138,3 +139,10 @@ def _stale(bars: Bars, block: Block) -> Iterator[str]:
         row = int(np.flatnonzero(~np.isnan(bars.close[:, j]))[-1])
         day = iso(int(bars.time[row]))[:10]
         yield f"{bars.symbols[j]} is held at the end, valued at its last price of {day}."
+
+
+def _ruin(bars: Bars, ledger: Records) -> Iterator[str]:
+    ruined = np.flatnonzero(ledger["equity"] <= 0)
+    if ruined.size:
+        day = iso(int(bars.time[ruined[0]]))[:10]
+        yield f"Equity was zero or less on {day}: figures that need returns after it are NaN."

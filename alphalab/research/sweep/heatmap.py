@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.errors import ParameterError, UnknownNameError
-from alphalab.research.results import plots, series
-from alphalab.research.results.plots import BLUE, GREY
+from alphalab.research.pages.style import BLUE, GREY, MOST_POINTS, layout
+from alphalab.research.pages.thinning import thin
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
     best_mark,
     colour_bar,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from alphalab.research.sweep.result import Sweep
 
 #: Values that an axis of the heat map shows one by one.
 MOST_LEVELS = 100
@@ -60,7 +60,7 @@ class Levels(NamedTuple):
 
 
 def heatmap(
-    sweep: Sweep, x: str | None = None, y: str | None = None, metric: str | None = None
+    outcome: Outcome, x: str | None = None, y: str | None = None, metric: str | None = None
 ) -> go.Figure:
     """One metric over two swept names as colours; over one name as a line, or bars for words.
 
@@ -71,7 +71,7 @@ def heatmap(
 
     Parameters
     ----------
-    sweep : Sweep
+    outcome : Outcome
     x, y : str, optional
         Swept names. Not given: the first ones that have several values.
     metric : str, optional
@@ -86,8 +86,8 @@ def heatmap(
     StateError
         No column has a value.
     """
-    _check_names(sweep, x, y)
-    view = view_of(sweep, metric)
+    _check_names(outcome, x, y)
+    view = view_of(outcome, metric)
     chosen = _chosen(view.space.axes, x, y)
     if len(chosen) == 1:
         return (_line if chosen[0].ordered else _bars)(view, chosen[0])
@@ -95,11 +95,11 @@ def heatmap(
     return _cells(view, across, up)
 
 
-def _check_names(sweep: Sweep, x: str | None, y: str | None) -> None:
+def _check_names(outcome: Outcome, x: str | None, y: str | None) -> None:
     for name in (x, y):
-        if name is not None and name not in sweep.names:
+        if name is not None and name not in outcome.names:
             raise UnknownNameError(
-                "swept name", name, sweep.names, fix="Only what was swept can be an axis."
+                "swept name", name, outcome.names, fix="Only what was swept can be an axis."
             )
     if x is not None and x == y:
         raise ParameterError(
@@ -156,7 +156,7 @@ def _cells(view: View, across: Levels, up: Levels) -> go.Figure:
     gap = 1 if max(shape) <= 40 else 0
     shared = {"x": across.labels, "y": up.labels, "xgap": gap, "ygap": gap}
     shared |= {"hovertemplate": "%{hovertext}<extra></extra>", "hoverongaps": False}
-    figure = go.Figure(layout=plots.layout(min(640, 190 + 24 * shape[0])))
+    figure = go.Figure(layout=layout(min(640, 190 + 24 * shape[0])))
     if np.isfinite(unknown).any():
         _add_unknown(figure, unknown, np.where(np.isnan(unknown), "", hover), shared)
     scale = colours(view.metric, middle)
@@ -187,7 +187,7 @@ def _grouped(view: View, across: Levels, up: Levels) -> pd.DataFrame:
         {
             "value": view.values,
             "column": np.arange(view.values.size),
-            "invalid": [variant.column is None for variant in view.sweep.variants],
+            "invalid": [variant.column is None for variant in view.outcome.variants],
         }
     )
     groups = table[shown].groupby(cell[shown])
@@ -229,7 +229,7 @@ def _add_unknown(
 def _hovers(view: View, cells: pd.DataFrame, across: Levels, up: Levels) -> list[str]:
     """Return what is said of every cell under the pointer."""
     shown, texts = metric_figure(view.metric), []
-    more = [(metric_figure(k), view.sweep.figures[k]) for k in MORE_METRICS if k != view.metric]
+    more = [(metric_figure(k), view.outcome.metrics[k]) for k in MORE_METRICS if k != view.metric]
     names = [escape(part.name, quote=False) for part in (across, up)]
     columns = (cells[name].tolist() for name in ("column", "size", "known", "median"))
     spans = zip(cells["low"].tolist(), cells["high"].tolist(), strict=True)
@@ -237,11 +237,11 @@ def _hovers(view: View, cells: pd.DataFrame, across: Levels, up: Levels) -> list
         x, y = (part.labels[part.position[column]] for part in (across, up))
         place = f"{names[0]} {x}, {names[1]} {y}"
         if size == 1:
-            params = escape(params_text(view.sweep, column), quote=False)
+            params = escape(params_text(view.outcome, column), quote=False)
             place = f"column {column}: {params}"
         value = f"{shown.label} <b>{shown.text(median)}</b>"
         if not known:
-            lines = [place, _why(view.sweep, column, size)]
+            lines = [place, _why(view.outcome, column, size)]
         elif size == 1:
             lines = [place, value, *(f"{other.label} {other.text(x[column])}" for other, x in more)]
         else:
@@ -251,10 +251,10 @@ def _hovers(view: View, cells: pd.DataFrame, across: Levels, up: Levels) -> list
     return texts
 
 
-def _why(sweep: Sweep, column: int, size: int) -> str:
+def _why(outcome: Outcome, column: int, size: int) -> str:
     """Say why a cell has no value."""
-    variant = sweep.variants[column]
-    why = "not run" if not sweep.ran[column] else "the figure is not defined"
+    variant = outcome.variants[column]
+    why = "not run" if not outcome.ran[column] else "the figure is not defined"
     lines = textwrap.wrap(f"invalid: {variant.reason}" if variant.column is None else why, 70)
     more = [f"and {size - 1:,} more without a value"] if size > 1 else []
     return "<br>".join(escape(line, quote=False) for line in [*lines, *more])
@@ -262,7 +262,7 @@ def _why(sweep: Sweep, column: int, size: int) -> str:
 
 def _note(view: View, names: tuple[str, str], cells: pd.DataFrame) -> str:
     label = metric_figure(view.metric).label
-    others = [name for name in view.sweep.names if name not in names]
+    others = [name for name in view.outcome.names if name not in names]
     if (cells["size"] == 1).all():
         return f"{label} by {names[0]} and {names[1]}."
     over = f"all values of {', '.join(others)}" if others else "the columns of a cell"
@@ -275,9 +275,9 @@ def _line(view: View, axis: Axis) -> go.Figure:
 
     label, place = metric_figure(view.metric).label, places(axis)
     columns = np.argsort(axis.code, kind="stable")
-    columns = columns[series.thin(view.values[columns], plots.MOST_POINTS)]
+    columns = columns[thin(view.values[columns], MOST_POINTS)]
     mode = "lines+markers" if columns.size <= _FEW else "lines"
-    figure = go.Figure(layout=plots.layout(380) | {"hovermode": "closest"})
+    figure = go.Figure(layout=layout(380) | {"hovermode": "closest"})
     figure.add_scatter(
         x=place[axis.code[columns]],
         y=view.values[columns],
@@ -308,7 +308,7 @@ def _bars(view: View, axis: Axis) -> go.Figure:
     label, place = metric_figure(view.metric).label, places(axis)
     ranked = np.argsort(-view.good, kind="stable")[:MOST_BARS][::-1]  # NaN come last
     known, missing = (ranked[np.isnan(view.values[ranked]) == none] for none in (False, True))
-    figure = go.Figure(layout=plots.layout(110 + 26 * ranked.size) | {"hovermode": "closest"})
+    figure = go.Figure(layout=layout(110 + 26 * ranked.size) | {"hovermode": "closest"})
     figure.add_bar(
         x=view.values[known],
         y=place[axis.code[known]],
@@ -332,12 +332,12 @@ def _bars(view: View, axis: Axis) -> go.Figure:
 
 def _missing(view: View, columns: IntArray) -> dict[str, Any]:
     """Return the crosses of columns without a value, which say why."""
-    texts = [escape(params_text(view.sweep, column), quote=False) for column in columns.tolist()]
+    texts = [escape(params_text(view.outcome, column), quote=False) for column in columns.tolist()]
     return {
         "mode": "markers",
         "marker": {"symbol": "x-thin-open", "color": GREY, "size": 7, "line": {"width": 1.5}},
         "text": [
-            f"{text}<br>{_why(view.sweep, column, 1)}"
+            f"{text}<br>{_why(view.outcome, column, 1)}"
             for text, column in zip(texts, columns.tolist(), strict=True)
         ],
         "hovertemplate": "%{text}<extra></extra>",

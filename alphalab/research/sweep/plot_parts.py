@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alphalab.research.results import figures as display
-from alphalab.research.results.plots import AMBER, BLUE, INK, MUTED
+from alphalab.research.pages.style import AMBER, BLUE, INK, MUTED
+from alphalab.research.results import figures
 from alphalab.research.results.tally_metrics import SMALLER_IS_BETTER
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.robustness import View
 from alphalab.research.sweep.space import Axis
 from alphalab.types import FloatArray, IntArray
@@ -21,20 +22,19 @@ from alphalab.types import FloatArray, IntArray
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from alphalab.research.sweep.result import Sweep
 
 #: Metrics that are a gain above 0 and a loss below it.
 SIGNED = ("total_return", "annual_return", "sharpe", "sortino", "calmar", "carry")
 
 _REACH = 0.98  # share of the values within the range of colours
-_TICKS: dict[Any, str] = {display.percent: ",.2~%", display.money: "~s", display.count: "~s"}
+_TICKS: dict[Any, str] = {figures.percent: ",.2~%", figures.money: "~s", figures.count: "~s"}
 _TITLE_WIDTH, _LABEL_WIDTH = 120, 40  # characters
 
 
-def metric_figure(metric: str) -> display.Figure:
+def metric_figure(metric: str) -> figures.Figure:
     """Return how a metric is shown."""
     label = metric.removeprefix("n_").replace("_", " ").capitalize()
-    return display.FIGURES.get(metric, display.Figure(label, display.count, ""))
+    return figures.FIGURES.get(metric, figures.Figure(label, figures.count, ""))
 
 
 def tick_format(metric: str) -> str:
@@ -55,10 +55,10 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
-def params_text(sweep: Sweep, column: int) -> str:
+def params_text(outcome: Outcome, column: int) -> str:
     """Return the swept values of a column, as in ``fast 5, slow 20``."""
-    params = sweep.variants[column].params
-    return ", ".join(f"{name} {value_text(params[name])}" for name in sweep.names)
+    params = outcome.variants[column].params
+    return ", ".join(f"{name} {value_text(params[name])}" for name in outcome.names)
 
 
 def colours(metric: str, values: FloatArray, middle: str = "#ffffff") -> dict[str, Any]:
@@ -165,7 +165,7 @@ def hovers(view: View, columns: IntArray) -> list[str]:
     """Return what is said of columns under the pointer."""
     shown = metric_figure(view.metric)
     return [
-        f"column {column}: {escape(params_text(view.sweep, column), quote=False)}"
+        f"column {column}: {escape(params_text(view.outcome, column), quote=False)}"
         f"<br>{escape(shown.label)} {shown.text(view.values[column])}"
         for column in columns.tolist()
     ]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alphalab.research.results import figures as display
-from alphalab.research.results import plots
-from alphalab.research.results.plots import BLUE, GREY, INK, MUTED
+from alphalab.research.pages.style import BLUE, GREY, INK, MUTED, faint, layout
+from alphalab.research.results.figures import Figure
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
     SIGNED,
     best_mark,
@@ -32,7 +32,6 @@ from alphalab.types import FloatArray, IntArray
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from alphalab.research.sweep.result import Sweep
 
 #: Lines of the parallel coordinates.
 MOST_LINES = 2_000
@@ -49,7 +48,7 @@ _FEW = 60  # columns at one distance that are also drawn as points
 _PER_ROW = 3
 
 
-def histogram(sweep: Sweep, metric: str | None = None) -> go.Figure:
+def histogram(outcome: Outcome, metric: str | None = None) -> go.Figure:
     """Distribution of a metric over all columns, with the best and the median marked.
 
     Raises
@@ -57,7 +56,7 @@ def histogram(sweep: Sweep, metric: str | None = None) -> go.Figure:
     UnknownNameError, StateError
         As in `alphalab.research.sweep.robustness.view_of`.
     """
-    view = view_of(sweep, metric)
+    view = view_of(outcome, metric)
     known = view.values[np.isfinite(view.values)]
     above = f", {np.mean(known > 0):.0%} are above 0" if view.metric in SIGNED else ""
     note = f"{metric_figure(view.metric).label} of {_columns(known.size)}{above}."
@@ -68,7 +67,7 @@ def histogram(sweep: Sweep, metric: str | None = None) -> go.Figure:
     return titled(_histogram(view), note)
 
 
-def parallel_coordinates(sweep: Sweep, metric: str | None = None) -> go.Figure:
+def parallel_coordinates(outcome: Outcome, metric: str | None = None) -> go.Figure:
     """Every column as a line through its swept values and main figures, coloured by a metric.
 
     Drag along an axis to keep the lines that pass there. Of more than `MOST_LINES` columns the
@@ -81,8 +80,8 @@ def parallel_coordinates(sweep: Sweep, metric: str | None = None) -> go.Figure:
     """
     import plotly.graph_objects as go
 
-    view = view_of(sweep, metric)
-    table = {name: sweep.figures[name] for name in dict.fromkeys((view.metric, *MAIN_METRICS))}
+    view = view_of(outcome, metric)
+    table = {name: outcome.metrics[name] for name in dict.fromkeys((view.metric, *MAIN_METRICS))}
     table = {name: figures for name, figures in table.items() if np.isfinite(figures).any()}
     figures = np.column_stack([view.values, *table.values()])
     whole = np.flatnonzero(np.isfinite(figures).all(axis=1))
@@ -98,7 +97,7 @@ def parallel_coordinates(sweep: Sweep, metric: str | None = None) -> go.Figure:
         for name, figures in table.items()
     ]
     line = {"color": view.values[drawn], "showscale": True, "colorbar": colour_bar(view.metric)}
-    figure = go.Figure(layout=plots.layout(430))
+    figure = go.Figure(layout=layout(430))
     figure.add_parcoords(
         dimensions=dimensions,
         line=line | colours(view.metric, view.values, middle="#c3cad2"),
@@ -120,7 +119,7 @@ def parallel_coordinates(sweep: Sweep, metric: str | None = None) -> go.Figure:
     return titled(figure, f"{which}{without}. Drag along an axis to keep the lines that pass.")
 
 
-def robustness(sweep: Sweep, metric: str | None = None) -> go.Figure:
+def robustness(outcome: Outcome, metric: str | None = None) -> go.Figure:
     """How a metric changes as one goes away from the best column.
 
     A panel for each swept name goes through the best along that name; beside them is the
@@ -135,7 +134,7 @@ def robustness(sweep: Sweep, metric: str | None = None) -> go.Figure:
     """
     from plotly.subplots import make_subplots
 
-    view = view_of(sweep, metric)
+    view = view_of(outcome, metric)
     sliced = [a for a in view.space.axes if a.linked and len(a.values) > 1][:MOST_SLICES]
     if not sliced:
         return titled(_histogram(view), "No column has neighbours: no value is next to another.")
@@ -153,7 +152,7 @@ def robustness(sweep: Sweep, metric: str | None = None) -> go.Figure:
         horizontal_spacing=0.035,
         vertical_spacing=0.2 / (down + 1),
     )
-    figure.update_layout(plots.layout(320 * (down + 1)), hovermode="closest", showlegend=True)
+    figure.update_layout(layout(320 * (down + 1)), hovermode="closest", showlegend=True)
     for k, axis in enumerate(sliced):
         cell = {"row": k // _PER_ROW + 1, "col": k % _PER_ROW + 1}
         _add_median(figure, view, axis, cell, legend=k == 0)
@@ -177,7 +176,7 @@ def _robustness_note(view: View, sliced: Sequence[Axis]) -> str:
     swept = sum(len(axis.values) > 1 for axis in view.space.axes)
     more = f" {len(sliced)} of {swept} names have a panel." if swept > len(sliced) else ""
     return (
-        f"Through the best column, {params_text(view.sweep, view.best)}: {through}; grey: the "
+        f"Through the best column, {params_text(view.outcome, view.best)}: {through}; grey: the "
         f"median of all columns there.{more} Below: all columns by the number of steps "
         "from the best. Boxes hold the middle half, whiskers reach to the lowest and the highest."
     )
@@ -188,7 +187,7 @@ def _histogram(view: View) -> go.Figure:
 
     shown, known = metric_figure(view.metric), view.values[np.isfinite(view.values)]
     count, middle, width = _bins(known)
-    figure = go.Figure(layout=plots.layout(330) | {"hovermode": "closest"})
+    figure = go.Figure(layout=layout(330) | {"hovermode": "closest"})
     figure.add_bar(
         x=middle,
         y=count,
@@ -341,7 +340,7 @@ def _add_box(figure: go.Figure, x: int, values: FloatArray, cell: dict[str, int]
         upperfence=[high],
         width=0.5,
         line={"color": BLUE, "width": 1.3},
-        fillcolor=plots.faint(BLUE),
+        fillcolor=faint(BLUE),
         showlegend=False,
         hoverinfo="y",
         **cell,
@@ -389,5 +388,5 @@ def _columns(count: int) -> str:
     return "1 column" if count == 1 else f"{count:,} columns"
 
 
-def _ranges(shown: display.Figure, middle: FloatArray, width: float) -> list[str]:
+def _ranges(shown: Figure, middle: FloatArray, width: float) -> list[str]:
     return [f"{shown.text(x - width / 2)} to {shown.text(x + width / 2)}" for x in middle.tolist()]

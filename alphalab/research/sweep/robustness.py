@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from alphalab.errors import StateError, UnknownNameError
-from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER
+from alphalab.errors import StateError
+from alphalab.research.results.tally_metrics import SMALLER_IS_BETTER
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.space import Space, axis_of
 from alphalab.types import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from alphalab.research.sweep.result import Sweep
 
 #: Pairs of columns that are compared in a list or a search; with more of them than this, only the
 #: neighbours of the best columns are looked for.
@@ -27,29 +25,14 @@ MOST_PAIRS = 50_000_000
 FEWEST = 2
 
 
-def space_of(sweep: Sweep) -> Space:
+def space_of(outcome: Outcome) -> Space:
     """Return the swept values of all columns, those that are invalid or have not run included."""
-    params = [variant.params for variant in sweep.variants]
-    axes = tuple(axis_of(name, [given[name] for given in params]) for name in sweep.names)
+    params = [variant.params for variant in outcome.variants]
+    axes = tuple(axis_of(name, [given[name] for given in params]) for name in outcome.names)
     return Space(axes, len(params))
 
 
-def checked_metric(sweep: Sweep, metric: str | None) -> str:
-    """Return the metric to show, the sweep's own if none is given.
-
-    Raises
-    ------
-    UnknownNameError
-        A metric that does not exist.
-    """
-    if metric is None:
-        return sweep.metric
-    if metric not in METRICS:
-        raise UnknownNameError("metric", metric, METRICS)
-    return metric
-
-
-def values_of(sweep: Sweep, metric: str) -> FloatArray:
+def values_of(outcome: Outcome, metric: str) -> FloatArray:
     """Return one metric of all columns, NaN where a column has none.
 
     Raises
@@ -57,8 +40,9 @@ def values_of(sweep: Sweep, metric: str) -> FloatArray:
     StateError
         No column has run, or the metric is not defined in any that has.
     """
-    ran = sweep.ran
-    values = np.where(np.isfinite(sweep.figures[metric]), sweep.figures[metric], np.nan)
+    ran = outcome.ran
+    values = outcome.values(metric)
+    values = np.where(np.isfinite(values), values, np.nan)
     if not ran.any():
         raise StateError(
             f"none of the {len(ran):,} columns has run",
@@ -80,11 +64,11 @@ def worth(metric: str, values: Any) -> Any:
 
 
 class View(NamedTuple):
-    """One metric of a sweep, ready to be looked at.
+    """One metric of an outcome, with what its pictures need.
 
     Parameters
     ----------
-    sweep : Sweep
+    outcome : Outcome
     metric : str
     values : ndarray of shape (C,)
         NaN where a column has none.
@@ -93,7 +77,7 @@ class View(NamedTuple):
         Column with the best value, the first of equals.
     """
 
-    sweep: Sweep
+    outcome: Outcome
     metric: str
     values: FloatArray
     space: Space
@@ -106,8 +90,8 @@ class View(NamedTuple):
         return good
 
 
-def view_of(sweep: Sweep, metric: str | None = None) -> View:
-    """Return one metric of a sweep, the sweep's own if none is given.
+def view_of(outcome: Outcome, metric: str | None = None) -> View:
+    """Return one metric of an outcome; not given: the metric of the sweep.
 
     Raises
     ------
@@ -116,9 +100,9 @@ def view_of(sweep: Sweep, metric: str | None = None) -> View:
     StateError
         No column has run, or the metric is not defined in any that has.
     """
-    metric = checked_metric(sweep, metric)
-    values = values_of(sweep, metric)
-    return View(sweep, metric, values, space_of(sweep), sweep.best_by(metric))
+    metric = outcome.metric if metric is None else metric
+    values = values_of(outcome, metric)
+    return View(outcome, metric, values, space_of(outcome), outcome.best_by(metric))
 
 
 class Ring(NamedTuple):
@@ -179,12 +163,12 @@ class Robustness:
     steadiest: int | None
 
 
-def robustness_of(sweep: Sweep, metric: str | None = None) -> Robustness:
+def robustness_of(outcome: Outcome, metric: str | None = None) -> Robustness:
     """Return how the neighbours of the best column do.
 
     Parameters
     ----------
-    sweep : Sweep
+    outcome : Outcome
     metric : str, optional
         Not given: the one the sweep goes by.
 
@@ -193,7 +177,7 @@ def robustness_of(sweep: Sweep, metric: str | None = None) -> Robustness:
     UnknownNameError, StateError
         As in `view_of`.
     """
-    view = view_of(sweep, metric)
+    view = view_of(outcome, metric)
     metric, values, space, best = view.metric, view.values, view.space, view.best
     good, middle = view.good, float(np.nanmedian(values))
     steps = space.steps_from(best)

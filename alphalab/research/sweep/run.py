@@ -7,7 +7,6 @@ import time as clock
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -25,9 +24,10 @@ from alphalab.research.parallel.jobs import run_columns
 from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import accepted, quality_warnings
 from alphalab.research.results.series import periods_per_year
-from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, figures
+from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, metrics_of
 from alphalab.research.run.options import RunOptions
 from alphalab.research.sweep.combinations import MAX_COLUMNS
+from alphalab.research.sweep.outcome import Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.results_file import ResultsFile, SaveError
 from alphalab.research.sweep.search import Search, batches
@@ -141,12 +141,12 @@ def sweep(
             for batch in steps:
                 work.run(batch, advance)
         except KeyboardInterrupt:
-            work.stopped = "interrupted"
+            work.stopped = Stop("interrupted", "interrupted")
         except SaveError as error:
-            work.stopped = str(error)
+            work.stopped = Stop("not saved", str(error))
     made = work.sweep(name, names, metric, clock.perf_counter() - started)
-    if made.stopped:
-        warnings.warn(next(x for x in made.warnings if x.startswith(made.stopped)), stacklevel=2)
+    if work.stopped is not None:
+        warnings.warn(work.stop_note(work.stopped), StoppedWarning, stacklevel=2)
     return made
 
 
@@ -163,7 +163,7 @@ class _Work:
         self.variants: list[Variant] = []
         self.tallies: Records = np.zeros(0, COLUMN)
         self.ran = np.zeros(0, np.bool_)
-        self.stopped = ""
+        self.stopped: Stop | None = None
 
     def run(self, batch: Sequence[Variant], advance: Callable[[float], None]) -> None:
         """Run the columns of a batch, those excepted that the results file has."""
@@ -186,16 +186,22 @@ class _Work:
             self.tallies[some], self.ran[some] = tallies, True
             if self.file is not None:
                 params = [self.variants[i].params for i in some]
-                known = figures(tallies, periods_per_year(self.bars))
+                known = metrics_of(tallies, periods_per_year(self.bars))
                 self.file.save([keys[i] for i in some], params, tallies, known)
 
         if left:
             columns = [self._column(i) for i in left]
             run_columns(columns, self.bars, n_jobs=self.n_jobs, done=done, advance=advance)
 
+    def values(self, metric: str, first: int) -> list[float]:
+        """Return a metric of the columns from the first on; NaN where one was not run."""
+        year = periods_per_year(self.bars)
+        found = metrics_of(self.tallies[first:], year)[metric]
+        return np.where(self.ran[first:], found, np.nan).tolist()  # type: ignore[no-any-return]
+
     def sweep(self, name: str, names: tuple[str, ...], metric: str, seconds: float) -> Sweep:
-        """Return what there is."""
-        made = Sweep(
+        """Build the Sweep of the columns run so far."""
+        return Sweep(
             strategy=name,
             names=names,
             variants=tuple(self.variants),
@@ -204,22 +210,28 @@ class _Work:
             bars=self.bars,
             metric=metric,
             stopped=self.stopped,
+            warnings=tuple(self._warnings(metric)),
             seconds=seconds,
             quality=self.verdict,
         )
-        notes = [text.rstrip(".") for text in quality_warnings(self.verdict)]
-        if self.stopped:
-            n, left = int(self.ran.sum()), made.counts["not run"]
-            notes.append(f"{self.stopped}: {n:,} columns are finished, {left:,} are not")
-        undefined = self.ran & ~np.isfinite(made.figures[metric])
-        if undefined.any():
-            notes.append(f"{int(undefined.sum()):,} columns have no {metric}: it is not defined")
+
+    def stop_note(self, stopped: Stop) -> str:
+        """Return the sentence that says how many columns are finished."""
+        n, valid = int(self.ran.sum()), sum(x.column is not None for x in self.variants)
+        return f"{stopped.text}: {n:,} columns are finished, {valid - n:,} are not"
+
+    def _warnings(self, metric: str) -> Iterator[str]:
+        yield from (text.rstrip(".") for text in quality_warnings(self.verdict))
+        if self.stopped is not None:
+            yield self.stop_note(self.stopped)
+        undefined = int((self.ran & ~np.isfinite(self.values(metric, 0))).sum())
+        if undefined:
+            yield f"{undefined:,} columns have no {metric}: it is not defined"
         columns = [variant.column for variant in self.variants if variant.column is not None]
         seen = sum(column.settings.fill == "same_close" for column in columns)
         if seen:
             which = f"{seen:,} column{'s' if seen > 1 else ''} with fill same_close: "
-            notes.append(f"{which if seen < len(columns) else ''}{SEEN_PRICE.rstrip('.')}")
-        return replace(made, warnings=tuple(notes))
+            yield f"{which if seen < len(columns) else ''}{SEEN_PRICE.rstrip('.')}"
 
     def _column(self, i: int) -> Column:
         column = self.variants[i].column
@@ -238,8 +250,7 @@ def _searching(
             batch = [family.variant(x) for x in params]
             first = len(work.variants)
             yield batch
-            made = work.sweep("", (), metric, 0.0)
-            params = asked.send(made.figures[metric][first:].tolist())
+            params = asked.send(work.values(metric, first))
     except StopIteration:
         return
     finally:

@@ -32,11 +32,14 @@ class Variant(NamedTuple):
         None: an invalid combination.
     reason : str
         Why the combination is invalid, in one line; else empty.
+    rule : str
+        The rule that an invalid combination breaks: the same for all that break it.
     """
 
     params: dict[str, Any]
     column: Column | None
-    reason: str
+    reason: str = ""
+    rule: str = ""
 
     @property
     def strategy(self) -> Strategy | None:
@@ -137,11 +140,11 @@ class Family:
             if self._columns is not None:
                 check_names(column.expressions, self._instruments, self._columns)
         except AlphalabError as error:
-            return Variant(params, None, _one_line(error))
+            return Variant(params, None, _one_line(error), f"{error.code}: {error.rule}")
         except Exception as error:
             error.add_note(f"at {shown(params)}")
             raise
-        return Variant(params, column, "")
+        return Variant(params, column)
 
     def _settings_of(self, strategy: Strategy, params: Mapping[str, Any]) -> RunSettings:
         """Return the settings of a variant: made once for all that have the same."""

@@ -23,12 +23,14 @@ from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError, StateError
 from alphalab.expr.nodes import Expr
+from alphalab.research.pages.style import MUTED
 from alphalab.research.results import metrics
 from alphalab.research.results.provenance import accepted
 from alphalab.research.results.result import Result
 from alphalab.research.run.backtest import joined, result_of
 from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.sweep.combinations import MAX_COLUMNS, combinations
+from alphalab.research.sweep.outcome import Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.run import sweep
 from alphalab.research.sweep.search import Search
@@ -57,15 +59,15 @@ class WalkForward:
     result : Result
         All rows out of sample, as one run of one account. A parameter that was not the same in all
         folds is a list there, with one value for each.
-    stopped : str
-        Why it ends before the bars do; empty when it does not.
+    stopped : Stop, optional
+        Why it ends before the bars do. None: it does not.
     """
 
     bars: Bars
     folds: tuple[Fold, ...]
     sweeps: tuple[Sweep, ...]
     result: Result
-    stopped: str = ""
+    stopped: Stop | None = None
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -86,7 +88,7 @@ class WalkForward:
                     "test_start": self._time(fold.test[0]),
                     "test_end": self._time(fold.test[1] - 1),
                     **found.variants[found.best].params,
-                    **{f"train_{name}": found.figures[name][found.best] for name in names},
+                    **{f"train_{name}": found.metrics[name][found.best] for name in names},
                     **{f"test_{name}": x for name, x in self._out_of_sample(fold).items()},
                 }
                 for fold, found in zip(self.folds, self.sweeps, strict=True)
@@ -101,14 +103,12 @@ class WalkForward:
         Pardo (2008), The Evaluation and Optimization of Trading Strategies, chapter 11. NaN where
         the choices did not gain in sample.
         """
-        chosen = [found.figures["annual_return"][found.best] for found in self.sweeps]
+        chosen = [found.metrics["annual_return"][found.best] for found in self.sweeps]
         mean = sum(chosen) / len(chosen)
         return float(self.result.metrics["annual_return"] / mean) if mean > 0 else float("nan")
 
     def plot(self) -> go.Figure:
         """Return the figure of the result, with a line where each choice takes over."""
-        from alphalab.research.results.plots import MUTED
-
         figure = self.result.plot()
         line = {"color": MUTED, "width": 1, "dash": "dot"}
         for fold in self.folds[1:]:
@@ -229,12 +229,12 @@ def walk_forward(
     strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
     sweeps: list[Sweep] = []
     chosen: list[Strategy] = []
-    stopped = ""
+    stopped: Stop | None = None
     for fold in _shown(folds) if progress else folds:
         rows = bars.rows(*fold.train)
         varied = deepcopy(space) if isinstance(space, Search) else space  # a sampler remembers
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "interrupted: ")  # it is told once, below
+            warnings.simplefilter("ignore", StoppedWarning)  # one warning for the walk, below
             found = sweep(
                 *(strategy, rows, varied),
                 metric=metric,
@@ -243,8 +243,9 @@ def walk_forward(
                 quality=verdict or "unchecked",
                 **options,
             )
-        if found.stopped:
-            stopped = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
+        if found.stopped is not None:
+            text = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
+            stopped = Stop(found.stopped.code, text)
             break
         if sweeps and not isinstance(space, Search):
             found = replace(found, variants=sweeps[0].variants)  # the same ones: kept once
@@ -252,8 +253,8 @@ def walk_forward(
         chosen.append(_chosen(found, f"fold {len(sweeps)} of {len(folds)}"))
     if not sweeps:
         raise KeyboardInterrupt
-    if stopped:
-        warnings.warn(stopped, stacklevel=2)
+    if stopped is not None:
+        warnings.warn(stopped.text, StoppedWarning, stacklevel=2)
         folds = folds[: len(sweeps)]
     outside = bars.rows(folds[0].test[0], folds[-1].test[1])
     result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
@@ -336,7 +337,7 @@ def _trade(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        again=partial(_trade, strategies, bars, folds, verdict=verdict),
+        rerun=partial(_trade, strategies, bars, folds, verdict=verdict),
     )
     begins = [iso(int(bars.time[fold.test[0]])) for fold in folds]
     return replace(result, params=_params(strategies), expressions=_expressions(strategies, begins))
