@@ -56,7 +56,7 @@ def planted(
     names = tuple(params[0])
     made = Sweep("Hold", names, variants, np.repeat(tally, len(params)), ran, bars, metric)
     given = {"sharpe": sharpe, **figures}
-    vars(made)["figures"] = {
+    vars(made)["metrics"] = {
         name: np.where(ran, given.get(name, np.zeros(len(params))), np.nan) for name in METRICS
     }
     return made

@@ -12,6 +12,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alphalab.research.pages.thinning import thin
 from alphalab.research.results import holdings, series
 from alphalab.research.results import metrics as m
 from alphalab.research.results import round_trips as trips
@@ -332,7 +333,7 @@ def test_equal_weight_benchmark_against_pandas() -> None:
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(NAN), min_size=1, max_size=300), st.integers(4, 40))
 def test_thin_keeps_ends_and_extremes(values: list[float], limit: int) -> None:
     line = np.array(values)
-    kept = series.thin(line, limit)
+    kept = thin(line, limit)
     assert kept.size <= max(limit, 4)
     assert (kept[0], kept[-1]) == (0, line.size - 1)
     assert (np.diff(kept) > 0).all()

@@ -142,7 +142,7 @@ def test_plot_is_one_figure_of_three_panels(result: Result) -> None:
     assert isinstance(figure, go.Figure)
     assert {trace.yaxis for trace in figure.data} == {"y", "y2", "y3"}
     equity = next(trace for trace in figure.data if trace.name == "Trend")
-    np.testing.assert_array_equal(equity.y, result.ledger["equity"])
+    np.testing.assert_array_equal(equity.y, result.record.ledger["equity"])
     drawdown = next(trace for trace in figure.data if trace.name == "Drawdown")
     assert -min(drawdown.y) / 100 == pytest.approx(result.metrics["max_drawdown"])
 
@@ -152,7 +152,7 @@ def test_trades_are_drawn_where_they_happened() -> None:
     buy, sell = (trace for trace in plots.price(result).data if trace.mode == "markers")
     assert buy.x.astype(str).tolist() == ["2020-01-04", "2020-01-21"]
     assert sell.x.astype(str).tolist() == ["2020-01-10"]
-    assert buy.y.tolist() == result.fills["price"][[0, 2]].tolist()
+    assert buy.y.tolist() == result.record.fills["price"][[0, 2]].tolist()
 
 
 def test_no_text_becomes_markup() -> None:
@@ -207,14 +207,14 @@ def test_the_interval_and_the_break_even_fee(exited: Result) -> None:
             assert FIGURES[name].text(value) in page.words
     stake = exited.ambiguities["at_stake"].sum()
     assert f"{len(exited.ambiguities)} bars made a difference, of {stake:,.2f} USD" in page.text
-    assert f"Break-even fee: {exited.break_even_bps:,.2f} bps" in page.text
+    assert f"Break-even fee: {exited.break_even_bps():,.2f} bps" in page.text
     assert "(0.10 bps on average)" in page.text
 
 
 def test_without_a_path_there_is_no_interval(result: Result, page: Page) -> None:
     assert "nothing had to be run again" in page.text
     assert "Optimistic" not in page.words
-    assert f"Break-even fee: {result.break_even_bps:,.2f} bps" in page.text
+    assert f"Break-even fee: {result.break_even_bps():,.2f} bps" in page.text
     assert "cannot be run again" in Page(report.render(small())).text
 
 
@@ -236,11 +236,11 @@ def test_break_even_in_every_case() -> None:
 def test_marks_say_what_closed_a_trade(exited: Result) -> None:
     trips = exited.trades[exited.trades["closed"]]
     marks = {trace.name: trace for trace in plots.price(exited).data if trace.mode == "markers"}
-    shown = exited.fills[-plots.MOST_FILLS :]
+    shown = exited.record.fills[-plots.MOST_FILLS :]
     assert set(marks) == {"Buy", "Sell", "Stop", "Take-profit", "Held as long as allowed"}
     assert len({trace.marker.symbol for trace in marks.values()}) == 5
     assert sum(trace.x.size for trace in marks.values()) == shown.size
-    late = trips[trips["exit_time"] >= exited.fills_frame["time"].iloc[-plots.MOST_FILLS]]
+    late = trips[trips["exit_time"] >= exited.fills["time"].iloc[-plots.MOST_FILLS]]
     counts = late["left_by"].value_counts()
     for way, name in (("stop", "Stop"), ("target", "Take-profit"), ("time", "Held as long as a")):
         (trace,) = (trace for label, trace in marks.items() if label.startswith(name))
@@ -381,8 +381,8 @@ def test_long_histories_are_thinned_and_it_is_said() -> None:
     assert "the last 200 of 1,999 fills" in html
     drawn = result.plot().data[0]
     assert drawn.x.size <= 2 * plots.MOST_POINTS
-    assert drawn.y.min() == result.ledger["equity"].min()
-    assert drawn.y.max() == result.ledger["equity"].max()
+    assert drawn.y.min() == result.record.ledger["equity"].min()
+    assert drawn.y.max() == result.record.ledger["equity"].max()
 
 
 def test_it_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

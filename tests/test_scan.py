@@ -101,7 +101,8 @@ def test_instruments_change_at_the_same_time(
     result = al.backtest(Momentum(), al.load("store:x/1h", store=tmp_path), margin=MARGIN)
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
     assert al.backtest(Momentum(), scan, margin=MARGIN).digest == result.digest
-    late = result.fills[(result.fills["asset"] == 1) & (result.fills["row"] > 251)]
+    fills = result.record.fills
+    late = fills[(fills["asset"] == 1) & (fills["row"] > 251)]
     assert late.size > 5
     assert (late["fee"] > 0).all()
 
@@ -182,7 +183,7 @@ def test_splits_and_dividends_fall_into_the_same_rows(
     bars = al.load("store:x/1h", store=tmp_path)
     assert np.nansum(bars["dividend"]) == 1.5
     result = al.backtest(Momentum(), bars, actions="cash", margin=MARGIN)
-    assert result.posted.size > 0
+    assert result.record.postings.size > 0
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
     made = al.backtest(Momentum(), scan, actions="cash", margin=MARGIN)
     assert made.digest == result.digest
@@ -249,7 +250,7 @@ def agree(made: Made) -> bool:
         for name, values in bars.columns.items():
             joined = np.concatenate([block.columns[name] for block in blocks])
             np.testing.assert_array_equal(joined, values, err_msg=name)
-    return result.fills.size > 0
+    return result.record.fills.size > 0
 
 
 @pytest.mark.parametrize("seed", range(6))

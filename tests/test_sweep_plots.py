@@ -250,7 +250,7 @@ def test_other_metrics_have_other_colours(two: Sweep) -> None:
     known = [t for t in heatmap(two, metric="max_drawdown").data if t.type == "heatmap"][-1]
     np.testing.assert_array_equal(
         np.sort(known.z[np.isfinite(known.z)]),
-        np.sort(two.figures["max_drawdown"][two.ran]),
+        np.sort(two.metrics["max_drawdown"][two.ran]),
     )
     assert known.reversescale and known.zmin > 0
 
@@ -297,7 +297,7 @@ def test_every_column_is_counted_once(two: Sweep) -> None:
     assert sum(trace(figure, "bar").y) == n
     assert f"Sharpe ratio of {n} columns" in figure.layout.title.text
     lines = [shape.x0 for shape in figure.layout.shapes]
-    assert lines == [np.nanmedian(two.figures["sharpe"]), np.nanmax(two.figures["sharpe"])]
+    assert lines == [np.nanmedian(two.metrics["sharpe"]), np.nanmax(two.metrics["sharpe"])]
     figure = robustness(two)
     ticks = figure.layout.xaxis4.ticktext
     assert sum(int(tick.split("<br>")[1]) for tick in ticks) == n

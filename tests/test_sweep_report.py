@@ -155,7 +155,7 @@ def test_odd_sweeps_have_a_report(sweep: Sweep) -> None:
     assert page.loads == []
     assert "nan" not in page.text.split()
     assert "Sharpe ratio of the best" in page.text
-    if np.isfinite(sweep.figures["sharpe"]).sum() == 1:
+    if np.isfinite(sweep.metrics["sharpe"]).sum() == 1:
         assert "The only column with a value" in page.text and len(page.figures) == 1
 
 

@@ -21,18 +21,15 @@ Nothing warns and nothing raises.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from alphalab.research.results import formulas
+from alphalab.research.results.formulas import ROUNDING
 from alphalab.types import FloatArray, IntArray
 
-#: Returns are differences of numbers near one: a spread or a fall below this is rounding.
-ROUNDING = 1e-14
-
 _NAN = float("nan")
-_LARGEST_LOG = 700.0
 _MANY = 10_000
 _PART = 16_384
 
@@ -70,7 +67,7 @@ def total_return(equity: FloatArray) -> float:
     >>> round(total_return(np.array([100.0, 90.0, 125.0])), 12)
     0.25
     """
-    return float(equity[-1] / equity[0] - 1) if _known(equity, 2) and equity[0] > 0 else _NAN
+    return float(formulas.share(equity[-1], equity[0]) - 1) if _known(equity, 2) else _NAN
 
 
 def annual_return(equity: FloatArray, periods_per_year: float) -> float:
@@ -85,8 +82,8 @@ def annual_return(equity: FloatArray, periods_per_year: float) -> float:
     """
     if not _never_ruined(equity):
         return _NAN
-    log_growth = math.log(equity[-1] / equity[0]) * periods_per_year / (equity.size - 1)
-    return math.expm1(log_growth) if log_growth < _LARGEST_LOG else _NAN
+    n = equity.size - 1
+    return float(formulas.annual_return(equity[0], equity[-1], n, periods_per_year))
 
 
 def volatility(returns: FloatArray, periods_per_year: float) -> float:
@@ -99,7 +96,7 @@ def volatility(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 2):
         return _NAN
-    return _deviation(returns) * math.sqrt(periods_per_year)
+    return float(formulas.volatility(_m2(returns), returns.size, periods_per_year))
 
 
 def sharpe(returns: FloatArray, periods_per_year: float) -> float:
@@ -114,7 +111,7 @@ def sharpe(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 2):
         return _NAN
-    return _ratio(returns.mean(), _deviation(returns)) * math.sqrt(periods_per_year)
+    return float(formulas.sharpe(returns.mean(), _m2(returns), returns.size, periods_per_year))
 
 
 def sortino(returns: FloatArray, periods_per_year: float) -> float:
@@ -130,8 +127,8 @@ def sortino(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 1):
         return _NAN
-    downside = math.sqrt(_mean(lambda r: np.minimum(r, 0.0) ** 2, returns))
-    return _ratio(returns.mean(), downside) * math.sqrt(periods_per_year)
+    downside = _sum(lambda r: np.minimum(r, 0.0) ** 2, returns)
+    return float(formulas.sortino(returns.mean(), downside, returns.size, periods_per_year))
 
 
 def omega(returns: FloatArray) -> float:
@@ -147,7 +144,7 @@ def omega(returns: FloatArray) -> float:
     if not _known(returns, 1):
         return _NAN
     gained = _sum(lambda r: np.maximum(r, 0.0), returns)
-    return _ratio(gained, _sum(lambda r: np.maximum(-r, 0.0), returns))
+    return float(formulas.ratio(gained, _sum(lambda r: np.maximum(-r, 0.0), returns)))
 
 
 def drawdowns(equity: FloatArray) -> FloatArray:
@@ -227,7 +224,8 @@ def calmar(equity: FloatArray, periods_per_year: float, falls: FloatArray | None
     >>> round(calmar(np.array([100.0, 80.0, 121.0]), periods_per_year=1), 12)
     0.5
     """
-    return _ratio(annual_return(equity, periods_per_year), max_drawdown(equity, falls))
+    fall = max_drawdown(equity, falls)
+    return float(formulas.ratio(annual_return(equity, periods_per_year), fall))
 
 
 def value_at_risk(returns: FloatArray) -> float:
@@ -284,7 +282,7 @@ def skew(returns: FloatArray) -> float:
     >>> round(skew(np.array([0.0, 0.0, 0.0, 0.04])), 12)
     1.154700538379
     """
-    return _standardised_moment(returns, lambda z: z * z * z)
+    return _standardised_moment(returns, 3, lambda d: d * d * d)
 
 
 def kurtosis(returns: FloatArray) -> float:
@@ -297,7 +295,7 @@ def kurtosis(returns: FloatArray) -> float:
     >>> round(kurtosis(np.array([-0.01, 0.01, -0.01, 0.01])), 12)
     -2.0
     """
-    return _standardised_moment(returns, lambda z: (z * z) * (z * z)) - 3
+    return _standardised_moment(returns, 4, lambda d: (d * d) * (d * d)) - 3
 
 
 def exposure(gross: FloatArray) -> float:
@@ -308,7 +306,9 @@ def exposure(gross: FloatArray) -> float:
     >>> exposure(np.array([0.0, 50.0, 50.0, 0.0]))
     0.5
     """
-    return float(np.count_nonzero(gross > 0) / gross.size) if _known(gross, 1) else _NAN
+    if not _known(gross, 1):
+        return _NAN
+    return float(formulas.share(np.count_nonzero(gross > 0), gross.size))
 
 
 def mean_gross_exposure(gross: FloatArray, equity: FloatArray) -> float:
@@ -356,7 +356,8 @@ def turnover(traded: float, equity: FloatArray, periods_per_year: float) -> floa
     """
     if not _never_ruined(equity):
         return _NAN
-    return float(traded / equity[1:].mean() * periods_per_year / (equity.size - 1))
+    n = equity.size - 1
+    return float(formulas.turnover(traded, equity[1:].sum(), n, periods_per_year))
 
 
 def beta(returns: FloatArray, benchmark: FloatArray) -> float:
@@ -426,10 +427,6 @@ def _never_ruined(equity: FloatArray) -> bool:
     return equity.size >= 2 and bool(equity.min() > 0 and equity.max() < np.inf)
 
 
-def _ratio(numerator: float, denominator: float) -> float:
-    return float(numerator / denominator) if denominator > ROUNDING else _NAN
-
-
 def _drawdown_spans(falls: FloatArray) -> tuple[IntArray, IntArray]:
     """First peak and first recovery (or last point) of every time below a peak, in order."""
     below = falls > 0
@@ -449,21 +446,21 @@ def _smallest(values: FloatArray, n: int) -> FloatArray:
     return np.partition(few, (max(n - 2, 0), n - 1))[:n]
 
 
-def _standardised_moment(returns: FloatArray, power: Callable[[FloatArray], FloatArray]) -> float:
-    """Mean of a power of the standard scores; powers as products: numpy's own take far longer."""
+def _standardised_moment(
+    returns: FloatArray, power: int, powered: Callable[[FloatArray], FloatArray]
+) -> float:
+    """Return a standardised moment; `powered` takes products, as numpy's powers are far slower."""
     if not _known(returns, 2):
         return _NAN
     mean = returns.mean()
-    spread = math.sqrt(_mean(lambda r: (r - mean) ** 2, returns))
-    if not spread > ROUNDING:
-        return _NAN
-    return _mean(lambda r: power((r - mean) / spread), returns)
+    moment = _sum(lambda r: powered(r - mean), returns)
+    return float(formulas.standardised_moment(power, moment, _m2(returns), returns.size))
 
 
-def _deviation(returns: FloatArray) -> float:
-    """Return the standard deviation, ddof 1."""
+def _m2(returns: FloatArray) -> float:
+    """Return the sum of squares around the mean."""
     mean = returns.mean()
-    return math.sqrt(_sum(lambda r: (r - mean) ** 2, returns) / (returns.size - 1))
+    return _sum(lambda r: (r - mean) ** 2, returns)
 
 
 def _mean(term: Callable[..., FloatArray], *series: FloatArray) -> float:

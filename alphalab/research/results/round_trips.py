@@ -15,6 +15,7 @@ import itertools
 import numpy as np
 
 from alphalab.data.clock.times import NS_DAY
+from alphalab.research.results import formulas
 from alphalab.research.results.holdings import Assets, costs_of
 from alphalab.types import FloatArray, IntArray, Records
 
@@ -54,31 +55,31 @@ def round_trips(
 
     Parameters
     ----------
-    changes : records of `alphalab.research.results.holdings.CHANGE`
-        By asset and then in order, beginning flat.
-    assets : Assets
-    mark, rate : ndarray of shape (N,)
-        Last known price and conversion rate of each asset; read only for positions still held.
-    last_row, last_time : int
-        Last row of the run and its time: where open trips are valued.
+        changes : records of `alphalab.research.results.holdings.CHANGE`
+            By asset and then in order, beginning flat.
+        assets : Assets
+        mark, rate : ndarray of shape (N,)
+            Last known price and conversion rate of each asset; read only for positions still held.
+        last_row, last_time : int
+            Last row of the run and its time: where open trips are valued.
 
     Returns
     -------
-    records of `TRIP`
-        In order of entry. pnl is what the fills realised and what is open, less the fees. Where
-        prices are in the quote currency, and of no inverse contract, this is
-        side * qty * (exit_price - entry_price) * multiplier - fees.
+        records of `TRIP`
+            In order of entry. pnl is what the fills realised and what is open, less the fees. Where
+            prices are in the quote currency, and of no inverse contract, this is
+            side * qty * (exit_price - entry_price) * multiplier - fees.
 
     Examples
     --------
-    >>> from alphalab.research.results.holdings import CHANGE
-    >>> changes = np.zeros(3, CHANGE)
-    >>> changes["row"], changes["qty"] = [0, 1, 4], [2.0, 2.0, -4.0]
-    >>> changes["price"], changes["realised"] = [10.0, 12.0, 13.0], [0.0, 0.0, 8.0]
-    >>> changes["rate"] = changes["ratio"] = one = np.ones(1)
-    >>> trip = round_trips(changes, Assets(np.zeros(1, np.int64), one), one, one, 5, 0)[0]
-    >>> trip["entry_row"], trip["exit_row"], trip["entry_price"], trip["pnl"]
-    (np.int64(0), np.int64(4), np.float64(11.0), np.float64(8.0))
+        >>> from alphalab.research.results.holdings import CHANGE
+        >>> changes = np.zeros(3, CHANGE)
+        >>> changes["row"], changes["qty"] = [0, 1, 4], [2.0, 2.0, -4.0]
+        >>> changes["price"], changes["realised"] = [10.0, 12.0, 13.0], [0.0, 0.0, 8.0]
+        >>> changes["rate"] = changes["ratio"] = one = np.ones(1)
+        >>> trip = round_trips(changes, Assets(np.zeros(1, np.int64), one), one, one, 5, 0)[0]
+        >>> trip["entry_row"], trip["exit_row"], trip["entry_price"], trip["pnl"]
+        (np.int64(0), np.int64(4), np.float64(11.0), np.float64(8.0))
     """
     change, before, after = _with_positions(changes)
     if not change.size:
@@ -146,7 +147,7 @@ def win_rate(trips: Records) -> float:
     0.5
     """
     pnl = trips["pnl"][trips["closed"]]
-    return float(np.mean(pnl > 0)) if pnl.size else float("nan")
+    return float(formulas.share(np.count_nonzero(pnl > 0), pnl.size))
 
 
 def profit_factor(trips: Records) -> float:
@@ -162,8 +163,7 @@ def profit_factor(trips: Records) -> float:
     2.5
     """
     pnl = trips["pnl"][trips["closed"]]
-    lost = float(np.maximum(-pnl, 0.0).sum())
-    return float(np.maximum(pnl, 0.0).sum()) / lost if lost > 0 else float("nan")
+    return float(formulas.share(np.maximum(pnl, 0.0).sum(), np.maximum(-pnl, 0.0).sum()))
 
 
 def average_holding(trips: Records) -> tuple[float, float]:
@@ -177,11 +177,9 @@ def average_holding(trips: Records) -> tuple[float, float]:
     (2.0, 0.5)
     """
     closed = trips[trips["closed"]]
-    if not closed.size:
-        return float("nan"), float("nan")
-    rows = np.mean(closed["exit_row"] - closed["entry_row"])
-    days = np.mean(closed["exit_time"] - closed["entry_time"]) / NS_DAY
-    return float(rows), float(days)
+    rows = (closed["exit_row"] - closed["entry_row"]).sum()
+    days = (closed["exit_time"] - closed["entry_time"]).sum() / NS_DAY
+    return float(formulas.share(rows, closed.size)), float(formulas.share(days, closed.size))
 
 
 def _with_positions(changes: Records) -> tuple[Records, FloatArray, FloatArray]:
