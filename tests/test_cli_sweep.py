@@ -162,10 +162,10 @@ def test_parameters_stay_beside_the_grid(cli) -> None:
 
 
 def test_by_another_figure(cli) -> None:
-    run = cli(*SWEEP, "-g", "fast=5:15", "--by", "fees", "--fee-bps", 10, "--json")
+    run = cli(*SWEEP, "-g", "fast=5:15", "--metric", "fees", "--fee-bps", 10, "--json")
     fees = [row["metrics"]["fees"] for row in run.object["top"]]
     assert fees == sorted(fees) and fees[0] < fees[-1]
-    assert "best by Fees" in cli(*SWEEP, "-g", "fast=5:6", "--by", "fees").out
+    assert "best by Fees" in cli(*SWEEP, "-g", "fast=5:6", "--metric", "fees").out
 
 
 def test_expressions_of_a_file(cli, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ WRONG: dict[str, tuple[list[str], str, str]] = {
         "no valid combination",
     ),
     "metric": (
-        ["sma_cross", "-d", "sp500", "-g", "fast=5", "--by", "sharp"],
+        ["sma_cross", "-d", "sp500", "-g", "fast=5", "--metric", "sharp"],
         "UNKNOWN",
         "did you mean 'sharpe'",
     ),

@@ -397,7 +397,7 @@ def test_the_command_scans(cli, tmp_path: Path, market: al.Bars) -> None:
         (["--report", "x.html"], "figures alone"),
         (["--funding", "x.csv"], "alphalab data ingest"),
         (["--mapping", "x.toml"], "--scan with --mapping"),
-        (["--bar-label", "open"], "--scan with --bar-label open"),
+        (["--label", "open"], "--scan with --label open"),
         (["-d", "sp500"], "store:"),
     ],
 )
@@ -410,7 +410,7 @@ def test_what_the_command_cannot_scan(cli, tmp_path: Path, market: al.Bars, flag
 
 def test_what_is_for_files_is_refused_for_a_store(cli, tmp_path: Path, market: al.Bars) -> None:
     stored(tmp_path, market)
-    run = ["backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--bar-label", "open"]
+    run = ["backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--label", "open"]
     refused = cli(*run)
     assert refused.code == 2
     assert "bar_label" in refused.err

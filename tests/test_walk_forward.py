@@ -299,8 +299,8 @@ def test_one_account_is_told_what_each_choice_wants(stocks: al.Bars, name: str) 
     assert len(walk.folds) == 10 and len(set(walk.table["n"])) > 1
     told = by_hand(walk, options)
     result = walk.result
-    for table in ("ledger", "fills", "refusals", "events", "posted", "ambiguous"):
-        assert getattr(result, table).tobytes() == getattr(told, table).tobytes(), table
+    for table in ("ledger", "fills", "refusals", "events", "postings", "ambiguities"):
+        assert getattr(result.record, table).tobytes() == getattr(told.record, table).tobytes()
     assert_identical(result.record.qty, told.record.qty)
     assert_identical(result.record.targets, told.record.targets)
     assert result.digest == told.digest

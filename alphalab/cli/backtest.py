@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from alphalab.research.results.result import Result
     from alphalab.research.results.summary import Summary
 
-# The rest is in the report.
+#: Assumptions that are printed; the report has all of them.
 _ASSUMPTIONS = ("Fill", "Costs", "Digest")
 
 
@@ -42,7 +42,7 @@ def backtest(
         bool,
         typer.Option(
             "--scan",
-            help="Read a store block by block, for more rows than fit into memory: figures alone.",
+            help="Read a store block by block, for more rows than fit in memory; metrics only.",
         ),
     ] = False,
     report: Annotated[
@@ -52,7 +52,7 @@ def backtest(
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Backtest a strategy and print its figures."""
+    """Backtest a strategy and print its metrics."""
     from alphalab.artifact.loading import blame, load_strategy, make_strategy
     from alphalab.config import RunSettings
 
@@ -61,7 +61,7 @@ def backtest(
     if scan and report is not None:
         raise InputError(
             "--report with --scan",
-            rule="a report shows every fill, and a scan keeps figures alone.",
+            rule="a report shows every fill, and a scan keeps metrics only.",
             fix="Leave one of them out.",
         )
     with out.user_code():
@@ -69,8 +69,8 @@ def backtest(
         chosen = make_strategy(cls, run.parameters())
     file = run.file()
     keywords = run.keywords(file)
-    RunSettings(**keywords)  # do they go together?
-    quality = run.checked_by(file)
+    RunSettings(**keywords)  # refuse combinations before the data is read
+    quality = run.quality_settings(file)
     bars = run.scan(file) if scan else run.bars(file)
 
     from alphalab.research.results.result import Result
@@ -88,7 +88,7 @@ def backtest(
         )
     if isinstance(result, Result) and report is not None:
         result.to_html(report)
-    for note in () if json else bars.notes:  # they are part of the object
+    for note in () if json else bars.notes:  # the JSON object holds them
         out.note(f"data: {note}")
     for warning in result.warnings:
         out.warn(warning)

@@ -1,4 +1,4 @@
-"""``alphalab new``: a project of one's own, with a strategy that runs and a test that passes."""
+"""``alphalab new``: start a project with a strategy that runs and a test that passes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _README = """\
 | `strategies/` | one file per strategy |
 | `notebooks/` | research |
 | `data/` | CSV, Parquet or Feather files: `--data data/mine.parquet` |
-| `tests/` | what must stay true |
+| `tests/` | tests |
 | `environments/` | reinforcement learning environments |
 | `live/` | settings of paper and live runs |
 
@@ -85,7 +85,7 @@ _FOLDERS = {
 def new(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="Made if needed; must be empty.", show_default=False),
+        typer.Argument(metavar="DIR", help="A new or an empty folder.", show_default=False),
     ],
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -122,7 +122,7 @@ def new(
 
 
 def _files(name: str, strategy: str) -> dict[str, str]:
-    """Return every file of a new project: path and text."""
+    """Return the files of a new project: text by path."""
     package = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "alphas"
     notes = {f"{folder}/README.md": text for folder, text in _FOLDERS.items() if text}
     return {

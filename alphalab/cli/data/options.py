@@ -1,4 +1,4 @@
-"""The flag that all commands on data share."""
+"""The flag that all data commands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``alphalab data show``: bars as they are read: last rows, instruments, version, notes."""
+"""``alphalab data show``: the last rows of bars, their instruments, version and notes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 if TYPE_CHECKING:
     from alphalab.data.panel.bars import Bars
 
-_SHOWN_SYMBOLS = 8  # in text; with --json all of them
+_SHOWN_SYMBOLS = 8  # in text; --json has all of them
 
 
 def show(
@@ -39,33 +39,33 @@ def show(
         typer.Option(help="Adjust prices for splits, or for dividends as well."),
     ] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="The view of this day (whole) or instant.")
+        str | None, typer.Option(help="Data as known on this day (whole) or at this instant.")
     ] = None,
     universe: Annotated[
-        str | None, typer.Option(help="All who were members of this universe of the store.")
+        str | None, typer.Option(help="All symbols that were ever members of this universe.")
     ] = None,
     observations: Annotated[
         str | None, typer.Option(metavar="A,B", help="Observations of the store to join.")
     ] = None,
-    bar_label: Annotated[
+    label: Annotated[
         Literal["open", "close"],
-        typer.Option(help="What the times in a file name: the opening or the close of a bar."),
+        typer.Option(help="Instant that the times of a file name: the open or the close of a bar."),
     ] = "close",
     mapping: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A TOML file that says how the data file is written."),
+        typer.Option(metavar="FILE", help="A TOML file that describes the data file."),
     ] = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Show the last rows of bars, raw or adjusted as of a date, and what belongs to them."""
+    """Show the last rows of bars, raw or adjusted as of a date, and their instruments and notes."""
     from alphalab.data.load import load
 
     bars = load(
         data,
-        bar_label=bar_label,
+        bar_label=label,
         mapping=mapping,
         symbols=_names(symbols),
         start=start,
@@ -151,7 +151,7 @@ def _print(out: Output, bars: Bars, rows: int) -> None:
 
 
 def _instruments(bars: Bars) -> Iterator[tuple[str, ...]]:
-    """Yield a header, and of each symbol the fields that are not the usual ones of all."""
+    """Yield a header, then for each symbol the fields that differ from the defaults."""
     import msgspec
 
     from alphalab.types import Instrument
