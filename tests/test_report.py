@@ -206,7 +206,7 @@ def test_the_interval_and_the_break_even_fee(exited: Result) -> None:
         for value in table.loc[name]:
             assert FIGURES[name].text(value) in page.words
     stake = exited.ambiguities["at_stake"].sum()
-    assert f"{len(exited.ambiguities)} bars made a difference, of {stake:,.2f} USD" in page.text
+    assert f"matters in {len(exited.ambiguities)} bars, by {stake:,.2f} USD" in page.text
     assert f"Break-even fee: {exited.break_even_bps():,.2f} bps" in page.text
     assert "(0.10 bps on average)" in page.text
 
@@ -282,7 +282,7 @@ def test_what_a_dividend_buys_is_no_carry() -> None:
     result = al.backtest(Hold(), bars, actions="reinvest")
     (line,) = plots.carry(result).data
     assert line.name == "Dividend" and line.y[-1] == pytest.approx(result.metrics["carry"])
-    assert "what it buys is a purchase" in Page(report.render(result)).text
+    assert "its purchase does not" in Page(report.render(result)).text
 
 
 def test_how_trades_ended_and_what_became_of_orders(exited: Result, page: Page) -> None:
@@ -308,7 +308,7 @@ def test_how_trades_ended_and_what_became_of_orders(exited: Result, page: Page) 
     whys = ended.groupby(["status", "reason"]).size()
     rows = [words[at + 3 * i : at + 3 * i + 3] for i in range(len(whys))]
     assert rows == [[*why, f"{count:,}"] for why, count in whys.items()]
-    assert next(filter(str.strip, words[at + 3 * len(whys) :])) == "Not done as asked"
+    assert next(filter(str.strip, words[at + 3 * len(whys) :])) == "Refusals"
     assert "How trades ended" not in page.text, "all by signal"
 
 
@@ -337,7 +337,7 @@ def test_what_was_posted(page: Page) -> None:
     drawn = plots.carry(result).data
     assert len(ends) == 2
     assert sum(trace.y[-1] for trace in drawn) == pytest.approx(result.metrics["carry"])
-    assert "Carry: what holding brought" not in page.text
+    assert "Carry: sum of the postings" not in page.text
 
 
 def test_round_trips_best_and_worst(result: Result, page: Page) -> None:

@@ -477,7 +477,7 @@ def test_profit_that_hangs_on_paths_is_said(
     assert least < share < most
     n_bars = len(result.ambiguities)
     what = "profit" if gained > 0 else "loss"
-    bars = f"{n_bars} bar{'s' if n_bars > 1 else ''} whose path is not known"
+    bars = f"{n_bars} bar{'s' if n_bars > 1 else ''} with an unknown path"
     said = [text for text in result.warnings if "path" in text]
     assert bool(said) == (share > 0.1)
     assert all(text.startswith(f"{share:.0%} of the {what} depends on {bars}") for text in said)
@@ -791,7 +791,7 @@ def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object
         (
             {"execution": al.Execution(participation=0.05, delay=2)},
             "Fill",
-            "Orders take 2 rows more to get there. At most 5 % of a bar's volume is filled",
+            "Orders arrive 2 rows late. At most 5 % of a bar's volume is filled",
         ),
         (
             {"exits": al.Exits(stop_loss=0.02, take_profit=0.05, trailing=0.03, max_holding=7)},
@@ -799,11 +799,11 @@ def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object
             "a stop 2 % below the average entry price, a limit order 5 % above the average entry "
             "price, a stop 3 % below the best price since the entry or a market order after 7 rows",
         ),
-        ({"exits": al.Exits(stop_loss=0.02)}, "Path inside a bar", "whichever leaves it with less"),
+        ({"exits": al.Exits(stop_loss=0.02)}, "Path inside a bar", "whichever leaves less equity"),
         (
             {"exits": al.Exits(stop_loss=0.02), "execution": al.Execution(path="optimistic")},
             "Path inside a bar",
-            "better than they should be",
+            "The figures are too good.",
         ),
         (
             {"entry": al.Entry(limit_offset_bps=5, ttl=3, then="market", post_only=True)},
@@ -819,18 +819,18 @@ def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object
         (
             {"margin": al.Margin(initial=0.2, maintenance=0.1, liquidation_fee_bps=50)},
             "Margin",
-            "Up to 5 times the equity. When equity is below 10 % of what is held, all is closed at "
-            "a taker's fee, for 50 bps more. This is looked at with all positions at their worst",
+            "Up to 5 times the equity. When equity is below 10 % of the positions' value, all "
+            "positions are closed at a taker's fee, for 50 bps more. This is checked with all",
         ),
         ({"margin": MARGIN}, "Limits", "gross exposure 5"),
         (
             {"financing": al.Financing(borrow_bps=50, interest_bps=200, day_count=360)},
             "Financing",
-            "What is sold short costs 50 bps a year and idle cash earns 200 bps a year: posted "
+            "A short position costs 50 bps a year and idle cash earns 200 bps a year: posted "
             "once a UTC day, for 1 of 360.",
         ),
         ({"financing": al.Financing(interest_bps=200)}, "Cash", "Idle cash earns 200 bps a year."),
-        ({"actions": "reinvest"}, "Splits and dividends", "Dividends buy more of what paid them"),
+        ({"actions": "reinvest"}, "Splits and dividends", "a dividend buys more of its asset"),
         ({"instruments": LINEAR[:1]}, "Funding", "Every 8 hours from midnight UTC"),
         ({"instruments": LINEAR[:1]}, "Cash", "Contracts need their whole size in equity."),
         (
@@ -995,7 +995,7 @@ def test_vectorbt_agrees_with_gaps_and_two_fills_in_a_row(vectorbt: object) -> N
 
 def test_vectorbt_agrees_where_it_can(market: Result, vectorbt: object) -> None:
     if market.record.postings.size or market.settings.conversions:
-        with pytest.raises(al.DataError, match="holds purchases and sales in one currency"):
+        with pytest.raises(al.DataError, match="holds only purchases and sales in one"):
             market.to_vectorbt()
     else:
         np.testing.assert_allclose(market.to_vectorbt().value(), market.equity, rtol=1e-9)

@@ -394,7 +394,7 @@ def test_the_command_scans(cli, tmp_path: Path, market: al.Bars) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--report", "x.html"], "figures alone"),
+        (["--report", "x.html"], "metrics only"),
         (["--funding", "x.csv"], "alphalab data ingest"),
         (["--mapping", "x.toml"], "--scan with --mapping"),
         (["--label", "open"], "--scan with --label open"),

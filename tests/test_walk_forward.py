@@ -164,7 +164,7 @@ def test_folds_of_time_go_by_time() -> None:
     ]
     ever = "100000000000000d"
     assert folds_of(bars, "3d", ever) == [((0, 3), (3, 10))]
-    with pytest.raises(ParameterError, match="there are rows after the first choice"):
+    with pytest.raises(ParameterError, match="at least one test row follows"):
         folds_of(bars, ever, 2)
 
 
@@ -601,15 +601,15 @@ def test_what_is_no_length_is_refused(bars: al.Bars, name: str, length: Any) -> 
     with pytest.raises(ParameterError) as caught:
         al.walk_forward(Cross, bars, GRID, **given)
     assert str(caught.value) == (
-        f"{name}={length!r}\n  Rule: {name} is a number of rows, at least 1, or a time such as "
+        f"{name}={length!r}\n  Rule: {name} is a number of rows, at least 1, or a duration such as "
         "'365d' or '12h'."
     )
 
 
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no rows left": ({"train": 5000}, ParameterError, r"^walk_forward\(train=5000, gap=0\) on"),
-    "exactly none left": ({"train": 1254, "gap": 2}, ParameterError, "there are rows after"),
-    "more time than there is": ({"train": "9999999d"}, ParameterError, "Choose on fewer rows"),
+    "exactly none left": ({"train": 1254, "gap": 2}, ParameterError, "at least one test row"),
+    "more time than there is": ({"train": "9999999d"}, ParameterError, "Use fewer training rows"),
     "a gap too long": ({"gap": 5000}, ParameterError, r"gap=5000\) on"),
     "a negative gap": ({"gap": -1}, ParameterError, "^gap=-1\n.*at least 0"),
     "no gap of rows": ({"gap": "5d"}, ParameterError, "^gap='5d'"),
@@ -667,7 +667,7 @@ def test_bad_input_is_refused_with_the_rule(bars: al.Bars, name: str) -> None:
 def test_hardly_any_rows(bars: al.Bars, n_rows: int) -> None:
     given = {"train": 1, "test": 1, "metric": "total_return"}
     if n_rows == 1:
-        with pytest.raises(ParameterError, match="there are rows after"):
+        with pytest.raises(ParameterError, match="at least one test row"):
             al.walk_forward(Part, bars.rows(0, 1), {"part": [1.0]}, **given)
         return
     walk = al.walk_forward(Part, bars.rows(0, n_rows), {"part": [0.5, 1.0]}, **given)

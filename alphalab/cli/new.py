@@ -29,7 +29,7 @@ _README = """\
 | `environments/` | reinforcement learning environments |
 | `live/` | settings of paper and live runs |
 
-`alphalab ops` lists the words a strategy can use, `alphalab doctor` says what is missing.
+`alphalab ops` lists the operators of strategies, `alphalab doctor` checks the installation.
 """
 
 _PYPROJECT = """\

@@ -63,7 +63,7 @@ def check(
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Check data and print what is wrong with it. Nothing is changed.
+    """Check data and print the findings. The data is not changed.
 
     Exits with 1 if there are errors.
     """

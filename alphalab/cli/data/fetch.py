@@ -37,7 +37,7 @@ def fetch(
     ],
     start: Annotated[
         str | None,
-        typer.Option(help="First day or instant (ISO 8601, UTC).", show_default="what is stored"),
+        typer.Option(help="First day or instant (ISO 8601, UTC).", show_default="the stored end"),
     ] = None,
     end: Annotated[
         str | None, typer.Option(help="Last day (whole) or instant.", show_default="now")

@@ -35,6 +35,6 @@ def layout(height: int) -> dict[str, Any]:
 
 
 def faint(colour: str) -> str:
-    """Return a colour, ``#rrggbb``, that lets most of what is behind it through."""
+    """Return a colour, ``#rrggbb``, as a transparent one."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.16)"

@@ -1,4 +1,4 @@
-"""Fewer points for a line with more rows than a screen shows."""
+"""Thinning of lines with more rows than a screen can show."""
 
 from __future__ import annotations
 

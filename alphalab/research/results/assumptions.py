@@ -1,4 +1,4 @@
-"""What a result rests on, in sentences: the part of a report that must never be missing."""
+"""The assumptions behind a run, in sentences; every report shows them."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ _FILL = {
     "next_close": "A decision taken at the close of a bar trades at the close of the next bar.",
     "same_close": (
         "A decision taken at the close of a bar trades at that same close: a price the decision "
-        "has seen. Nobody can trade so, and the figures are better than they should be."
+        "has seen. Nobody can trade like that, and the figures are too good."
     ),
 }
 _PATH = {
     "pessimistic": (
-        "Not known, and taken against the account: from the open over low and high, or over high "
-        "and low, to the close, whichever leaves it with less."
+        "Unknown, and resolved against the account: from the open over low and high, or over high "
+        "and low, to the close, whichever leaves less equity."
     ),
-    "ohlc": "Not known, and guessed: the price visits the nearer of high and low first.",
+    "ohlc": "Unknown, and guessed: the price visits the nearer of high and low first.",
     "optimistic": (
-        "Not known, and taken in favour of the account: of the two ways over high and low the one "
-        "that leaves it with more. The figures are better than they should be."
+        "Unknown, and resolved in favour of the account: the one of the two paths over high and "
+        "low that leaves more equity. The figures are too good."
     ),
 }
 _ACTIONS = {
     "none": "",
     "cash": (
-        "Splits change the units of what is held and ordered. Dividends are paid in cash on the "
-        "ex-date; who is short pays them."
+        "Splits rescale positions and orders. Dividends are paid in cash on the ex-date; short "
+        "positions pay them."
     ),
     "reinvest": (
-        "Splits change the units of what is held and ordered. Dividends buy more of what paid them "
-        "on the ex-date, at its last close less the dividend, free of charge; who is short pays."
+        "Splits rescale positions and orders. On the ex-date a dividend buys more of its asset, at "
+        "the last close less the dividend, without a fee; short positions pay it."
     ),
 }
 _MOST_SYMBOLS = 30
 
 
 def assumptions(run: Run) -> dict[str, str]:
-    """Return every assumption of a result by label; what a run does not have is left out.
+    """Return every assumption of a run by label; those that do not apply are left out.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def assumptions(run: Run) -> dict[str, str]:
         Labels in the order of reports. Plain text: escape it before it becomes HTML.
     """
     bars, settings = run.bars, run.settings
-    said = {
+    texts = {
         "Fill": fill_text(settings),
         "Costs": _costs(run),
         "Path inside a bar": _path(run),
@@ -83,27 +83,29 @@ def assumptions(run: Run) -> dict[str, str]:
         "Digest": digest_text(run.digest),
         "Warnings": "; ".join(run.warnings) or "none",
     }
-    return {label: text for label, text in said.items() if text}
+    return {label: text for label, text in texts.items() if text}
 
 
 def fill_text(settings: RunSettings) -> str:
-    """Return where orders are filled, and how much of them."""
+    """Return at which price orders are filled, and how much of them."""
     return f"{_FILL[settings.fill]} {_venue(settings.execution)}"
 
 
 def digest_text(digest: str) -> str:
-    """Return a digest, and what it is of."""
+    """Return a digest and the data that it covers."""
     return f"{digest} (equity, positions and fills, bit for bit)"
 
 
 def _venue(execution: Execution) -> str:
     late = ""
     if execution.delay:
-        late = f"Orders take {_count(execution.delay, 'row')} more to get there. "
+        late = f"Orders arrive {_count(execution.delay, 'row')} late. "
     if execution.participation is None:
         return f"{late}Orders are filled whole, whatever the volume."
     share = _percent(execution.participation)
-    return f"{late}At most {share} of a bar's volume is filled; the rest waits for the next bars."
+    return (
+        f"{late}At most {share} of a bar's volume is filled; the rest stays open for the next bars."
+    )
 
 
 def _costs(run: Run) -> str:
@@ -140,7 +142,9 @@ def _fee(run: Run) -> str:
             "takers"
             for tier in costs.tiers
         )
-        return f"Fees in bps of the traded value, by what was traded in 30 days before: {steps}."
+        return (
+            f"Fees in bps of the traded value, by the value traded in the 30 days before: {steps}."
+        )
     whose = ""
     takers = makers = f"{costs.fee_bps:g}" if costs.fee_bps is not None else ""
     if not takers:
@@ -156,7 +160,7 @@ def _fee(run: Run) -> str:
 
 
 def _price(costs: Costs) -> str:
-    """Say by what a taker's price is worse."""
+    """Return the costs that make a taker's price worse."""
     parts, share = [], "its share of the bar's volume"
     if costs.spread_bps:
         parts.append(f"half a spread of {costs.spread_bps:g} bps")
@@ -166,17 +170,17 @@ def _price(costs: Costs) -> str:
         parts.append(f"{costs.share_impact_bps:g} bps times the square of {share}")
     if costs.root_impact_bps:
         parts.append(f"{costs.root_impact_bps:g} bps times the root of {share}")
-    return f"Whoever takes pays {_list(parts)}." if parts else ""
+    return f"Takers pay {_list(parts)}." if parts else ""
 
 
 def _path(run: Run) -> str:
     if not run.depends_on_path:
         return (
             "None is assumed: all orders are market orders, filled at one price of the bar. Falls "
-            "of the account inside a bar are not seen."
+            "of equity inside a bar are not seen."
         )
     bars = _count(run.record.ambiguities.size, "bar")
-    return f"{_PATH[run.settings.execution.path]} It made a difference in {bars}."
+    return f"{_PATH[run.settings.execution.path]} It changed the result in {bars}."
 
 
 def _entry(entry: Entry) -> str:
@@ -188,7 +192,7 @@ def _entry(entry: Entry) -> str:
     then = {
         "requote": "then again from the new close",
         "market": "then by market order",
-        "give_up": "then not until the target changes",
+        "give_up": "then no order until the target changes",
     }[entry.then]
     maker = " Orders that would trade at once are refused." if entry.post_only else ""
     after = f", {then}" if entry.ttl or entry.post_only else ""
@@ -206,8 +210,8 @@ def _exits(exits: Exits) -> str:
     if exits.max_holding is not None:
         parts.append(f"a market order after {_count(exits.max_holding, 'row')}")
     return (
-        f"Every position is closed by {_list(parts, 'or')} (a short the other way round), whatever "
-        "comes first. The asset then stays out until its target changes."
+        f"Every position is closed by {_list(parts, 'or')} (mirrored for a short), whichever "
+        "comes first. The asset then stays flat until its target changes."
     )
 
 
@@ -261,14 +265,14 @@ def _margin(settings: RunSettings) -> str:
     margin = settings.margin
     if margin is None:
         return ""
-    seen = "looked at with all positions at their worst prices of the bar at once"
+    seen = "checked with all positions at their worst prices of the bar at once"
     if settings.execution.path != "pessimistic":
-        seen = "looked at at the close only"
+        seen = "checked at the close only"
     fee = f", for {margin.liquidation_fee_bps:g} bps more" if margin.liquidation_fee_bps else ""
     return (
         f"Up to {margin.leverage:g} times the equity. When equity is below "
-        f"{_percent(margin.maintenance)} of what is held, all is closed at a taker's fee{fee}. "
-        f"This is {seen}."
+        f"{_percent(margin.maintenance)} of the positions' value, all positions are closed at a "
+        f"taker's fee{fee}. This is {seen}."
     )
 
 
@@ -276,15 +280,15 @@ def _financing(settings: RunSettings) -> str:
     financing = settings.financing
     parts = []
     if financing.borrow_bps:
-        parts.append(f"what is sold short costs {financing.borrow_bps:g} bps a year")
+        parts.append(f"a short position costs {financing.borrow_bps:g} bps a year")
     if financing.loan_bps:
         parts.append(f"borrowed cash costs {financing.loan_bps:g} bps a year")
     if financing.interest_bps:
         parts.append(f"idle cash earns {financing.interest_bps:g} bps a year")
     if not parts:
         return ""
-    said = _list(parts)
-    return f"{said[0].upper()}{said[1:]}: posted once a UTC day, for 1 of {financing.day_count}."
+    costs = _list(parts)
+    return f"{costs[0].upper()}{costs[1:]}: posted once a UTC day, for 1 of {financing.day_count}."
 
 
 def _funding(bars: Bars) -> str:

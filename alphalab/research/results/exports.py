@@ -27,8 +27,8 @@ def to_pyfolio(run: Run) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     returns : pandas.Series
         Simple returns of each UTC day with rows, compounded from its bars; index at midnight.
     positions : pandas.DataFrame
-        Size of each position and ``cash`` at the end of these days, quote currency. Contracts are
-        not paid for: cash is the equity less all sizes, as if they were.
+        Size of each position and ``cash`` at the end of these days, quote currency. Cash is equity
+        less all sizes, also for contracts, which are not paid for.
     transactions : pandas.DataFrame
         ``amount`` (units, multiplier and conversion included), ``price``, ``symbol``; one row for
         each fill, at its bar's close less a nanosecond: a bar closing at midnight counts for the
@@ -37,7 +37,7 @@ def to_pyfolio(run: Run) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     Raises
     ------
     DataError
-        A symbol called ``cash``, the name pyfolio keeps for itself.
+        A symbol called ``cash``, which pyfolio uses for the account's cash.
     """
     import pandas as pd
 
@@ -45,7 +45,7 @@ def to_pyfolio(run: Run) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     if "cash" in bars.symbols:
         raise DataError(
             "symbol 'cash'",
-            rule="pyfolio keeps this name for the account's cash.",
+            rule="pyfolio uses this name for the account's cash.",
             fix="Rename it.",
         )
     days, last = series.period_ends(bars.time, "D")
@@ -70,8 +70,8 @@ def to_pyfolio(run: Run) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
 def to_vectorbt(run: Run) -> Any:
     """Return a ``vectorbt.Portfolio`` of this result's fills, one group sharing the cash.
 
-    Its order records are our fills, one for one: nothing is simulated again, so several fills of
-    one asset in one row and absolute fees stay what they are, and ``value()`` is our equity.
+    Its order records are the fills of the run, one for one. Nothing is simulated again, so several
+    fills of one asset in one row and absolute fees are kept, and ``value()`` equals the equity.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def to_vectorbt(run: Run) -> Any:
     Returns
     -------
     vectorbt.Portfolio
-        Closes that are unknown hold the last known one; before the first, the first one that will
-        be known (nothing can be held there).
+        An unknown close is filled with the last known one; before the first close, with the first
+        one (no position can be held there).
 
     Raises
     ------
@@ -94,7 +94,7 @@ def to_vectorbt(run: Run) -> Any:
     if has_others or run.record.postings.size:
         raise DataError(
             "a result with postings, conversions or inverse contracts",
-            rule="a vectorbt portfolio holds purchases and sales in one currency, nothing else.",
+            rule="a vectorbt portfolio holds only purchases and sales in one currency.",
             fix="Use result.fills and result.postings.",
         )
     vectorbt = import_extra("vectorbt", "research")

@@ -1,4 +1,4 @@
-"""Words for people: names, formats and one-line definitions of the figures, and short reprs."""
+"""Labels, formats and one-line definitions of the metrics, and the short reprs of results."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def days(value: float) -> str:
 
 
 class Figure(NamedTuple):
-    """How one entry of `Result.metrics` is shown."""
+    """Label, format and definition of one entry of `Result.metrics`."""
 
     label: str
     show: Callable[[float], str]
@@ -64,7 +64,7 @@ class Figure(NamedTuple):
 
     @property
     def definition(self) -> str:
-        """What the figure is, in one line; a formula's comes from its docstring."""
+        """The metric in one line: a text, or the first line of its function's docstring."""
         if isinstance(self.meaning, str):
             return self.meaning
         return (inspect.getdoc(self.meaning) or "").splitlines()[0]
@@ -86,7 +86,7 @@ FIGURES: dict[str, Figure] = {
     "exposure": Figure("Exposure", percent, m.exposure),
     "mean_gross_exposure": Figure("Mean gross exposure", percent, m.mean_gross_exposure),
     "max_gross_exposure": Figure("Largest gross exposure", percent, m.max_gross_exposure),
-    "n_orders": Figure("Orders", count, "Sent to the venue; one can be filled in parts, or not."),
+    "n_orders": Figure("Orders", count, "Orders sent to the venue, filled or not."),
     "carry": Figure("Carry", money, "Funding, borrowing, interest, dividends and the like."),
     "calmar": Figure("Calmar ratio", ratio, m.calmar),
     "omega": Figure("Omega ratio", ratio, m.omega),
@@ -112,7 +112,7 @@ FIGURES: dict[str, Figure] = {
     "information_ratio": Figure("Information ratio", ratio, m.information_ratio),
 }
 
-#: The figures a reader looks at first.
+#: Metrics at the top of reports.
 HEADLINE = (
     "total_return",
     "annual_return",
@@ -126,13 +126,13 @@ HEADLINE = (
     "fees",
 )
 
-#: What the paths inside a bar are to a reader.
+#: Labels of the paths inside a bar.
 PATH_NAMES = {"pessimistic": "pessimistic", "ohlc": "expected", "optimistic": "optimistic"}
 
-#: What `fill="same_close"` means for a reader.
+#: Warning for `fill="same_close"`.
 SEEN_PRICE = "Trades at a price the decision has seen."
 
-#: What a headline says where errors of the data were accepted.
+#: Warning in a headline if errors of the data were accepted.
 BAD_DATA = "The data has errors."
 
 

@@ -1,4 +1,4 @@
-"""What was held, and what it was worth: docs/market.md, section 1, for whole runs at once."""
+"""Positions and their values for all rows of a run at once: docs/market.md, section 1."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ CHANGE = np.dtype(
 
 
 class Assets(NamedTuple):
-    """How the prices of N assets become money.
+    """Kind and multiplier of N assets, which turn their prices into money.
 
-    Every method takes prices or conversion rates, and which assets they are of: by default the last
-    axis has one entry for each.
+    Every method takes prices or conversion rates, and the indices of their assets; without indices
+    the last axis has one entry for each asset.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class Assets(NamedTuple):
         return worth
 
     def basis(self, price: FloatArray, rate: FloatArray, asset: Any = ...) -> FloatArray:
-        """Return the numbers whose differences, times `scale`, are the profit of one unit."""
+        """Return the basis of a price: its change times `scale` is the profit of one unit."""
         kind = self.kind[asset]
         return np.select(
             [kind == Kind.SPOT, kind == Kind.LINEAR], [price * rate, price], -1 / price
@@ -69,7 +69,7 @@ class Assets(NamedTuple):
 
 
 def assets_of(bars: Bars) -> Assets:
-    """Return how the prices of bars become money."""
+    """Return kinds and multipliers of the assets of bars."""
     return Assets(
         np.array([Kind[instrument.kind.upper()] for instrument in bars.instruments], np.int64),
         np.array([instrument.multiplier for instrument in bars.instruments]),
@@ -77,7 +77,7 @@ def assets_of(bars: Bars) -> Assets:
 
 
 def marks_of(bars: Bars, settings: RunSettings) -> FloatArray:
-    """Return the last known close at every row, (T, N): in today's units, after splits."""
+    """Return the last known close at every row, (T, N), in the units after splits."""
     mark = series.last_known(bars.close)
     if settings.actions == "none" or mark is bars.close:
         return mark
@@ -88,7 +88,7 @@ def marks_of(bars: Bars, settings: RunSettings) -> FloatArray:
 
 
 def rates_of(bars: Bars, settings: RunSettings) -> FloatArray:
-    """Return what one unit of each asset's currency is worth at every row, (T, N)."""
+    """Return quote currency per unit of each asset's currency at every row, (T, N)."""
     rate: FloatArray = np.broadcast_to(1.0, bars.close.shape)
     columns = foreign(settings, bars.instruments)
     if not columns:
@@ -103,8 +103,8 @@ def rates_of(bars: Bars, settings: RunSettings) -> FloatArray:
 def closes_to_compare(bars: Bars, settings: RunSettings) -> FloatArray:
     """Return closes, (T, N), whose returns are those of owning each asset, in the quote currency.
 
-    Splits and dividends count where the run applies them: a dividend buys more at the close of its
-    row. The price of a contract is in no currency that had to be bought.
+    Splits and dividends count if the run applies them: a dividend buys more at the close of its
+    row. Contracts are not converted, because their currency is not bought.
     """
     close = bars.close
     if settings.actions != "none":
@@ -120,13 +120,13 @@ def closes_to_compare(bars: Bars, settings: RunSettings) -> FloatArray:
 
 
 def changes_of(fills: Records, postings: Records, rates: FloatArray) -> Records:
-    """Return all that changed a position, by asset and then in order.
+    """Return all changes of positions, by asset and then in order.
 
     Parameters
     ----------
     fills : records of `alphalab.types.FILL`
     postings : records of `alphalab.types.POSTED`
-        What is no split and no reinvestment is left out.
+        Only splits and reinvestments are used.
     rates : ndarray of shape (T, N)
         Conversion rates.
 
@@ -153,10 +153,10 @@ def changes_of(fills: Records, postings: Records, rates: FloatArray) -> Records:
 
 
 def costs_of(changes: Records, assets: Assets) -> FloatArray:
-    """Return by how much each change moves its position's cost, quantity times average basis.
+    """Return the change in cost basis per change: quantity times average basis.
 
-    A purchase adds what it paid. A sale takes away the average, which is what it got less what it
-    realised: so the cost follows from the fills, and a split leaves it alone.
+    A purchase adds its price. A sale subtracts the average price, which is its own price less the
+    profit it realised. A split changes nothing.
     """
     asset, rate = changes["asset"], changes["rate"]
     basis = assets.basis(changes["price"], rate, asset)

@@ -1,6 +1,6 @@
-"""Performance figures: plain functions of plain arrays, each with its formula.
+"""Performance metrics as functions of arrays; `formulas.py` computes them from sums.
 
-Arguments, the same everywhere:
+Arguments have the same meaning everywhere:
 
 ``equity``
     float64 of shape (T + 1,): account value in quote currency, beginning with the cash before the
@@ -9,14 +9,14 @@ Arguments, the same everywhere:
     float64 of shape (T,): r_t = E_t / E_{t-1} - 1, simple, as fractions (0.01 is one percent), raw:
     no risk-free rate is subtracted anywhere.
 ``periods_per_year``
-    Rows a year holds; it annualises and comes from the bars.
+    Rows in a year, from the bars; used to annualise.
 ``falls``
-    What `drawdowns` gives for the equity, where it is there already: it is not computed again then.
+    `drawdowns(equity)`, if it has been computed already.
 
-The NaN rule for every figure: NaN when an input holds a NaN, when there are too few rows for the
+The NaN rule for every metric: NaN when an input holds a NaN, when there are too few rows for the
 formula, when it would divide by zero (a spread or a fall of 1e-14 or less is rounding and counts as
-zero), and where the account stood at zero or below, because returns mean nothing from there on.
-Nothing warns and nothing raises.
+zero), and when the account was at zero or below, because returns have no meaning after that. No
+metric warns or raises.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def cvar(returns: FloatArray) -> float:
 
 
 def tail(returns: FloatArray) -> tuple[float, float]:
-    """`value_at_risk` and `cvar`, which look at the same rows.
+    """`value_at_risk` and `cvar`, from one pass over the returns.
 
     Examples
     --------
@@ -385,7 +385,7 @@ def alpha(
     """Return per year that beta does not explain: (mean(r) - beta * mean(b)) * periods_per_year.
 
     Jensen (1968) with a risk-free rate of zero; arithmetic, not compounded. `slope` is `beta`,
-    where it is there already.
+    if it has been computed already.
 
     Examples
     --------
@@ -418,12 +418,12 @@ def information_ratio(returns: FloatArray, benchmark: FloatArray, periods_per_ye
 
 
 def _known(values: FloatArray, least: int) -> bool:
-    """Tell whether there are enough values, all of them finite: NaN is in every minimum."""
+    """Return True for enough values, all finite; a NaN makes the minimum NaN."""
     return values.size >= least and bool(-np.inf < values.min() and values.max() < np.inf)
 
 
 def _never_ruined(equity: FloatArray) -> bool:
-    """Tell whether there is a row, and the account stood above zero all the time."""
+    """Return True if there is a row and equity was always above zero."""
     return equity.size >= 2 and bool(equity.min() > 0 and equity.max() < np.inf)
 
 
@@ -438,7 +438,7 @@ def _drawdown_spans(falls: FloatArray) -> tuple[IntArray, IntArray]:
 def _smallest(values: FloatArray, n: int) -> FloatArray:
     """Return the n smallest values, or all if there are fewer, the two largest of them in order."""
     few = values
-    if values.size > _MANY:  # a sample tells which are too large: the others are fewer to order
+    if values.size > _MANY:  # a sample bounds the quantile: fewer values to partition
         few = values[values <= np.quantile(values[::100], min(1.0, 1.2 * n / values.size))]
     if few.size < n:
         few = values
@@ -468,11 +468,11 @@ def _mean(term: Callable[..., FloatArray], *series: FloatArray) -> float:
 
 
 def _sum(term: Callable[..., FloatArray], *series: FloatArray) -> float:
-    """Add up what a formula gives for each row."""
+    """Return the sum of a term over the rows."""
     return sum(float(term(*part).sum()) for part in _parts(*series))
 
 
 def _parts(*series: FloatArray) -> Iterator[tuple[FloatArray, ...]]:
-    """Yield series in stretches of rows that stay in the cache, whatever is computed of them."""
+    """Yield series in stretches of rows that fit in the cache."""
     for i in range(0, series[0].size, _PART):
         yield tuple(values[i : i + _PART] for values in series)

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-#: Buckets of rows whose mean exposure is drawn then.
+#: Buckets of rows whose mean exposure is drawn for long runs.
 MOST_MEANS = 1_000
 #: Most fills and most assets that the price chart shows.
 MOST_FILLS = 200
 MOST_ASSETS = 6
 _FEW_FILLS = 120
-#: Marks of the fills that closed a trade otherwise than by the strategy's signal.
+#: Marks of fills that closed a trade, if not by the strategy's signal.
 EXIT_MARKS = {
     "stop": ("Stop", "x", RED),
     "target": ("Take-profit", "star", GREEN),
@@ -247,7 +247,7 @@ def rolling(run: Run) -> go.Figure:
 
 
 def carry(run: Run) -> go.Figure:
-    """Sum of the postings of each kind so far."""
+    """Cumulative sum of the postings of each kind."""
     figure = _figure(280, f"Sum ({escape(run.currency, quote=False)})")
     posted = carried(run)
     colours = (BLUE, AMBER, GREEN, RED, INK, GREY, MUTED, BLUE)
@@ -265,7 +265,7 @@ def carry(run: Run) -> go.Figure:
 
 
 def carried(run: Run) -> Records:
-    """Select the postings that holding brought or cost: no splits, no purchases."""
+    """Return the postings that count as carry: no splits, no reinvestments."""
     posted = run.record.postings
     kept: Records = posted[(posted["amount"] != 0) & (posted["kind"] != Posting.REINVESTMENT)]
     return kept
@@ -279,7 +279,7 @@ def rolling_window(run: Run) -> int:
 
 
 def active_returns(run: Run) -> FloatArray:
-    """Select the returns of the rows that began or ended with a position; the others are 0."""
+    """Return the returns of the rows that began or ended with a position."""
     gross = run.record.ledger["gross"]
     active = (gross > 0) | (np.append(0.0, gross[:-1]) > 0)
     returns = run.row_returns[active]
@@ -332,7 +332,7 @@ def _most_traded(run: Run) -> list[int]:
 
 
 def _exit_kinds(run: Run) -> NDArray[np.str_]:
-    """Return how each fill closed a trade, a key of `EXIT_MARKS`; empty where it did not so."""
+    """Return the mark of each fill, a key of `EXIT_MARKS`; empty for none."""
     trips, order = run.round_trips, run.record.fills["order"]
     kind = order_lives.left_by(run.lives, order)
     closes = np.isin(order, trips["exit_order"][trips["closed"]])

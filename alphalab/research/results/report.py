@@ -1,4 +1,4 @@
-"""The report of a result: one HTML page that needs nothing else."""
+"""The report of a run: one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from alphalab.research.results.plots import when
 from alphalab.research.results.record import Run
 from alphalab.types import Records
 
-#: Round trips that the table shows before it keeps the best and the worst.
+#: Most round trips in the table; of more it shows the best and the worst.
 MOST_TRIPS = 20
 
 _SIGNED = ("total_return", "annual_return")
@@ -29,13 +29,13 @@ _RGB_GAIN, _RGB_LOSS = (28, 138, 91), (194, 59, 50)
 
 
 def write(run: Run, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a result.
+    """Write the report of a run.
 
     Parameters
     ----------
     run : Run
     path : path-like
-        Its folders are made. The page appears under this name when it is complete.
+        The file appears only when it is complete; missing folders are made.
 
     Returns
     -------
@@ -44,13 +44,13 @@ def write(run: Run, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        A path that cannot be written; nothing is left behind.
+        A path that cannot be written; no partial file is left.
     """
     return page.write(render(run), path)
 
 
 def render(run: Run) -> str:
-    """Return the report of a result as HTML."""
+    """Return the report of a run as HTML."""
     bars = run.bars
     remarks = list(run.warnings)
     if run.settings.fill == "same_close":
@@ -113,7 +113,7 @@ def _sections(run: Run) -> Iterator[str]:
     yield section("Round trips", *_trips(run))
     yield report_orders.summary(run)
     yield from report_orders.postings(run)
-    yield section("Not done as asked", _refusals(run))
+    yield section("Refusals", _refusals(run))
 
 
 def _figures(run: Run) -> str:
@@ -164,7 +164,7 @@ def _trades_note(run: Run) -> str:
 
 
 def _marks_note(run: Run) -> str:
-    """Say what the other marks are, if there are any."""
+    """Return the note on marks of exits, if there are any."""
     if not order_lives.meet_the_inside(run.record.events):
         return ""
     return " Other marks are orders that closed a trade; the legend names them."
@@ -206,7 +206,7 @@ def _trip(run: Run, trip: Any, left_by: str) -> tuple[str, ...]:
 def _refusals(run: Run) -> str:
     refusals = run.record.refusals
     if not refusals.size:
-        return quiet("Every target passed the gate, and no order was refused.")
+        return quiet("The gate approved every target, and no order was refused.")
     rows = []
     for code in np.unique(refusals["reason"]).tolist():
         same = refusals[refusals["reason"] == code]
@@ -222,12 +222,12 @@ def _refusals(run: Run) -> str:
                 f"{last['approved']:,.6g}",
             )
         )
-    head = ("Reason (unit)", "Where", "Times", "First", "Last", "Last asked", "Last approved")
+    head = ("Reason (unit)", "Symbol", "Times", "First", "Last", "Last asked", "Last approved")
     return table(head, rows, text=2)
 
 
 def _whom(run: Run, refusals: Records) -> str:
-    """Name the most frequent asset of some refusals, and how many others there are."""
+    """Return the most frequent asset of some refusals, and the number of others."""
     assets, counts = np.unique(refusals["asset"], return_counts=True)
     name = tables.symbols_of(run, assets[[counts.argmax()]])[0]
     return name if assets.size == 1 else f"{name} and {assets.size - 1} more"

@@ -1,4 +1,4 @@
-"""The report on orders: what hangs on their path, what became of them, and what was posted."""
+"""Sections of a report on orders: the interval, exits, final statuses, and postings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alphalab.research.results.plots import when
 from alphalab.research.results.record import Run
 from alphalab.types import Records
 
-#: Figures that the interval shows.
+#: Metrics in the table of the interval.
 COMPARED = (
     "total_return",
     "annual_return",
@@ -42,21 +42,21 @@ def interval(run: Run) -> str:
     """Return the section on the three paths and the break-even fee."""
     title = "Interval and break-even"
     if run.rerun is None:
-        said = "Not known: this result was not made by al.backtest and cannot be run again."
-        return section(title, quiet(said))
+        text = "Unknown: this result was not made by al.backtest and cannot be run again."
+        return section(title, quiet(text))
     if run.depends_on_path:
         stake = float(order_lives.at_stake(run.record.ambiguities).sum())
         note = (
-            "A bar does not say which way the price took inside it. The same strategy where each "
-            "bar took the worst way, a guessed one (the nearer of high and low first) and the "
-            f"best. In this report {run.record.ambiguities.size:,} bars made a difference, of "
+            "A bar does not tell the path of the price inside it. The columns show the strategy "
+            "with the worst path in each bar, a guess (the nearer of high and low first) and the "
+            f"best. In this report the path matters in {run.record.ambiguities.size:,} bars, by "
             f"{stake:,.2f} {run.currency} in all."
         )
         body = _paths(run)
     else:
         note = (
-            "No order could trade inside a bar: whichever way the price took there, the result is "
-            "the same, and nothing had to be run again."
+            "No order could trade inside a bar, so the result does not depend on the path, and "
+            "nothing had to be run again."
         )
         body = ""
     return section(title, body + f"<p>{escape(break_even(run))}</p>", note)
@@ -99,7 +99,7 @@ def break_even(run: Run) -> str:
 
 
 def ways_out(run: Run) -> Iterator[str]:
-    """Yield the section on how trades ended, where they did so in several ways."""
+    """Yield the section on how trades were closed, if in several ways."""
     closed = run.round_trips[run.round_trips["closed"]]
     left_by = order_lives.left_by(run.lives, closed["exit_order"])
     ways = [way for way in order_lives.LEFT_BY if (left_by == way).any()]
@@ -125,19 +125,19 @@ def ways_out(run: Run) -> Iterator[str]:
 
 
 def summary(run: Run) -> str:
-    """Return the section on what became of the orders."""
+    """Return the section on the final status of the orders."""
     lives = run.lives
     if not lives.size:
         return section("Orders", quiet("No order was sent."))
     kinds = np.unique(lives[["origin", "type"]])
     rows = [_kind(lives, origin, kind) for origin, kind in kinds.tolist()]
-    head = ["Asked by", "Type", "Orders", "Filled", "Cancelled", "Expired", "Refused", "Alive"]
+    head = ["Origin", "Type", "Orders", "Filled", "Cancelled", "Expired", "Refused", "Alive"]
     body = table(head, rows, text=2)
     reasons = _reasons(lives)
     return section(
         "Orders",
         body + reasons,
-        f"{lives.size:,} orders; alive are those that wait after the last row. All of them are in "
+        f"{lives.size:,} orders; those alive are open after the last row. All of them are in "
         "result.orders.",
     )
 
@@ -151,7 +151,7 @@ def _kind(lives: Records, origin: int, kind: int) -> list[str]:
 
 
 def _reasons(lives: Records) -> str:
-    """Return why orders ended otherwise than by being filled."""
+    """Return the table of reasons why orders ended unfilled."""
     ended = lives[np.isin(lives["status"], _ENDS[1:])]
     if not ended.size:
         return ""
@@ -159,7 +159,7 @@ def _reasons(lives: Records) -> str:
     rows = [
         (
             OrderStatus(status).name.lower(),
-            escape(REASONS[Reason(reason)]) if reason else "its time was over",
+            escape(REASONS[Reason(reason)]) if reason else "it expired",
             f"{count:,}",
         )
         for (status, reason), count in zip(kinds.tolist(), counts.tolist(), strict=True)
@@ -168,7 +168,7 @@ def _reasons(lives: Records) -> str:
 
 
 def postings(run: Run) -> Iterator[str]:
-    """Yield the section on what was posted, if anything was."""
+    """Yield the section on postings, if there are any."""
     posted = run.record.postings
     if not posted.size:
         return
@@ -187,13 +187,13 @@ def postings(run: Run) -> Iterator[str]:
         )
     total = float(run.record.ledger["carry"][-1])
     rows.append(
-        ("Carry: what holding brought", "", "", "", f'<b class="{sign(total)}">{total:,.2f}</b>')
+        ("Carry: sum of the postings", "", "", "", f'<b class="{sign(total)}">{total:,.2f}</b>')
     )
     head = ("What", "Times", "First", "Last", f"Sum ({escape(run.currency)})")
     body = table(head, rows)
-    title, note = "Carry", "What holding brought and cost, besides prices and fees."
+    title, note = "Carry", "Income and cost of holding positions, besides prices and fees."
     if (posted["kind"] == Posting.REINVESTMENT).any():
-        note += " A dividend that is put into its asset counts; what it buys is a purchase."
+        note += " A reinvested dividend counts; its purchase does not."
     if plots.carried(run).size:
         yield chart(title, plots.carry(run), note, body)
     else:

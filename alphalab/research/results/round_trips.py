@@ -1,11 +1,11 @@
-"""Round trips: what happened to a position from flat to flat.
+"""Round trips: positions from flat to flat.
 
-A trip begins with the fill that leaves flat and ends with the fill that comes back to it. Adding to
-a position or selling a part of it stays in the same trip; a fill through zero ends one trip and
+A trip begins with the fill that opens a position and ends with the fill that closes it. Adding to a
+position or selling a part of it stays in the same trip; a fill through zero ends one trip and
 begins the next, and its fee is shared between them by quantity. A position still held after the
 last row is a trip that is not closed, valued at the last known close. So the profits of all trips,
-open ones included, add up to what the account made by trading, after fees: funding, dividends and
-the like are no part of them. After a split, units and prices of its trip are told in new units.
+open ones included, add up to the trading profit of the account, after fees and without funding,
+dividends and other postings. After a split, units and prices of its trip are in the new units.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TRIP = np.dtype(
     ]
 )
 
-#: A position below this part of the fill that led to it is rounding: flat.
+#: A position below this fraction of the fill before it is rounding, and counts as flat.
 DUST = 1e-9
 
 
@@ -55,31 +55,31 @@ def round_trips(
 
     Parameters
     ----------
-        changes : records of `alphalab.research.results.holdings.CHANGE`
-            By asset and then in order, beginning flat.
-        assets : Assets
-        mark, rate : ndarray of shape (N,)
-            Last known price and conversion rate of each asset; read only for positions still held.
-        last_row, last_time : int
-            Last row of the run and its time: where open trips are valued.
+    changes : records of `alphalab.research.results.holdings.CHANGE`
+        By asset and then in order, beginning flat.
+    assets : Assets
+    mark, rate : ndarray of shape (N,)
+        Last known price and conversion rate of each asset; read only for positions still held.
+    last_row, last_time : int
+        Last row of the run and its time, at which open trips are valued.
 
     Returns
     -------
-        records of `TRIP`
-            In order of entry. pnl is what the fills realised and what is open, less the fees. Where
-            prices are in the quote currency, and of no inverse contract, this is
-            side * qty * (exit_price - entry_price) * multiplier - fees.
+    records of `TRIP`
+        In order of entry. pnl is realised plus open profit less fees. For prices in the quote
+        currency, inverse contracts excepted, this is
+        side * qty * (exit_price - entry_price) * multiplier - fees.
 
     Examples
     --------
-        >>> from alphalab.research.results.holdings import CHANGE
-        >>> changes = np.zeros(3, CHANGE)
-        >>> changes["row"], changes["qty"] = [0, 1, 4], [2.0, 2.0, -4.0]
-        >>> changes["price"], changes["realised"] = [10.0, 12.0, 13.0], [0.0, 0.0, 8.0]
-        >>> changes["rate"] = changes["ratio"] = one = np.ones(1)
-        >>> trip = round_trips(changes, Assets(np.zeros(1, np.int64), one), one, one, 5, 0)[0]
-        >>> trip["entry_row"], trip["exit_row"], trip["entry_price"], trip["pnl"]
-        (np.int64(0), np.int64(4), np.float64(11.0), np.float64(8.0))
+    >>> from alphalab.research.results.holdings import CHANGE
+    >>> changes = np.zeros(3, CHANGE)
+    >>> changes["row"], changes["qty"] = [0, 1, 4], [2.0, 2.0, -4.0]
+    >>> changes["price"], changes["realised"] = [10.0, 12.0, 13.0], [0.0, 0.0, 8.0]
+    >>> changes["rate"] = changes["ratio"] = one = np.ones(1)
+    >>> trip = round_trips(changes, Assets(np.zeros(1, np.int64), one), one, one, 5, 0)[0]
+    >>> trip["entry_row"], trip["exit_row"], trip["entry_price"], trip["pnl"]
+    (np.int64(0), np.int64(4), np.float64(11.0), np.float64(8.0))
     """
     change, before, after = _with_positions(changes)
     if not change.size:
@@ -102,7 +102,7 @@ def round_trips(
     asset, side, held = entry["asset"], np.sign(entry["qty"]), left[ends]
     is_open = held != 0
 
-    # Units in those of the trip's end. A split moves no units from one hand into another.
+    # Units are those at the end of the trip. A split is no trade.
     units, value, worth = _sizes(piece, assets, starts, ends)
     enters = piece["qty"] * np.repeat(side, ends - starts + 1) > 0
     entered = np.add.reduceat(np.where(enters, units, 0.0), starts)
@@ -125,7 +125,7 @@ def round_trips(
     trips["exit_price"] = exit_value / entered
     invested = np.add.reduceat(np.where(enters, worth, 0.0), starts)
     rounding = (np.abs(gain) <= DUST * invested) | (starts == ends)
-    gain[~is_open & rounding] = 0.0  # all has been realised
+    gain[~is_open & rounding] = 0.0  # a closed trip has no open profit
     trips["fees"] = np.add.reduceat(piece["fee"], starts)
     trips["pnl"] = np.add.reduceat(piece["realised"], starts) + gain - trips["fees"]
     trips["return"] = np.divide(
@@ -183,7 +183,7 @@ def average_holding(trips: Records) -> tuple[float, float]:
 
 
 def _with_positions(changes: Records) -> tuple[Records, FloatArray, FloatArray]:
-    """Return the changes with the units held before and after each; splits of nothing left out."""
+    """Return the changes with the units held before and after; drop splits of flat positions."""
     after = np.empty(changes.size)
     bounds = np.flatnonzero(np.diff(changes["asset"], prepend=-1, append=-1))
     for low, high in itertools.pairwise(bounds):
@@ -198,7 +198,7 @@ def _with_positions(changes: Records) -> tuple[Records, FloatArray, FloatArray]:
 def _sizes(
     piece: Records, assets: Assets, starts: IntArray, ends: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return units, units times price, and quote currency, unsigned; units as at the trip's end."""
+    """Return unsigned units (as at the trip's end), units times price, and quote currency."""
     moved = np.isfinite(piece["price"])
     price = np.where(moved, piece["price"], 1.0)
     units = np.where(moved, np.abs(piece["qty"]), 0.0)

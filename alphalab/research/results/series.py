@@ -1,4 +1,4 @@
-"""Series behind a result: last known prices, benchmark and calendar periods."""
+"""Series for results: last known prices, benchmark returns and calendar periods."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def equal_weight_returns(close: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (T,)
-        An asset counts from the row after its first close. In a row without a close of its own its
-        return is 0, and the next close brings all of it. 0 in the first row.
+        An asset counts from the row after its first close. In a row without a close its return is
+        0, and the next close brings the whole return. 0 in the first row.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def equal_weight_returns(close: FloatArray) -> FloatArray:
 
 
 def periods_per_year(bars: Bars) -> float:
-    """Return the rows a year holds, as the bars say; NaN when there are too few rows to say."""
+    """Return rows in a year, from the bars; NaN when there are too few rows to know."""
     try:
         return bars.periods_per_year
     except DataError:

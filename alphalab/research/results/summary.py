@@ -1,4 +1,4 @@
-"""`Summary`: what is kept of a backtest over more rows than are held."""
+"""`Summary`: metrics, digest and sampled equity of a backtest over a scan."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _SCHEMA = "alphalab.summary/1"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Summary:
-    """What a backtest over a scan keeps of its rows: its figures, its digest, some of its equity.
+    """Metrics, digest and sampled equity of a backtest over a scan.
 
-    Everything was folded as the rows went by, so memory does not grow with their number; fills and
-    positions were not kept. `al.backtest` over the same bars in memory has the same digest.
+    Rows are folded while they are pushed, so memory does not grow with their number; fills and
+    positions are not kept. `al.backtest` over the same bars in memory has the same digest.
 
     Parameters
     ----------
@@ -42,19 +42,19 @@ class Summary:
         Canonical text of every expression it was compiled from.
     settings : RunSettings
     scan : Scan
-        What it ran on.
+        The data.
     tally : record of `alphalab.core.columns.COLUMN`
-        The rows, folded.
+        Sums over all rows.
     time : ndarray of shape (S,)
         Closing times of some of the rows, ns UTC; the last one is the last of all.
     sampled : ndarray of shape (S,)
         Equity after each of them, quote currency.
     warnings : tuple of str
-        What the reader has to know.
+        Sentences that a reader needs before the figures.
     seconds : float
         Wall time of the run, reading included; no part of the digest.
     quality : Verdict or None
-        The verdict of its data, block by block; None: not checked.
+        Verdict on the data, joined over the blocks; None: not checked.
     """
 
     strategy: str
@@ -89,7 +89,7 @@ class Summary:
     def equity(self) -> pd.Series:
         """Account value at some of the rows, quote currency; index in UTC.
 
-        A fall between two of them is not seen here; `metrics` has looked at every row.
+        A fall between two of these rows is not visible here; `metrics` uses every row.
         """
         import pandas as pd
 
@@ -98,7 +98,7 @@ class Summary:
 
     @property
     def assumptions(self) -> dict[str, str]:
-        """What the figures rest on, by label, in sentences; a `Result` says more."""
+        """The assumptions behind the metrics, by label, in sentences; a `Result` has more."""
         scan = self.scan
         return {
             "Fill": fill_text(self.settings),
@@ -111,7 +111,7 @@ class Summary:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the run as plain data; a figure that is not defined is None."""
+        """Return the run as plain data; a metric that is not defined is None."""
         scan = self.scan
         return {
             "schema": _SCHEMA,
@@ -135,7 +135,7 @@ class Summary:
         }
 
     def plot(self) -> go.Figure:
-        """Return one Plotly figure: the equity, and how far it stood below its peak."""
+        """Return one Plotly figure: sampled equity and drawdown."""
         cash = self.settings.cash
         return plots.sampled_equity(self.strategy, cash, self.time, self.sampled)
 

@@ -113,7 +113,7 @@ def postings(run: Run) -> pd.DataFrame:
 
 
 def ambiguities(run: Run) -> pd.DataFrame:
-    """Return the bars in which the path of the price decides, one in each row."""
+    """Return the bars in which the path changes the result, one in each row."""
     bar = run.record.ambiguities
     return table(
         {
@@ -185,19 +185,19 @@ def words(codes: type[IntEnum], values: IntArray) -> list[str]:
 
 
 def reasons(values: IntArray) -> list[str]:
-    """Return reasons in words; nothing where there is none."""
+    """Return reasons in words; empty for no reason."""
     names = {int(code): text for code, text in REASONS.items()} | {0: ""}
     return [names[value] for value in values.tolist()]
 
 
 def symbols_of(run: Run, assets: IntArray, whole: str = "portfolio") -> list[str]:
-    """Return the symbols of asset indices; -1 is the whole."""
+    """Return the symbols of asset indices; -1 stands for the whole account."""
     names = (*run.bars.symbols, whole)
     return [names[asset] for asset in assets.tolist()]
 
 
 def utc(time: IntArray) -> pd.DatetimeIndex:
-    """Return times as pandas has them; NaT for the least integer."""
+    """Return times as a pandas index; the least integer becomes NaT."""
     import pandas as pd
 
     return pd.DatetimeIndex(np.asarray(time).astype("datetime64[ns]"), tz="UTC")

@@ -1,4 +1,4 @@
-"""`backtest`: all bars through the one step, in blocks."""
+"""`backtest`: push all bars through the engine, in blocks."""
 
 from __future__ import annotations
 
@@ -82,35 +82,34 @@ def backtest(
     fill : {"next_open", "next_close", "same_close"}
         Where a market order decided at row t trades.
     limits, rebalance, exits, entry : optional
-        Not given: what the strategy's class says, else `Limits()`, `on_change()`, no protective
+        Not given: as set by the strategy's class, else `Limits()`, `on_change()`, no protective
         orders, and entries by market orders.
     execution : Execution, optional
-        The path inside a bar, the share of its volume that can be had, the delay of orders.
+        The path inside a bar, the largest share of its volume to fill, the delay of orders.
     margin : Margin, optional
         Not given: a cash account.
     financing : Financing, optional
         Not given: borrowing costs nothing and cash earns nothing.
     actions : {"none", "cash", "reinvest"}
-        What is done with the columns ``split`` and ``dividend``.
+        How the columns ``split`` and ``dividend`` are applied.
     currency : str, optional
         Quote currency of the account. Not given: the one that all assets share.
     conversions : mapping of str to str, optional
-        For every other currency, the column with its value in the quote currency.
+        The column with the value of each other currency in the quote currency.
     block_rows : int, optional
-        Rows pushed at a time. It changes nothing but the speed.
+        Rows pushed at a time. It changes the speed only.
     benchmark : ndarray of shape (T,), optional
         A close series to compare with. Not given: the assets, equally weighted.
     progress : bool
         Show a progress bar on stderr.
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
-        What becomes of data in which a quick check finds errors, such as a split that nobody
-        adjusted for. The result states the verdict in any case.
+        The reaction to data in which a quick check finds errors, such as an unadjusted split. The
+        result reports the verdict in any case.
 
     Returns
     -------
     Result
-        Everything that was recorded. Over a scan a `Summary`: figures, digest, and some of the
-        equity.
+        Over bars. Over a scan a `Summary`: metrics, digest, and sampled equity.
 
     Raises
     ------
@@ -187,7 +186,7 @@ def run(
     benchmark: FloatArray | None = None,
     progress: bool = False,
 ) -> Result:
-    """Backtest a strategy with settings that are made already, on data that was accepted."""
+    """Backtest a strategy with complete settings, on data that has passed the quality gate."""
     started = clock.perf_counter()
     changes = bars.instrument_changes
     engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
@@ -236,7 +235,7 @@ def _check_benchmark(benchmark: FloatArray | None, bars: Bars | Scan) -> None:
     if isinstance(bars, Scan):
         raise ParameterError(
             "backtest(scan, benchmark=...)",
-            rule="a summary keeps no rows that a benchmark could be compared with.",
+            rule="a scan keeps no rows to compare with a benchmark.",
             fix="Leave the benchmark out, or load the bars: al.load(...).",
         )
     if np.shape(benchmark) != (bars.n_rows,):
@@ -278,4 +277,4 @@ def _progress(total: int) -> Iterator[Any]:
 
 
 def _ignore(rows: int) -> None:
-    """Nobody watches."""
+    """Show nothing."""

@@ -1,4 +1,4 @@
-"""The keywords that `backtest`, `sweep` and `walk_forward` share: how a strategy is run."""
+"""The keywords that `backtest`, `sweep` and `walk_forward` share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from alphalab.types import FloatArray
 
 
 class RunOptions(TypedDict, total=False):
-    """Keywords of `alphalab.research.run.backtest.backtest`, which says what each means."""
+    """Keywords of `alphalab.research.run.backtest.backtest`, which documents them."""
 
     cash: float
     costs: Costs | None
@@ -49,7 +49,7 @@ class BacktestOptions(RunOptions, total=False):
 
 
 def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict[str, Any]:
-    """Return the fields of `RunSettings` that are not defaults: given, or said by the strategy."""
+    """Return the fields of `RunSettings` that are given, or set by the strategy's class."""
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     for name in ("limits", "rebalance", "exits", "entry"):
         if name not in given and getattr(strategy, name) is not None:
@@ -58,7 +58,7 @@ def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict
 
 
 def run_settings(strategy: Strategy | type[Strategy], options: RunOptions) -> RunSettings:
-    """Return whole settings: what was given, then what the strategy's class says, then defaults.
+    """Return complete settings: from options, else the strategy's class, else defaults.
 
     Examples
     --------

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.errors import ParameterError, UnknownNameError
-from alphalab.research.pages.style import BLUE, GREY, MOST_POINTS, layout
+from alphalab.research.pages.style import BLUE, MOST_POINTS, layout
 from alphalab.research.pages.thinning import thin
 from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
+    add_slice,
     best_mark,
     colour_bar,
     colours,
@@ -37,21 +38,19 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-#: Values that an axis of the heat map shows one by one.
+#: Most values of an axis that have cells of their own.
 MOST_LEVELS = 100
-#: Bars of a name of words.
+#: Most bars for a swept name of words.
 MOST_BARS = 30
-#: Figures under the pointer beside the one that is shown.
+#: Further metrics in the hover text.
 MORE_METRICS = ("sharpe", "total_return", "max_drawdown", "n_round_trips")
 
 _INVALID, _UNKNOWN = "#c5ccd4", "#e9edf1"
-_MOST_CROSSES = 900  # cells
 _FEWEST_BINS, _MOST_BINS = 6, 40
-_FEW = 200  # points that are marked on a line
 
 
 class Levels(NamedTuple):
-    """How the values of a name lie along an axis: (C,) positions, -1 for none, and their labels."""
+    """Positions of the columns along an axis, (C,), -1 for hidden ones, and the axis labels."""
 
     name: str
     position: IntArray
@@ -64,10 +63,10 @@ def heatmap(
 ) -> go.Figure:
     """One metric over two swept names as colours; over one name as a line, or bars for words.
 
-    Where more names were swept, a cell shows the median over their values: the best of them would
-    show what chance can do. Cells without a value are grey, and say why. Numbers of more than
-    `MOST_LEVELS` values share cells with those beside them; of more texts than that the best are
-    shown. The extreme 2 % of the values have the colours at the ends of the scale.
+    If more names were swept, a cell shows the median over their values: the best of them would
+    show luck. Cells without a value are grey, and their hover text gives the reason. If a name has
+    more than `MOST_LEVELS` values, adjacent numbers share cells, and of texts only the best are
+    shown. The extreme 2 % of the values have the end colours of the scale.
 
     Parameters
     ----------
@@ -75,7 +74,7 @@ def heatmap(
     x, y : str, optional
         Swept names. Not given: the first ones that have several values.
     metric : str, optional
-        Not given: the one the sweep goes by.
+        Not given: the metric of the sweep.
 
     Raises
     ------
@@ -99,7 +98,7 @@ def _check_names(outcome: Outcome, x: str | None, y: str | None) -> None:
     for name in (x, y):
         if name is not None and name not in outcome.names:
             raise UnknownNameError(
-                "swept name", name, outcome.names, fix="Only what was swept can be an axis."
+                "swept name", name, outcome.names, fix="An axis is a swept name."
             )
     if x is not None and x == y:
         raise ParameterError(
@@ -110,7 +109,7 @@ def _check_names(outcome: Outcome, x: str | None, y: str | None) -> None:
 
 
 def _chosen(axes: Sequence[Axis], x: str | None, y: str | None) -> list[Axis]:
-    """Return the one or two names to show: those given, then the first with several values."""
+    """Return one or two axes: the given names, then the first ones with several values."""
     given = [axis for name in (x, y) for axis in axes if axis.name == name]
     free = [axis for axis in axes if axis.name not in (x, y) and len(axis.values) > 1]
     both = [*given, *free] or list(axes)
@@ -120,7 +119,7 @@ def _chosen(axes: Sequence[Axis], x: str | None, y: str | None) -> list[Axis]:
 
 
 def _levels(view: View, axis: Axis) -> Levels:
-    """Lay out the values of a name, thinned to what can be seen."""
+    """Place the values of a name along an axis, thinned to a readable number."""
     most, n = MOST_LEVELS, len(axis.values)
     if not view.space.is_grid:
         most = min(max(math.isqrt(view.space.n_columns), _FEWEST_BINS), _MOST_BINS)
@@ -205,10 +204,7 @@ def _grouped(view: View, across: Levels, up: Levels) -> pd.DataFrame:
 def _add_unknown(
     figure: go.Figure, unknown: FloatArray, hover: NDArray[Any], shared: dict[str, Any]
 ) -> None:
-    """Add the cells without a value: crossed where they are invalid and few."""
-    crosses = {}
-    if unknown.size <= _MOST_CROSSES:
-        crosses = {"text": np.where(unknown == 1, "\u00d7", ""), "texttemplate": "%{text}"}
+    """Add the cells without a value."""
     figure.add_heatmap(
         z=unknown,
         hovertext=hover,
@@ -216,8 +212,6 @@ def _add_unknown(
         zmax=1,
         colorscale=[[0, _UNKNOWN], [1, _INVALID]],
         showscale=False,
-        textfont={"color": "white", "size": 12},
-        **crosses,
         **shared,
     )
     for value, name, colour in ((1, "Invalid", _INVALID), (0, "Without a value", _UNKNOWN)):
@@ -227,7 +221,7 @@ def _add_unknown(
 
 
 def _hovers(view: View, cells: pd.DataFrame, across: Levels, up: Levels) -> list[str]:
-    """Return what is said of every cell under the pointer."""
+    """Return the hover text of every cell."""
     shown, texts = metric_figure(view.metric), []
     more = [(metric_figure(k), view.outcome.metrics[k]) for k in MORE_METRICS if k != view.metric]
     names = [escape(part.name, quote=False) for part in (across, up)]
@@ -252,7 +246,7 @@ def _hovers(view: View, cells: pd.DataFrame, across: Levels, up: Levels) -> list
 
 
 def _why(outcome: Outcome, column: int, size: int) -> str:
-    """Say why a cell has no value."""
+    """Return the reason why a cell has no value."""
     variant = outcome.variants[column]
     why = "not run" if not outcome.ran[column] else "the figure is not defined"
     lines = textwrap.wrap(f"invalid: {variant.reason}" if variant.column is None else why, 70)
@@ -273,30 +267,12 @@ def _line(view: View, axis: Axis) -> go.Figure:
     """Draw a metric along one name of numbers."""
     import plotly.graph_objects as go
 
-    label, place = metric_figure(view.metric).label, places(axis)
+    label = metric_figure(view.metric).label
     columns = np.argsort(axis.code, kind="stable")
     columns = columns[thin(view.values[columns], MOST_POINTS)]
-    mode = "lines+markers" if columns.size <= _FEW else "lines"
     figure = go.Figure(layout=layout(380) | {"hovermode": "closest"})
-    figure.add_scatter(
-        x=place[axis.code[columns]],
-        y=view.values[columns],
-        text=hovers(view, columns),
-        hovertemplate="%{text}<extra></extra>",
-        mode=mode if view.space.is_grid else "markers",
-        line={"color": BLUE, "width": 1.6},
-        marker={"color": BLUE, "size": 5},
-        showlegend=False,
-    )
-    missing = columns[np.isnan(view.values[columns])]
-    if missing.size:
-        hidden = {"range": [-0.02, 1], "visible": False, "fixedrange": True}
-        figure.update_layout(yaxis2={"overlaying": "y", **hidden})
-        marks = _missing(view, missing)
-        x, y = place[axis.code[missing]], np.zeros(missing.size)
-        figure.add_scatter(x=x, y=y, yaxis="y2", **marks)
-    figure.add_scatter(**best_mark(view, [place[axis.code[view.best]]]))
-    figure.update_xaxes(title_text=escape(axis.name, quote=False))
+    add_slice(figure, view, axis, columns)
+    figure.update_layout(showlegend=True)
     figure.update_yaxes(title_text=escape(label), tickformat=tick_format(view.metric))
     return titled(figure, f"{label} by {axis.name}.")
 
@@ -307,8 +283,8 @@ def _bars(view: View, axis: Axis) -> go.Figure:
 
     label, place = metric_figure(view.metric).label, places(axis)
     ranked = np.argsort(-view.good, kind="stable")[:MOST_BARS][::-1]  # NaN come last
-    known, missing = (ranked[np.isnan(view.values[ranked]) == none] for none in (False, True))
-    figure = go.Figure(layout=layout(110 + 26 * ranked.size) | {"hovermode": "closest"})
+    known = ranked[np.isfinite(view.values[ranked])]
+    figure = go.Figure(layout=layout(110 + 26 * known.size) | {"hovermode": "closest"})
     figure.add_bar(
         x=view.values[known],
         y=place[axis.code[known]],
@@ -318,28 +294,10 @@ def _bars(view: View, axis: Axis) -> go.Figure:
         marker={"color": BLUE, "opacity": 0.75},
         showlegend=False,
     )
-    if missing.size:
-        x, y = np.zeros(missing.size), place[axis.code[missing]]
-        figure.add_scatter(x=x, y=y, **_missing(view, missing))
     value, where = view.values[view.best], place[axis.code[view.best]]
     figure.add_scatter(**best_mark(view, [value], y=[where]))
-    order = place[axis.code[ranked]]
+    order = place[axis.code[known]]
     figure.update_xaxes(title_text=escape(label), tickformat=tick_format(view.metric))
     figure.update_yaxes(type="category", categoryarray=order, showgrid=False)
-    few = f" The best {ranked.size} of {view.values.size:,}." if ranked.size < len(place) else ""
+    few = f" The best {known.size} of {len(place):,}." if known.size < len(place) else ""
     return titled(figure, f"{label} by {axis.name}.{few}")
-
-
-def _missing(view: View, columns: IntArray) -> dict[str, Any]:
-    """Return the crosses of columns without a value, which say why."""
-    texts = [escape(params_text(view.outcome, column), quote=False) for column in columns.tolist()]
-    return {
-        "mode": "markers",
-        "marker": {"symbol": "x-thin-open", "color": GREY, "size": 7, "line": {"width": 1.5}},
-        "text": [
-            f"{text}<br>{_why(view.outcome, column, 1)}"
-            for text, column in zip(texts, columns.tolist(), strict=True)
-        ],
-        "hovertemplate": "%{text}<extra></extra>",
-        "name": "Without a value",
-    }

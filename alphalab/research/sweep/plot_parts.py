@@ -1,4 +1,4 @@
-"""What the figures of a sweep share: words for its values, colours, titles and marks."""
+"""Parts that the figures of a sweep share: texts of values, colours, titles and marks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-#: Metrics that are a gain above 0 and a loss below it.
+#: Columns that are few enough to draw as large points.
+FEW = 60
+#: Metrics whose sign separates gains from losses.
 SIGNED = ("total_return", "annual_return", "sharpe", "sortino", "calmar", "carry")
 
 _REACH = 0.98  # share of the values within the range of colours
@@ -32,18 +34,18 @@ _TITLE_WIDTH, _LABEL_WIDTH = 120, 40  # characters
 
 
 def metric_figure(metric: str) -> figures.Figure:
-    """Return how a metric is shown."""
+    """Return label and format of a metric."""
     label = metric.removeprefix("n_").replace("_", " ").capitalize()
     return figures.FIGURES.get(metric, figures.Figure(label, figures.count, ""))
 
 
 def tick_format(metric: str) -> str:
-    """Return how Plotly writes a metric along an axis."""
+    """Return the Plotly format of a metric on an axis."""
     return _TICKS.get(metric_figure(metric).show, ",.3~f")
 
 
 def value_text(value: Any) -> str:
-    """Return a swept value as text, numbers as short as they can be.
+    """Return a swept value as text, numbers as short as possible.
 
     Examples
     --------
@@ -90,7 +92,7 @@ def colour_bar(metric: str) -> dict[str, Any]:
 
 
 def titled(figure: go.Figure, text: str) -> go.Figure:
-    """Put a sentence above a figure; a page takes it from ``layout.meta``."""
+    """Put a sentence above a figure; `untitled` takes it off again."""
     lines = textwrap.wrap(text, _TITLE_WIDTH)
     title = {
         "text": "<br>".join(escape(line, quote=False) for line in lines),
@@ -114,7 +116,7 @@ def titled(figure: go.Figure, text: str) -> go.Figure:
 
 
 def untitled(figure: go.Figure) -> tuple[go.Figure, str]:
-    """Take the sentence off a figure, for a page that has it in its own type."""
+    """Return a figure without its sentence, and the sentence, for a page to print it."""
     note, height = figure.layout.meta["note"], figure.layout.meta["note_height"]
     top, whole = figure.layout.margin.t - height, figure.layout.height - height
     return figure.update_layout(title=None, meta=None, margin_t=top, height=whole), note
@@ -136,6 +138,34 @@ def best_mark(view: View, x: Sequence[Any], **options: Any) -> dict[str, Any]:
     }
 
 
+def add_slice(
+    figure: go.Figure, view: View, axis: Axis, columns: IntArray, legend: bool = True, **cell: int
+) -> None:
+    """Add a metric along one name through some columns, and the mark of the best.
+
+    In a grid the columns are a line through the best; elsewhere they are points near it.
+    """
+    place, is_grid = places(axis), view.space.is_grid
+    figure.add_scatter(
+        x=place[axis.code[columns]],
+        y=view.values[columns],
+        text=hovers(view, columns),
+        hovertemplate="%{text}<extra></extra>",
+        name="Through the best" if is_grid else "Near the best",
+        legendgroup="through",
+        mode="lines+markers" if is_grid and axis.ordered else "markers",
+        line={"color": BLUE, "width": 1.8},
+        marker={"color": BLUE, "size": 6 if columns.size <= FEW else 3},
+        showlegend=legend,
+        **cell,
+    )
+    options = {"legendgroup": "best", "showlegend": legend, **cell}
+    figure.add_scatter(**best_mark(view, [place[axis.code[view.best]]], **options))
+    if not axis.ordered:
+        figure.update_xaxes(type="category", categoryarray=place, **cell)
+    figure.update_xaxes(title_text=escape(axis.name, quote=False), **cell)
+
+
 def short_texts(values: Sequence[Any]) -> list[str]:
     """Return values as labels: short, all different, and no markup.
 
@@ -155,14 +185,14 @@ def short_texts(values: Sequence[Any]) -> list[str]:
 
 
 def places(axis: Axis) -> NDArray[Any]:
-    """Return where the values of a name lie along an axis: numbers, or words in their order."""
+    """Return the axis positions of the values of a name: numbers, or labels."""
     if axis.ordered:
         return np.asarray(axis.values)
     return np.asarray(short_texts(axis.values), object)
 
 
 def hovers(view: View, columns: IntArray) -> list[str]:
-    """Return what is said of columns under the pointer."""
+    """Return the hover texts of columns."""
     shown = metric_figure(view.metric)
     return [
         f"column {column}: {escape(params_text(view.outcome, column), quote=False)}"

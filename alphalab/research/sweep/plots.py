@@ -1,4 +1,4 @@
-"""Plotly figures of a sweep. What does not fit is thinned, and the titles say how."""
+"""Plotly figures of a sweep. Large sweeps are thinned, and the titles say how."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from alphalab.research.pages.style import BLUE, GREY, INK, MUTED, faint, layout
 from alphalab.research.results.figures import Figure
 from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
+    FEW,
     SIGNED,
-    best_mark,
+    add_slice,
     colour_bar,
     colours,
     hovers,
@@ -33,18 +34,17 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-#: Lines of the parallel coordinates.
+#: Most lines of the parallel coordinates.
 MOST_LINES = 2_000
-#: Figures that the parallel coordinates show beside the one asked for.
+#: Further metrics of the parallel coordinates.
 MAIN_METRICS = ("total_return", "sharpe", "max_drawdown", "n_round_trips")
-#: Swept names that `robustness` has a panel for.
+#: Most panels of `robustness`.
 MOST_SLICES = 6
-#: Points of the line of medians; of more values, those next to each other share one.
+#: Most points of the line of medians; of more values, adjacent ones share a point.
 MOST_MEDIANS = 30
-#: Distances from the best that are shown one by one.
+#: Distances from the best with a box of their own.
 MOST_STEPS = 7
 
-_FEW = 60  # columns at one distance that are also drawn as points
 _PER_ROW = 3
 
 
@@ -120,12 +120,11 @@ def parallel_coordinates(outcome: Outcome, metric: str | None = None) -> go.Figu
 
 
 def robustness(outcome: Outcome, metric: str | None = None) -> go.Figure:
-    """How a metric changes as one goes away from the best column.
+    """How a metric changes with the distance from the best column.
 
-    A panel for each swept name goes through the best along that name; beside them is the
-    distribution of all columns, and below them the columns by their distance from the best, see
-    `robustness.py`. A name whose values are not next to each other has no panel;
-    when there is none, the histogram is all there is.
+    A panel for each swept name goes through the best along that name; below them are the columns by
+    their distance from the best, see `robustness.py`. A name whose values are not next to each
+    other has no panel; without any panel the figure is the histogram.
 
     Raises
     ------
@@ -139,15 +138,10 @@ def robustness(outcome: Outcome, metric: str | None = None) -> go.Figure:
     if not sliced:
         return titled(_histogram(view), "No column has neighbours: no value is next to another.")
     across, down = min(_PER_ROW, len(sliced)), math.ceil(len(sliced) / _PER_ROW)
-    beside: dict[str, Any] = {"rowspan": down}
     figure = make_subplots(
         rows=down + 1,
-        cols=across + 1,
-        specs=[
-            *([{}] * across + [beside if row == 0 else None] for row in range(down)),
-            [{"colspan": across + 1}] + [None] * across,
-        ],
-        column_widths=[1.0] * across + [0.55],
+        cols=across,
+        specs=[[{}] * across] * down + [[{"colspan": across}] + [None] * (across - 1)],
         row_heights=[1.0] * down + [1.1],
         horizontal_spacing=0.035,
         vertical_spacing=0.2 / (down + 1),
@@ -156,8 +150,7 @@ def robustness(outcome: Outcome, metric: str | None = None) -> go.Figure:
     for k, axis in enumerate(sliced):
         cell = {"row": k // _PER_ROW + 1, "col": k % _PER_ROW + 1}
         _add_median(figure, view, axis, cell, legend=k == 0)
-        _add_slice(figure, view, axis, cell, legend=k == 0)
-    _add_beside(figure, view, {"row": 1, "col": across + 1})
+        add_slice(figure, view, axis, _along(view, axis), legend=k == 0, **cell)
     _add_steps(figure, view, {"row": down + 1, "col": 1})
     figure.update_yaxes(tickformat=tick_format(view.metric))
     figure.for_each_yaxis(lambda axis: axis.update(matches="y") if axis.anchor != "x" else None)
@@ -245,34 +238,8 @@ def _add_median(
     )
 
 
-def _add_slice(
-    figure: go.Figure, view: View, axis: Axis, cell: dict[str, int], legend: bool
-) -> None:
-    """Add to the panel of one name the metric along it, through the best."""
-    place, values, is_grid = places(axis), view.values, view.space.is_grid
-    ours = _along(view, axis)
-    figure.add_scatter(
-        x=place[axis.code[ours]],
-        y=values[ours],
-        text=hovers(view, ours),
-        hovertemplate="%{text}<extra></extra>",
-        name="Through the best" if is_grid else "Near the best",
-        legendgroup="through",
-        mode="lines+markers" if is_grid and axis.ordered else "markers",
-        line={"color": BLUE, "width": 1.8},
-        marker={"color": BLUE, "size": 6 if ours.size <= _FEW else 3},
-        showlegend=legend,
-        **cell,
-    )
-    options = {"legendgroup": "best", "showlegend": legend, **cell}
-    figure.add_scatter(**best_mark(view, [place[axis.code[view.best]]], **options))
-    if not axis.ordered:
-        figure.update_xaxes(type="category", categoryarray=place, **cell)
-    figure.update_xaxes(title_text=escape(axis.name, quote=False), **cell)
-
-
 def _along(view: View, axis: Axis) -> IntArray:
-    """Columns that agree with the best in all other names; without a grid those near it."""
+    """Return columns that agree with the best in all other names; in a list, those near it."""
     space, best = view.space, view.best
     if not space.is_grid:
         steps = space.steps_from(best)
@@ -283,23 +250,6 @@ def _along(view: View, axis: Axis) -> IntArray:
             same &= other.code == other.code[best]
     ours = np.flatnonzero(same)
     return ours[np.argsort(axis.code[ours], kind="stable")]
-
-
-def _add_beside(figure: go.Figure, view: View, cell: dict[str, int]) -> None:
-    """Add the distribution of all columns, lying on its side."""
-    count, middle, width = _bins(view.values[np.isfinite(view.values)])
-    figure.add_bar(
-        x=count,
-        y=middle,
-        width=0.96 * width,
-        orientation="h",
-        marker={"color": GREY, "opacity": 0.6},
-        customdata=_ranges(metric_figure(view.metric), middle, width),
-        hovertemplate="%{customdata}: %{x} columns<extra></extra>",
-        showlegend=False,
-        **cell,
-    )
-    figure.update_xaxes(title_text="All columns", **cell)
 
 
 def _add_steps(figure: go.Figure, view: View, cell: dict[str, int]) -> None:
@@ -313,7 +263,7 @@ def _add_steps(figure: go.Figure, view: View, cell: dict[str, int]) -> None:
         labels.append(f"{_step_name(space, k)}<br>{ours.size:,}")
         if ours.size > 1:
             _add_box(figure, k, values[ours], cell)
-        if ours.size <= _FEW:
+        if ours.size <= FEW:
             figure.add_scatter(
                 x=k + np.linspace(-0.2, 0.2, ours.size) * (ours.size > 1),
                 y=values[ours],
@@ -358,7 +308,7 @@ def _step_name(space: Space, step: int) -> str:
 
 
 def _swept(axis: Axis, columns: IntArray) -> dict[str, Any]:
-    """Return a swept name as one of the parallel coordinates."""
+    """Return a swept name as an axis of the parallel coordinates."""
     label = escape(axis.name, quote=False)
     few = len(axis.values) <= 12
     if not axis.ordered:

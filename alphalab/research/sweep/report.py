@@ -1,4 +1,4 @@
-"""The report of a sweep: one HTML page that needs nothing else."""
+"""The report of a sweep: one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-#: Columns that the table of the best shows.
+#: Rows of the table of the best columns.
 TOP = 20
-#: Kinds of reasons that are listed.
+#: Most broken rules in the table of invalid combinations.
 MOST_REASONS = 20
-#: Figures of the table beside the one the sweep goes by.
+#: Metrics of the table of the best columns, after the metric of the sweep.
 SHOWN = (
     "total_return",
     "annual_return",
@@ -57,7 +57,7 @@ _PROPER = ("Sharpe", "Sortino", "Calmar")
 
 
 class Found(NamedTuple):
-    """What there is to say of a sweep with a best column."""
+    """A sweep with a best column, its neighbours, and the best column in full."""
 
     outcome: Outcome
     robust: Robustness
@@ -65,13 +65,13 @@ class Found(NamedTuple):
 
 
 def write(outcome: Outcome, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a sweep; the best column runs again, in full.
+    """Write the report of a sweep; the best column is run again, in full.
 
     Parameters
     ----------
     outcome : Outcome
     path : path-like
-        Its folders are made. The page appears under this name when it is complete.
+        The file appears only when it is complete; missing folders are made.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def write(outcome: Outcome, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        A path that cannot be written; nothing is left behind.
+        A path that cannot be written; no partial file is left.
     """
     return page.write(render(outcome), path)
 
@@ -89,12 +89,12 @@ def render(outcome: Outcome) -> str:
     """Return the report of a sweep as HTML."""
     found = _found(outcome)
     counts = outcome.counts
-    said = [f"{counts['ok']:,} ran"]
-    said += [f"{counts[word]:,} {word}" for word in ("invalid", "not run") if counts[word]]
+    parts = [f"{counts['ok']:,} ran"]
+    parts += [f"{counts[word]:,} {word}" for word in ("invalid", "not run") if counts[word]]
     return page.Page(
         title=f"{outcome.strategy}, {_combinations(outcome)}",
         heading=outcome.strategy,
-        detail=f"{_combinations(outcome)} of {', '.join(outcome.names)}: {', '.join(said)}",
+        detail=f"{_combinations(outcome)} of {', '.join(outcome.names)}: {', '.join(parts)}",
         about=page.about(outcome.bars),
         remarks=_remarks(outcome, found),
         tiles=_tiles(outcome, found),
@@ -106,7 +106,7 @@ def render(outcome: Outcome) -> str:
 
 
 def _found(outcome: Outcome) -> Found | None:
-    """Return what is known of the best column, None where no column has the metric."""
+    """Return the best column with its neighbours; None if no column has the metric."""
     try:
         robust = robustness_of(outcome)
     except StateError:
@@ -155,7 +155,7 @@ def _sections(outcome: Outcome, found: Found | None) -> Iterator[str]:
     if found is not None:
         robust = found.robust
         if robust.n > 1:
-            yield section("The best, and those beside it", _words(found), _beside_note(outcome))
+            yield section("The best and its neighbours", _words(found), _beside_note(outcome))
         few = f"The best {min(TOP, robust.n)}" if robust.n > 1 else "The only column with a value"
         yield section(few, *_top(found))
         if robust.n > 1:
@@ -166,9 +166,9 @@ def _sections(outcome: Outcome, found: Found | None) -> Iterator[str]:
 
 def _charts(found: Found) -> Iterator[str]:
     outcome = found.outcome
-    yield _chart("Where the good ones are", heatmap(outcome))
+    yield _chart("Heat map", heatmap(outcome))
     if found.robust.rings[0].n:
-        yield _chart("Away from the best", sweep_plots.robustness(outcome), wide=True)
+        yield _chart("Distance from the best", sweep_plots.robustness(outcome), wide=True)
     yield _chart("All columns", sweep_plots.histogram(outcome))
     yield _chart("All figures at once", sweep_plots.parallel_coordinates(outcome), wide=True)
 
@@ -181,35 +181,35 @@ def _chart(title: str, figure: go.Figure, wide: bool = False) -> str:
 
 
 def _words(found: Found) -> str:
-    """Say in sentences whether the best stands alone."""
+    """Return the sentences on the neighbours of the best, as HTML."""
     lines = sentences(found.outcome, found.robust)
     return "".join(f'<p class="words">{escape(line)}</p>' for line in lines)
 
 
 def sentences(outcome: Outcome, robust: Robustness) -> Iterator[str]:
-    """Yield what the neighbours of the best column say of it, in sentences.
+    """Yield sentences that compare the best column with its neighbours.
 
     Parameters
     ----------
     outcome : Outcome
     robust : Robustness
-        As `alphalab.research.sweep.robustness.robustness_of` has it.
+        From `alphalab.research.sweep.robustness.robustness_of`.
     """
     shown, (near, far) = metric_figure(robust.metric), robust.rings
-    said = shown.text
+    text = shown.text
     yield (
-        f"The best has {_inside(shown.label)} {said(robust.value)} "
+        f"The best has {_inside(shown.label)} {text(robust.value)} "
         f"({params_text(outcome, robust.best)}); the median of all {robust.n:,} is "
-        f"{said(robust.median)}."
+        f"{text(robust.median)}."
     )
     if not near.n:
-        yield "No column is known beside it: nothing here says whether this is more than chance."
+        yield "No column beside it has a value, so nothing here tells skill from luck."
         return
-    beside = _ring("Its neighbour has", f"Its {near.n:,} neighbours have", near, said)
+    beside = _ring("Its neighbour has", f"Its {near.n:,} neighbours have", near, text)
     if far.n:
         two = "two steps away"
         beside += "; "
-        beside += _ring(f"the one {two} has", f"the {far.n:,} columns {two} have", far, said)
+        beside += _ring(f"the one {two} has", f"the {far.n:,} columns {two} have", far, text)
     yield f"{beside}."
     if near.n == robust.n - 1:
         return  # there are no others to compare them with
@@ -220,13 +220,13 @@ def sentences(outcome: Outcome, robust: Robustness) -> Iterator[str]:
         f"alone would have about half{above}."
     )
     if 2 * better <= near.n:
-        yield "So the neighbours are no better than the rest: the best stands alone, as luck does."
+        yield "The neighbours are no better than the rest: the best may be luck."
     if robust.steadiest is not None:
         yield _steadiest(outcome, robust, robust.steadiest)
 
 
 def _steadiest(outcome: Outcome, robust: Robustness, column: int) -> str:
-    """Say which column is the best with its neighbours."""
+    """Return the sentence on the column that is best together with its neighbours."""
     said = metric_figure(robust.metric).text
     own, steady = (said(float(robust.plateau[c])) for c in (robust.best, column))
     if column == robust.best:
@@ -238,23 +238,23 @@ def _steadiest(outcome: Outcome, robust: Robustness, column: int) -> str:
     )
 
 
-def _ring(one: str, many: str, ring: Ring, said: Callable[[float], str]) -> str:
-    """Say what the columns at one distance have."""
+def _ring(one: str, many: str, ring: Ring, text: Callable[[float], str]) -> str:
+    """Return the values of the columns at one distance, as text."""
     more = f" ({ring.n_left_out:,} more without a value)" if ring.n_left_out else ""
     if ring.n == 1:
-        return f"{one} {said(ring.median)}{more}"
-    span = f"{said(ring.lowest)} to {said(ring.highest)}"
-    return f"{many} {span}, median {said(ring.median)}{more}"
+        return f"{one} {text(ring.median)}{more}"
+    span = f"{text(ring.lowest)} to {text(ring.highest)}"
+    return f"{many} {span}, median {text(ring.median)}{more}"
 
 
 def _beside_note(outcome: Outcome) -> str:
     space = space_of(outcome)
     if not space.n_nearest:
-        return "No value is next to another, so no column has neighbours."
+        return "The swept values have no order, so no column has neighbours."
     if space.is_grid:
         return (
-            "Neighbours agree with it in all names but one, and there have the next value of the "
-            "grid; where values have no order, any other one."
+            "Neighbours differ from it in one name, by one step of the grid; by any other value "
+            "if the values of that name have no order."
         )
     return (
         f"There is no grid: its neighbours are the {space.n_nearest} columns nearest to it, by the "
@@ -263,7 +263,7 @@ def _beside_note(outcome: Outcome) -> str:
 
 
 def _top(found: Found) -> tuple[str, str]:
-    """Return the table of the best, and what it says."""
+    """Return the table of the best columns, and its note."""
     outcome, robust = found.outcome, found.robust
     best = [
         c
@@ -280,8 +280,8 @@ def _top(found: Found) -> tuple[str, str]:
     note = f"By {_inside(metric_figure(robust.metric).label)}."
     if robust.steadiest is not None:
         note += (
-            " With neighbours: the median of the column's value and those of the columns beside "
-            "it, where two or more are known."
+            " With neighbours: the median of the column's value and its neighbours' values, if two "
+            "or more neighbours have one."
         )
         at = len(outcome.names) + 2
         head.insert(at, "With neighbours")
@@ -319,25 +319,25 @@ def _reasons(outcome: Outcome) -> tuple[str, str]:
 
 
 def _assumptions(outcome: Outcome, found: Found | None) -> dict[str, str]:
-    """Return what was swept, and what the best column rests on."""
-    said = {
+    """Return the swept values, and the assumptions of the best column."""
+    texts = {
         "Swept": "; ".join(_swept(outcome, name) for name in outcome.names),
         "Best by": metric_figure(outcome.metric).label,
     }
     bars = outcome.bars
     if found is None:
-        return said | {
+        return texts | {
             "Data": identity_text(bars),
             "Data quality": quality_text(outcome.quality),
             "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
         }
     params = ", ".join(f"{name} = {value!r}" for name, value in found.run.params.items())
     best = found.robust.best
-    said["The best"] = (
+    texts["The best"] = (
         f"Column {best}: {params_text(outcome, best)}. Its parameters are {params or 'none'}."
-        f" What follows is of this column; the others differ in what was swept."
+        " The following holds for this column; the others differ in the swept values."
     )
-    return said | assumptions(found.run)
+    return texts | assumptions(found.run)
 
 
 def _swept(outcome: Outcome, name: str) -> str:
@@ -350,7 +350,7 @@ def _swept(outcome: Outcome, name: str) -> str:
 
 
 def _inside(label: str) -> str:
-    """Return a label as it stands inside a sentence."""
+    """Return a label as it is written inside a sentence."""
     return label if label.startswith(_PROPER) else label[0].lower() + label[1:]
 
 

@@ -83,29 +83,29 @@ class Sweep(Outcome):
     def heatmap(
         self, x: str | None = None, y: str | None = None, metric: str | None = None
     ) -> go.Figure:
-        """Return a figure of a metric over two varied names; over one, a line."""
+        """Return a figure of a metric over two swept names; over one, a line."""
         return heatmap.heatmap(self, x, y, metric)
 
     def parallel_coordinates(self, metric: str | None = None) -> go.Figure:
-        """Return a figure with a line for every column through its parameters and figures."""
+        """Return a figure with a line for every column through its parameters and metrics."""
         return plots.parallel_coordinates(self, metric)
 
     def robustness(self, metric: str | None = None) -> go.Figure:
-        """Return a figure of how the neighbours of the best column do."""
+        """Return a figure of a metric by the distance from the best column."""
         return plots.robustness(self, metric)
 
     def histogram(self, metric: str | None = None) -> go.Figure:
-        """Return a figure of how a metric is distributed over the columns, with the best marked."""
+        """Return a histogram of a metric over the columns, with the best marked."""
         return plots.histogram(self, metric)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write the report: one page that needs nothing else, neither files nor a network."""
+        """Write the report: one page that needs neither other files nor a network."""
         return report.write(self, path)
 
     def to_dict(self, top: int = 20) -> dict[str, Any]:
         """Return the sweep as plain data, the object that ``alphalab sweep --json`` prints.
 
-        A figure that is not defined is None.
+        A metric that is not defined is None.
         """
         known = np.isfinite(self.values(self.metric)).any()
         return {
@@ -133,9 +133,9 @@ class Sweep(Outcome):
         }
 
     def _described(self, i: int) -> dict[str, Any]:
-        """Return a column with all that it was run with."""
+        """Return a column with its full strategy and settings."""
         column = self.variants[i].column
-        assert column is not None  # it was run
+        assert column is not None  # the best column is valid
         params, settings = msgspec.structs.asdict(column.strategy), column.settings
         return {
             **self._row(i),
@@ -162,7 +162,7 @@ class Sweep(Outcome):
 
 
 def _plain(value: Any) -> Any:
-    """Return a cell of the table as JSON has it."""
+    """Return a cell of the table as JSON holds it."""
     import pandas as pd
 
     if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):

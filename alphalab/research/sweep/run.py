@@ -1,4 +1,4 @@
-"""`sweep`: many variants of a strategy on the same bars."""
+"""`sweep`: run many variants of a strategy on the same bars."""
 
 from __future__ import annotations
 
@@ -50,48 +50,49 @@ def sweep(
 ) -> Sweep:
     """Run many variants of a strategy on the same bars.
 
-    All go through the bars together, in blocks of rows: an indicator that several need is computed
-    once, and nothing of the size rows times variants is ever held. Every column is, bit for bit,
-    the backtest of its variant.
+    All variants are pushed together, in blocks of rows: an indicator that several of them use is
+    computed once, and memory does not grow with rows times variants. Every column equals, bit for
+    bit, the backtest of its variant.
 
     Parameters
     ----------
     strategy : Strategy class, Strategy, or sequence of Expr and str
-        A class, or a strategy whose other parameters stay as they are. A sequence sweeps
-        expressions, each as the weights, under the name ``expression``.
+        A class, or a strategy whose other parameters are kept. A sequence sweeps expressions, each
+        as the weights, under the name ``expression``.
     bars : Bars
     space : mapping, sequence of mappings, Search, or None
         A grid (names to values; every combination), a list of combinations, or a search. Names are
         parameters of the strategy, or settings: ``fill``, ``costs.fee_bps``, ``exits.stop_loss``,
         ``limits.gross`` and so on. None: only with a sequence of expressions.
     metric : str
-        The figure that `Sweep.best` and a search go by: one of `tally_metrics.METRICS`.
+        The metric that ranks columns and guides a search: one of `tally_metrics.METRICS`.
     results : path-like, optional
-        A file that finished columns are saved to at once. Columns that are in it already are not
-        run again: that is how a sweep that was interrupted goes on.
+        A file to which finished columns are saved at once. Columns in the file are not run again,
+        so an interrupted sweep continues with the same file.
     max_columns : int
-        A larger grid has to be asked for.
+        Larger grids are refused.
     n_jobs : int, optional
-        Columns are run in parallel: in threads, or where `joblib.parallel_config` says. Not given:
-        on all cores.
+        Number of parallel workers: threads, or the backend of `joblib.parallel_config`. Not given:
+        all cores.
     progress : bool
         Show a progress bar on stderr.
     quality : {"refuse", "accept", "unchecked"}, QualitySettings or Verdict
-        What becomes of data with errors, as in `alphalab.backtest`; or a verdict of before.
+        The reaction to data with errors, as in `alphalab.backtest`; or a verdict that was accepted
+        before.
     **options : RunOptions
-        How all variants are run: the keywords of `alphalab.backtest`.
+        Settings of all variants: the keywords of `alphalab.backtest`.
 
     Returns
     -------
     Sweep
-        After Ctrl-C, or when a result cannot be saved: with what is finished, a warning, and the
-        reason in `Sweep.stopped`.
+        After Ctrl-C, or when a result cannot be saved: with the finished columns, a
+        `StoppedWarning`, and the reason in `Sweep.stopped`.
 
     Raises
     ------
     AlphalabError
         A space, a strategy, a setting or data that break a rule. Combinations that the strategy
-        refuses are no error: they are in the table, with the reason.
+        refuses are not errors: the table lists them with the reason.
 
     Examples
     --------
@@ -166,7 +167,7 @@ class _Work:
         self.stopped: Stop | None = None
 
     def run(self, batch: Sequence[Variant], advance: Callable[[float], None]) -> None:
-        """Run the columns of a batch, those excepted that the results file has."""
+        """Run the columns of a batch, except those in the results file."""
         first = len(self.variants)
         self.variants += batch
         self.tallies = np.concatenate([self.tallies, np.zeros(len(batch), COLUMN)])
@@ -242,7 +243,7 @@ class _Work:
 def _searching(
     work: _Work, family: Family, search: Search, metric: str
 ) -> Iterator[Sequence[Variant]]:
-    """Yield batches of variants; the search learns what each batch gave."""
+    """Yield batches of variants, and tell the search the metric of each batch."""
     asked = batches(search, maximize=metric not in SMALLER_IS_BETTER)
     try:
         params = next(asked)
@@ -279,7 +280,7 @@ def _ignore(columns: float) -> None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[float], None]]:
-    """Show columns done, and the time that is left, on stderr."""
+    """Show on stderr the columns that are done and the time left."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -1,4 +1,4 @@
-"""What a sweep runs: the strategies and settings that a grid, a list or a search asks for."""
+"""The variants of a sweep: strategies and settings for a grid, a list or a search."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Variant(NamedTuple):
     Attributes
     ----------
     params : dict of str to object
-        The swept names with the values they have here.
+        Values of the swept names.
     column : Column or None
         None: an invalid combination.
     reason : str
@@ -43,38 +43,38 @@ class Variant(NamedTuple):
 
     @property
     def strategy(self) -> Strategy | None:
-        """The strategy with its parameters, None of an invalid combination."""
+        """The strategy with its parameters; None for an invalid combination."""
         return None if self.column is None else self.column.strategy
 
     @property
     def settings(self) -> RunSettings | None:
-        """How it is run, None of an invalid combination."""
+        """The settings of the run; None for an invalid combination."""
         return None if self.column is None else self.column.settings
 
 
 class Family:
-    """The variants of one strategy: all that differ in some parameters and settings only.
+    """The variants of one strategy, which differ in some parameters and settings only.
 
     Parameters
     ----------
     strategy : Strategy or subclass of Strategy
-        What is not swept is as in it; of a class, the defaults.
+        Parameters that are not swept keep the values of the instance, or the class's defaults.
     names : sequence of str
-        What differs: parameters, or settings such as ``fill`` and ``costs.fee_bps``. A parameter
-        goes before a setting of the same name.
+        Swept names: parameters, or settings such as ``fill`` and ``costs.fee_bps``. A parameter
+        takes precedence over a setting of the same name.
     options : RunOptions
-        What is not swept.
+        Settings that are not swept.
     instruments : sequence of Instrument
-        The assets it runs on.
+        The assets of the bars.
     columns : collection of str, optional
-        The columns of the bars: expressions may name no others. Not given: not looked at.
+        The columns of the bars, to check the names in expressions. Not given: no check.
 
     Raises
     ------
     UnknownNameError
-        A name that is neither.
+        A name that is neither a parameter nor a setting.
     ParameterError
-        No strategy, parameters without a value, or a setting swept as a whole and by its fields.
+        Not a strategy, a parameter without a value, or a setting swept as a whole and by field.
 
     Examples
     --------
@@ -127,10 +127,10 @@ class Family:
         return self._cls.__name__
 
     def variant(self, params: Mapping[str, Any]) -> Variant:
-        """Return the variant with these values, one for each name.
+        """Return the variant with one value for each swept name.
 
         A combination that the strategy or the settings refuse gives an invalid variant. Exceptions
-        that are not alphalab's pass, with the combination as a note.
+        that are not alphalab's propagate, with the combination as a note.
         """
         params = dict(params)
         values = {self._fields[k]: x for k, x in params.items() if k in self._fields}
@@ -147,7 +147,7 @@ class Family:
         return Variant(params, column)
 
     def _settings_of(self, strategy: Strategy, params: Mapping[str, Any]) -> RunSettings:
-        """Return the settings of a variant: made once for all that have the same."""
+        """Return the settings of a variant; variants with equal settings share one object."""
         changes = {name: params[name] for name in self._settings}
         fields = run_fields(strategy, self._options)
         key = tuple(map(key_of, (*fields.items(), *changes.values())))
@@ -172,17 +172,16 @@ def variants(
     Parameters
     ----------
     strategy : Strategy, subclass of Strategy, or sequence of Expr and str
-        A sequence sweeps expressions: texts of the alpha language, under the name ``expression``.
+        A sequence sweeps expressions, under the name ``expression``.
     space : mapping of str to iterable, sequence of mappings, or None
-        A grid, names to values: every combination, the last name varies fastest. A list, each a
-        mapping of the same names to one value each: as given. None: only with expressions, which
-        otherwise go with a grid.
+        A grid, names to values: every combination, the last name varies fastest. A list of mappings
+        of the same names to one value each, in the given order. Expressions take a grid or None.
     options : RunOptions
-        How all of them are run.
+        Settings of all variants.
     instruments : sequence of Instrument
-        The assets they run on.
+        The assets of the bars.
     columns : collection of str, optional
-        The columns of the bars: expressions may name no others. Not given: not looked at.
+        The columns of the bars, to check the names in expressions. Not given: no check.
     max_columns : int
         More combinations are refused.
 
@@ -191,7 +190,7 @@ def variants(
     UnknownNameError
         A name that is neither a parameter nor a setting.
     ParameterError
-        A grid or list that is empty, too large, has something twice, or has no valid combination.
+        A grid or list that is empty, too large, has duplicates, or has no valid combination.
 
     Examples
     --------
@@ -217,7 +216,7 @@ def variants(
     if space is None:
         raise ParameterError(
             f"a sweep of {getattr(strategy, '__name__', type(strategy).__name__)} without a grid",
-            rule="a strategy is swept over a grid, a list of parameters, or by al.Search(...).",
+            rule="a strategy is swept over a grid, a list of parameters, or al.Search(...).",
         )
     names, rows = combinations(space, max_columns)
     family = Family(strategy, names, options, instruments, columns)
@@ -225,13 +224,13 @@ def variants(
     if all(variant.column is None for variant in made):
         raise ParameterError(
             f"no valid combination of {family.name} among {len(made):,}",
-            rule=f"the first, {shown(made[0].params)}, says: {made[0].reason}.",
+            rule=f"the first, {shown(made[0].params)}, breaks: {made[0].reason}.",
         )
     return names, made
 
 
 def _texts(expressions: Iterable[Any], max_columns: int) -> list[str]:
-    """Return expressions as texts: an `Expr` in its canonical form, a text as it is."""
+    """Return expressions as texts: an `Expr` in its canonical form, a text unchanged."""
     if not isinstance(expressions, Sized):
         expressions = itertools.islice(expressions, max_columns + 1)
     texts = []
@@ -272,7 +271,7 @@ def check_name(name: Any, cls: type[Strategy]) -> None:
     Raises
     ------
     UnknownNameError
-        It suggests near ones.
+        The message suggests near names.
     """
     if not isinstance(name, str):
         raise ParameterError(f"{name!r} as a name", rule="names are texts.")
