@@ -770,9 +770,9 @@ def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object
         (
             {"costs": al.Costs(fee_bps=3, spread_bps=4)},
             "Costs",
-            "takes pays half a spread of 4 bps",
+            "Takers pay half a spread of 4 bps",
         ),
-        ({"costs": al.Costs(slippage_bps=4)}, "Costs", "Whoever takes pays slippage of 4 bps. Spr"),
+        ({"costs": al.Costs(slippage_bps=4)}, "Costs", "Takers pay slippage of 4 bps. Spr"),
         ({"costs": al.Costs(fee_per_unit=0.5)}, "Costs", "0.5 USD per unit on top."),
         ({"costs": al.Costs(min_fee=2)}, "Costs", "At least 2 USD per order."),
         (

@@ -622,7 +622,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "expressions and settings": (
         {"strategy": ["close > 1"], "space": {"costs.fee_bps": [1, 2]}},
         ParameterError,
-        "^walk_forward over costs.fee_bps\n.*one set of settings.*walk once for each value",
+        "^walk_forward over costs.fee_bps\n.*one set of settings.*once for each value",
     ),
     "settings": ({"space": {"fast": [5], "fill": ["next_open"]}}, ParameterError, "over fill\n"),
     "settings of a search": (

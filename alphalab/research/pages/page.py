@@ -42,8 +42,6 @@ class Page(NamedTuple):
     assumptions : mapping of str to str
         Assumptions by label.
     footer : str
-    compiles : bool
-        True if a figure compiles code, as WebGL does in plotly.js; the page then allows it.
     """
 
     title: str
@@ -55,7 +53,6 @@ class Page(NamedTuple):
     sections: Iterable[str]
     assumptions: Mapping[str, str]
     footer: str
-    compiles: bool = False
 
     def html(self) -> str:
         """Return the page."""
@@ -65,7 +62,6 @@ class Page(NamedTuple):
         items = "".join(f"<li>{escape(remark)}</li>" for remark in self.remarks)
         return string.Template(template).substitute(
             title=escape(f"{self.title} · alphalab"),
-            scripts="'unsafe-inline' 'unsafe-eval'" if self.compiles else "'unsafe-inline'",
             font=FONT,
             plotly=get_plotlyjs(),
             heading=escape(self.heading),
@@ -136,15 +132,13 @@ def section(title: str, body: str, note: str = "") -> str:
     return f'<section><h2>{escape(title)}</h2>{below}<div class="scroll">{body}</div></section>'
 
 
-def chart(
-    title: str, figure: go.Figure, note: str = "", below: str = "", wide: bool = False
-) -> str:
-    """Return a section with a figure, and HTML below it; a wide one scrolls in narrow windows."""
+def chart(title: str, figure: go.Figure, note: str = "", below: str = "") -> str:
+    """Return a section with a figure, and HTML below it."""
     # Inside a script element only "<" can end the element.
     data = str(figure.to_json()).replace("<", "\\u003c")
     height = figure.layout.height
     body = (
-        f'<div class="chart{" wide" if wide else ""}" style="height:{height}px"></div>'
+        f'<div class="chart" style="height:{height}px"></div>'
         f'<script type="application/json">{data}</script>'
     )
     return section(title, body + below, note)

@@ -159,8 +159,7 @@ class Backend:
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        options = {"num_cpus": 1, "max_retries": 3} | (self._backend.ray_remote_args or {})
-        task = ray.remote(function).options(**options)
+        task = ray.remote(function).options(**(self._backend.ray_remote_args or {}))
         share = _Shared(ray.put)
         waiting = [task.remote(*share(args)) for args in calls]
         try:

@@ -17,7 +17,6 @@ from alphalab.research.pages.style import BLUE, MOST_POINTS, layout
 from alphalab.research.pages.thinning import thin
 from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
-    add_slice,
     best_mark,
     colour_bar,
     colours,
@@ -271,8 +270,19 @@ def _line(view: View, axis: Axis) -> go.Figure:
     columns = np.argsort(axis.code, kind="stable")
     columns = columns[thin(view.values[columns], MOST_POINTS)]
     figure = go.Figure(layout=layout(380) | {"hovermode": "closest"})
-    add_slice(figure, view, axis, columns)
-    figure.update_layout(showlegend=True)
+    place = places(axis)
+    figure.add_scatter(
+        x=place[axis.code[columns]],
+        y=view.values[columns],
+        text=hovers(view, columns),
+        hovertemplate="%{text}<extra></extra>",
+        mode="lines+markers" if view.space.is_grid else "markers",
+        line={"color": BLUE, "width": 1.6},
+        marker={"color": BLUE, "size": 5},
+        showlegend=False,
+    )
+    figure.add_scatter(**best_mark(view, [place[axis.code[view.best]]]))
+    figure.update_xaxes(title_text=escape(axis.name, quote=False))
     figure.update_yaxes(title_text=escape(label), tickformat=tick_format(view.metric))
     return titled(figure, f"{label} by {axis.name}.")
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-#: Columns that are few enough to draw as large points.
-FEW = 60
 #: Metrics whose sign separates gains from losses.
 SIGNED = ("total_return", "annual_return", "sharpe", "sortino", "calmar", "carry")
 
@@ -63,7 +61,7 @@ def params_text(outcome: Outcome, column: int) -> str:
     return ", ".join(f"{name} {value_text(params[name])}" for name in outcome.names)
 
 
-def colours(metric: str, values: FloatArray, middle: str = "#ffffff") -> dict[str, Any]:
+def colours(metric: str, values: FloatArray) -> dict[str, Any]:
     """Return a scale of colours for a metric, without the extreme 2 % of its values.
 
     Losses are amber and gains blue; metrics without a sign go from dark (bad) to bright (good).
@@ -71,7 +69,7 @@ def colours(metric: str, values: FloatArray, middle: str = "#ffffff") -> dict[st
     known = values[np.isfinite(values)]
     if metric in SIGNED:
         reach = float(np.quantile(np.abs(known), _REACH)) or 1.0
-        scale: Any = [[0, AMBER], [0.5, middle], [1, BLUE]]
+        scale: Any = [[0, AMBER], [0.5, "#ffffff"], [1, BLUE]]
         return {"colorscale": scale, "cmin": -reach, "cmax": reach}
     low, high = np.quantile(known, ((1 - _REACH) / 2, (1 + _REACH) / 2)).tolist()
     if low == high:
@@ -136,34 +134,6 @@ def best_mark(view: View, x: Sequence[Any], **options: Any) -> dict[str, Any]:
         "showlegend": True,
         **options,
     }
-
-
-def add_slice(
-    figure: go.Figure, view: View, axis: Axis, columns: IntArray, legend: bool = True, **cell: int
-) -> None:
-    """Add a metric along one name through some columns, and the mark of the best.
-
-    In a grid the columns are a line through the best; elsewhere they are points near it.
-    """
-    place, is_grid = places(axis), view.space.is_grid
-    figure.add_scatter(
-        x=place[axis.code[columns]],
-        y=view.values[columns],
-        text=hovers(view, columns),
-        hovertemplate="%{text}<extra></extra>",
-        name="Through the best" if is_grid else "Near the best",
-        legendgroup="through",
-        mode="lines+markers" if is_grid and axis.ordered else "markers",
-        line={"color": BLUE, "width": 1.8},
-        marker={"color": BLUE, "size": 6 if columns.size <= FEW else 3},
-        showlegend=legend,
-        **cell,
-    )
-    options = {"legendgroup": "best", "showlegend": legend, **cell}
-    figure.add_scatter(**best_mark(view, [place[axis.code[view.best]]], **options))
-    if not axis.ordered:
-        figure.update_xaxes(type="category", categoryarray=place, **cell)
-    figure.update_xaxes(title_text=escape(axis.name, quote=False), **cell)
 
 
 def short_texts(values: Sequence[Any]) -> list[str]:

@@ -101,7 +101,6 @@ def render(outcome: Outcome) -> str:
         sections=_sections(outcome, found),
         assumptions=_assumptions(outcome, found),
         footer=f"alphalab · digest of the best {found.run.digest}" if found else "alphalab",
-        compiles=found is not None,
     ).html()
 
 
@@ -168,16 +167,15 @@ def _charts(found: Found) -> Iterator[str]:
     outcome = found.outcome
     yield _chart("Heat map", heatmap(outcome))
     if found.robust.rings[0].n:
-        yield _chart("Distance from the best", sweep_plots.robustness(outcome), wide=True)
+        yield _chart("Distance from the best", sweep_plots.robustness(outcome))
     yield _chart("All columns", sweep_plots.histogram(outcome))
-    yield _chart("All figures at once", sweep_plots.parallel_coordinates(outcome), wide=True)
 
 
-def _chart(title: str, figure: go.Figure, wide: bool = False) -> str:
+def _chart(title: str, figure: go.Figure) -> str:
     note = ""
     if figure.layout.meta:
         figure, note = untitled(figure)
-    return page.chart(title, figure, note, wide=wide)
+    return page.chart(title, figure, note)
 
 
 def _words(found: Found) -> str:

@@ -14,12 +14,13 @@ from alphalab.errors import ParameterError
 from alphalab.research.results.figures import BAD_DATA, SEEN_PRICE
 from alphalab.research.results.provenance import data_of
 from alphalab.research.results.tally_metrics import METRICS, digests, metrics_of
-from alphalab.research.sweep import heatmap, plots, report
+from alphalab.research.sweep import heatmap, plots, report, study
 from alphalab.research.sweep.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+    from optuna import Study
 
 #: Columns of the table that are not swept names.
 _TAKEN = frozenset({"column", "status", "digest", "reason", *METRICS})
@@ -86,9 +87,13 @@ class Sweep(Outcome):
         """Return a figure of a metric over two swept names; over one, a line."""
         return heatmap.heatmap(self, x, y, metric)
 
-    def parallel_coordinates(self, metric: str | None = None) -> go.Figure:
-        """Return a figure with a line for every column through its parameters and metrics."""
-        return plots.parallel_coordinates(self, metric)
+    def to_study(self, metric: str | None = None) -> Study:
+        """Return the columns as trials of an Optuna study; needs ``alphalab[research]``.
+
+        The functions of `optuna.visualization` draw it: slices, contours, parallel coordinates,
+        importances of the swept names.
+        """
+        return study.study_of(self, metric)
 
     def robustness(self, metric: str | None = None) -> go.Figure:
         """Return a figure of a metric by the distance from the best column."""

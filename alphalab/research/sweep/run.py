@@ -7,6 +7,7 @@ import time as clock
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -27,7 +28,7 @@ from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, metrics_of
 from alphalab.research.run.options import RunOptions
 from alphalab.research.sweep.combinations import MAX_COLUMNS
-from alphalab.research.sweep.outcome import Stop, StoppedWarning
+from alphalab.research.sweep.outcome import Outcome, Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.results_file import ResultsFile, SaveError
 from alphalab.research.sweep.search import Search, batches
@@ -146,8 +147,8 @@ def sweep(
         except SaveError as error:
             work.stopped = Stop("not saved", str(error))
     made = work.sweep(name, names, metric, clock.perf_counter() - started)
-    if work.stopped is not None:
-        warnings.warn(work.stop_note(work.stopped), StoppedWarning, stacklevel=2)
+    if made.stopped is not None:
+        warnings.warn(_stop_note(made), StoppedWarning, stacklevel=2)
     return made
 
 
@@ -202,7 +203,7 @@ class _Work:
 
     def sweep(self, name: str, names: tuple[str, ...], metric: str, seconds: float) -> Sweep:
         """Build the Sweep of the columns run so far."""
-        return Sweep(
+        made = Sweep(
             strategy=name,
             names=names,
             variants=tuple(self.variants),
@@ -211,33 +212,38 @@ class _Work:
             bars=self.bars,
             metric=metric,
             stopped=self.stopped,
-            warnings=tuple(self._warnings(metric)),
             seconds=seconds,
             quality=self.verdict,
         )
-
-    def stop_note(self, stopped: Stop) -> str:
-        """Return the sentence that says how many columns are finished."""
-        n, valid = int(self.ran.sum()), sum(x.column is not None for x in self.variants)
-        return f"{stopped.text}: {n:,} columns are finished, {valid - n:,} are not"
-
-    def _warnings(self, metric: str) -> Iterator[str]:
-        yield from (text.rstrip(".") for text in quality_warnings(self.verdict))
-        if self.stopped is not None:
-            yield self.stop_note(self.stopped)
-        undefined = int((self.ran & ~np.isfinite(self.values(metric, 0))).sum())
-        if undefined:
-            yield f"{undefined:,} columns have no {metric}: it is not defined"
-        columns = [variant.column for variant in self.variants if variant.column is not None]
-        seen = sum(column.settings.fill == "same_close" for column in columns)
-        if seen:
-            which = f"{seen:,} column{'s' if seen > 1 else ''} with fill same_close: "
-            yield f"{which if seen < len(columns) else ''}{SEEN_PRICE.rstrip('.')}"
+        return replace(made, warnings=tuple(_warnings(made)))
 
     def _column(self, i: int) -> Column:
         column = self.variants[i].column
         assert column is not None
         return column
+
+
+def _warnings(outcome: Outcome) -> Iterator[str]:
+    """Yield what a reader needs before the figures of a sweep."""
+    yield from (text.rstrip(".") for text in quality_warnings(outcome.quality))
+    if outcome.stopped is not None:
+        yield _stop_note(outcome)
+    undefined = int((outcome.ran & ~np.isfinite(outcome.values(outcome.metric))).sum())
+    if undefined:
+        yield f"{undefined:,} columns have no {outcome.metric}: it is not defined"
+    seen = outcome.n_same_close
+    if seen:
+        some = seen < len(outcome.variants) - outcome.counts["invalid"]
+        which = f"{seen:,} column{'s' if seen > 1 else ''} with fill same_close: "
+        yield f"{which if some else ''}{SEEN_PRICE.rstrip('.')}"
+
+
+def _stop_note(outcome: Outcome) -> str:
+    """Return why a sweep stopped, and how many columns are finished."""
+    counts = outcome.counts
+    return (
+        f"{outcome.stopped}: {counts['ok']:,} columns are finished, {counts['not run']:,} are not"
+    )
 
 
 def _searching(

@@ -179,7 +179,7 @@ def _study(search: Search, maximize: bool) -> Study:
 
     direction: Literal["maximize", "minimize"] = "maximize" if maximize else "minimize"
     if search.study is None:
-        with _quiet():
+        with quiet_optuna():
             return optuna.create_study(sampler=_sampler(search), direction=direction)
     if [way.name.lower() for way in search.study.directions] != [direction]:
         ways = ", ".join(way.name.lower() for way in search.study.directions)
@@ -215,7 +215,7 @@ def _ask(study: Study, distributions: dict[str, BaseDistribution]) -> Trial:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_optuna() -> Iterator[None]:
     """Silence Optuna's message on a new study in memory."""
     from optuna import logging
 
