@@ -674,3 +674,17 @@ def test_hardly_any_rows(bars: al.Bars, n_rows: int) -> None:
     assert len(walk.folds) == n_rows - 1
     assert math.isnan(walk.efficiency) and "nan" in repr(walk)
     assert len(walk.table) == n_rows - 1
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda bars: al.backtest(Cross(), bars, csh=1.0),
+        lambda bars: al.sweep(Cross, bars, {"fast": [5]}, csh=1.0),
+        lambda bars: al.walk_forward(Cross, bars, {"fast": [5]}, train=100, test=50, csh=1.0),
+    ],
+    ids=["backtest", "sweep", "walk_forward"],
+)
+def test_a_keyword_that_does_not_exist_is_refused(bars: al.Bars, run: Any) -> None:
+    with pytest.raises(al.UnknownNameError, match="unknown keyword 'csh': did you mean 'cash'"):
+        run(bars)

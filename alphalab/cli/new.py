@@ -60,7 +60,7 @@ STRATEGY = Path(__file__).parents[1] / "strategies" / "{strategy}.py"
 def test_blocks_do_not_change_the_result():
     strategy, bars = load_strategy(str(STRATEGY))(), al.load("synthetic:rows=500,seed=1")
     whole = al.backtest(strategy, bars)
-    assert whole.fills.size > 0
+    assert len(whole.fills) > 0
     assert al.backtest(strategy, bars, block_rows=7).digest == whole.digest
 '''
 

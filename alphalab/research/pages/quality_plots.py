@@ -113,7 +113,7 @@ def coverage(s: Series) -> tuple[go.Figure, str]:
 
 
 def steps(s: Series) -> go.Figure:
-    """Return how often each step between rows comes, the most frequent ones; counts as logs."""
+    """Return a bar chart of the most frequent steps between rows; counts on a log axis."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=layout(_HEIGHT) | {"hovermode": "closest"})

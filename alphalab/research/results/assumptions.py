@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from alphalab.config import Costs, Entry, Execution, Exits, Rebalance, RunSettings
 from alphalab.data.panel.bars import Bars
+from alphalab.data.quality.findings import counted
 from alphalab.research.results.order_lives import meet_the_inside
 from alphalab.research.results.provenance import identity_text, quality_text
 from alphalab.research.results.record import Run
@@ -99,7 +100,7 @@ def digest_text(digest: str) -> str:
 def _venue(execution: Execution) -> str:
     late = ""
     if execution.delay:
-        late = f"Orders arrive {_count(execution.delay, 'row')} late. "
+        late = f"Orders arrive {counted(execution.delay, 'row')} late. "
     if execution.participation is None:
         return f"{late}Orders are filled whole, whatever the volume."
     share = _percent(execution.participation)
@@ -179,7 +180,7 @@ def _path(run: Run) -> str:
             "None is assumed: all orders are market orders, filled at one price of the bar. Falls "
             "of equity inside a bar are not seen."
         )
-    bars = _count(run.record.ambiguities.size, "bar")
+    bars = counted(run.record.ambiguities.size, "bar")
     return f"{_PATH[run.settings.execution.path]} It changed the result in {bars}."
 
 
@@ -188,7 +189,7 @@ def _entry(entry: Entry) -> str:
     where = "at the close that decided"
     if offset:
         where = f"{abs(offset):g} bps {'better' if offset > 0 else 'worse'} than {where[3:]}"
-    life = f"for {_count(entry.ttl, 'row')}" if entry.ttl else "until the target changes"
+    life = f"for {counted(entry.ttl, 'row')}" if entry.ttl else "until the target changes"
     then = {
         "requote": "then again from the new close",
         "market": "then by market order",
@@ -208,7 +209,7 @@ def _exits(exits: Exits) -> str:
     if exits.trailing is not None:
         parts.append(f"a stop {_percent(exits.trailing)} below the best price since the entry")
     if exits.max_holding is not None:
-        parts.append(f"a market order after {_count(exits.max_holding, 'row')}")
+        parts.append(f"a market order after {counted(exits.max_holding, 'row')}")
     return (
         f"Every position is closed by {_list(parts, 'or')} (mirrored for a short), whichever "
         "comes first. The asset then stays flat until its target changes."
@@ -335,7 +336,3 @@ def _span(values: Sequence[float]) -> str:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:g} %"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -26,6 +26,7 @@ from alphalab.research.pages.style import (
 )
 from alphalab.research.pages.thinning import bucket_means, thin
 from alphalab.research.results import metrics, order_lives, tables
+from alphalab.research.results.formulas import ROUNDING
 from alphalab.research.results.record import Run
 from alphalab.types import FloatArray, IntArray, Records
 
@@ -191,7 +192,7 @@ def distribution(run: Run) -> go.Figure:
     """Histogram of the returns of the rows that held something, and the normal curve beside it."""
     returns = active_returns(run)
     figure = _figure(330, "Rows", hovermode="closest", bargap=0.04)
-    if returns.size < 2 or np.ptp(returns) <= metrics.ROUNDING:
+    if returns.size < 2 or np.ptp(returns) <= ROUNDING:
         figure.update_xaxes(visible=False).update_yaxes(visible=False)
         return figure.add_annotation(text="No position has moved in value.", showarrow=False)
     mean, spread = returns.mean(), returns.std(ddof=1)

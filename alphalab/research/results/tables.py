@@ -12,7 +12,8 @@ import numpy as np
 
 from alphalab.codes import POSTINGS, REASONS, OrderStatus, OrderType, Origin, Posting, Reason
 from alphalab.errors import ParameterError
-from alphalab.research.results import metrics, order_lives, series
+from alphalab.research.results import order_lives, series
+from alphalab.research.results.formulas import ROUNDING
 from alphalab.research.results.record import Run
 from alphalab.types import FloatArray, IntArray
 
@@ -172,7 +173,7 @@ def rolling(run: Run, window: int) -> pd.DataFrame:
     figures = {
         "return": (path / path.shift(window).where(lowest > 0) - 1)[1:],
         "volatility": spread * year**0.5,
-        "sharpe": rows.mean() / spread.where(spread > metrics.ROUNDING) * year**0.5,
+        "sharpe": rows.mean() / spread.where(spread > ROUNDING) * year**0.5,
         "drawdown": (1 - path / highest)[1:],
     }
     return over_time(run, np.column_stack(list(figures.values())), list(figures))

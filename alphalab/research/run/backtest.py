@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 import msgspec
 import numpy as np
 
-from alphalab.config import (
-    Costs,
-    Entry,
-    Execution,
-    Exits,
-    Financing,
-    Limits,
-    Margin,
-    Rebalance,
-    RunSettings,
-)
+from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
@@ -33,6 +22,7 @@ from alphalab.research.results.provenance import Gate, accepted, quality_warning
 from alphalab.research.results.result import Result
 from alphalab.research.results.summary import Summary
 from alphalab.research.run.options import BacktestOptions, RunOptions, run_settings
+from alphalab.research.run.progress import progress_bar
 from alphalab.research.run.streaming import run_scan
 from alphalab.research.run.warnings import warnings_of
 from alphalab.types import FloatArray
@@ -50,23 +40,11 @@ def backtest(
     strategy: Strategy,
     bars: Bars | Scan,
     *,
-    cash: float = 100_000.0,
-    costs: Costs | None = None,
-    fill: str = "next_open",
-    limits: Limits | None = None,
-    rebalance: Rebalance | None = None,
-    exits: Exits | None = None,
-    entry: Entry | None = None,
-    execution: Execution | None = None,
-    margin: Margin | None = None,
-    financing: Financing | None = None,
-    actions: str = "none",
-    currency: str | None = None,
-    conversions: Mapping[str, str] | None = None,
     block_rows: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
     quality: OnErrors | QualitySettings = "refuse",
+    **options: Unpack[RunOptions],
 ) -> Result | Summary:
     """Backtest a strategy.
 
@@ -75,27 +53,6 @@ def backtest(
     strategy : Strategy
     bars : Bars or Scan
         All rows in memory, or in a store, from which they are read block by block.
-    cash : float
-        Cash at the start, quote currency.
-    costs : Costs, optional
-        Not given: the fees of the instruments, and nothing else.
-    fill : {"next_open", "next_close", "same_close"}
-        Where a market order decided at row t trades.
-    limits, rebalance, exits, entry : optional
-        Not given: as set by the strategy's class, else `Limits()`, `on_change()`, no protective
-        orders, and entries by market orders.
-    execution : Execution, optional
-        The path inside a bar, the largest share of its volume to fill, the delay of orders.
-    margin : Margin, optional
-        Not given: a cash account.
-    financing : Financing, optional
-        Not given: borrowing costs nothing and cash earns nothing.
-    actions : {"none", "cash", "reinvest"}
-        How the columns ``split`` and ``dividend`` are applied.
-    currency : str, optional
-        Quote currency of the account. Not given: the one that all assets share.
-    conversions : mapping of str to str, optional
-        The column with the value of each other currency in the quote currency.
     block_rows : int, optional
         Rows pushed at a time. It changes the speed only.
     benchmark : ndarray of shape (T,), optional
@@ -105,6 +62,24 @@ def backtest(
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
         The reaction to data in which a quick check finds errors, such as an unadjusted split. The
         result reports the verdict in any case.
+    **options : RunOptions
+        Settings of the run:
+
+        - cash (float): cash at the start, quote currency; 100,000 unless given;
+        - costs (`Costs`): else the fees of the instruments, and nothing else;
+        - fill: where a market order decided at row t trades, "next_open" (unless given),
+          "next_close" or "same_close";
+        - limits, rebalance, exits, entry: else as set by the strategy's class, else `Limits()`,
+          `on_change()`, no protective orders, and entries by market orders;
+        - execution (`Execution`): the path inside a bar, the largest share of its volume to fill,
+          the delay of orders;
+        - margin (`Margin`): else a cash account;
+        - financing (`Financing`): else borrowing costs nothing and cash earns nothing;
+        - actions: how the columns ``split`` and ``dividend`` are applied, "none" (unless given),
+          "cash" or "reinvest";
+        - currency (str): quote currency of the account; else the one that all assets share;
+        - conversions (mapping): the column with the value of each other currency in the quote
+          currency.
 
     Returns
     -------
@@ -147,25 +122,10 @@ def backtest(
             f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
         )
     capacity = None if block_rows is None else min(int(block_rows), bars.n_rows)
-    options: RunOptions = {
-        "cash": cash,
-        "costs": costs,
-        "fill": fill,
-        "limits": limits,
-        "rebalance": rebalance,
-        "exits": exits,
-        "entry": entry,
-        "execution": execution,
-        "margin": margin,
-        "financing": financing,
-        "actions": actions,
-        "currency": currency,
-        "conversions": conversions,
-    }
     settings = run_settings(strategy, options)
     if isinstance(bars, Scan):
         gate = Gate.of(quality)
-        with _progress(bars.n_rows) if progress else nullcontext(_ignore) as advance:
+        with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
             return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
     return run(
         *(strategy, bars, settings),
@@ -256,7 +216,7 @@ def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
         return engine.push(bars.time, bars.columns)
     size = max(engine.capacity, bars.n_rows // 100)
     parts: list[Block] = []
-    with _progress(bars.n_rows) as advance:
+    with progress_bar("backtest", bars.n_rows, "rows", shown=True) as advance:
         for i in range(0, bars.n_rows, size):
             rows = slice(i, i + size)
             parts.append(
@@ -264,17 +224,3 @@ def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
             )
             advance(parts[-1].ledger.size)
     return joined(parts)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("backtest", total=total)
-        yield lambda rows: bar.advance(task, rows)
-
-
-def _ignore(rows: int) -> None:
-    """Show nothing."""

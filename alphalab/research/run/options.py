@@ -18,6 +18,7 @@ from alphalab.config import (
 )
 from alphalab.core.strategy import Strategy
 from alphalab.data.quality.settings import OnErrors, QualitySettings
+from alphalab.errors import UnknownNameError
 from alphalab.types import FloatArray
 
 
@@ -48,6 +49,19 @@ class BacktestOptions(RunOptions, total=False):
     quality: OnErrors | QualitySettings
 
 
+def check_keywords(options: RunOptions) -> None:
+    """Refuse a keyword that is not one of `RunOptions`.
+
+    Raises
+    ------
+    UnknownNameError
+        The message suggests near names.
+    """
+    for name in options:
+        if name not in RunOptions.__annotations__:
+            raise UnknownNameError("keyword", name, RunOptions.__annotations__)
+
+
 def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict[str, Any]:
     """Return the fields of `RunSettings` that are given, or set by the strategy's class."""
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -67,4 +81,5 @@ def run_settings(strategy: Strategy | type[Strategy], options: RunOptions) -> Ru
     >>> run_settings(Cautious, {"cash": 1000.0}).gross
     0.5
     """
+    check_keywords(options)
     return RunSettings(**run_fields(strategy, options))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alphalab.data.quality.findings import counted
 from alphalab.research.pages.style import BLUE, INK, MUTED, faint, layout
 from alphalab.research.results.figures import Figure
 from alphalab.research.sweep.outcome import Outcome
@@ -44,9 +45,9 @@ def histogram(outcome: Outcome, metric: str | None = None) -> go.Figure:
     view = view_of(outcome, metric)
     known = view.values[np.isfinite(view.values)]
     above = f", {np.mean(known > 0):.0%} are above 0" if view.metric in SIGNED else ""
-    note = f"{metric_figure(view.metric).label} of {_columns(known.size)}{above}."
+    note = f"{metric_figure(view.metric).label} of {counted(known.size, 'column')}{above}."
     if known.size < view.values.size:
-        note += f" {_columns(view.values.size - known.size)} without a value."
+        note += f" {counted(view.values.size - known.size, 'column')} without a value."
     if known.size > 1:
         note += " The best of many stands out even where nothing works."
     return titled(_histogram(view), note)
@@ -174,10 +175,6 @@ def _bins(known: FloatArray) -> tuple[IntArray, FloatArray, float]:
     """Return counts, middles and the width of the bars of a histogram."""
     count, edges = np.histogram(known, bins=min(81, max(11, math.isqrt(known.size))))
     return count, (edges[1:] + edges[:-1]) / 2, float(edges[1] - edges[0])
-
-
-def _columns(count: int) -> str:
-    return "1 column" if count == 1 else f"{count:,} columns"
 
 
 def _ranges(shown: Figure, middle: FloatArray, width: float) -> list[str]:

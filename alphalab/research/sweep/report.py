@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from alphalab.data.quality.findings import counted
 from alphalab.errors import StateError
 from alphalab.research.pages import page
 from alphalab.research.pages.page import quiet, section, signed, table, tile
@@ -114,7 +115,7 @@ def _found(outcome: Outcome) -> Found | None:
 
 
 def _combinations(outcome: Outcome) -> str:
-    return _plural(len(outcome.variants), "combination")
+    return counted(len(outcome.variants), "combination")
 
 
 def _remarks(outcome: Outcome, found: Found | None) -> Iterator[str]:
@@ -344,16 +345,12 @@ def _swept(outcome: Outcome, name: str) -> str:
     if len(texts) > _MOST_VALUES:
         few = _MOST_VALUES // 2 if axis.ordered else 2
         texts = [*texts[:few], "...", *texts[-few:]]
-    return f"{name}: {', '.join(texts)} ({_plural(len(axis.values), 'value')})"
+    return f"{name}: {', '.join(texts)} ({counted(len(axis.values), 'value')})"
 
 
 def _inside(label: str) -> str:
     """Return a label as it is written inside a sentence."""
     return label if label.startswith(_PROPER) else label[0].lower() + label[1:]
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _shortened(text: str) -> str:

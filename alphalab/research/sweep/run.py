@@ -6,7 +6,7 @@ import os
 import time as clock
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -27,6 +27,7 @@ from alphalab.research.results.provenance import accepted, quality_warnings
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, metrics_of
 from alphalab.research.run.options import RunOptions
+from alphalab.research.run.progress import progress_bar
 from alphalab.research.sweep.combinations import MAX_COLUMNS
 from alphalab.research.sweep.outcome import Outcome, Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
@@ -138,7 +139,7 @@ def sweep(
             )
             name, total = _name_of(strategy), len(found)
             steps = iter([found])
-        advance = stack.enter_context(_progress(total)) if progress else _ignore
+        advance = stack.enter_context(progress_bar("sweep", total, "columns", shown=progress))
         try:
             for batch in steps:
                 work.run(batch, advance)
@@ -278,31 +279,3 @@ def _name_of(strategy: Any) -> str:
     if isinstance(strategy, Strategy):
         return type(strategy).__name__
     return getattr(strategy, "__name__", Expression.__name__)
-
-
-def _ignore(columns: float) -> None:
-    """Show nothing."""
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[float], None]]:
-    """Show on stderr the columns that are done and the time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    shown = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("columns, left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sweep", total=total)
-        yield lambda columns: bar.advance(task, columns)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from alphalab.research.sweep.combinations import plain
 from alphalab.types import FloatArray, IntArray
 
 #: A name of texts with more values than this has no neighbours.
@@ -67,13 +68,13 @@ def axis_of(name: str, given: Sequence[Any]) -> Axis:
     >>> axis_of("stop", [0.1, None, 0.05]).values
     (0.1, None, 0.05)
     """
-    plain = [value.item() if isinstance(value, np.generic) else value for value in given]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in plain):
-        values, code = np.unique(np.asarray(plain), return_inverse=True)
-        return Axis(name, tuple(values.tolist()), code, True)
+    values = [plain(value) for value in given]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        numbers, code = np.unique(np.asarray(values), return_inverse=True)
+        return Axis(name, tuple(numbers.tolist()), code, True)
     firsts: dict[str, int] = {}
-    code = np.array([firsts.setdefault(repr(value), len(firsts)) for value in plain], np.int64)
-    by_code = dict(zip(code[::-1].tolist(), plain[::-1], strict=True))
+    code = np.array([firsts.setdefault(repr(value), len(firsts)) for value in values], np.int64)
+    by_code = dict(zip(code[::-1].tolist(), values[::-1], strict=True))
     return Axis(name, tuple(by_code[k] for k in range(len(firsts))), code, False)
 
 

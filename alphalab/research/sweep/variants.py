@@ -15,7 +15,7 @@ from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
-from alphalab.research.run.options import RunOptions, run_fields
+from alphalab.research.run.options import RunOptions, check_keywords, run_fields
 from alphalab.research.run.setting_names import changed, setting_types
 from alphalab.research.sweep.combinations import MAX_COLUMNS, combinations, key_of, short, shown
 from alphalab.types import Instrument
@@ -96,6 +96,7 @@ class Family:
         instruments: Sequence[Instrument],
         columns: Collection[str] | None = None,
     ) -> None:
+        check_keywords(options)
         self._cls = _strategy_class(strategy)
         self._base = msgspec.structs.asdict(strategy) if isinstance(strategy, Strategy) else {}
         self._options = options

@@ -29,6 +29,7 @@ from alphalab.research.results.provenance import accepted
 from alphalab.research.results.result import Result
 from alphalab.research.run.backtest import joined, result_of
 from alphalab.research.run.options import RunOptions, run_settings
+from alphalab.research.run.progress import progress_bar
 from alphalab.research.sweep.combinations import MAX_COLUMNS, combinations
 from alphalab.research.sweep.outcome import Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
@@ -230,27 +231,25 @@ def walk_forward(
     sweeps: list[Sweep] = []
     chosen: list[Strategy] = []
     stopped: Stop | None = None
-    for fold in _with_progress(folds) if progress else folds:
-        rows = bars.rows(*fold.train)
-        varied = deepcopy(space) if isinstance(space, Search) else space  # a sampler has state
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StoppedWarning)  # one warning for the walk, below
-            found = sweep(
-                *(strategy, rows, varied),
+    with progress_bar("walk_forward", len(folds), "folds", shown=progress) as advance:
+        for fold in folds:
+            found = _sweep_of(
+                *(strategy, bars.rows(*fold.train), space),
                 metric=metric,
                 max_columns=max_columns,
                 n_jobs=n_jobs,
                 quality=verdict or "unchecked",
                 **options,
             )
-        if found.stopped is not None:
-            text = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
-            stopped = Stop(found.stopped.code, text)
-            break
-        if sweeps and not isinstance(space, Search):
-            found = replace(found, variants=sweeps[0].variants)  # equal ones: share them
-        sweeps.append(found)
-        chosen.append(_chosen(found, f"fold {len(sweeps)} of {len(folds)}"))
+            if found.stopped is not None:
+                text = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
+                stopped = Stop(found.stopped.code, text)
+                break
+            if sweeps and not isinstance(space, Search):
+                found = replace(found, variants=sweeps[0].variants)  # equal ones: share them
+            sweeps.append(found)
+            chosen.append(_chosen(found, f"fold {len(sweeps)} of {len(folds)}"))
+            advance(1)
     if not sweeps:
         raise KeyboardInterrupt
     if stopped is not None:
@@ -259,6 +258,14 @@ def walk_forward(
     outside = bars.rows(folds[0].test[0], folds[-1].test[1])
     result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
     return WalkForward(bars, folds, tuple(sweeps), result, stopped)
+
+
+def _sweep_of(strategy: Any, rows: Bars, space: Any, **keywords: Any) -> Sweep:
+    """Sweep the training rows of a fold, without a warning if it is stopped."""
+    space = deepcopy(space) if isinstance(space, Search) else space  # a sampler has state
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StoppedWarning)  # walk_forward warns
+        return sweep(strategy, rows, space, **keywords)
 
 
 def _prepared(
@@ -360,11 +367,3 @@ def _expressions(strategies: Sequence[Strategy], begins: Sequence[str]) -> dict[
             for name, expr in strategy.expressions().items():
                 texts[f"{name} from {begin}"] = str(expr)
     return texts
-
-
-def _with_progress(folds: Sequence[Fold]) -> Iterable[Fold]:
-    """Yield folds, and show on stderr how many are done and the time left."""
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(folds, "walk_forward", console=Console(stderr=True), transient=True)
