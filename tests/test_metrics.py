@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alphalab.research.pages.thinning import thin
-from alphalab.research.results import holdings, series
+from alphalab.research.results import holdings, round_trips, series
 from alphalab.research.results import metrics as m
-from alphalab.research.results import round_trips as trips
 from alphalab.types import FILL, POSTED
 
 YEAR = 252
@@ -220,8 +219,8 @@ def test_empty() -> None:
     none = np.empty(0)
     assert math.isnan(m.total_return(none)) and math.isnan(m.exposure(none))
     assert math.isnan(m.max_drawdown(none)) and math.isnan(m.omega(none))
-    for trip_figure in (trips.win_rate, trips.profit_factor):
-        assert math.isnan(trip_figure(np.empty(0, trips.TRIP)))
+    for trip_figure in (round_trips.win_rate, round_trips.profit_factor):
+        assert math.isnan(trip_figure(np.empty(0, round_trips.TRIP)))
 
 
 def paired(fills: np.ndarray, mark: np.ndarray, *, multiplier: float = 1.0, **last: int):
@@ -229,7 +228,7 @@ def paired(fills: np.ndarray, mark: np.ndarray, *, multiplier: float = 1.0, **la
     n = mark.size
     assets = holdings.Assets(np.zeros(n, np.int64), np.full(n, multiplier))
     changes = holdings.changes_of(fills, np.empty(0, POSTED), np.ones((100, n)))
-    return trips.round_trips(changes, assets, mark, np.ones(n), **last)
+    return round_trips.round_trips(changes, assets, mark, np.ones(n), **last)
 
 
 def naive_trips(fills: np.ndarray, mark: float) -> list[tuple[float, ...]]:

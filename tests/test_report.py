@@ -16,8 +16,7 @@ from accounting import book, panel
 import alphalab as al
 from alphalab.codes import REASONS, Reason
 from alphalab.kernels.market import orders as venue
-from alphalab.research.results import order_lives as orders
-from alphalab.research.results import plots, report, report_orders
+from alphalab.research.results import order_lives, plots, report, report_orders
 from alphalab.research.results.figures import FIGURES
 from alphalab.research.results.result import Result
 from alphalab.types import REFUSAL, Instrument
@@ -289,7 +288,7 @@ def test_how_trades_ended_and_what_became_of_orders(exited: Result, page: Page) 
     words = Page(report.render(exited)).words
     trips = exited.trades[exited.trades["closed"]]
     for way, ours in trips.groupby("left_by"):
-        at = words.index(orders.LEFT_BY[way].capitalize())
+        at = words.index(order_lives.LEFT_BY[way].capitalize())
         assert words[at + 1] == f"{len(ours):,}"
         assert words[at + 4] == f"{ours['pnl'].sum():,.2f}"
     table = exited.orders

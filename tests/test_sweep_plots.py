@@ -17,7 +17,7 @@ from planted import grid, planted
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.research.sweep import heatmap as sweep_heatmap
-from alphalab.research.sweep import robustness as neighbours
+from alphalab.research.sweep import robustness as sweep_robustness
 from alphalab.research.sweep.heatmap import heatmap
 from alphalab.research.sweep.plots import histogram, robustness
 from alphalab.research.sweep.result import Sweep
@@ -211,7 +211,7 @@ def test_large_sweeps_take_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     # A list of as many would be compared pair by pair: only the best are.
     listed = space([{"x": x, "y": y} for x, y in rng.random((3_000, 2)).tolist()])
     values, order = values[:3_000], np.argsort(-values[:3_000])
-    monkeypatch.setattr(neighbours, "MOST_PAIRS", 300_000)
+    monkeypatch.setattr(sweep_robustness, "MOST_PAIRS", 300_000)
     known = np.flatnonzero(np.isfinite(plateaus(listed, values, order)))
     assert set(known.tolist()) == set(order[:100].tolist())
 

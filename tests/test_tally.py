@@ -27,8 +27,7 @@ from alphalab.data.panel.adjust import actions_from_factors
 from alphalab.data.panel.bars import Bars
 from alphalab.kernels._jit import silent
 from alphalab.kernels.market.tally import CHUNK, fold_all
-from alphalab.research.results import holdings, metrics
-from alphalab.research.results import round_trips as trips
+from alphalab.research.results import holdings, metrics, round_trips
 from alphalab.research.results.result import Result
 from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, digests, metrics_of
 from alphalab.types import TALLY, FloatArray, Instrument, Records
@@ -72,7 +71,7 @@ def of_block(mix: Mix, place: int, block: Block) -> dict[str, float]:
     rates, marks = holdings.rates_of(bars, settings), holdings.marks_of(bars, settings)
     changes = holdings.changes_of(block.fills, block.postings, rates)
     at_end = (marks[last], rates[last], last, int(mix.time[last]))
-    made = trips.round_trips(changes, holdings.assets_of(bars), *at_end)
+    made = round_trips.round_trips(changes, holdings.assets_of(bars), *at_end)
     return {
         "final_equity": equity[-1],
         "total_return": metrics.total_return(equity),
@@ -85,9 +84,9 @@ def of_block(mix: Mix, place: int, block: Block) -> dict[str, float]:
         "omega": metrics.omega(returns),
         "n_fills": block.fills.size,
         "n_round_trips": made["closed"].sum(),
-        "win_rate": trips.win_rate(made),
-        "profit_factor": trips.profit_factor(made),
-        "average_holding": trips.average_holding(made)[0],
+        "win_rate": round_trips.win_rate(made),
+        "profit_factor": round_trips.profit_factor(made),
+        "average_holding": round_trips.average_holding(made)[0],
         "fees": ledger["fees"][-1],
         "carry": ledger["carry"][-1],
         "turnover": metrics.turnover(ledger["turnover"][-1], equity, YEAR),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alphalab.cli.data.options import ReportFlag
 from alphalab.cli.flags import with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import (
@@ -45,9 +46,7 @@ def backtest(
             help="Read a store block by block, for more rows than fit in memory; metrics only.",
         ),
     ] = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
-    ] = None,
+    report: ReportFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,

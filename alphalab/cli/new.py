@@ -91,7 +91,7 @@ def new(
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Start a project: the usual folders, a working strategy and its test."""
+    """Start a project: folders, a strategy that runs and its test."""
     from alphalab.artifact.loading import reference_strategies
 
     out = Output(json=json, quiet=quiet)

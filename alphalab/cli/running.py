@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.options import (
+    EndFlag,
+    LabelFlag,
+    MappingFlag,
+    StartFlag,
+    StoreFlag,
+    SymbolsFlag,
+)
 from alphalab.cli.flags import named_texts
 from alphalab.cli.output import Output
 from alphalab.errors import InputError
@@ -46,22 +53,14 @@ class RunFlags:
             "--param",
             "-p",
             metavar="NAME=VALUE",
-            help="A parameter of the strategy, as often as needed; a wrong name lists them.",
+            help="A parameter of the strategy; may be repeated; a wrong name lists all.",
         ),
     ] = None
-    start: Annotated[str | None, typer.Option(help="First day or instant (ISO 8601, UTC).")] = None
-    end: Annotated[str | None, typer.Option(help="Last day (whole) or instant.")] = None
-    symbols: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
-    ] = None
-    label: Annotated[
-        Literal["open", "close"],
-        typer.Option(help="Instant that the times of a file name: the open or the close of a bar."),
-    ] = "close"
-    mapping: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A TOML file that describes the data file."),
-    ] = None
+    start: StartFlag = None
+    end: EndFlag = None
+    symbols: SymbolsFlag = None
+    label: LabelFlag = "close"
+    mapping: MappingFlag = None
     settings: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A TOML file of settings; flags override it."),
@@ -84,7 +83,7 @@ class RunFlags:
     fill: Annotated[
         Literal["next_open", "next_close", "same_close"] | None,
         typer.Option(
-            help="Price at which a decision of row t trades; it has seen same_close.",
+            help="Price of trades decided at row t; same_close is a price the decision has seen.",
             show_default="next_open",
         ),
     ] = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from alphalab.cli.data.options import ReportFlag
 from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import (
@@ -83,9 +84,7 @@ def sweep(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Run any number of combinations.")
     ] = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
-    ] = None,
+    report: ReportFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alphalab.cli.data.mapping_flags import MappingFlags
-from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.options import ReportFlag, StoreFlag
 from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import check_report
@@ -55,9 +55,7 @@ def check(
             metavar="FILE", help="A TOML file of levels and thresholds; flags override it."
         ),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
-    ] = None,
+    report: ReportFlag = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,

@@ -40,7 +40,7 @@ def ingest(
     source: MappingFlags,
     venue: Annotated[str, typer.Option(help="Venue of the data, such as binance.")] = "",
     interval: Annotated[str, typer.Option(help="Length of the bars, such as 1h.")] = "",
-    kind: Annotated[Kind, typer.Option(help="What the rows are.")] = "bars",
+    kind: Annotated[Kind, typer.Option(help="Kind of the rows.")] = "bars",
     name: Annotated[str, typer.Option(help="Name of the observations or of the universe.")] = "",
     repair: Annotated[
         list[str] | None,

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.options import (
+    EndFlag,
+    LabelFlag,
+    MappingFlag,
+    StartFlag,
+    StoreFlag,
+    SymbolsFlag,
+)
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
@@ -29,11 +35,9 @@ def show(
         ),
     ],
     rows: Annotated[int, typer.Option(min=1, help="Rows to print, the last ones.")] = 5,
-    symbols: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
-    ] = None,
-    start: Annotated[str | None, typer.Option(help="First day or instant (ISO 8601, UTC).")] = None,
-    end: Annotated[str | None, typer.Option(help="Last day (whole) or instant.")] = None,
+    symbols: SymbolsFlag = None,
+    start: StartFlag = None,
+    end: EndFlag = None,
     adjust: Annotated[
         Literal["splits", "all"] | None,
         typer.Option(help="Adjust prices for splits, or for dividends as well."),
@@ -47,14 +51,8 @@ def show(
     observations: Annotated[
         str | None, typer.Option(metavar="A,B", help="Observations of the store to join.")
     ] = None,
-    label: Annotated[
-        Literal["open", "close"],
-        typer.Option(help="Instant that the times of a file name: the open or the close of a bar."),
-    ] = "close",
-    mapping: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A TOML file that describes the data file."),
-    ] = None,
+    label: LabelFlag = "close",
+    mapping: MappingFlag = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
-from alphalab.research.results import metrics as m
-from alphalab.research.results import round_trips as trips
+from alphalab.research.results import metrics, round_trips
 from alphalab.research.results.record import Run
 
 
@@ -73,23 +72,23 @@ class Figure(NamedTuple):
 #: Every entry of `Result.metrics`, in its order.
 FIGURES: dict[str, Figure] = {
     "final_equity": Figure("Final equity", money, "Account value after the last row."),
-    "total_return": Figure("Total return", percent, m.total_return),
-    "annual_return": Figure("Annual return", percent, m.annual_return),
-    "volatility": Figure("Volatility", percent, m.volatility),
-    "sharpe": Figure("Sharpe ratio", ratio, m.sharpe),
-    "sortino": Figure("Sortino ratio", ratio, m.sortino),
-    "max_drawdown": Figure("Max drawdown", percent, m.max_drawdown),
+    "total_return": Figure("Total return", percent, metrics.total_return),
+    "annual_return": Figure("Annual return", percent, metrics.annual_return),
+    "volatility": Figure("Volatility", percent, metrics.volatility),
+    "sharpe": Figure("Sharpe ratio", ratio, metrics.sharpe),
+    "sortino": Figure("Sortino ratio", ratio, metrics.sortino),
+    "max_drawdown": Figure("Max drawdown", percent, metrics.max_drawdown),
     "n_fills": Figure("Fills", count, "Executions."),
     "n_round_trips": Figure("Round trips", count, "Positions opened and closed again."),
     "fees": Figure("Fees paid", money, "Sum over all fills."),
-    "turnover": Figure("Turnover", ratio, m.turnover),
-    "exposure": Figure("Exposure", percent, m.exposure),
-    "mean_gross_exposure": Figure("Mean gross exposure", percent, m.mean_gross_exposure),
-    "max_gross_exposure": Figure("Largest gross exposure", percent, m.max_gross_exposure),
+    "turnover": Figure("Turnover", ratio, metrics.turnover),
+    "exposure": Figure("Exposure", percent, metrics.exposure),
+    "mean_gross_exposure": Figure("Mean gross exposure", percent, metrics.mean_gross_exposure),
+    "max_gross_exposure": Figure("Largest gross exposure", percent, metrics.max_gross_exposure),
     "n_orders": Figure("Orders", count, "Orders sent to the venue, filled or not."),
     "carry": Figure("Carry", money, "Funding, borrowing, interest, dividends and the like."),
-    "calmar": Figure("Calmar ratio", ratio, m.calmar),
-    "omega": Figure("Omega ratio", ratio, m.omega),
+    "calmar": Figure("Calmar ratio", ratio, metrics.calmar),
+    "omega": Figure("Omega ratio", ratio, metrics.omega),
     "max_drawdown_length": Figure(
         "Max drawdown, rows", rows, "From the peak before the deepest fall until it is regained."
     ),
@@ -98,18 +97,18 @@ FIGURES: dict[str, Figure] = {
         "Longest drawdown, rows", rows, "Longest stretch below an earlier peak."
     ),
     "longest_drawdown_days": Figure("Longest drawdown, time", days, "The same in time."),
-    "value_at_risk": Figure("Value at risk", percent, m.value_at_risk),
-    "cvar": Figure("Conditional value at risk", percent, m.cvar),
-    "skew": Figure("Skewness", ratio, m.skew),
-    "kurtosis": Figure("Excess kurtosis", ratio, m.kurtosis),
-    "win_rate": Figure("Win rate", percent, trips.win_rate),
-    "profit_factor": Figure("Profit factor", ratio, trips.profit_factor),
+    "value_at_risk": Figure("Value at risk", percent, metrics.value_at_risk),
+    "cvar": Figure("Conditional value at risk", percent, metrics.cvar),
+    "skew": Figure("Skewness", ratio, metrics.skew),
+    "kurtosis": Figure("Excess kurtosis", ratio, metrics.kurtosis),
+    "win_rate": Figure("Win rate", percent, round_trips.win_rate),
+    "profit_factor": Figure("Profit factor", ratio, round_trips.profit_factor),
     "average_holding": Figure("Average holding, rows", rows, "Mean over the closed round trips."),
     "average_holding_days": Figure("Average holding, time", days, "The same in time."),
     "benchmark_return": Figure("Benchmark return", percent, "Total return of the benchmark."),
-    "alpha": Figure("Alpha", percent, m.alpha),
-    "beta": Figure("Beta", ratio, m.beta),
-    "information_ratio": Figure("Information ratio", ratio, m.information_ratio),
+    "alpha": Figure("Alpha", percent, metrics.alpha),
+    "beta": Figure("Beta", ratio, metrics.beta),
+    "information_ratio": Figure("Information ratio", ratio, metrics.information_ratio),
 }
 
 #: Metrics at the top of reports.
@@ -136,9 +135,9 @@ SEEN_PRICE = "Trades at a price the decision has seen."
 BAD_DATA = "The data has errors."
 
 
-def figure_texts(metrics: Mapping[str, float | int]) -> dict[str, str]:
+def figure_texts(values: Mapping[str, float | int]) -> dict[str, str]:
     """Return metrics as text with units, by name; those without a `Figure` are left out."""
-    return {name: FIGURES[name].text(x) for name, x in metrics.items() if name in FIGURES}
+    return {name: FIGURES[name].text(x) for name, x in values.items() if name in FIGURES}
 
 
 def strategy_text(strategy: str, params: Mapping[str, Any]) -> str:
@@ -149,8 +148,8 @@ def strategy_text(strategy: str, params: Mapping[str, Any]) -> str:
 def known_sensitivity(run: Run) -> Iterator[tuple[str, str]]:
     """Yield the total return by path and the break-even fee, as far as they have been computed."""
     if run.depends_on_path:
-        for path, metrics in run.known_metrics_by_path.items():
-            yield PATH_NAMES[path], FIGURES["total_return"].text(metrics["total_return"])
+        for path, values in run.known_metrics_by_path.items():
+            yield PATH_NAMES[path], FIGURES["total_return"].text(values["total_return"])
     if math.isfinite(run.known_break_even_bps):
         yield "break-even fee", f"{run.known_break_even_bps:,.2f} bps"
 

@@ -19,7 +19,6 @@ from alphalab.research.results import plots
 from alphalab.research.results.assumptions import assumptions
 from alphalab.research.results.provenance import identity_text, quality_text
 from alphalab.research.results.record import Run
-from alphalab.research.sweep import plots as sweep_plots
 from alphalab.research.sweep.heatmap import heatmap
 from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
@@ -29,6 +28,7 @@ from alphalab.research.sweep.plot_parts import (
     untitled,
     value_text,
 )
+from alphalab.research.sweep.plots import histogram, robustness
 from alphalab.research.sweep.robustness import Ring, Robustness, robustness_of, space_of, values_of
 from alphalab.research.sweep.space import axis_of
 
@@ -168,8 +168,8 @@ def _charts(found: Found) -> Iterator[str]:
     outcome = found.outcome
     yield _chart("Heat map", heatmap(outcome))
     if found.robust.rings[0].n:
-        yield _chart("Distance from the best", sweep_plots.robustness(outcome))
-    yield _chart("All columns", sweep_plots.histogram(outcome))
+        yield _chart("Distance from the best", robustness(outcome))
+    yield _chart("All columns", histogram(outcome))
 
 
 def _chart(title: str, figure: go.Figure) -> str:
