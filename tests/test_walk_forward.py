@@ -644,7 +644,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "an unknown name": ({"space": {"fats": [5]}}, UnknownNameError, "did you mean 'fast'"),
     "an unknown metric": ({"metric": "sharp"}, UnknownNameError, "did you mean 'sharpe'"),
     "bad cash": ({"cash": -5.0}, ParameterError, "cash=-5"),
-    "an unknown keyword": ({"results": "kept.db"}, TypeError, "results"),
+    "an unknown keyword": ({"results": "kept.db"}, al.UnknownNameError, "unknown keyword .results"),
     "no figure": (
         {"space": {"fast": [200], "slow": [300]}},
         StateError,
