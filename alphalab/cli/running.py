@@ -11,7 +11,7 @@ import typer
 from alphalab.cli.data.options import (
     EndFlag,
     LabelFlag,
-    MappingFlag,
+    SchemaFlag,
     StartFlag,
     StoreFlag,
     SymbolsFlag,
@@ -60,7 +60,7 @@ class RunFlags:
     end: EndFlag = None
     symbols: SymbolsFlag = None
     label: LabelFlag = "close"
-    mapping: MappingFlag = None
+    schema: SchemaFlag = None
     settings: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A TOML file of settings; flags override it."),
@@ -186,7 +186,7 @@ class RunFlags:
         from alphalab.data.store.scan import scan
 
         given = {
-            "--mapping": self.mapping,
+            "--schema": self.schema,
             "--label open": self.label == "open",
             "--funding": self.funding,
             "--actions": self.actions,
@@ -206,7 +206,7 @@ class RunFlags:
 
     @property
     def _file_format(self) -> dict[str, Any]:
-        return {"bar_label": self.label, "mapping": self.mapping}
+        return {"bar_label": self.label, "schema": self.schema}
 
     @property
     def _selection(self) -> dict[str, Any]:

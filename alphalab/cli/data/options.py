@@ -25,7 +25,7 @@ LabelFlag = Annotated[
     Literal["open", "close"],
     typer.Option(help="Instant that the times of a file name: the open or the close of a bar."),
 ]
-MappingFlag = Annotated[
+SchemaFlag = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="A TOML file that describes the data file."),
 ]

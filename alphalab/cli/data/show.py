@@ -11,7 +11,7 @@ import typer
 from alphalab.cli.data.options import (
     EndFlag,
     LabelFlag,
-    MappingFlag,
+    SchemaFlag,
     StartFlag,
     StoreFlag,
     SymbolsFlag,
@@ -52,7 +52,7 @@ def show(
         str | None, typer.Option(metavar="A,B", help="Observations of the store to join.")
     ] = None,
     label: LabelFlag = "close",
-    mapping: MappingFlag = None,
+    schema: SchemaFlag = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -64,7 +64,7 @@ def show(
     bars = load(
         data,
         bar_label=label,
-        mapping=mapping,
+        schema=schema,
         symbols=_names(symbols),
         start=start,
         end=end,
@@ -98,7 +98,7 @@ def _content(bars: Bars, rows: int) -> dict[str, Any]:
             "columns": list(bars.columns),
             "instruments": bars.instruments,
             "instrument_changes": bars.instrument_changes,
-            "notes": bars.notes,
+            "notes": [str(note) for note in bars.notes],
         },
         "rows": [
             {"time": time, "symbol": symbol, **values}

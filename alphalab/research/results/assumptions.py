@@ -76,7 +76,7 @@ def assumptions(run: Run) -> dict[str, str]:
         "Data quality": quality_text(run.quality),
         "Symbols": _symbols(bars.symbols),
         "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
-        "Data notes": "; ".join(bars.notes) or "none",
+        "Data notes": "; ".join(map(str, bars.notes)) or "none",
         "Annualisation": _annualisation(run.periods_per_year),
         "Benchmark": f"{run.benchmark_name}, from close to close, without costs",
         "Expressions": "; ".join(f"{name} = {text}" for name, text in run.expressions.items())

@@ -14,9 +14,9 @@ from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.blocks import BlockSource
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
-from alphalab.data.store.scan import Scan
 from alphalab.errors import ParameterError
 from alphalab.research.results.provenance import Gate, accepted, quality_warnings
 from alphalab.research.results.result import Result
@@ -33,12 +33,14 @@ def backtest(strategy: Strategy, bars: Bars, **options: Unpack[BacktestOptions])
 
 
 @overload
-def backtest(strategy: Strategy, bars: Scan, **options: Unpack[BacktestOptions]) -> Summary: ...
+def backtest(
+    strategy: Strategy, bars: BlockSource, **options: Unpack[BacktestOptions]
+) -> Summary: ...
 
 
 def backtest(
     strategy: Strategy,
-    bars: Bars | Scan,
+    bars: Bars | BlockSource,
     *,
     block_rows: int | None = None,
     benchmark: FloatArray | None = None,
@@ -110,7 +112,7 @@ def backtest(
             rule="it takes a strategy with its parameters.",
             fix=f"Write {name}().",
         )
-    if not isinstance(bars, Bars | Scan):
+    if not isinstance(bars, Bars | BlockSource):
         raise ParameterError(
             f"backtest(..., {type(bars).__name__})",
             rule="it takes bars, or a scan of a store.",
@@ -123,7 +125,7 @@ def backtest(
         )
     capacity = None if block_rows is None else min(int(block_rows), bars.n_rows)
     settings = run_settings(strategy, options)
-    if isinstance(bars, Scan):
+    if isinstance(bars, BlockSource):
         gate = Gate.of(quality)
         with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
             return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
@@ -189,10 +191,10 @@ def result_of(
     )
 
 
-def _check_benchmark(benchmark: FloatArray | None, bars: Bars | Scan) -> None:
+def _check_benchmark(benchmark: FloatArray | None, bars: Bars | BlockSource) -> None:
     if benchmark is None:
         return
-    if isinstance(bars, Scan):
+    if isinstance(bars, BlockSource):
         raise ParameterError(
             "backtest(scan, benchmark=...)",
             rule="a scan keeps no rows to compare with a benchmark.",
