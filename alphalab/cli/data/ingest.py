@@ -144,8 +144,8 @@ def _show(out: Output, done: list[Ingested], url: str, given: str | None) -> Non
     for one in done:
         for note in one.notes:
             sources_of.setdefault(str(note), []).append(one.source)
-    for note, sources in sources_of.items():
-        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {note}")
+    for text, sources in sources_of.items():
+        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {text}")
     rows = [
         (
             one.source,
