@@ -50,14 +50,16 @@ def planted(
     """Return a sweep of one strategy with these values as its figures; others are 0."""
     (bars, column, tally), invalid = one_run(), invalid or {}
     variants = tuple(
-        Variant(dict(one), None if i in invalid else column, invalid.get(i, ""))
+        Variant(dict(one), None, invalid[i], rule=invalid[i])
+        if i in invalid
+        else Variant(dict(one), column)
         for i, one in enumerate(params)
     )
     ran = np.array([i not in invalid and i not in not_run for i in range(len(params))])
     names = tuple(params[0])
     made = Sweep("Hold", names, variants, np.repeat(tally, len(params)), ran, bars, metric)
     given = {"sharpe": sharpe, **figures}
-    vars(made)["figures"] = {
+    vars(made)["metrics"] = {
         name: np.where(ran, given.get(name, np.zeros(len(params))), np.nan) for name in METRICS
     }
     return made

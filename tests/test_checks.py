@@ -57,7 +57,7 @@ def test_weights_within_the_gross_limit_pass(expression):
 
 def test_weights_above_the_limit_by_the_data_are_scaled_and_said():
     result = al.backtest(weights(al.close / 5), bars())
-    assert np.nanmax(result.targets) == 1.0
+    assert np.nanmax(result.record.targets) == 1.0
     assert any("gross exposure of up to 2.4" in warning for warning in result.warnings)
 
 

@@ -271,7 +271,7 @@ def test_changes_inside_the_span_are_carried_and_said(store: Store) -> None:
     assert bars.instrument_changes[0].instrument.groups == {}
     assert "AAA changes at 2024-01-02T21:00:00Z: tick 0.01 to 0.5, lot 1.0 to 2.0" in texts(bars)
     trade = al.backtest(al.Expression(text="where(close > 0, 1, 0)"), bars, cash=100.0)
-    assert (trade.fills["qty"] % 1.0 == 0).all()
+    assert (trade.record.fills["qty"] % 1.0 == 0).all()
     kind = instrument("AAA", 1.5, kind="linear")
     store.write("instruments", pa.Table.from_pylist([kind]))
     with pytest.raises(DataError, match="'AAA': kind changes from 'spot' to 'linear'"):

@@ -75,7 +75,7 @@ def test_sound_data_is_stated_too() -> None:
     quality = result.to_dict()["data"]["quality"]
     assert (quality["status"], quality["findings"]) == ("ok", [])
     assert "XNYS" in quality["skipped"]["gaps"]
-    assert result.assumptions["Data quality"].startswith("Nothing was found. Not looked at (gaps")
+    assert result.assumptions["Data quality"].startswith("No findings. Not checked (gaps")
     assert result.warnings == ()
 
 
@@ -234,7 +234,7 @@ def test_a_report_of_a_check(cli, split_file: Path, tmp_path: Path) -> None:
     [
         (("sp50",), "did you mean 'sp500'"),
         (("sp500", "--severity", "gap=error"), "did you mean 'gaps'"),
-        (("sp500", "--severity", "gaps"), "a level reads"),
+        (("sp500", "--severity", "gaps"), "a level is written"),
         (("sp500", "--severity", "gaps=bad"), "Choose from error, warning, info, off"),
         (("sp500", "--calendar", "XNYC"), "unknown calendar"),
         (("sp500", "--interval", "soon"), "'soon'"),
@@ -310,10 +310,10 @@ def test_rows_of_a_file_are_renamed(cli, split_file: Path) -> None:
 def test_nothing_found_says_what_was_asked(cli, tmp_path: Path) -> None:
     report = tmp_path / "check.html"
     run = cli("data", "check", "sp500", "--report", report, "--severity", "stale=off")
-    (said,) = re.findall("^Found nothing: (.*)$", run.out, re.M)
+    (said,) = re.findall("^No findings: (.*)$", run.out, re.M)
     assert "gaps" in said and not {"stale", "ids"} & set(said.split(", "))
     page = report.read_text()
-    assert f"Found nothing: {said}." in page
+    assert f"No findings: {said}." in page
     assert "holiday_days = 5" in page
     for name in ("stale_rows", "funding_late", "on_errors"):
         assert name not in page

@@ -13,29 +13,6 @@ ROOT = Path(__file__).parents[1]
 # Circles that are still there, each by its files. Empty this set; never add to it.
 KNOWN = {
     ("expr/custom", "expr/functions", "expr/nodes", "expr/text"),
-    (
-        "research/pages/page",
-        "research/results/assumptions",
-        "research/results/exports",
-        "research/results/figures",
-        "research/results/holdings",
-        "research/results/plots",
-        "research/results/report",
-        "research/results/report_orders",
-        "research/results/result",
-        "research/results/round_trips",
-        "research/results/sensitivity",
-        "research/results/summary",
-        "research/results/tables",
-    ),
-    (
-        "research/sweep/heatmap",
-        "research/sweep/plot_parts",
-        "research/sweep/plots",
-        "research/sweep/report",
-        "research/sweep/result",
-        "research/sweep/robustness",
-    ),
 }
 
 

@@ -102,7 +102,8 @@ def test_instruments_change_at_the_same_time(
     result = al.backtest(Momentum(), al.load("store:x/1h", store=tmp_path), margin=MARGIN)
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
     assert al.backtest(Momentum(), scan, margin=MARGIN).digest == result.digest
-    late = result.fills[(result.fills["asset"] == 1) & (result.fills["row"] > 251)]
+    fills = result.record.fills
+    late = fills[(fills["asset"] == 1) & (fills["row"] > 251)]
     assert late.size > 5
     assert (late["fee"] > 0).all()
 
@@ -183,7 +184,7 @@ def test_splits_and_dividends_fall_into_the_same_rows(
     bars = al.load("store:x/1h", store=tmp_path)
     assert np.nansum(bars["dividend"]) == 1.5
     result = al.backtest(Momentum(), bars, actions="cash", margin=MARGIN)
-    assert result.posted.size > 0
+    assert result.record.postings.size > 0
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
     made = al.backtest(Momentum(), scan, actions="cash", margin=MARGIN)
     assert made.digest == result.digest
@@ -250,7 +251,7 @@ def agree(made: Made) -> bool:
         for name, values in bars.columns.items():
             joined = np.concatenate([block.columns[name] for block in blocks])
             np.testing.assert_array_equal(joined, values, err_msg=name)
-    return result.fills.size > 0
+    return result.record.fills.size > 0
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -394,10 +395,10 @@ def test_the_command_scans(cli, tmp_path: Path, market: al.Bars) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--report", "x.html"], "figures alone"),
+        (["--report", "x.html"], "metrics only"),
         (["--funding", "x.csv"], "alphalab data ingest"),
         (["--schema", "x.toml"], "--scan with --schema"),
-        (["--bar-label", "open"], "--scan with --bar-label open"),
+        (["--label", "open"], "--scan with --label open"),
         (["-d", "sp500"], "store:"),
     ],
 )
@@ -410,7 +411,7 @@ def test_what_the_command_cannot_scan(cli, tmp_path: Path, market: al.Bars, flag
 
 def test_what_is_for_files_is_refused_for_a_store(cli, tmp_path: Path, market: al.Bars) -> None:
     stored(tmp_path, market)
-    run = ["backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--bar-label", "open"]
+    run = ["backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--label", "open"]
     refused = cli(*run)
     assert refused.code == 2
     assert "bar_label" in refused.err

@@ -165,7 +165,7 @@ def test_walking_forward_meets_changes() -> None:
         al.walk_forward(Trend, data, {"n": [3, 5]}, train=50, test=50, cash=10_000.0)
         for data in (bars, panel(200))
     ]
-    one, other = (walk.result.fills for walk in walks)
+    one, other = (walk.result.record.fills for walk in walks)
     early, same_rows = (fills["row"] < 75 for fills in (one, other))
     assert early.any() and one[early].tobytes() == other[same_rows].tobytes()
     assert one.tobytes() != other.tobytes()

@@ -18,13 +18,13 @@ from alphalab.research.sweep.combinations import too_many
 from alphalab.research.sweep.variants import check_name, swept_fields
 
 RULE = (
-    "values read a,b,c, or first:last, or first:last:step; both ends belong to it, and without a"
-    " step it counts in ones."
+    "values are written a,b,c, or first:last, or first:last:step; both ends are included, and the"
+    " step is 1 unless given."
 )
 
 
 class Span(NamedTuple):
-    """``first:last:step``: numbers at equal distances, of which the last is not beyond `last`."""
+    """``first:last:step``: equally spaced numbers from `first` up to `last` at most."""
 
     first: Decimal
     last: Decimal
@@ -35,27 +35,27 @@ class Span(NamedTuple):
         return int((self.last - self.first) / step) + 1
 
     def numbers(self) -> Iterator[Decimal]:
-        """Yield its numbers in order."""
+        """Yield the numbers in order."""
         step = self.step or Decimal(1)
         return (self.first + i * step for i in range(len(self)))
 
     @property
     def is_whole(self) -> bool:
-        """Whether it can be counted in ones."""
+        """True if both ends are whole numbers."""
         return self.first % 1 == 0 and self.last % 1 == 0
 
 
 def grid_values(
     texts: Mapping[str, str], cls: type[Strategy], max_columns: int
 ) -> dict[str, list[Any]]:
-    """Return a grid for `alphalab.sweep`: each text converted to the type of what it is for.
+    """Return a grid for `alphalab.sweep`: each text converted to the type of its name.
 
     Raises
     ------
     UnknownNameError
         A name that is neither a parameter nor a setting.
     ParameterError
-        A text that is no value for it.
+        A text that is not a value of this type.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def grid_values(
 
 
 def search_space(texts: Mapping[str, str], cls: type[Strategy], max_columns: int) -> dict[str, Any]:
-    """Return a space for `alphalab.Search`: ranges of numbers stay ranges.
+    """Return a space for `alphalab.Search`; ranges of numbers stay ranges.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def search_space(texts: Mapping[str, str], cls: type[Strategy], max_columns: int
 
 
 def fixed_values(texts: Mapping[str, str], cls: type[Strategy]) -> dict[str, list[Any]]:
-    """Return parameters that do not vary, as the only values of a grid.
+    """Return fixed parameters as a grid with one value for each.
 
     Examples
     --------
@@ -89,26 +89,27 @@ def fixed_values(texts: Mapping[str, str], cls: type[Strategy]) -> dict[str, lis
     {'slow': [60]}
     """
     return {
-        name: [_value(f"--param {name}", name, text, _kind(name, cls))]
+        name: [_value(f"--param {name}", name, text, _kind(name, cls), fix="")]
         for name, text in texts.items()
     }
 
 
 def expressions_of(path: Path) -> list[str]:
-    """Return the expressions of a file, one a line; empty lines and those with ``#`` are none."""
+    """Return the expressions of a file, one a line; empty lines and ``#`` comments are skipped."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise InputError(
             f"--expressions {path}: {reason}",
-            rule="expressions are in a text file, one a line.",
+            rule="expressions are in a text file, one on each line.",
         ) from None
     found = [line.strip() for line in lines]
     found = [line for line in found if line and not line.startswith("#")]
     if not found:
         raise InputError(
-            f"--expressions {path}: no expressions", rule="expressions are one a line."
+            f"--expressions {path}: no expressions",
+            rule="the file has one expression on each line.",
         )
     return found
 
@@ -121,8 +122,8 @@ def _values(name: str, text: str, cls: type[Strategy], max_columns: int) -> list
     if span.step is None and not span.is_whole:
         raise ParameterError(
             flag,
-            rule="fractions are counted with a step.",
-            fix=f"Write {name}={text}:0.1, say.",
+            rule="a range of fractions needs a step.",
+            fix=f"Write for example {name}={text}:0.1.",
         )
     if len(span) > max_columns:
         raise too_many(f"{flag}, {len(span):,} values", max_columns)
@@ -130,7 +131,7 @@ def _values(name: str, text: str, cls: type[Strategy], max_columns: int) -> list
 
 
 def _place(name: str, text: str, cls: type[Strategy], max_columns: int) -> Any:
-    """Return where to search for one name."""
+    """Return the search range or choices of one name."""
     flag = f"--grid {name}={text}"
     kind, span = _kind(name, cls), _span(flag, text)
     if span is None or span.first == span.last:
@@ -151,10 +152,10 @@ def _place(name: str, text: str, cls: type[Strategy], max_columns: int) -> Any:
 
 
 def _span(flag: str, text: str) -> Span | None:
-    """Return the range that a text says, or None where it lists values."""
+    """Return the range that a text spells, or None if it lists values."""
     try:
         numbers = [Decimal(part.strip()) for part in text.split(":")]
-    except InvalidOperation:  # a symbol such as BTC:USDT, say
+    except InvalidOperation:  # a symbol such as BTC:USDT
         return None
     if len(numbers) == 1 or not all(number.is_finite() for number in numbers):
         return None
@@ -166,17 +167,17 @@ def _span(flag: str, text: str) -> Span | None:
 
 
 def _kind(name: str, cls: type[Strategy]) -> Any:
-    """Return the type of a parameter or setting; an unknown one gives the error of a sweep."""
+    """Return the type of a parameter or setting; refuse an unknown name as a sweep does."""
     check_name(name, cls)
     types = {field.name: field.type for field in msgspec.structs.fields(cls)}
     return types[field] if (field := swept_fields(cls).get(name)) else setting_types()[name]
 
 
-def _value(flag: str, name: str, text: str, kind: Any) -> Any:
+def _value(flag: str, name: str, text: str, kind: Any, fix: str = f"In --grid, {RULE}") -> Any:
     if text.lower() == "none" and NoneType in get_args(kind):
         return None
     try:
         return converted(flag, name, text, kind)
     except ParameterError as error:
-        error.fix = f"In --grid, {RULE}" if flag.startswith("--grid") else ""
+        error.fix = fix
         raise

@@ -1,4 +1,4 @@
-"""``alphalab data ingest``: files and data sets into a store."""
+"""``alphalab data ingest``: bring files and data sets into a store."""
 
 from __future__ import annotations
 
@@ -38,35 +38,34 @@ def ingest(
         ),
     ],
     source: SchemaFlags,
-    venue: Annotated[str, typer.Option(help="Where it was traded, such as binance.")] = "",
+    venue: Annotated[str, typer.Option(help="Venue of the data, such as binance.")] = "",
     interval: Annotated[str, typer.Option(help="Length of the bars, such as 1h.")] = "",
-    kind: Annotated[Kind, typer.Option(help="What the rows are.")] = "bars",
-    name: Annotated[str, typer.Option(help="Of observations, or of a universe.")] = "",
+    kind: Annotated[Kind, typer.Option(help="Kind of the rows.")] = "bars",
+    name: Annotated[str, typer.Option(help="Name of the observations or of the universe.")] = "",
     repair: Annotated[
         list[str] | None,
         typer.Option(
             metavar="STEP",
-            help="A step on bars before they are checked, in order, as often as needed; a wrong"
-            " name lists them.",
+            help="A repair of the bars before they are checked; may be repeated; a wrong name"
+            " lists all.",
         ),
     ] = None,
     instrument: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FIELD=VALUE",
-            help="What holds for the instruments of the bars, such as calendar=XNYS, as often as"
-            " needed.",
+            help="A field of the instruments of the bars, such as calendar=XNYS; may be repeated.",
         ),
     ] = None,
     revise: Annotated[
-        bool, typer.Option("--revise", help="Rows with other values replace those that are there.")
+        bool, typer.Option("--revise", help="Replace stored rows whose values differ.")
     ] = False,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Bring files into a store: one commit a file, and a second run changes nothing."""
+    """Bring files into a store: one commit for each file; a second run changes nothing."""
     from alphalab.data.ingestion.ingest import ingest as bring
     from alphalab.data.store.store import Store
 
@@ -85,7 +84,7 @@ def ingest(
     }
     done: list[Ingested] = []
     try:
-        for file in _watched(out, files):
+        for file in _with_progress(out, files):
             done.append(bring(file, **keywords))
     except (Exception, KeyboardInterrupt) as error:
         kept = f"{len(done)} of {len(files)} files are in the store"
@@ -101,8 +100,8 @@ def ingest(
 
 
 def _fields(given: list[str]) -> dict[str, str | float]:
-    """Return fields of an instrument: numbers where they read as numbers, texts elsewhere."""
-    texts = named_texts("--instrument", given, "a field of an instrument reads field=value.")
+    """Return fields of an instrument: numbers where the text is a number, else texts."""
+    texts = named_texts("--instrument", given, "a field of an instrument is written field=value.")
     return {name: float(text) if _is_number(text) else text for name, text in texts.items()}
 
 
@@ -114,8 +113,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _watched(out: Output, files: list[str]) -> Any:
-    """Return the files, with their progress where there are several and somebody watches."""
+def _with_progress(out: Output, files: list[str]) -> Any:
+    """Return the files, with a progress bar on a terminal if there are several."""
     if len(files) < 2 or not out.shows_progress:
         return files
     from rich.console import Console
@@ -141,11 +140,11 @@ def _object(one: Ingested) -> dict[str, Any]:
 
 
 def _show(out: Output, done: list[Ingested], url: str, given: str | None) -> None:
-    said: dict[str, list[str]] = {}
+    sources_of: dict[str, list[str]] = {}
     for one in done:
         for note in one.notes:
-            said.setdefault(str(note), []).append(one.source)
-    for text, sources in said.items():
+            sources_of.setdefault(str(note), []).append(one.source)
+    for text, sources in sources_of.items():
         out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {text}")
     rows = [
         (

@@ -1,4 +1,4 @@
-"""The flags that say how a source is written, for the commands that read one."""
+"""Flags that describe the format of a source, for the commands that read one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alphalab.errors import ParameterError
 if TYPE_CHECKING:
     from alphalab.data.formats.schema import Schema
 
-_PANEL = "How the source is written"
+_PANEL = "Format of the source"
 
 
 def _option(*names: str, **words: Any) -> Any:
@@ -23,11 +23,11 @@ def _option(*names: str, **words: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaFlags:
-    """The flags that say how a source is written: each field is one."""
+    """Flags that describe the format of a source: each field is one flag."""
 
     schema: Annotated[
         Path | None,
-        _option(metavar="FILE", help="A TOML file of the fields below; flags go before it."),
+        _option(metavar="FILE", help="A TOML file of the fields below; flags override it."),
     ] = None
     column: Annotated[
         list[str] | None,
@@ -35,63 +35,75 @@ class SchemaFlags:
             "--column",
             "-c",
             metavar="OURS=THEIRS",
-            help="What the source calls a column, or its place from 0, as often as needed.",
+            help="The source's name of a column, or its position from 0; may be repeated.",
         ),
     ] = None
     label: Annotated[
         Literal["close", "open", "session"] | None,
         _option(
-            help="What a time names: the close or the open of a bar, or the date of its session.",
+            help="Instant that times name: the close or open of a bar, or the date of its session.",
             show_default="close",
         ),
     ] = None
     calendar: Annotated[
-        str | None, _option(metavar="CODE", help="Whose sessions the dates name, such as XNYS.")
+        str | None,
+        _option(metavar="CODE", help="Calendar of the sessions that dates name, such as XNYS."),
     ] = None
     zone: Annotated[
         str | None,
-        _option(metavar="NAME", help="Zone of times that carry none.", show_default="UTC"),
+        _option(metavar="NAME", help="Time zone of times without one.", show_default="UTC"),
     ] = None
     repeated_hour: Annotated[
         Literal["refuse", "infer"] | None,
-        _option(help="Local times that come twice in autumn.", show_default="refuse"),
+        _option(help="Local times that occur twice in autumn.", show_default="refuse"),
     ] = None
     time_format: Annotated[
         str | None,
-        _option(metavar="FORMAT", help="Such as '%d.%m.%Y %H:%M'.", show_default="ISO 8601"),
+        _option(
+            metavar="FORMAT",
+            help="Format of times, such as '%d.%m.%Y %H:%M'.",
+            show_default="ISO 8601",
+        ),
     ] = None
     delimiter: Annotated[
-        str | None, _option(metavar="C", help="Of a CSV file.", show_default="seen in its header")
+        str | None,
+        _option(metavar="C", help="Delimiter of a CSV file.", show_default="seen in its header"),
     ] = None
     decimal: Annotated[
-        str | None, _option(metavar="C", help="Of its numbers.", show_default="a point")
+        str | None,
+        _option(metavar="C", help="Decimal mark of its numbers.", show_default="a point"),
     ] = None
     encoding: Annotated[
-        str | None, _option(metavar="NAME", help="Of its text.", show_default="utf-8")
+        str | None, _option(metavar="NAME", help="Encoding of its text.", show_default="utf-8")
     ] = None
     no_header: Annotated[
-        bool, _option("--no-header", help="It begins with data: columns are named by place.")
+        bool, _option("--no-header", help="The file has no header: columns are named by position.")
     ] = False
     skip: Annotated[
         int | None,
         _option(min=0, metavar="N", help="Lines before its header.", show_default="none"),
     ] = None
     symbol: Annotated[
-        str | None, _option(metavar="NAME", help="Where it names none.", show_default="its name")
+        str | None,
+        _option(
+            metavar="NAME", help="Symbol of a file that names none.", show_default="the file's name"
+        ),
     ] = None
     rename: Annotated[
         list[str] | None,
-        _option(metavar="OLD=NEW", help="Rows of both symbols are one series, as often as needed."),
+        _option(
+            metavar="OLD=NEW", help="Join the rows of both symbols to one series; may be repeated."
+        ),
     ] = None
 
     def read(self) -> Schema:
-        """Return the schema that the file and the flags ask for."""
+        """Return the schema of the file and the flags."""
         from alphalab.data.formats.schema import Schema
 
         given = Schema() if self.schema is None else Schema.read(self.schema)
         fields = given.changes()
-        columns = named_texts("--column", self.column or [], "a column reads ours=theirs.")
-        renamed = named_texts("--rename", self.rename or [], "a new name reads old=new.")
+        columns = named_texts("--column", self.column or [], "a column is written ours=theirs.")
+        renamed = named_texts("--rename", self.rename or [], "a new name is written old=new.")
         header = False if self.no_header else fields.get("header", True)
         plain = (
             *("label", "calendar", "zone", "repeated_hour", "time_format"),
@@ -110,6 +122,6 @@ def _place(text: str) -> int:
     if not text.isdecimal():
         raise ParameterError(
             f"--column ...={text} with --no-header",
-            rule="columns of a file without a header are called by their place, from 0.",
+            rule="columns of a file without a header are named by position, from 0.",
         )
     return int(text)

@@ -138,7 +138,7 @@ class _Filling:
                 raise DataError(
                     f"no time from which to fetch {self.series.symbol}",
                     rule="what is not in the store yet is fetched from a time on.",
-                    fix="Give since (--since 2021-01-01).",
+                    fix="Give since (--start 2021-01-01).",
                 )
             self._forward(order.since, stop)
             return

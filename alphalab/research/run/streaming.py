@@ -1,4 +1,4 @@
-"""A backtest over a scan: blocks of a store through the one step, folded as they go by."""
+"""A backtest over a scan: blocks of a store are pushed and folded, and not kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from alphalab.research.results.summary import Summary
 from alphalab.research.run.warnings import unused
 from alphalab.types import Records
 
-#: Rows at which the equity is kept, about.
+#: Approximate number of rows at which equity is kept.
 SAMPLES = 2_000
 
 
@@ -37,7 +37,7 @@ def run_scan(
 ) -> Summary:
     """Backtest a strategy over a scan; ``advance(n)`` after n more rows.
 
-    Its data is checked block by block, as the blocks go by; whether it passes is known at the end.
+    The data is checked block by block; errors are refused at the end.
     """
     started = clock.perf_counter()
     column = Column.of(strategy, settings, scan.instruments)
@@ -104,10 +104,10 @@ def _warnings(
         yield SEEN_PRICE
     if tally["n_refusals"]:
         yield (
-            f"{tally['n_refusals']:,} times the gate or the venue did not let through what was "
-            "asked: a backtest of fewer rows in memory says why."
+            f"{tally['n_refusals']:,} times the gate or the venue refused or reduced a target or "
+            "an order: a backtest of fewer rows in memory reports the reasons."
         )
     if tally["n_ambiguities"]:
-        yield f"{tally['n_ambiguities']:,} bars whose path is not known made a difference."
+        yield f"The unknown path changed the result in {tally['n_ambiguities']:,} bars."
     if tally["least"] <= 0:
         yield "Equity was zero or less: figures that need returns after it are NaN."
