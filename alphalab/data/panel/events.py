@@ -17,7 +17,6 @@ from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
 
 #: The column with the cash per unit at which the market closes holdings: the listing ends there.
-DELISTING = "delisting"
 
 # Largest lag of the stamp of a funding.
 _LATE = 60 * NS_SECOND

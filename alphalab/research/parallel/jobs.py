@@ -21,7 +21,14 @@ from alphalab.expr.custom import PYTHON_FUNCTIONS
 from alphalab.expr.nodes import Expr
 from alphalab.research.parallel.backends import Backend, WorkersLost
 from alphalab.research.parallel.parcel import Parcel, Sender, unpacked
-from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray, Records
+from alphalab.types import (
+    DELISTING,
+    FloatArray,
+    Instrument,
+    InstrumentChange,
+    IntArray,
+    Records,
+)
 
 #: Instruments, and their changes.
 Assets: TypeAlias = tuple[tuple[Instrument, ...], tuple[InstrumentChange, ...]]
@@ -170,7 +177,7 @@ def _calls(
     for part in parts:
         some = columns[part.start : part.stop]
         read = columns_read(some, bars.instruments)
-        names = [name for name in bars.columns if name in read]
+        names = [name for name in bars.columns if name in read or name == DELISTING]
         arrays = (bars.columns[name] for name in names)
         yield part, sender.pack(some), assets, names, bars.time, *arrays
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from alphalab.config import Costs, Entry, Execution, Exits, Rebalance, RunSettings
 from alphalab.data.panel.bars import Bars
 from alphalab.data.quality.findings import counted
 from alphalab.research.results.order_lives import meet_the_inside
 from alphalab.research.results.provenance import identity_text, quality_text
 from alphalab.research.results.record import Run
+from alphalab.types import DELISTING
 
 _FILL = {
     "next_open": "A decision taken at the close of a bar trades at the open of the next bar.",
@@ -42,6 +45,10 @@ _ACTIONS = {
         "the last close less the dividend, without a fee; short positions pay it."
     ),
 }
+_SIZING = {
+    "by_value": "",
+    "at_fill": "A target's sale is sized at the price of its fill, not at the close that decided.",
+}
 _MOST_SYMBOLS = 30
 
 
@@ -70,7 +77,9 @@ def assumptions(run: Run) -> dict[str, str]:
         "Margin": _margin(settings),
         "Financing": _financing(settings),
         "Funding": _funding(bars),
-        "Splits and dividends": _ACTIONS[settings.actions],
+        "Splits and dividends": _actions(settings),
+        "Sizes": _SIZING[settings.sizing],
+        "Delistings": _delistings(bars),
         "Currencies": _currencies(run),
         "Data": identity_text(bars),
         "Data quality": quality_text(run.quality),
@@ -87,6 +96,20 @@ def assumptions(run: Run) -> dict[str, str]:
     return {label: text for label, text in texts.items() if text}
 
 
+def _actions(settings: RunSettings) -> str:
+    paid = settings.actions != "none" and settings.fractions == "paid"
+    fractions = " Fractions of a lot that a split leaves are paid in cash." if paid else ""
+    return _ACTIONS[settings.actions] + fractions
+
+
+def _delistings(bars: Bars) -> str:
+    ends = bars.columns.get(DELISTING)
+    if ends is None or np.isnan(ends).all():
+        return ""
+    ended = [bars.symbols[j] for j in np.flatnonzero(~np.isnan(ends).all(axis=0))]
+    return f"Positions in {_list(ended)} are closed at the price paid when the listing ended."
+
+
 def fill_text(settings: RunSettings) -> str:
     """Return at which price orders are filled, and how much of them."""
     return f"{_FILL[settings.fill]} {_venue(settings.execution)}"
@@ -101,6 +124,8 @@ def _venue(execution: Execution) -> str:
     late = ""
     if execution.delay:
         late = f"Orders arrive {counted(execution.delay, 'row')} late. "
+    if execution.limits == "traded_through":
+        late += "A limit order that rests is filled only by a price beyond its limit. "
     if execution.participation is None:
         return f"{late}Orders are filled whole, whatever the volume."
     share = _percent(execution.participation)
@@ -114,7 +139,7 @@ def _costs(run: Run) -> str:
     missing = [
         name
         for name, modelled in (
-            ("spread", costs.spread_bps),
+            ("spread", costs.spread_bps or costs.quotes != "none"),
             ("slippage", costs.slippage_bps),
             ("market impact", costs.has_impact),
             ("funding", any(i.funding_hours for i in bars.instruments)),
@@ -125,8 +150,16 @@ def _costs(run: Run) -> str:
     parts = [_fee(run)]
     if costs.fee_per_unit:
         parts.append(f"{costs.fee_per_unit:g} {run.currency} per unit on top.")
+    if costs.fee_per_order:
+        parts.append(f"{costs.fee_per_order:g} {run.currency} per order on top.")
     if costs.min_fee:
         parts.append(f"At least {costs.min_fee:g} {run.currency} per order.")
+    if costs.max_fee is not None:
+        parts.append(f"At most {costs.max_fee:g} {run.currency} per order.")
+    if costs.fee_step:
+        parts.append(f"Fees are rounded to {costs.fee_step:g} {run.currency}.")
+    if costs.fee_in == "coin":
+        parts.append("The fee of a purchase of spot is taken from the units that come.")
     parts.append(_price(costs))
     if not any(parts):
         parts = ["Costs are not modelled: the fee is 0."]
@@ -165,6 +198,9 @@ def _price(costs: Costs) -> str:
     parts, share = [], "its share of the bar's volume"
     if costs.spread_bps:
         parts.append(f"half a spread of {costs.spread_bps:g} bps")
+    if costs.quotes != "none":
+        sides = {"both": "ask and bid", "ask": "ask for purchases", "bid": "bid for sales"}
+        parts.append(f"the distance of the last {sides[costs.quotes]} from its close")
     if costs.slippage_bps:
         parts.append(f"slippage of {costs.slippage_bps:g} bps")
     if costs.share_impact_bps:
@@ -221,7 +257,7 @@ def _rebalance(rebalance: Rebalance) -> str:
         pause = f", and not again for {rebalance.cooldown:,} rows" if rebalance.cooldown else ""
         return (
             f"An asset is traded when its weight is more than {rebalance.threshold:g} from its "
-            f"target{pause}, and in any case when its target is 0 or it is not held yet."
+            f"target{pause}; one that is not held, from any distance; a target of 0, in any case."
         )
     return {
         "on_change": "An asset is traded when its target changes; in between its weight drifts.",
@@ -254,10 +290,14 @@ def _cash(run: Run) -> str:
         account = "A cash account: purchases are paid in full."
         if any(instrument.kind != "spot" for instrument in run.bars.instruments):
             account += " Contracts need their whole size in equity."
+    held = ""
+    if settings.holdings:
+        units = _list([f"{x.qty:g} {s} at {x.price:g}" for s, x in settings.holdings.items()])
+        held = f", and {units}"
     interest = settings.financing.interest_bps
     earns = f"{interest:g} bps a year" if interest else "nothing"
     return (
-        f"{settings.cash:,.2f} {run.currency} at the start, shared by all symbols. {account} "
+        f"{settings.cash:,.2f} {run.currency} at the start, shared by all symbols{held}. {account} "
         f"Idle cash earns {earns}."
     )
 

@@ -117,6 +117,6 @@ def to_vectorbt(run: Run) -> Any:
         close,
         orders,
         np.empty(0, log_dt),
-        np.array([run.settings.cash]),
+        np.array([run.start_equity]),
         cash_sharing=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alphalab.codes import OrderStatus, OrderType, Origin
+from alphalab.codes import OrderStatus, OrderType, Origin, Reason
 from alphalab.types import NEVER, FloatArray, IntArray, Records
 
 #: One order.
@@ -38,13 +38,23 @@ LEFT_BY = {
     "trailing": "trailing stop",
     "time": "held as long as allowed",
     "liquidation": "liquidation",
+    "delisting": "end of the listing",
+    "split": "fraction of a lot after a split, paid in cash",
 }
 _BY_TYPE = {
     OrderType.STOP: "stop",
     OrderType.STOP_LIMIT: "stop",
     OrderType.TAKE_PROFIT: "target",
     OrderType.TRAILING: "trailing",
+    OrderType.LIMIT_IF_TOUCHED: "limit",
 }
+_BY_VENUE = {
+    Reason.LIQUIDATED: "liquidation",
+    Reason.DELISTED: "delisting",
+    Reason.CASH_IN_LIEU: "split",
+    Reason.HELD_BEFORE: "signal",  # opens a position
+}
+_BY_MARKET = (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)
 _ENDED = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUSED)
 _ASKED = (OrderStatus.SUBMITTED, OrderStatus.AMENDED)
 
@@ -107,14 +117,14 @@ def left_by(lives: Records, ids: IntArray) -> NDArray[np.str_]:
 
     Empty for ids without an order.
     """
-    kinds = [_kind(*pair) for pair in lives[["origin", "type"]].tolist()]
+    kinds = [_kind(*life) for life in lives[["origin", "type", "reason"]].tolist()]
     place, known = _places(lives["id"], ids)
     return np.array([*kinds, ""])[np.where(known, place, -1)]
 
 
 def meet_the_inside(events: Records) -> bool:
     """Return True if any order could trade inside a bar, which a market order cannot."""
-    return bool((events["type"] != OrderType.MARKET).any())
+    return not np.isin(events["type"], _BY_MARKET).all()
 
 
 def at_stake(ambiguities: Records) -> FloatArray:
@@ -123,10 +133,10 @@ def at_stake(ambiguities: Records) -> FloatArray:
     return stake
 
 
-def _kind(origin: int, kind: int) -> str:
+def _kind(origin: int, kind: int, reason: int) -> str:
     if origin == Origin.VENUE:
-        return "liquidation"
-    if kind == OrderType.MARKET:
+        return _BY_VENUE[Reason(reason)]
+    if kind in _BY_MARKET:
         return "time" if origin == Origin.EXITS else "signal"
     if kind == OrderType.LIMIT:
         return "target" if origin == Origin.EXITS else "limit"

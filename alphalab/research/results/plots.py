@@ -63,7 +63,7 @@ def overview(run: Run) -> go.Figure:
     )
     figure.update_layout(layout(640), showlegend=True)
     path = run.equity_path
-    bench = run.settings.cash * np.cumprod(np.append(1.0, 1 + run.benchmark_returns))
+    bench = run.start_equity * np.cumprod(np.append(1.0, 1 + run.benchmark_returns))
     lines = (
         (run.strategy, path, BLUE, 1.6, 2),
         (f"Benchmark: {run.benchmark_name}", bench, GREY, 1.2, 1),

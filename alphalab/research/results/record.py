@@ -12,7 +12,7 @@ import numpy as np
 
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block
-from alphalab.core.rules import quote_currency
+from alphalab.core.rules import quote_currency, start_equity
 from alphalab.data.clock.times import NS_DAY
 from alphalab.data.panel.bars import Bars
 from alphalab.data.quality.findings import Verdict
@@ -92,6 +92,11 @@ class Run:
             object.__setattr__(self, "benchmark_name", self._default_benchmark_name())
 
     @property
+    def start_equity(self) -> float:
+        """Equity before the first row, quote currency: cash, and what is held then."""
+        return start_equity(self.settings, self.bars.instruments)
+
+    @property
     def currency(self) -> str:
         """Quote currency of the account."""
         return quote_currency(self.settings, self.bars.instruments)
@@ -104,7 +109,7 @@ class Run:
     @cached_property
     def equity_path(self) -> FloatArray:
         """Starting cash, then the equity of each row: (T + 1,)."""
-        return np.concatenate([[self.settings.cash], self.record.ledger["equity"]])
+        return np.concatenate([[self.start_equity], self.record.ledger["equity"]])
 
     @cached_property
     def row_returns(self) -> FloatArray:
@@ -318,7 +323,7 @@ class Run:
         costs = msgspec.structs.replace(self.settings.costs, fee_bps=fee_bps, tiers=())
         run = self.with_settings(msgspec.structs.replace(self.settings, costs=costs))
         last = run.record.ledger[-1]
-        return float(last["equity"] - self.settings.cash), float(last["turnover"])
+        return float(last["equity"] - self.start_equity), float(last["turnover"])
 
     def _check_benchmark(self, closes: FloatArray) -> None:
         rows = self.bars.n_rows

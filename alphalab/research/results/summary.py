@@ -136,8 +136,8 @@ class Summary:
 
     def plot(self) -> go.Figure:
         """Return one Plotly figure: sampled equity and drawdown."""
-        cash = self.settings.cash
-        return plots.sampled_equity(self.strategy, cash, self.time, self.sampled)
+        start = float(self.tally["start"])
+        return plots.sampled_equity(self.strategy, start, self.time, self.sampled)
 
     def __repr__(self) -> str:
         """Return the headline on one line."""

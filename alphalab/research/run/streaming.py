@@ -20,7 +20,7 @@ from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import Gate, quality_warnings
 from alphalab.research.results.summary import Summary
 from alphalab.research.run.warnings import unused
-from alphalab.types import Records
+from alphalab.types import DELISTING, Records
 
 #: Approximate number of rows at which equity is kept.
 SAMPLES = 2_000
@@ -54,13 +54,16 @@ def run_scan(
             advance(part.time.size)
 
     verdict = None
+    read = engine.columns
+    if DELISTING in scan.belonging:
+        read = (*read, DELISTING)
     if gate is not None:
         gate.events(scan.n_splits, settings.actions, scan.source)
     if gate is None:
-        for block in scan.blocks(engine.columns):
+        for block in scan.blocks(read):
             push(block)
     else:
-        verdict = joined(_verdicts(scan, gate, engine.columns, push))
+        verdict = joined(_verdicts(scan, gate, read, push))
         gate.pass_(verdict, scan.source)
     tally = engine.tallies()[0]
     return Summary(

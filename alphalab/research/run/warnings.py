@@ -10,6 +10,7 @@ import numpy as np
 from alphalab.codes import REASONS, OrderStatus, OrderType, Origin, Reason
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
+from alphalab.core.rules import start_equity
 from alphalab.data.clock.times import iso
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.universe import MEMBER
@@ -86,7 +87,8 @@ def _unfilled(events: Records) -> Iterator[str]:
 
 
 def _ambiguous(engine: Engine, block: Block) -> Iterator[str]:
-    profit = float(block.ledger["equity"][-1]) - engine.settings.cash
+    start = start_equity(engine.settings, engine.instruments)
+    profit = float(block.ledger["equity"][-1]) - start
     stake = float(order_lives.at_stake(block.ambiguities).sum())
     if stake > AMBIGUOUS_SHARE * abs(profit):
         share = f"{stake / abs(profit):,.0%}" if profit else "More than all"
