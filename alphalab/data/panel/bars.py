@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from alphalab.data.clock.times import Instant
 from alphalab.data.panel.panel import Panel
-from alphalab.types import FloatArray, Instrument
+from alphalab.types import DELISTING, FloatArray, Instrument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,7 +242,7 @@ class Bars(Panel):
         >>> Bars.from_closes(closes).with_delistings(ends)["delisting"][:, 1]
         array([nan, nan,  6.])
         """
-        from alphalab.data.panel.events import DELISTING, delisting_column
+        from alphalab.data.panel.events import delisting_column
 
         column, notes = delisting_column(self, given)
         return self.joined({DELISTING: column}, notes)

@@ -14,9 +14,7 @@ from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.panel.panel import Panel
 from alphalab.data.panel.rules import repeats
 from alphalab.errors import DataError
-from alphalab.types import FloatArray, IntArray
-
-#: The column with the cash per unit at which the market closes holdings: the listing ends there.
+from alphalab.types import DELISTING, FloatArray, IntArray
 
 # Largest lag of the stamp of a funding.
 _LATE = 60 * NS_SECOND

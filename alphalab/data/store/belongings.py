@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 from alphalab.data.clock.times import NS_DAY, NS_SECOND, bar_spacing, nanoseconds
 from alphalab.data.formats import arrow
 from alphalab.data.panel.bars import Bars
-from alphalab.data.panel.events import DELISTING
 from alphalab.data.panel.universe import MEMBER, Universe
-from alphalab.types import NEVER, FloatArray
+from alphalab.types import DELISTING, NEVER, FloatArray
 
 
 @dataclass(frozen=True)
