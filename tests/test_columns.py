@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from engine_strategies import Trend
@@ -33,7 +32,8 @@ from sweeping import (
 from alphalab.codes import Reason
 from alphalab.config import Costs, Execution, Exits, Limits, RunSettings, every_row
 from alphalab.core.columns import COLUMN, Column, Columns, columns_read
-from alphalab.core.engine import Block, Engine, Snapshot
+from alphalab.core.engine import Block, Engine
+from alphalab.core.snapshot import decode
 from alphalab.core.strategy import Strategy
 from alphalab.errors import (
     AlphalabError,
@@ -222,7 +222,7 @@ def test_the_digest_sees_the_last_bit(table: str) -> None:
 
 def state_of(engine: Engine) -> list[Any]:
     """What an engine remembers, without its name."""
-    snapshot = msgspec.msgpack.decode(engine.snapshot(), type=Snapshot)
+    snapshot = decode(engine.snapshot())
     parts = {name: getattr(snapshot, name) for name in snapshot.__struct_fields__}
     return [part for name, part in parts.items() if name != "engine_id"]
 

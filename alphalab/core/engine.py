@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from alphalab.config import RunSettings
 from alphalab.core.accounts import LOGS, Accounts, Market, Room, default_capacity, shape_of
+from alphalab.core.books_check import check_books
 from alphalab.core.checks import check_assets, check_weights
 from alphalab.core.decide import decide_identity
 from alphalab.core.rows import check_rows
+from alphalab.core.snapshot import Snapshot, decode, encode
 from alphalab.core.strategy import Strategy
 from alphalab.core.timeline import Timeline
 from alphalab.errors import DataError, StateError, StrategyError
@@ -22,8 +24,6 @@ from alphalab.expr.plan import Plan
 from alphalab.kernels._jit import silent
 from alphalab.kernels.market import drivers
 from alphalab.types import LEDGER, FloatArray, Instrument, InstrumentChange, IntArray, Records
-
-SNAPSHOT_VERSION = 3
 
 
 class Block(NamedTuple):
@@ -49,19 +49,6 @@ class Block(NamedTuple):
     events: Records
     postings: Records
     ambiguities: Records
-
-
-class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """Everything an engine remembers."""
-
-    version: int
-    engine_id: str
-    account: bytes
-    positions: bytes
-    orders: bytes
-    traded: bytes
-    memory: bytes
-    plan: list[bytes]
 
 
 class Engine:
@@ -298,14 +285,8 @@ class Engine:
             The push before has failed half way: there is no whole state to go on from.
         """
         self._check_whole()
-        return msgspec.msgpack.encode(
-            Snapshot(
-                SNAPSHOT_VERSION,
-                self.id,
-                *(array.tobytes() for array in self._accounts.state),  # type: ignore[call-arg]
-                self.plan.snapshot(),
-            )
-        )
+        books = (array.tobytes() for array in self._accounts.state)
+        return encode(Snapshot(self.id, *books, self.plan.snapshot()))  # type: ignore[call-arg]
 
     def restore(self, snapshot: bytes) -> None:
         """Take up the state of a `snapshot` of an engine with the same id.
@@ -313,31 +294,20 @@ class Engine:
         Raises
         ------
         StateError
-            Bytes that are no snapshot, or one of another strategy, other settings or other assets.
-            The engine is as it was then.
+            Bytes that are no snapshot, a damaged one, one of another strategy, other settings or
+            other assets, or one that no engine can have taken. The engine is as it was then.
         """
-        try:
-            state = msgspec.msgpack.decode(snapshot, type=Snapshot)
-        except (msgspec.DecodeError, TypeError, ValueError) as error:
+        state = decode(snapshot)
+        if state.engine_id != self.id:
             raise StateError(
-                f"not a snapshot: {error}", rule="restore takes what snapshot() returned."
-            ) from None
-        if (state.version, state.engine_id) != (SNAPSHOT_VERSION, self.id):
-            raise StateError(
-                f"snapshot of engine {state.engine_id[:12]} (version {state.version}), "
-                f"this is {self.id[:12]}",
+                f"snapshot of engine {state.engine_id[:12]}, this is {self.id[:12]}",
                 rule="a snapshot fits the same strategy, parameters, settings and assets.",
             )
-        parts = (state.account, state.positions, state.orders, state.traded, state.memory)
-        books = tuple(zip(self._accounts.state, parts, strict=True))
-        if any(array.nbytes != len(data) for array, data in books):
-            raise StateError(
-                "not a whole snapshot: the account, its positions, orders or memory are cut",
-                rule="restore takes what snapshot() returned.",
-            )
+        books = self._accounts.read(state.books)
+        check_books(books, self.instruments, self._accounts.shape.n_tiers)
         self.plan.restore(state.plan)
-        for array, data in books:
-            array[...] = np.frombuffer(data, array.dtype).reshape(array.shape)
+        for array, read in zip(self._accounts.state, books, strict=True):
+            array[...] = read
         self._room.counts[:] = 0
         self._within_push = False
 
