@@ -75,6 +75,14 @@ def in_our_words(where: str) -> Iterator[None]:
         raise
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise _data_error(where, str(error)) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Rust: no Exception, nowhere to import
+            raise
+        raise DataError(
+            f"{where}: deltalake stopped unexpectedly ({error})",
+            rule="the folder holds a Delta table that is whole.",
+            fix="Try a copy of the folder under a plain name.",
+        ) from None
 
 
 def check_readable(url: str) -> None:
@@ -103,10 +111,9 @@ def check_writable(url: str) -> None:
 
 def _nearest_folder(url: str) -> Path | None:
     """Return the folder of a table's log, or the first one above it that is there."""
-    path = url.removeprefix("file://")
-    if "://" in path:
+    if "://" in url:
         return None
-    log = Path(path).absolute() / "_delta_log"
+    log = Path(url).absolute() / "_delta_log"
     return next((folder for folder in (log, *log.parents) if os.path.exists(folder)), None)
 
 
