@@ -16,6 +16,7 @@ from alphalab.errors import DataError, UnknownNameError
 PREFIX = "store:"
 #: Schemes of the addresses that a store can have.
 SCHEMES = ("abfs", "abfss", "az", "file", "gs", "s3", "s3a")
+_SLIP = re.compile(rf"(?:{'|'.join(SCHEMES)}):/(?!/)")
 # In the path of a folder; the surrogates are bytes that are no UTF-8.
 _UNREACHABLE = re.compile(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\[\]^|\\\ud800-\udfff]")
 _VERSIONS = re.compile(r"\d+|[a-z]+=\d+(?:,[a-z]+=\d+)*")
@@ -53,6 +54,12 @@ def place_of(given: str) -> str:
     ('s3://bucket/prefix', '/tmp/my data', 'my data')
     """
     scheme, there, rest = given.partition("://")
+    if _SLIP.match(given):
+        raise DataError(
+            f"{given} is no address of a store",
+            rule="An address reads s3://BUCKET/PREFIX.",
+            fix="A folder whose name has a colon is given by its whole path.",
+        )
     if not there:
         folder = os.path.expanduser(given)
         _check_folder(folder)

@@ -42,12 +42,6 @@ _KNOWN = (
         "(AWS_ENDPOINT_URL).",
     ),
     (
-        r"Unable to recognise URL",
-        "is no address of a store",
-        "An address reads s3://BUCKET/PREFIX; a folder whose name has a colon is given by its "
-        "whole path.",
-    ),
-    (
         r"PermissionDenied|Permission denied|os error 13",
         "this user has no permission",
         "Give it the right to read and write the folders and files of the store.",
