@@ -67,7 +67,7 @@ def in_our_words(where: str) -> Iterator[None]:
         yield
     except (AlphalabError, CommitFailedError):
         raise
-    except (DeltaError, OSError, pa.ArrowException) as error:
+    except (DeltaError, OSError, UnicodeError, pa.ArrowException) as error:
         raise _data_error(where, str(error)) from None
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of Rust: no Exception, nowhere to import
