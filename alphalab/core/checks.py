@@ -11,6 +11,7 @@ from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import group_codes
 from alphalab.kernels.market.books import ROUNDING
+from alphalab.settings import LEAST_PRICE, MOST_PRICE
 from alphalab.types import Instrument
 
 
@@ -26,6 +27,8 @@ def check_assets(
         )
     if twice := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
         raise ParameterError(f"Engine: {twice[0]!r} twice", rule="every asset is there once.")
+    for instrument in instruments:
+        _check_numbers(instrument)
     currencies = sorted({instrument.currency for instrument in instruments})
     if settings.currency is None and len(currencies) > 1:
         raise ParameterError(
@@ -41,6 +44,18 @@ def check_assets(
                 f"Engine: {symbol!r} is in {instrument.currency}, the account in {quote}",
                 rule="every other currency has a column that says what it is worth.",
                 fix=f"Set conversions={{{instrument.currency!r}: 'name of the column'}}.",
+            )
+
+
+def _check_numbers(instrument: Instrument) -> None:
+    """Refuse steps, values and multipliers whose products with prices a float does not hold."""
+    for name in ("tick", "lot", "min_value", "multiplier"):
+        value = getattr(instrument, name)
+        least = LEAST_PRICE if name == "multiplier" else 0.0
+        if not least <= value <= MOST_PRICE:
+            raise ParameterError(
+                f"Engine: {instrument.symbol!r} with {name}={value:g}",
+                rule=f"{name} lies between {least:g} and {MOST_PRICE:g}.",
             )
 
 

@@ -150,7 +150,7 @@ class Engine:
         ------
         DataError, UnknownNameError
             Times that do not go forward, a column that is missing or of another shape, a price
-            that is not finite and above 0. Nothing has been pushed then.
+            outside of its bounds. Nothing has been pushed then.
         StrategyError, ExprError
             A `decide` or a Python operator that fails on one of the rows.
         StateError
