@@ -51,6 +51,8 @@ class Bars:
     ----------
     time, symbols, columns, instruments, instrument_changes, source, version
         As above; arrays are read-only.
+    known_early : mapping of str to int
+        Observations that were known before the time they are about, by the column they are in.
 
     Raises
     ------
@@ -78,7 +80,8 @@ class Bars:
 
     __slots__ = (
         *("_annual", "_id", "_notes", "_quality"),
-        *("columns", "instrument_changes", "instruments", "source", "symbols", "time", "version"),
+        *("columns", "instrument_changes", "instruments", "known_early", "source", "symbols"),
+        *("time", "version"),
     )
 
     time: IntArray
@@ -86,6 +89,7 @@ class Bars:
     columns: Mapping[str, FloatArray]
     instruments: tuple[Instrument, ...]
     instrument_changes: tuple[InstrumentChange, ...]
+    known_early: Mapping[str, int]
     source: str
     version: str
 
@@ -111,6 +115,7 @@ class Bars:
         )
         self.instruments = rules.checked_instruments(instruments, self.symbols)
         self.instrument_changes = rules.checked_changes(instrument_changes, self.symbols)
+        self.known_early = {}
         self._notes = tuple(notes)
         self._annual: tuple[float, str] | None = None
         self._id: str | None = None
@@ -516,7 +521,10 @@ class Bars:
         """
         from alphalab.data.panel.observations import observation_columns
 
-        return self._joined(*observation_columns(self, given, names, max_age))
+        columns, early, said = observation_columns(self, given, names, max_age)
+        joined = self._joined(columns, said)
+        joined.known_early = {**self.known_early, **early}
+        return joined
 
     def adjusted(
         self,

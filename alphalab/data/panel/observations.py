@@ -56,8 +56,8 @@ class _Observations(NamedTuple):
 
 def observation_columns(
     bars: Bars, given: Any, names: str | Sequence[str] | None, max_age: str | None
-) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
-    """Return a column for each name, (T, N), and what a report has to say about them.
+) -> tuple[dict[str, FloatArray], dict[str, int], tuple[str, ...]]:
+    """Return a column for each name, (T, N), how many were known early, and notes for a report.
 
     In each row stands, of what was known at its time or before, the value about the latest time, in
     its last revision; NaN before the first. What is about a future time (a forecast) counts from
@@ -116,7 +116,8 @@ def observation_columns(
                 fix="Choose others by names=[...].",
             )
     oldest = None if max_age is None else parse_duration(max_age)
-    columns = {}
+    columns: dict[str, FloatArray] = {}
+    early: dict[str, int] = {}
     for name, rows in observed.of(chosen).items():
         own = _by_symbol(observed, rows)
         general = own.get(_ALL, rows[:0])
@@ -125,7 +126,8 @@ def observation_columns(
             mine = np.concatenate((general, own.get(symbol, rows[:0])))
             column[:, asset] = _latest(observed, mine, bars.time, oldest)
         columns[name] = column
-    return columns, _said(bars, observed, max_age)
+        early[name] = int((observed.known[rows] < observed.time[rows]).sum())
+    return columns, early, _said(bars, observed, max_age)
 
 
 def _by_symbol(observed: _Observations, rows: IntArray) -> dict[str, IntArray]:

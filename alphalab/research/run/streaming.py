@@ -17,6 +17,7 @@ from alphalab.data.store.scan import Block, Scan
 from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import Gate, quality_warnings
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.look_ahead import tables_read
 from alphalab.research.run.warnings import unused
 from alphalab.types import Records
 
@@ -70,7 +71,11 @@ def run_scan(
         tally=tally,
         time=np.array(time),
         sampled=np.array(sampled),
-        warnings=(*quality_warnings(verdict), *_warnings(scan, columns, tally, settings)),
+        warnings=(
+            *quality_warnings(verdict),
+            *_warnings(scan, columns, tally, settings),
+            *tables_read(strategy, column.expressions),
+        ),
         quality=verdict,
         seconds=clock.perf_counter() - started,
     )
