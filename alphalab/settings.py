@@ -14,8 +14,9 @@ from alphalab.errors import ParameterError
 
 #: Bounds of what is counted. Products and squares of such numbers stay within float64, sums of rows
 #: within int64, so that nothing overflows on the way to a result.
-LEAST_PRICE, MOST_PRICE = 1e-15, 1e15  # quote currency per unit; also conversion rates
+LEAST_PRICE, MOST_PRICE = 1e-30, 1e30  # quote currency per unit; also conversion rates
 MOST_DIVIDEND = MOST_PRICE
+LEAST_MULTIPLIER, MOST_UNIT = 1e-15, 1e15  # of instruments: ticks, lots, least values, multipliers
 LEAST_SPLIT, MOST_SPLIT = 1e-6, 1e6  # new units per old one
 MOST_ROWS = 1_000_000_000
 FIRST_YEAR, LAST_YEAR = 1678, 2261  # whole years of int64 nanoseconds

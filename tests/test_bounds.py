@@ -65,9 +65,9 @@ def actions(split: float = np.nan, dividend: float = np.nan) -> al.Bars:
     return bars(split=split, dividend=dividend)
 
 
-PRICE = r"a price lies between 1e-15 and 1e\+15"
+PRICE = r"a price lies between 1e-30 and 1e\+30"
 SPLIT = r"a split ratio lies between 1e-06 and 1e\+06"
-DIVIDEND = r"a dividend lies between 0 and 1e\+15"
+DIVIDEND = r"a dividend lies between 0 and 1e\+30"
 BEYOND: list[tuple[str, str, Callable[[], Any]]] = [
     ("price 5e-324", PRICE, lambda: run(bars(5e-324 * 4))),
     ("price 2.3e-308", PRICE, lambda: run(bars(2.3e-308))),

@@ -11,7 +11,7 @@ from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import group_codes
 from alphalab.kernels.market.books import ROUNDING
-from alphalab.settings import LEAST_PRICE, MOST_PRICE
+from alphalab.settings import LEAST_MULTIPLIER, MOST_UNIT
 from alphalab.types import Instrument
 
 
@@ -51,11 +51,11 @@ def _check_numbers(instrument: Instrument) -> None:
     """Refuse steps, values and multipliers whose products with prices a float does not hold."""
     for name in ("tick", "lot", "min_value", "multiplier"):
         value = getattr(instrument, name)
-        least = LEAST_PRICE if name == "multiplier" else 0.0
-        if not least <= value <= MOST_PRICE:
+        least = LEAST_MULTIPLIER if name == "multiplier" else 0.0
+        if not least <= value <= MOST_UNIT:
             raise ParameterError(
                 f"Engine: {instrument.symbol!r} with {name}={value:g}",
-                rule=f"{name} lies between {least:g} and {MOST_PRICE:g}.",
+                rule=f"{name} lies between {least:g} and {MOST_UNIT:g}.",
             )
 
 
