@@ -263,7 +263,7 @@ class Limits(Settings, frozen=True):
     gross : float, optional
         Largest sum of absolute weights; targets above it are scaled down in proportion. Not given:
         1 in a cash account, the leverage in a margin account. Purchases in a cash account need
-        cash: above 1 it takes short sales to get there. At most 1e6, as all limits of weight.
+        cash: above 1 it takes short sales to get there. At most 1e12, as all limits of weight.
     net : float, optional
         Largest absolute sum of weights; the larger side is scaled down.
     weight : float, optional

@@ -31,8 +31,8 @@ Positive = Annotated[float, Meta(gt=0, le=1e18)]
 NonNegative = Annotated[float, Meta(ge=0, le=1e18)]
 Cash = Annotated[float, Meta(ge=1e-9, le=1e18)]
 Money = Annotated[float, Meta(ge=0, le=1e15)]
-Weight = Annotated[float, Meta(gt=0, le=1e6)]
-WeightOrZero = Annotated[float, Meta(ge=0, le=1e6)]
+Weight = Annotated[float, Meta(gt=0, le=1e12)]
+WeightOrZero = Annotated[float, Meta(ge=0, le=1e12)]
 #: Equity per value of positions: a leverage of 10,000 at most.
 MarginShare = Annotated[float, Meta(ge=1e-4, le=1)]
 
