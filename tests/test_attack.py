@@ -43,7 +43,7 @@ MANY = {
     "snapshot numbers": 15_000,
     "results file": 10_000,
     "address": 20_000,
-    "sql": 3_000,
+    "sql": 1_000,
     "store names": 500,
     "toml": 15_000,
     "param": 20_000,

@@ -234,7 +234,7 @@ def converted(owner: str, name: str, text: str, kind: Any) -> Any:
         rule = broken_rule(error, kind)
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError):  # bytes of a command line that are no text
         raise ParameterError(f"{owner}: {name}={text!r}", rule=rule) from None
 
 

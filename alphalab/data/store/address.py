@@ -19,7 +19,7 @@ SCHEMES = ("abfs", "abfss", "az", "file", "gs", "s3", "s3a")
 _SLIP = re.compile(rf"(?:{'|'.join(SCHEMES)}):/(?!/)")
 # In the path of a folder; the surrogates are bytes that are no UTF-8.
 _UNREACHABLE = re.compile(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\[\]^|\\\ud800-\udfff]")
-_VERSIONS = re.compile(r"\d+|[a-z]+=\d+(?:,[a-z]+=\d+)*")
+_VERSIONS = re.compile(r"[0-9]{1,18}|[a-z]+=[0-9]{1,18}(?:,[a-z]+=[0-9]{1,18})*")
 _RULE = (
     "an address reads store:VENUE/INTERVAL or store:VENUE/INTERVAL/SYMBOL; behind it may stand "
     "@17 or @bars=17,funding=4."
