@@ -88,6 +88,28 @@ def tried(name: str, count: int) -> None:
     run()
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Address.parse(f"store:v/1d@bars={'9' * 5000}"),
+        lambda: grid_values({"n": "1:1e300"}, WithParameters, 100),
+        lambda: grid_values({"x": "0:1e5000:1e-5000"}, WithParameters, 100),
+        lambda: make_strategy(WithParameters, {"several": "\udc80"}),
+        lambda: store().sql("select '\udc80'"),
+        lambda: read_run_file(nested(folder() / "deep.toml")),
+    ],
+    ids=["version", "range", "step", "parameter", "query", "settings"],
+)
+def test_what_an_attack_has_found_is_refused(call: Callable[[], object]) -> None:
+    with pytest.raises(AlphalabError):
+        call()
+
+
+def nested(path: Path) -> Path:
+    path.write_text("a = " + "[" * 5000)
+    return path
+
+
 def test_what_is_not_refused_in_words_is_found() -> None:
     @attack("fails")
     def fails(data: st.DataObject) -> None:
