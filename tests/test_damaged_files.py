@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
-from alphalab.data.formats.files import read_file, read_table
+from alphalab.data.formats.files import read_table
+from alphalab.data.load import load
 from alphalab.errors import AlphalabError, DataError
 
 N_ROWS = 30
@@ -34,7 +35,7 @@ def feather_file(folder: Path, old: bytes = b"", new: bytes = b"") -> Path:
 
 
 def test_the_whole_file_is_read(tmp_path: Path) -> None:
-    assert read_file(feather_file(tmp_path)).close.shape == (N_ROWS, 1)
+    assert load(feather_file(tmp_path)).close.shape == (N_ROWS, 1)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,6 @@ def test_whatever_is_damaged_is_read_or_refused(
         content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
-        read_file(path)
+        load(path)
     except AlphalabError as error:
         assert path.name in str(error)

@@ -33,7 +33,7 @@ class Span(NamedTuple):
     step: Decimal | None
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many numbers it has: maybe more than a list can."""
         step = self.step or Decimal(1)
         return int((self.last - self.first) / step) + 1
@@ -41,7 +41,7 @@ class Span(NamedTuple):
     def numbers(self) -> Iterator[Decimal]:
         """Yield its numbers in order."""
         step = self.step or Decimal(1)
-        return (self.first + i * step for i in range(self.count))
+        return (self.first + i * step for i in range(self.size))
 
     @property
     def is_whole(self) -> bool:
@@ -128,8 +128,8 @@ def _values(name: str, text: str, cls: type[Strategy], max_columns: int) -> list
             rule="fractions are counted with a step.",
             fix=f"Write {name}={text}:0.1, say.",
         )
-    if span.count > max_columns:
-        raise too_many(f"{flag}, {span.count:,} values", max_columns)
+    if span.size > max_columns:
+        raise too_many(f"{flag}, {span.size:,} values", max_columns)
     return [_value(flag, name, f"{number:f}", kind) for number in span.numbers()]
 
 
@@ -141,7 +141,7 @@ def _place(name: str, text: str, cls: type[Strategy], max_columns: int) -> Any:
         return _values(name, text, cls, max_columns)
     ends = [span.first, span.last]
     if span.step is not None:
-        ends[1] = span.first + (span.count - 1) * span.step
+        ends[1] = span.first + (span.size - 1) * span.step
     low, high = sorted(_value(flag, name, f"{end:f}", kind) for end in ends)
     step = abs(span.step or Decimal(1))
     if isinstance(low, int) and isinstance(high, int):
