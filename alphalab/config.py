@@ -7,7 +7,20 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from alphalab.errors import ParameterError
-from alphalab.settings import Bps, Fraction, NonNegative, Positive, Rows, Settings
+from alphalab.settings import (
+    Bps,
+    Cash,
+    Fraction,
+    MarginShare,
+    Money,
+    Price,
+    Rows,
+    RowsOrNone,
+    Settings,
+    Weight,
+    WeightOrZero,
+    YearlyBps,
+)
 
 
 class FeeTier(Settings, frozen=True):
@@ -21,7 +34,7 @@ class FeeTier(Settings, frozen=True):
         Fees from there on, basis points of traded value. Below 0 a maker is paid.
     """
 
-    value: NonNegative
+    value: Money
     maker_bps: Annotated[float, Meta(gt=-10_000, lt=10_000)]
     taker_bps: Bps
 
@@ -38,7 +51,7 @@ class Costs(Settings, frozen=True):
         Fees that depend on what was traded in the 30 days before, in place of those, from value 0
         on.
     fee_per_unit : float
-        On top, quote currency per unit (per share).
+        On top, quote currency per unit (per share); 1e15 at most, as all fees.
     fee_per_order : float
         On top, quote currency, with the first fill of an order.
     min_fee, max_fee : float
@@ -73,11 +86,11 @@ class Costs(Settings, frozen=True):
 
     fee_bps: Bps | None = None
     tiers: tuple[FeeTier, ...] = ()
-    fee_per_unit: NonNegative = 0.0
-    fee_per_order: NonNegative = 0.0
-    min_fee: NonNegative = 0.0
-    max_fee: NonNegative | None = None
-    fee_step: NonNegative = 0.0
+    fee_per_unit: Money = 0.0
+    fee_per_order: Money = 0.0
+    min_fee: Money = 0.0
+    max_fee: Money | None = None
+    fee_step: Money = 0.0
     fee_in: Literal["quote", "coin"] = "quote"
     quotes: Literal["none", "both", "ask", "bid"] = "none"
     spread_bps: Bps = 0.0
@@ -146,7 +159,8 @@ class Execution(Settings, frozen=True):
     participation : float, optional
         Largest share of a bar's volume that can be filled; the rest goes on with the next bar.
     delay : int
-        Rows that an order is on its way, besides the one that decided it.
+        Rows that an order is on its way, besides the one that decided it; a billion at most, as all
+        counts of rows.
     limits : {"touched", "traded_through"}
         When a limit order that rests is filled: by a price at its limit, or only by one beyond it.
         The second is what an order at the end of a long queue can count on.
@@ -154,7 +168,7 @@ class Execution(Settings, frozen=True):
 
     path: Literal["pessimistic", "optimistic", "ohlc"] = "pessimistic"
     participation: Fraction | None = None
-    delay: Annotated[int, Meta(ge=0)] = 0
+    delay: RowsOrNone = 0
     limits: Literal["touched", "traded_through"] = "touched"
 
 
@@ -164,7 +178,8 @@ class Margin(Settings, frozen=True):
     Parameters
     ----------
     initial : float
-        Equity needed per value of positions to open more of them; 0.2 is a leverage of 5.
+        Equity needed per value of positions to open more of them; 0.2 is a leverage of 5, and the
+        least, 0.0001, one of 10,000.
     maintenance : float
         Equity needed per value of positions to keep them; below it the account is liquidated.
     liquidation_fee_bps : float
@@ -176,7 +191,7 @@ class Margin(Settings, frozen=True):
     10.0
     """
 
-    initial: Fraction
+    initial: MarginShare
     maintenance: Fraction
     liquidation_fee_bps: Bps = 0.0
 
@@ -200,7 +215,8 @@ class Financing(Settings, frozen=True):
     Parameters
     ----------
     borrow_bps : float
-        Yearly cost of what is sold short, basis points of its value (contracts excepted).
+        Yearly cost of what is sold short, basis points of its value (contracts excepted); 1e7 at
+        most, as the others.
     loan_bps : float
         Yearly cost of borrowed cash, basis points.
     interest_bps : float
@@ -209,9 +225,9 @@ class Financing(Settings, frozen=True):
         Days of a year.
     """
 
-    borrow_bps: NonNegative = 0.0
-    loan_bps: NonNegative = 0.0
-    interest_bps: NonNegative = 0.0
+    borrow_bps: YearlyBps = 0.0
+    loan_bps: YearlyBps = 0.0
+    interest_bps: YearlyBps = 0.0
     day_count: Literal[360, 365] = 365
 
 
@@ -233,7 +249,7 @@ class Holding(Settings, frozen=True):
     """
 
     qty: Annotated[float, Meta(gt=-1e15, lt=1e15)]
-    price: Positive
+    price: Price
 
 
 class Exits(Settings, frozen=True):
@@ -308,7 +324,7 @@ class Limits(Settings, frozen=True):
     gross : float, optional
         Largest sum of absolute weights; targets above it are scaled down in proportion. Not given:
         1 in a cash account, the leverage in a margin account. Purchases in a cash account need
-        cash: above 1 it takes short sales to get there.
+        cash: above 1 it takes short sales to get there. At most 1e12, as all limits of weight.
     net : float, optional
         Largest absolute sum of weights; the larger side is scaled down.
     weight : float, optional
@@ -332,14 +348,14 @@ class Limits(Settings, frozen=True):
     0.2
     """
 
-    gross: Positive | None = None
-    net: NonNegative | None = None
-    weight: Positive | None = None
+    gross: Weight | None = None
+    net: WeightOrZero | None = None
+    weight: Weight | None = None
     group: str | None = None
-    group_gross: Positive | None = None
+    group_gross: Weight | None = None
     drawdown: Fraction | None = None
     daily_loss: Fraction | None = None
-    order: Positive | None = None
+    order: Weight | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -355,8 +371,8 @@ class Rebalance(Settings, frozen=True):
     """When a target becomes an order. Made by `on_change`, `every_row`, `drift` and `calendar`."""
 
     when: Literal["on_change", "every_row", "drift", "calendar"] = "on_change"
-    threshold: NonNegative = 0.0
-    cooldown: Annotated[int, Meta(ge=0)] = 0
+    threshold: WeightOrZero = 0.0
+    cooldown: RowsOrNone = 0
     period: Literal["day", "week", "month", "quarter", "year"] | None = None
 
     def __post_init__(self) -> None:
@@ -420,7 +436,7 @@ class RunSettings(Settings, frozen=True):
     Parameters
     ----------
     cash : float
-        Cash at the start, quote currency.
+        Cash at the start, quote currency: from 1e-9 to 1e18.
     fill : {"next_open", "next_close", "same_close"}
         Price a market order decided at row t trades at. ``same_close`` trades at a price the
         decision has seen, and every report says so.
@@ -462,7 +478,7 @@ class RunSettings(Settings, frozen=True):
     5.0
     """
 
-    cash: Positive = 100_000.0
+    cash: Cash = 100_000.0
     fill: Literal["next_open", "next_close", "same_close"] = "next_open"
     costs: Costs = Costs()
     limits: Limits = Limits()

@@ -151,6 +151,9 @@ def test_a_snapshot_is_refused_after_half_a_push():
 
 
 def test_equity_that_is_not_finite_is_an_error():
-    close = np.array([[1.0], [1.0], [1e308], [1e308]])
-    with pytest.raises(al.DataError, match="equity is inf"):
-        al.backtest(weights(al.parse("1.0")), bars(close=close))
+    """Bought at the least price and sold at the largest, again and again."""
+    price = np.where(np.arange(40) % 2, 1e15, 1e-15)[:, np.newaxis]
+    days = np.datetime64("2024-01-01", "ns") + np.arange(40) * np.timedelta64(1, "D")
+    market = al.Bars(days, ["A"], dict.fromkeys(("open", "high", "low", "close", "volume"), price))
+    with pytest.raises(al.DataError, match="equity is"):
+        al.backtest(weights(al.parse("where(close > 1, 1, 0)")), market, quality="unchecked")

@@ -232,6 +232,8 @@ def converted(owner: str, name: str, text: str, kind: Any) -> Any:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         rule = broken_rule(error, kind)
+    except UnicodeError:  # bytes of a command line that are no text
+        raise ParameterError(f"{owner}: {name}={text!r}", rule="a value is text.") from None
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.MsgspecError:

@@ -22,6 +22,8 @@ RULE = (
     " step is 1 unless given."
 )
 
+_MOST_DIGITS = 18  # of a number in a range; decimals are exact to 28
+
 
 class Span(NamedTuple):
     """``first:last:step``: equally spaced numbers from `first` up to `last` at most."""
@@ -30,14 +32,16 @@ class Span(NamedTuple):
     last: Decimal
     step: Decimal | None
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many numbers it has: maybe more than a list can."""
         step = self.step or Decimal(1)
         return int((self.last - self.first) / step) + 1
 
     def numbers(self) -> Iterator[Decimal]:
         """Yield the numbers in order."""
         step = self.step or Decimal(1)
-        return (self.first + i * step for i in range(len(self)))
+        return (self.first + i * step for i in range(self.size))
 
     @property
     def is_whole(self) -> bool:
@@ -125,8 +129,8 @@ def _values(name: str, text: str, cls: type[Strategy], max_columns: int) -> list
             rule="a range of fractions needs a step.",
             fix=f"Write for example {name}={text}:0.1.",
         )
-    if len(span) > max_columns:
-        raise too_many(f"{flag}, {len(span):,} values", max_columns)
+    if span.size > max_columns:
+        raise too_many(f"{flag}, {span.size:,} values", max_columns)
     return [_value(flag, name, f"{number:f}", kind) for number in span.numbers()]
 
 
@@ -138,7 +142,7 @@ def _place(name: str, text: str, cls: type[Strategy], max_columns: int) -> Any:
         return _values(name, text, cls, max_columns)
     ends = [span.first, span.last]
     if span.step is not None:
-        ends[1] = span.first + (len(span) - 1) * span.step
+        ends[1] = span.first + (span.size - 1) * span.step
     low, high = sorted(_value(flag, name, f"{end:f}", kind) for end in ends)
     step = abs(span.step or Decimal(1))
     if isinstance(low, int) and isinstance(high, int):
@@ -159,6 +163,10 @@ def _span(flag: str, text: str) -> Span | None:
         return None
     if len(numbers) == 1 or not all(number.is_finite() for number in numbers):
         return None
+    if any(number and abs(number.adjusted()) > _MOST_DIGITS for number in numbers):
+        raise ParameterError(
+            flag, rule=f"the numbers of a range lie between 1e-{_MOST_DIGITS} and 1e{_MOST_DIGITS}."
+        )
     span = Span(numbers[0], numbers[1], numbers[2] if len(numbers) > 2 else None)
     step = Decimal(1) if span.step is None else span.step
     if len(numbers) > 3 or step == 0 or (span.last - span.first) / step < 0:

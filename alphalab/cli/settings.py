@@ -68,7 +68,7 @@ def read_run_file(path: Path | None) -> RunFile:
         raise InputError(
             f"--settings {path}: {error.strerror}", rule="settings are a TOML file."
         ) from None
-    except ValueError as error:  # not TOML, or not text
+    except (ValueError, RecursionError) as error:  # not TOML, not text, or brackets without end
         raise InputError(
             f"{path}: {error}",
             rule="settings are a TOML file: tables like [costs] with lines like fee_bps = 10.",

@@ -20,6 +20,7 @@ from alphalab.core.rules import (
     tier_records,
 )
 from alphalab.core.strategy import Strategy
+from alphalab.errors import StateError
 from alphalab.expr.plan import group_codes
 from alphalab.kernels._jit import silent
 from alphalab.kernels.market.books import Row
@@ -130,6 +131,24 @@ class Accounts:
     def state(self) -> tuple[Any, ...]:
         """The books, and what a `decide` remembers."""
         return *self.books, self.memory
+
+    def read(self, parts: Sequence[bytes]) -> tuple[Any, ...]:
+        """Return the arrays of a `state` from their bytes.
+
+        Raises
+        ------
+        StateError
+            Bytes of another length.
+        """
+        if any(len(data) != array.nbytes for array, data in zip(self.state, parts, strict=True)):
+            raise StateError(
+                "a snapshot whose account, positions, orders or memory are cut",
+                rule="they have the sizes that the strategy, the assets and the settings give.",
+            )
+        return tuple(
+            np.frombuffer(data, array.dtype).reshape(array.shape)
+            for array, data in zip(self.state, parts, strict=True)
+        )
 
     def tallied(self) -> tuple[Records, Any]:
         """Return figures and digest words, with the rows that wait folded in."""

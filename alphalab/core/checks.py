@@ -11,6 +11,7 @@ from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import group_codes
 from alphalab.kernels.market.books import ROUNDING
+from alphalab.settings import LEAST_MULTIPLIER, MOST_UNIT
 from alphalab.types import Instrument
 
 
@@ -26,6 +27,8 @@ def check_assets(
         )
     if twice := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
         raise ParameterError(f"Engine: {twice[0]!r} twice", rule="each symbol occurs once.")
+    for instrument in instruments:
+        _check_numbers(instrument)
     currencies = sorted({instrument.currency for instrument in instruments})
     if settings.currency is None and len(currencies) > 1:
         raise ParameterError(
@@ -64,6 +67,18 @@ def _check_holdings(instruments: Sequence[Instrument], settings: RunSettings) ->
             f"cash={settings.cash:g} and holdings are worth {equity:g} together",
             rule="the equity at the start is above 0.",
         )
+
+
+def _check_numbers(instrument: Instrument) -> None:
+    """Refuse steps, values and multipliers whose products with prices a float does not hold."""
+    for name in ("tick", "lot", "min_value", "multiplier"):
+        value = getattr(instrument, name)
+        least = LEAST_MULTIPLIER if name == "multiplier" else 0.0
+        if not least <= value <= MOST_UNIT:
+            raise ParameterError(
+                f"Engine: {instrument.symbol!r} with {name}={value:g}",
+                rule=f"{name} lies between {least:g} and {MOST_UNIT:g}.",
+            )
 
 
 def check_weights(

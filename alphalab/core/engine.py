@@ -7,18 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from alphalab.config import RunSettings
+from alphalab.core.books_check import check_books
 from alphalab.core.columns import Column
 from alphalab.core.decide import decide_identity
 from alphalab.core.record import Record
+from alphalab.core.snapshot import Snapshot, decode, encode
 from alphalab.core.strategy import Strategy
 from alphalab.core.vector_engine import VectorEngine
 from alphalab.errors import StateError
 from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray, Records
-
-SNAPSHOT_VERSION = 3
 
 
 class Block(NamedTuple):
@@ -44,19 +43,6 @@ class Block(NamedTuple):
     events: Records
     postings: Records
     ambiguities: Records
-
-
-class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """The state of an engine as bytes: its books, the memory of `decide`, its plan."""
-
-    version: int
-    engine_id: str
-    account: bytes
-    positions: bytes
-    orders: bytes
-    traded: bytes
-    memory: bytes
-    plan: list[bytes]
 
 
 class Engine:
@@ -149,7 +135,7 @@ class Engine:
         ------
         DataError, UnknownNameError
             Times that do not increase, a column that is missing or of another shape, a price
-            that is not finite and above 0: no row has been pushed then.
+            outside of its bounds: no row has been pushed then.
         StrategyError, ExprError
             A `decide` or a Python operator that fails on one of the rows.
         StateError
@@ -206,14 +192,8 @@ class Engine:
             The last push has failed half way, so the state is invalid.
         """
         self._rows.check_state()
-        return msgspec.msgpack.encode(
-            Snapshot(
-                SNAPSHOT_VERSION,
-                self.id,
-                *(array.tobytes() for array in self._accounts.state),  # type: ignore[call-arg]
-                self.plan.snapshot(),
-            )
-        )
+        books = (array.tobytes() for array in self._accounts.state)
+        return encode(Snapshot(self.id, *books, self.plan.snapshot()))  # type: ignore[call-arg]
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state by that of a `snapshot` of an engine with the same id.
@@ -221,31 +201,20 @@ class Engine:
         Raises
         ------
         StateError
-            Bytes that are no snapshot, or one of another strategy, other settings or other assets:
-            the state is not changed then.
+            Bytes that are no snapshot, a damaged one, one of another strategy, other settings or
+            other assets, or one that no engine can have taken: the state is not changed then.
         """
-        try:
-            state = msgspec.msgpack.decode(snapshot, type=Snapshot)
-        except (msgspec.DecodeError, TypeError, ValueError) as error:
+        state = decode(snapshot)
+        if state.engine_id != self.id:
             raise StateError(
-                f"not a snapshot: {error}", rule="restore takes what snapshot() returned."
-            ) from None
-        if (state.version, state.engine_id) != (SNAPSHOT_VERSION, self.id):
-            raise StateError(
-                f"snapshot of engine {state.engine_id[:12]} (version {state.version}), "
-                f"this is {self.id[:12]}",
+                f"snapshot of engine {state.engine_id[:12]}, this is {self.id[:12]}",
                 rule="a snapshot fits the same strategy, parameters, settings and assets.",
             )
-        parts = (state.account, state.positions, state.orders, state.traded, state.memory)
-        books = tuple(zip(self._accounts.state, parts, strict=True))
-        if any(array.nbytes != len(data) for array, data in books):
-            raise StateError(
-                "not a whole snapshot: account, positions, orders or memory have another size",
-                rule="restore takes what snapshot() returned.",
-            )
+        books = self._accounts.read(state.books)
+        check_books(books, self.instruments, self._accounts.shape.n_tiers)
         self.plan.restore(state.plan)
-        for array, data in books:
-            array[...] = np.frombuffer(data, array.dtype).reshape(array.shape)
+        for array, read in zip(self._accounts.state, books, strict=True):
+            array[...] = read
         self._rows.reset()
 
 

@@ -10,8 +10,22 @@ from numpy.typing import NDArray
 from alphalab.config import RunSettings
 from alphalab.core.rules import foreign
 from alphalab.errors import DataError, UnknownNameError
+from alphalab.settings import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    LEAST_PRICE,
+    LEAST_SPLIT,
+    MOST_DIVIDEND,
+    MOST_PRICE,
+    MOST_SPLIT,
+)
 from alphalab.types import DELISTING, NEVER, FloatArray, Instrument, IntArray
 
+_FIRST_TIME = int(np.datetime64(f"{FIRST_YEAR}", "ns").astype(np.int64))
+_LAST_TIME = int(np.datetime64(f"{LAST_YEAR}-12-31", "ns").astype(np.int64))
+_BOUNDS = f"between {LEAST_PRICE:g} and {MOST_PRICE:g}"
+_MOST_VOLUME = 1e30  # units
+_MOST_FUNDING = 1e3
 HOUR_NS = 3_600_000_000_000
 _REMEDIES = {
     "funding": "Add it with bars.with_funding(...), or set funding_hours=0.",
@@ -72,30 +86,33 @@ def check_rows(
     for name in ("open", "high", "low", "close", "bid", "ask"):
         if name in names:
             x = columns[name]
-            check.refuse(name, x, (x <= 0.0) | (x == np.inf), "a price is finite and above 0")
+            check.refuse(name, x, beyond(x, LEAST_PRICE, MOST_PRICE), f"a price lies {_BOUNDS}")
     if DELISTING in columns:
         x = columns[DELISTING]
         inverse = np.array([instrument.kind == "inverse" for instrument in instruments])
-        bad = (x < 0.0) | np.isinf(x) | ((x == 0.0) & inverse)
+        bad = beyond(x, 0.0, MOST_PRICE) | ((x == 0.0) & inverse)
         check.refuse(DELISTING, x, bad, "a delisting pays a finite price of at least 0")
     listed = ~np.isnan(columns["close"])
     if "volume" in names:
         x = columns["volume"]
-        bad = listed & ~((x >= 0.0) & (x < np.inf))
-        check.refuse("volume", x, bad, "with participation every bar has a volume")
+        bad = listed & ~((x >= 0.0) & (x <= _MOST_VOLUME))
+        said = f"with participation every bar has a volume, and it is at most {_MOST_VOLUME:g}"
+        check.refuse("volume", x, bad, said)
     for symbol, name in foreign(settings, instruments).items():
         j = [instrument.symbol for instrument in instruments].index(symbol)
         x, bad = columns[name], np.zeros(shape, np.bool_)
-        bad[:, j] = listed[:, j] & ~((x[:, j] > 0.0) & (x[:, j] < np.inf))
-        check.refuse(name, x, bad, "every bar has a conversion rate, finite and above 0")
+        bad[:, j] = listed[:, j] & ~((x[:, j] >= LEAST_PRICE) & (x[:, j] <= MOST_PRICE))
+        check.refuse(name, x, bad, f"every bar has a conversion rate, {_BOUNDS}")
     if "split" in names:
         _check_actions(check, instruments, columns)
     if "funding" in names:
         x = columns["funding"]
         known = np.maximum.accumulate(listed, axis=0) | ~np.isnan(marks)
         due = due_funding(time, last, instruments)
-        missing = (due & known & np.isnan(x)) | np.isinf(x)
+        missing = due & known & np.isnan(x)
         check.refuse("funding", x, missing, "a funding rate is known where it is due")
+        said = f"a funding rate is a fraction between -{_MOST_FUNDING:g} and {_MOST_FUNDING:g}"
+        check.refuse("funding", x, np.abs(x) > _MOST_FUNDING, said)
         if last == NEVER:
             due[:1] = True  # whether funding was due since the row before it is not known
         extra = ~due & ~np.isnan(x) & (x != 0.0)
@@ -125,6 +142,12 @@ def _check_time(time: IntArray, last: int) -> None:
             f"times of type {time.dtype} and shape {time.shape}",
             rule="time is one int64 per row, nanoseconds UTC.",
         )
+    if time.size and (time[0] < _FIRST_TIME or time[-1] > _LAST_TIME):
+        first, end = (np.datetime64(int(t), "ns") for t in (time[0], time[-1]))
+        raise DataError(
+            f"rows from {first} to {end}",
+            rule=f"times lie in the years {FIRST_YEAR} to {LAST_YEAR}.",
+        )
     backwards = time.size > 1 and (time[1:] <= time[:-1]).any()
     if time.size and (time[0] <= last or backwards):
         raise DataError(
@@ -138,14 +161,19 @@ def _check_actions(
     check: _Cells, instruments: Sequence[Instrument], columns: Mapping[str, FloatArray]
 ) -> None:
     split, dividend = columns["split"], columns["dividend"]
-    check.refuse("split", split, (split <= 0.0) | np.isinf(split), "a split ratio is above 0")
-    check.refuse(
-        "dividend", dividend, (dividend < 0.0) | np.isinf(dividend), "a dividend is at least 0"
-    )
+    said = f"a split ratio lies between {LEAST_SPLIT:g} and {MOST_SPLIT:g}"
+    check.refuse("split", split, beyond(split, LEAST_SPLIT, MOST_SPLIT), said)
+    said = f"a dividend lies between 0 and {MOST_DIVIDEND:g}"
+    check.refuse("dividend", dividend, beyond(dividend, 0.0, MOST_DIVIDEND), said)
     contracts = np.array([instrument.kind != "spot" for instrument in instruments])
     for name in ("split", "dividend"):
         x = columns[name]
         check.refuse(name, x, ~np.isnan(x) & contracts, "splits and dividends are for spot")
+
+
+def beyond(x: FloatArray, least: float, most: float) -> NDArray[np.bool_]:
+    """Return where known numbers lie outside of bounds."""
+    return (x < least) | (x > most)
 
 
 class _Cells:

@@ -151,11 +151,12 @@ def start_records(settings: RunSettings, instruments: Sequence[Instrument]) -> R
 
 def start_equity(settings: RunSettings, instruments: Sequence[Instrument]) -> float:
     """Return cash and value of what is held before the first row, quote currency."""
-    return settings.cash + sum(
-        settings.holdings[i.symbol].qty * settings.holdings[i.symbol].price * i.multiplier
-        for i in instruments
-        if i.symbol in settings.holdings and i.kind == "spot"
-    )
+    equity = settings.cash
+    for instrument in instruments:
+        holding = settings.holdings.get(instrument.symbol)
+        if holding is not None and instrument.kind == "spot":
+            equity += holding.qty * holding.price * instrument.multiplier
+    return equity
 
 
 def tier_records(costs: Costs) -> Records:

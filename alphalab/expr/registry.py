@@ -158,6 +158,11 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it has an n that `rows` and `state` depend on: its first number."""
         return bool(self.params) and self.params[0].integer
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether its state begins with a clock: rows seen, slot of the next in a ring of n."""
+        return self.loop == "rows" and not self.recursive
+
     def n(self, params: tuple[Any, ...]) -> int:
         """Return the n that `rows` and `state` depend on, 0 without one."""
         return int(params[0]) if self.counts_rows else 0

@@ -58,6 +58,7 @@ def read_csv(path: Path, schema: Schema, texts: Collection[str] = ()) -> pa.Tabl
     except UnicodeError:
         raise _no_text(path, schema.encoding) from None
     except pa.ArrowInvalid:
+        _check_text(path, schema.encoding)
         _refuse_ragged(path, read, parse, convert)
         raise
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
@@ -129,6 +130,16 @@ def _ragged_fix(lines: list[str], skipped: int) -> str:
     if begin > skipped:
         return f"Leave out the lines before the header: skip={begin} (--skip {begin}). {said}"
     return said
+
+
+def _check_text(path: Path, encoding: str) -> None:
+    """Refuse bytes that are no text: Arrow cannot show the line that holds them."""
+    with pa.input_stream(str(path)) as stream:
+        content = stream.read()
+    try:
+        content.decode(encoding or "utf-8")
+    except UnicodeError:
+        raise _no_text(path, encoding) from None
 
 
 def _no_text(path: Path, encoding: str) -> DataError:

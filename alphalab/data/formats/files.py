@@ -54,18 +54,31 @@ def read_table(
         raise DataError(f"{path} is empty", rule="a file of data has at least one row.")
     try:
         # Symbols are text: 000001 keeps its zeros.
-        return READERS[suffix](path, schema or Schema(), (*SYMBOL_NAMES, *texts))
+        table = READERS[suffix](path, schema or Schema(), (*SYMBOL_NAMES, *texts))
+        _check_whole(table)
+        return table
     except PermissionError:
         raise DataError(
             f"{path}: no permission to read it",
             rule="a file of data can be read by who asks for it.",
             fix="Give the permission (chmod u+r), or ask its owner.",
         ) from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(
             f"{path} cannot be read as {suffix}: {str(error).strip()}",
             rule="the file is whole, readable, and of the kind that its name says.",
         ) from None
+
+
+def _check_whole(table: pa.Table) -> None:
+    """Refuse what Arrow has read without a look at it, as it does in Feather files.
+
+    A damaged column of text is read outside its memory later, and names of columns and zones that
+    are no UTF-8 raise wherever they are asked for.
+    """
+    table.validate(full=True)
+    for column in table.schema:
+        _ = column.name, getattr(column.type, "tz", None)  # decoded here for the first time
 
 
 def stem(path: Path) -> str:

@@ -47,6 +47,8 @@ class Bars(Panel):
     ----------
     time, symbols, columns, instruments, instrument_changes, source, version, time_names
         As above; arrays are read-only.
+    known_early : mapping of str to int
+        Observations that were known before the time they are about, by the column they are in.
 
     Raises
     ------
@@ -262,7 +264,10 @@ class Bars(Panel):
         """
         from alphalab.data.panel.observations import observation_columns
 
-        return self.joined(*observation_columns(self, given, names, max_age))
+        columns, early, notes = observation_columns(self, given, names, max_age)
+        joined = self.joined(columns, notes)
+        joined.known_early = {**self.known_early, **early}
+        return joined
 
     def adjusted(
         self,

@@ -48,8 +48,8 @@ class _Observations(NamedTuple):
 
 def observation_columns(
     bars: Panel, given: Any, names: str | Sequence[str] | None, max_age: str | None
-) -> tuple[dict[str, FloatArray], Notes]:
-    """Return a column for each name, (T, N), and notes about them.
+) -> tuple[dict[str, FloatArray], dict[str, int], Notes]:
+    """Return a column for each name, (T, N), how many were known early, and notes about them.
 
     A row has, of the values known at its time or before, the one about the latest reference time,
     in its last revision; NaN before the first. A value about a future time (a forecast) counts
@@ -108,7 +108,8 @@ def observation_columns(
                 fix="Choose others by names=[...].",
             )
     oldest = None if max_age is None else parse_duration(max_age)
-    columns = {}
+    columns: dict[str, FloatArray] = {}
+    early: dict[str, int] = {}
     for name, rows in observed.of(chosen).items():
         own = _by_symbol(observed, rows)
         general = own.get(_ALL, rows[:0])
@@ -117,7 +118,8 @@ def observation_columns(
             mine = np.concatenate((general, own.get(symbol, rows[:0])))
             column[:, asset] = _latest(observed, mine, bars.time, oldest)
         columns[name] = column
-    return columns, _notes(bars, observed, max_age)
+        early[name] = int((observed.known[rows] < observed.time[rows]).sum())
+    return columns, early, _notes(bars, observed, max_age)
 
 
 def _by_symbol(observed: _Observations, rows: IntArray) -> dict[str, IntArray]:

@@ -30,8 +30,8 @@ class Panel:
     """
 
     __slots__ = (
-        *("_annual", "_id", "_notes", "columns", "instrument_changes", "instruments", "source"),
-        *("symbols", "time", "time_names", "version"),
+        *("_annual", "_id", "_notes", "columns", "instrument_changes", "instruments"),
+        *("known_early", "source", "symbols", "time", "time_names", "version"),
     )
 
     time: IntArray
@@ -39,6 +39,7 @@ class Panel:
     columns: Mapping[str, FloatArray]
     instruments: tuple[Instrument, ...]
     instrument_changes: tuple[InstrumentChange, ...]
+    known_early: Mapping[str, int]
     source: str
     time_names: TimeNames
     version: str
@@ -66,6 +67,7 @@ class Panel:
         )
         self.instruments = rules.checked_instruments(instruments, self.symbols)
         self.instrument_changes = rules.checked_changes(instrument_changes, self.symbols)
+        self.known_early = {}
         self._notes = notes_of(notes)
         self.time_names = checked_time_names(time_names)
         self._annual: tuple[float, str] | None = None

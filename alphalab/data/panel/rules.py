@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from alphalab.data.clock.times import Instant, datetimes_to_ns, iso, nanoseconds
 from alphalab.data.formats.notes import Note
 from alphalab.errors import DataError, ParameterError, UnknownNameError
+from alphalab.settings import FIRST_YEAR, LAST_YEAR, MOST_YEARS
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 
 #: Relative tolerance of comparisons of prices: split adjustment rounds the last digit.
@@ -130,7 +131,20 @@ def checked_time(time: Any, source: str) -> IntArray:
         array = array.copy()
         array.setflags(write=False)
     check_increasing(array, np.arange(len(array)), _prefix(source))
+    _check_span(array, _prefix(source))
     return array
+
+
+def _check_span(time: IntArray, where: str) -> None:
+    """Refuse times whose differences, in ns, an int64 does not hold."""
+    first, last = (int(year) for year in time[[0, -1]].astype("M8[ns]").astype("M8[Y]").astype(str))
+    if first < FIRST_YEAR or last > LAST_YEAR or last - first >= MOST_YEARS:
+        raise DataError(
+            f"{where}times from {iso(time[0])} to {iso(time[-1])}",
+            rule=f"times lie in the years {FIRST_YEAR} to {LAST_YEAR}, and less than {MOST_YEARS} "
+            "years apart.",
+            fix="Correct the times, or cut the bars.",
+        )
 
 
 def check_increasing(time: IntArray, rows: IntArray, where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -47,14 +48,18 @@ def open_table(
     stored = dict(options)
     with in_our_words(url):
         try:
-            there = DeltaTable(url, version=version, storage_options=stored)
+            there = DeltaTable(_place(url), version=version, storage_options=stored)
         except TableNotFoundError:
             check_readable(url)
             if version is None:
                 return None
             raise _no_version(url, version, "the table is not there.") from None
         except DeltaError:
-            newest = None if version is None else DeltaTable(url, storage_options=stored).version()
+            newest = (
+                None
+                if version is None
+                else DeltaTable(_place(url), storage_options=stored).version()
+            )
             if newest is None or version is None or 0 <= version <= newest:
                 raise
             raise _no_version(url, version, f"its versions are 0 to {newest}.") from None
@@ -65,6 +70,11 @@ def open_table(
                 fix="Give the store a folder of its own.",
             )
     return there
+
+
+def _place(url: str) -> str:
+    """Return what deltalake takes: it would take a folder named ``s3:`` for an address."""
+    return url if "://" in url else os.path.abspath(url)
 
 
 def _no_version(url: str, version: object, rule: str) -> DataError:
@@ -128,7 +138,7 @@ def commit(
         how = {"mode": "overwrite", "predicate": _partitions(table, rows), "schema_mode": "merge"}
     try:
         write_deltalake(
-            target,
+            _place(target) if isinstance(target, str) else target,
             rows,
             **how,
             partition_by=list(table.partition),

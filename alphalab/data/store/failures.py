@@ -43,12 +43,6 @@ _KNOWN = (
         "(AWS_ENDPOINT_URL).",
     ),
     (
-        r"Unable to recognise URL",
-        "is no address of a store",
-        "An address reads s3://BUCKET/PREFIX; a folder whose name has a colon is given by its "
-        "whole path.",
-    ),
-    (
         r"PermissionDenied|Permission denied|os error 13",
         "this user has no permission",
         "Give it the right to read and write the folders and files of the store.",
@@ -74,8 +68,16 @@ def in_our_words(where: str) -> Iterator[None]:
         yield
     except (AlphalabError, CommitFailedError):
         raise
-    except (DeltaError, OSError, pa.ArrowException) as error:
+    except (DeltaError, OSError, UnicodeError, pa.ArrowException) as error:
         raise _data_error(where, str(error)) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Rust: no Exception, nowhere to import
+            raise
+        raise DataError(
+            f"{where}: deltalake stopped unexpectedly ({error})",
+            rule="the folder holds a Delta table that is whole.",
+            fix="Try a copy of the folder under a plain name.",
+        ) from None
 
 
 def check_readable(url: str) -> None:
@@ -103,11 +105,10 @@ def check_writable(url: str) -> None:
 
 
 def _nearest_folder(url: str) -> Path | None:
-    """Return the folder of a table's log, or the nearest parent that exists."""
-    path = url.removeprefix("file://")
-    if "://" in path:
+    """Return the folder of a table's log, or the first one above it that is there."""
+    if "://" in url:
         return None
-    log = Path(path).absolute() / "_delta_log"
+    log = Path(url).absolute() / "_delta_log"
     return next((folder for folder in (log, *log.parents) if os.path.exists(folder)), None)
 
 

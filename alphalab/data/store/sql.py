@@ -45,6 +45,10 @@ def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None
 
     if limit is not None and limit < 0:
         raise ParameterError(f"limit={limit}", rule="limit is 0 or more.")
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"the query {query!r}: {error}", rule="a query is UTF-8 text.") from None
     with duckdb.connect(":memory:") as session:
         for name, dataset in datasets.items():
             session.register(name, _read_as_asked(dataset))

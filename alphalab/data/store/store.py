@@ -39,6 +39,8 @@ class Store(VersionedTables):
     ------
     UnknownNameError
         An unknown kind of address.
+    DataError
+        No bucket, a file where a folder has to be, or a folder that deltalake cannot reach.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from alphalab.data.clock.times import Instant
-from alphalab.data.store.address import check_url, default_store_url
+from alphalab.data.store.address import default_store_url, place_of
 from alphalab.data.store.choice import condition, span
 from alphalab.data.store.delta import dataset_of, open_table
 from alphalab.data.store.failures import in_our_words
@@ -39,9 +39,8 @@ class VersionedTables:
         self, url: str | Path | None = None, *, options: Mapping[str, str] | None = None
     ) -> None:
         text = default_store_url() if url is None else str(url)
-        check_url(text)
-        self.url = text.rstrip("/") if "://" in text else str(Path(text).expanduser())
-        self._options = {**(_PATIENCE if "://" in text else {}), **(options or {})}
+        self.url = place_of(text)
+        self._options = {**(_PATIENCE if "://" in self.url else {}), **(options or {})}
 
     def __repr__(self) -> str:
         """Return the address."""

@@ -19,6 +19,7 @@ from alphalab.data.quality.joined import joined
 from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import Gate, quality_warnings
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.look_ahead import tables_read
 from alphalab.research.run.warnings import unused
 from alphalab.types import DELISTING, Records
 
@@ -75,7 +76,11 @@ def run_scan(
         tally=tally,
         time=np.array(time),
         sampled=np.array(sampled),
-        warnings=(*quality_warnings(verdict), *_warnings(scan, engine, tally, settings)),
+        warnings=(
+            *quality_warnings(verdict),
+            *_warnings(scan, engine, tally, settings),
+            *tables_read(strategy, column.expressions),
+        ),
         quality=verdict,
         seconds=clock.perf_counter() - started,
     )

@@ -15,6 +15,7 @@ from alphalab.data.clock.times import iso
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.universe import MEMBER
 from alphalab.research.results import order_lives
+from alphalab.research.run.look_ahead import known_early, tables_read
 from alphalab.types import Records
 
 #: Share of the profit that depends on unknown paths, above which there is a warning.
@@ -38,6 +39,8 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     yield from unused(there, engine.columns, engine.settings)
     yield from _stale(bars, block)
     yield from _ruin(bars, block.ledger)
+    yield from known_early(bars.known_early, engine.columns)
+    yield from tables_read(engine.strategy, engine.expressions)
 
 
 def _nothing(engine: Engine, bars: Bars) -> str:
