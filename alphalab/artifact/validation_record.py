@@ -67,6 +67,9 @@ class ValidationRecord(Settings, frozen=True):
         ledger was off.
     n_trials : int
         Trials of the family in that ledger, this validation's own included.
+    warmup_rows : int, optional
+        Rows of history after which a cold start was certified to decide what full history decides.
+        None: the gate did not examine it.
     version : int
         Version of this layout.
 
@@ -97,6 +100,7 @@ class ValidationRecord(Settings, frozen=True):
     created: int
     ledger_head: str
     n_trials: int
+    warmup_rows: int | None = None
     version: Literal[1] = 1
 
     def __post_init__(self) -> None:
