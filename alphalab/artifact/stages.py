@@ -206,7 +206,7 @@ def propose(
         raise RefusedError(
             f"the move to {now_at.waiting.move.after} waits for signatures",
             rule="one move waits at a time.",
-            fix="Sign it: alphalab promote ARTIFACT --sign --key NAME",
+            fix="Sign it: alphalab artifact sign ARTIFACT --key NAME",
         )
     move = Move(
         artifact=artifact.id,

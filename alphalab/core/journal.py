@@ -54,6 +54,11 @@ class Journal(JournalReader):
         False: this is the one writer until `close`, and a second one is refused. True: several
         processes may append, and each write takes its place behind what the others wrote.
 
+    Attributes
+    ----------
+    failure : str
+        Why it takes no more; empty while it does.
+
     Raises
     ------
     JournalError
@@ -89,7 +94,7 @@ class Journal(JournalReader):
         self.codec = codec
         if not self.path.parent.is_dir():
             raise JournalError(f"{self.path}: there is no such folder", fix="Make it first.")
-        self._failure = ""
+        self.failure = ""
         self._is_durable: bool | None = None
         # A file of its own: closing a second handle of the database would drop SQLite's locks.
         self._lock = FileLock(f"{self.path}.lock", fallback_to_soft=False, thread_local=False)
@@ -215,9 +220,9 @@ class Journal(JournalReader):
     @contextlib.contextmanager
     def _writing(self, durable: bool) -> Iterator[None]:
         """Run one transaction; after a failure of the disk the journal takes no more."""
-        if self._failure:
+        if self.failure:
             raise JournalError(
-                f"{self.path} takes no more after: {self._failure}",
+                f"{self.path} takes no more after: {self.failure}",
                 rule="a write that failed is not repeated: what reached the disk is unknown.",
                 fix="Make room, and open it again.",
             )
@@ -240,7 +245,7 @@ class Journal(JournalReader):
                     rule="one process writes at a time.",
                     fix="Find and stop what holds it.",
                 ) from None
-            self._failure = str(error)
+            self.failure = str(error)
             raise JournalError(
                 f"{self.path}: {error}; nothing of this write was kept, all before it is",
                 rule="a journal writes whole transactions.",

@@ -1,0 +1,266 @@
+"""The trial ledger: what was run is counted, by several processes, and nothing is counted twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import Run
+
+import alphalab as al
+from alphalab.artifact import ledger
+from alphalab.artifact.identity import family_id, strategy_id
+from alphalab.artifact.ledger import (
+    Trial,
+    families,
+    packed,
+    read_trials,
+    record,
+    sharpe_moments,
+    trial_family,
+    uncounted,
+    unpacked,
+)
+from alphalab.artifact.loading import load_strategy
+from alphalab.core.journal_reader import JournalReader
+from alphalab.errors import JournalError
+
+Cli = Callable[..., Run]
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = tmp_path / "trials.sqlite"
+    monkeypatch.setenv("ALPHALAB_TRIALS", str(path))
+    yield path
+    ledger.close_ledgers()
+
+
+def trial(i: int, **fields: object) -> Trial:
+    values: dict[str, object] = {
+        "run": "backtest",
+        "family": "f" * 64,
+        "strategy": "SmaCross",
+        "strategy_id": f"{i:064}",
+        "parameters": f'{{"n":{i}}}',
+        "data": "d" * 32,
+        "settings": "s" * 64,
+        "n_columns": 1,
+        "n_rows": 100,
+        "periods_per_year": 252.0,
+        "segments": b"",
+        "digest": "0" * 32,
+        **sharpe_moments(np.array([0.01 * i])),
+    }
+    return Trial(**values | fields)  # type: ignore[arg-type]
+
+
+# Writing
+
+
+def test_trials_come_back_in_order(file: Path) -> None:
+    for i in range(5):
+        assert record(trial(i), time=i) is not None
+    found = list(read_trials())
+    assert [(entry.seq, entry.time) for entry, _ in found] == [(i + 1, i) for i in range(5)]
+    assert repr([t for _, t in found]) == repr([trial(i) for i in range(5)])
+
+
+def test_off_counts_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHALAB_TRIALS", "off")
+    assert not ledger.is_counting()
+    assert record(trial(0), time=0) is None
+    assert list(read_trials()) == [] and not file.exists()
+
+
+def test_the_ledger_of_a_project_lies_at_its_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ALPHALAB_TRIALS")
+    below = tmp_path / "project" / "research" / "deep"
+    below.mkdir(parents=True)
+    (tmp_path / "project" / "pyproject.toml").touch()
+    monkeypatch.chdir(below)
+    assert ledger.ledger_path() == tmp_path / "project" / ".alphalab" / "trials.sqlite"
+    record(trial(0), time=0)
+    assert len(list(read_trials())) == 1
+
+
+def test_a_ledger_that_cannot_be_written_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text").write_text("not a ledger" * 1000)
+    for path in (tmp_path / "text", tmp_path / "text" / "trials.sqlite"):
+        monkeypatch.setenv("ALPHALAB_TRIALS", str(path))
+        with pytest.raises(JournalError) as refused:
+            ledger.check_ledger()
+        assert "ALPHALAB_TRIALS names another file" in refused.value.__notes__[0]
+
+
+def test_a_ledger_that_was_removed_begins_anew(file: Path) -> None:
+    record(trial(0), time=0)
+    for part in file.parent.glob("trials*"):
+        part.unlink()
+    record(trial(1), time=1)
+    assert [t.parameters for _, t in read_trials()] == ['{"n":1}']
+
+
+def test_processes_count_into_one_ledger(file: Path) -> None:
+    body = (
+        "import sys; from test_trials import record, trial\n"
+        "for i in range(100): record(trial(int(sys.argv[1]) * 100 + i), time=i)\n"
+    )
+    here = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", body, str(k)],
+            env={**os.environ, "PYTHONPATH": here},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for k in range(3)
+    ]
+    for writer in writers:
+        assert writer.wait(120) == 0, writer.communicate()[1]
+        writer.communicate()
+    (family,) = families(read_trials()).values()
+    assert (family.n_runs, family.n_trials) == (300, 300)
+    with JournalReader(file) as reader:
+        assert reader.verify() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process")
+def test_a_forked_child_opens_its_own(file: Path) -> None:
+    record(trial(0), time=0)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            record(trial(1), time=1)
+            ledger.close_ledgers()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    record(trial(2), time=2)
+    assert [t.parameters for _, t in read_trials()] == [f'{{"n":{i}}}' for i in range(3)]
+
+
+# Families
+
+
+def test_the_same_run_again_is_the_same_trial() -> None:
+    for again in range(3):
+        record(trial(1), time=again)
+    record(trial(1, data="e" * 32), time=3)
+    record(trial(1, settings="t" * 64), time=4)
+    record(trial(0, strategy_id="", run="sweep", n_columns=50), time=5)
+    (family,) = families(read_trials()).values()
+    assert (family.n_runs, family.n_trials, family.head.seq) == (6, 53, 6)
+
+
+def test_moments_are_those_of_all_trials_together() -> None:
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(size=n) for n in (1, 1, 7, 40)]
+    for i, sharpes in enumerate(parts):
+        record(trial(i, n_columns=sharpes.size, **sharpe_moments(sharpes)), time=i)
+    record(trial(9, **sharpe_moments(np.array([np.nan]))), time=9)
+    whole = np.concatenate(parts)
+    (family,) = families(read_trials()).values()
+    assert family.sharpe_mean == pytest.approx(whole.mean(), rel=1e-12)
+    assert family.sharpe_variance == pytest.approx(whole.var(ddof=1), rel=1e-12)
+
+
+def test_families_are_hypotheses() -> None:
+    sma = load_strategy("sma_cross")
+    one = family_id(sma(fast=3), ["A", "B"], 252.0)
+    assert one == family_id(sma(fast=9), ["B", "A"], 252.0) == family_id(sma, ["A", "B"], 252.0)
+    assert one != family_id(sma, ["A", "C"], 252.0)
+    assert one != family_id(sma, ["A", "B"], 8760.0)
+    assert one != family_id(load_strategy("buy_and_hold"), ["A", "B"], 252.0)
+    assert strategy_id(sma(fast=3)) != strategy_id(sma(fast=9))
+    texts = ["column('x1') > 2", "column('x1') > 3.5", "column('x2') > 2", "column('x1') < 2"]
+    ids = [family_id(al.Expression(text=text), ["A"], 252.0) for text in texts]
+    assert ids[0] == ids[1] and len(set(ids)) == 3
+
+
+def test_a_name_puts_hypotheses_together() -> None:
+    assert ledger.family_name("f") == "f"
+    with trial_family("mine"):
+        assert ledger.family_name("f") == "name:mine"
+    with uncounted():
+        assert not ledger.is_counting()
+    assert ledger.is_counting()
+
+
+# Segment sums
+
+
+def test_segment_sums_come_back_as_float32() -> None:
+    sums = np.random.default_rng(1).normal(size=(3, 16, 5))
+    np.testing.assert_array_equal(unpacked(packed(sums)), sums.astype(np.float32))
+    for broken in (b"", packed(sums)[:-4], b"\x01" * 40, packed(sums)[:12]):
+        with pytest.raises(JournalError, match="segment sums"):
+            unpacked(broken)
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    bomb = np.array([3, 16, 1], "<u4").tobytes() + packed(np.zeros((3, 64, 20_000)))[12:]
+    with pytest.raises(JournalError, match="longer than they say"):
+        unpacked(bomb)
+
+
+# Commands
+
+
+def test_the_commands_on_an_empty_ledger(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "nothing was tried yet" in cli("trials", "list").out
+    assert cli("trials", "list", "--ledger", "none.sqlite").code == 2
+    assert cli("trials", "show", "x").code == 2
+    monkeypatch.setenv("ALPHALAB_TRIALS", "off")
+    run = cli("trials", "list")
+    assert (run.code, "ALPHALAB_TRIALS is off" in run.err) == (2, True)
+
+
+def test_families_are_listed_and_shown(cli: Cli, file: Path) -> None:
+    for i in range(30):
+        record(trial(i, family="a" * 63 + str(i % 2)), time=i)
+    record(trial(99, family="name:momentum"), time=99)
+    listed = cli("trials", "list", "--json").object["families"]
+    assert [(x["n_runs"], x["n_trials"]) for x in listed] == [(15, 15), (15, 15), (1, 1)]
+    assert "momentum" in cli("trials", "list").out
+    run = cli("trials", "show", "momentum", "--json")
+    assert [x["row"] for x in run.object["runs"]] == [31]
+    assert len(cli("trials", "show", "a" * 63 + "1", "--json").object["runs"]) == 15
+    assert len(cli("trials", "show", "a" * 63 + "1", "--limit", "4").out.splitlines()) == 6
+    several = cli("trials", "show", "aaa")
+    assert (several.code, "begins 2 families" in several.err) == (2, True)
+
+
+def test_a_tampered_ledger_is_named_by_row(cli: Cli, file: Path, tmp_path: Path) -> None:
+    for i in range(10):
+        record(trial(i), time=i)
+    ledger.close_ledgers()
+    head = cli("trials", "verify", "--json").object["head"]
+    for name, statement, row in (
+        ("changed", "update event set time = 0 where seq = 5", "row 5: changed"),
+        ("cut", "delete from event where seq > 7", "row 8: missing, and all that followed"),
+        ("left out", "delete from event where seq = 2", "row 2: missing; row 3 follows"),
+    ):
+        path = shutil.copy(file, tmp_path / name)
+        sql = sqlite3.connect(path)
+        with sql:
+            sql.execute(statement)
+        sql.close()
+        run = cli("trials", "verify", "--ledger", path)
+        assert run.code == 1 and row in run.out
+    record(trial(10), time=10)
+    assert cli("trials", "verify", "--head", head).code == 0
