@@ -31,6 +31,7 @@ from alphalab.artifact.ledger import (
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import JournalError
+from alphalab.research.run.count import NotCountedWarning, count_backtest
 
 Cli = Callable[..., Run]
 
@@ -47,6 +48,7 @@ def trial(i: int, **fields: object) -> Trial:
     values: dict[str, object] = {
         "run": "backtest",
         "family": "f" * 64,
+        "members": b"",
         "strategy": "SmaCross",
         "strategy_id": f"{i:064}",
         "parameters": f'{{"n":{i}}}',
@@ -130,7 +132,7 @@ def test_processes_count_into_one_ledger(file: Path) -> None:
     for writer in writers:
         assert writer.wait(120) == 0, writer.communicate()[1]
         writer.communicate()
-    (family,) = families(read_trials()).values()
+    (family,) = families(list(read_trials()))
     assert (family.n_runs, family.n_trials) == (300, 300)
     with JournalReader(file) as reader:
         assert reader.verify() is None
@@ -163,7 +165,7 @@ def test_the_same_run_again_is_the_same_trial() -> None:
     record(trial(1, data="e" * 32), time=3)
     record(trial(1, settings="t" * 64), time=4)
     record(trial(0, strategy_id="", run="sweep", n_columns=50), time=5)
-    (family,) = families(read_trials()).values()
+    (family,) = families(list(read_trials()))
     assert (family.n_runs, family.n_trials, family.head.seq) == (6, 53, 6)
 
 
@@ -174,7 +176,7 @@ def test_moments_are_those_of_all_trials_together() -> None:
         record(trial(i, n_columns=sharpes.size, **sharpe_moments(sharpes)), time=i)
     record(trial(9, **sharpe_moments(np.array([np.nan]))), time=9)
     whole = np.concatenate(parts)
-    (family,) = families(read_trials()).values()
+    (family,) = families(list(read_trials()))
     assert family.sharpe_mean == pytest.approx(whole.mean(), rel=1e-12)
     assert family.sharpe_variance == pytest.approx(whole.var(ddof=1), rel=1e-12)
 
@@ -264,3 +266,118 @@ def test_a_tampered_ledger_is_named_by_row(cli: Cli, file: Path, tmp_path: Path)
         assert run.code == 1 and row in run.out
     record(trial(10), time=10)
     assert cli("trials", "verify", "--head", head).code == 0
+
+
+# Runs
+
+
+def trials() -> list[Trial]:
+    return [t for _, t in read_trials()]
+
+
+def test_a_backtest_is_a_trial() -> None:
+    bars = al.load("sp500")
+    sma = load_strategy("sma_cross")
+    result = al.backtest(sma(fast=5), bars)
+    (row,) = trials()
+    assert (row.run, row.strategy, row.n_columns, row.n_rows) == ("backtest", "SmaCross", 1, 5031)
+    assert row.strategy_id == strategy_id(sma(fast=5))
+    assert (row.data, row.settings, row.digest) == (bars.id, result.settings.id, result.digest)
+    assert row.parameters == '{"fast":5,"slow":30}'
+    annual = row.sharpe_best * np.sqrt(row.periods_per_year)
+    assert annual == pytest.approx(result.metrics["sharpe"], rel=1e-12)
+    total, squares, rows = unpacked(row.segments)
+    assert rows[:, 0].tolist() == np.diff(np.arange(17) * 5031 // 16).tolist()
+    assert total.sum() == pytest.approx(result.row_returns.sum(), rel=1e-5)
+    assert squares.sum() == pytest.approx((result.row_returns**2).sum(), rel=1e-5)
+
+
+def test_a_sweep_is_as_many_trials_as_it_has_columns() -> None:
+    bars = al.load("sp500", start="2015-01-01")
+    grid = {"fast": range(28, 33), "slow": [30, 60]}  # three of them are none
+    found = al.sweep(load_strategy("sma_cross"), bars, grid)
+    (row,) = trials()
+    assert (row.run, row.n_columns, row.n_sharpes) == ("sweep", 7, 7)
+    sharpes = found.table["sharpe"].dropna() / np.sqrt(row.periods_per_year)
+    assert row.sharpe_mean == pytest.approx(sharpes.mean(), rel=1e-12)
+    assert row.sharpe_variance == pytest.approx(sharpes.var(ddof=1), rel=1e-12)
+    assert row.sharpe_best == pytest.approx(sharpes.max(), rel=1e-12)
+    al.sweep(load_strategy("sma_cross"), bars, grid)
+    al.backtest(load_strategy("sma_cross")(), bars)
+    (family,) = families(list(read_trials()))
+    assert (family.n_runs, family.n_trials) == (3, 8)
+
+
+def test_other_fixed_parameters_are_other_trials() -> None:
+    bars = al.load("sp500", start="2017-01-01")
+    sma = load_strategy("sma_cross")
+    for slow in (40, 50):
+        al.sweep(sma(slow=slow), bars, {"fast": [2, 3]})
+    al.sweep(sma(slow=50), bars, {"fast": [2, 3]}, fill="next_close")
+    (family,) = families(list(read_trials()))
+    assert (family.n_runs, family.n_trials) == (3, 6)
+
+
+def test_a_sweep_of_expressions_counts_for_each_of_its_families() -> None:
+    bars = al.load("sp500", start="2017-01-01")
+    texts = ["close > ts_mean(close, 5)", "close > ts_mean(close, 9)", "close > ts_max(close, 5)"]
+    al.sweep(texts, bars)
+    for text, n in zip([*texts, "close > ts_min(close, 5)"], (3, 3, 3, 0), strict=True):
+        year = trials()[0].periods_per_year
+        family = family_id(al.Expression(text=text), bars.symbols, year)
+        assert ledger.family_of(read_trials(), family).n_trials == n
+
+
+def test_a_search_is_counted_as_it_went() -> None:
+    bars = al.load("sp500", start="2017-01-01")
+    search = al.Search({"fast": range(2, 25)}, sampler="random", n_trials=12, batch=6)
+    found = al.sweep(load_strategy("sma_cross"), bars, search)
+    (row,) = trials()
+    assert (row.run, row.n_columns) == ("search", int(found.ran.sum()))
+
+
+def test_a_walk_forward_is_one_row_of_its_variants() -> None:
+    bars = al.load("sp500", start="2010-01-01")
+    grid = {"fast": [5, 10], "slow": [30, 60]}
+    walk = al.walk_forward(load_strategy("sma_cross"), bars, grid, train="900d", test="300d")
+    (row,) = trials()
+    assert len(walk.folds) > 3
+    assert (row.run, row.n_columns, row.n_sharpes) == ("walk_forward", 4, 4)
+    assert (row.digest, row.data) == (walk.result.digest, bars.id)
+
+
+def test_uncounted_runs_and_other_names() -> None:
+    bars = al.load("sp500", start="2017-01-01")
+    with uncounted():
+        al.backtest(load_strategy("sma_cross")(), bars)
+    assert trials() == []
+    with trial_family("trend"):
+        al.backtest(load_strategy("sma_cross")(), bars)
+        al.backtest(load_strategy("donchian_breakout")(), bars)
+    (family,) = families(list(read_trials()))
+    assert (family.name, family.n_trials) == ("name:trend", 2)
+
+
+def test_no_run_starts_that_could_not_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text").write_text("not a ledger" * 1000)
+    monkeypatch.setenv("ALPHALAB_TRIALS", str(tmp_path / "text"))
+    bars = al.load("sp500", start="2017-01-01")
+    with pytest.raises(JournalError, match="not a database"):
+        al.backtest(load_strategy("sma_cross")(), bars)
+    with pytest.raises(JournalError, match="not a database"):
+        al.sweep(load_strategy("sma_cross"), bars, {"fast": [2, 3]})
+
+
+def test_a_ledger_that_fails_at_the_end_costs_no_result(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = al.load("sp500", start="2017-01-01")
+    result = al.backtest(load_strategy("sma_cross")(), bars)
+    sql = sqlite3.connect(file)
+    with sql:
+        sql.execute("drop table head")
+    sql.close()
+    with pytest.warns(NotCountedWarning, match="was not counted"):
+        count_backtest(load_strategy("sma_cross")(), result)

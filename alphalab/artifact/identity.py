@@ -55,19 +55,23 @@ def family_id(
     False
     """
     if isinstance(strategy, Expression):
-        idea = [f"{name}={_shape(expr)}" for name, expr in strategy.expressions().items()]
+        idea = [f"{name}={_shape(expr).hex()}" for name, expr in strategy.expressions().items()]
     else:
         cls = strategy if isinstance(strategy, type) else type(strategy)
         idea = [cls.__name__]
     return _hashed([*idea, *sorted(symbols), f"{periods_per_year:.4g}"])
 
 
-def _shape(expr: Expr) -> str:
+def _shape(expr: Expr) -> bytes:
     """Return a hash of an expression without its numbers."""
-    known: dict[bytes, str] = {}
+    known: dict[bytes, bytes] = {}
     for node in expr.walk():
-        words = [p for p in node.params if isinstance(p, str)]
-        known[node.key] = _hashed([node.op, *words, *(known[arg.key] for arg in node.args)])
+        digest = hashlib.blake2b(node.op.encode(), digest_size=16)
+        for param in node.params:
+            digest.update(repr(param).encode() if isinstance(param, str) else b"#")
+        for arg in node.args:
+            digest.update(known[arg.key])
+        known[node.key] = digest.digest()
     return known[expr.key]
 
 

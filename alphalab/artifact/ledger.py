@@ -13,7 +13,7 @@ import contextlib
 import os
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from alphalab.types import FloatArray
 
 OFF = "off"
 VARIABLE = "ALPHALAB_TRIALS"
+_NAMED = "name:"
 _MARKS = (".alphalab", ".git", "pyproject.toml")
 
 
@@ -39,7 +40,10 @@ class Trial(Event, frozen=True, tag=tag(1)):
     run : str
         ``backtest``, ``sweep``, ``search``, ``walk_forward`` or ``validate``.
     family : str
-        `alphalab.artifact.identity.family_id`, or ``name:NAME`` where the user named one.
+        `alphalab.artifact.identity.family_id`, or ``name:NAME`` where the user named one. Of
+        expressions of several families: a hash of their ids.
+    members : bytes
+        `member_ids` of those families; empty: there is one.
     strategy : str
         Name of the class.
     strategy_id : str
@@ -64,6 +68,7 @@ class Trial(Event, frozen=True, tag=tag(1)):
 
     run: str
     family: str
+    members: bytes
     strategy: str
     strategy_id: str
     parameters: str
@@ -84,6 +89,13 @@ class Trial(Event, frozen=True, tag=tag(1)):
         """What tells two trials apart: the same run repeated is one trial."""
         key = self.strategy_id or self.parameters
         return (self.strategy, key, self.data, self.settings, str(self.n_columns))
+
+    def is_of(self, family: str) -> bool:
+        """Return whether a family, or one of its members, is among what was tried."""
+        if family == self.family:
+            return True
+        is_id = bool(self.members) and not family.startswith(_NAMED)
+        return is_id and member_ids([family]) in _chunks(self.members)
 
 
 TRIAL_EVENTS = Codec("trials", Trial)
@@ -110,6 +122,21 @@ class Family(NamedTuple):
     sharpe_mean: float
     sharpe_variance: float
     head: Head
+
+
+def member_ids(families: Iterable[str]) -> bytes:
+    """Return the first 8 bytes of each of some families' ids, sorted, without repeats.
+
+    Examples
+    --------
+    >>> member_ids(["ff" * 32, "0a" * 32, "ff" * 32]).hex()
+    '0a0a0a0a0a0a0a0affffffffffffffff'
+    """
+    return b"".join(sorted({bytes.fromhex(name[:16]) for name in families}))
+
+
+def _chunks(members: bytes) -> set[bytes]:
+    return {members[i : i + 8] for i in range(0, len(members), 8)}
 
 
 def sharpe_moments(sharpes: FloatArray) -> dict[str, float | int]:
@@ -215,7 +242,7 @@ def uncounted() -> Iterator[None]:
 def family_name(family: str) -> str:
     """Return the name that the user gave, or the identity of the family."""
     name = _FAMILY.get()
-    return f"name:{name}" if name else family
+    return f"{_NAMED}{name}" if name else family
 
 
 def is_counting() -> bool:
@@ -334,25 +361,24 @@ def read_trials(path: Path | None = None) -> Iterator[tuple[Entry, Trial]]:
             yield entry, event
 
 
-def families(trials: Iterable[tuple[Entry, Trial]]) -> dict[str, Family]:
-    """Return what is known of each family, in the order of their first runs."""
-    runs: dict[str, dict[tuple[str, ...], Trial]] = {}
-    counts: dict[str, int] = {}
-    head = Head(0, b"")
+def family_of(trials: Iterable[tuple[Entry, Trial]], family: str) -> Family:
+    """Return what is known of one family; runs over several families count for each of them."""
+    head, n_runs = Head(0, b""), 0
+    different: dict[tuple[str, ...], Trial] = {}
     for entry, trial in trials:
-        runs.setdefault(trial.family, {})[trial.identity] = trial
-        counts[trial.family] = counts.get(trial.family, 0) + 1
         head = Head(entry.seq, entry.hash)
-    return {
-        name: Family(
-            name,
-            counts[name],
-            sum(trial.n_columns for trial in different.values()),
-            *_pooled(list(different.values())),
-            head,
-        )
-        for name, different in runs.items()
-    }
+        if trial.is_of(family):
+            different[trial.identity] = trial
+            n_runs += 1
+    tried = list(different.values())
+    n_trials = sum(trial.n_columns for trial in tried)
+    return Family(family, n_runs, n_trials, *_pooled(tried), head)
+
+
+def families(trials: Sequence[tuple[Entry, Trial]]) -> list[Family]:
+    """Return what is known of every family, in the order of their first runs."""
+    names = dict.fromkeys(trial.family for _, trial in trials)
+    return [family_of(trials, name) for name in names]
 
 
 def _pooled(trials: list[Trial]) -> tuple[float, float]:

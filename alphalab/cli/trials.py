@@ -45,7 +45,7 @@ def listing(
     names: dict[str, str] = {}
     for _, trial in trials:
         names.setdefault(trial.family, trial.strategy)
-    found = list(families(trials).values())
+    found = families(trials)
     if json:
         content = [{**x._asdict(), "head": None, "strategy": names[x.name]} for x in found]
         for family in content:
@@ -88,7 +88,7 @@ def show(
     out = Output(json=json, quiet=quiet)
     trials = _read(ledger)
     name = _matching(family, dict.fromkeys(trial.family for _, trial in trials))
-    chosen = [(entry, trial) for entry, trial in trials if trial.family == name][-limit:]
+    chosen = [(entry, trial) for entry, trial in trials if trial.is_of(name)][-limit:]
     found = [_described(entry, trial) for entry, trial in chosen]
     if json:
         out.object("trials.show", {"family": name, "runs": found})
@@ -157,7 +157,7 @@ def _described(entry: Entry, trial: Trial) -> dict[str, Any]:
     from alphalab.data.clock.times import iso
 
     fields = msgspec.structs.asdict(trial)
-    fields["segments"] = len(trial.segments)
+    fields |= {"segments": len(trial.segments), "members": len(trial.members) // 8}
     return {"row": entry.seq, "time": iso(entry.time), **fields}
 
 

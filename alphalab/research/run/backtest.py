@@ -11,6 +11,7 @@ from typing import Any, Unpack, overload
 import msgspec
 import numpy as np
 
+from alphalab.artifact.ledger import check_ledger
 from alphalab.config import (
     Costs,
     Entry,
@@ -32,6 +33,7 @@ from alphalab.errors import ParameterError
 from alphalab.research.results.provenance import Gate, accepted, quality_warnings
 from alphalab.research.results.result import Result
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.count import count_backtest
 from alphalab.research.run.options import BacktestOptions, RunOptions, run_settings
 from alphalab.research.run.streaming import run_scan
 from alphalab.research.run.warnings import warnings_of
@@ -164,17 +166,22 @@ def backtest(
         "conversions": conversions,
     }
     settings = run_settings(strategy, options)
+    check_ledger()
     if isinstance(bars, Scan):
         gate = Gate.of(quality)
         with _progress(bars.n_rows) if progress else nullcontext(_ignore) as advance:
-            return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
-    return run(
+            kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
+        count_backtest(strategy, kept)
+        return kept
+    result = run(
         *(strategy, bars, settings),
         verdict=accepted(bars, quality, actions=settings.actions),
         capacity=capacity,
         benchmark=benchmark,
         progress=progress,
     )
+    count_backtest(strategy, result)
+    return result
 
 
 def run(

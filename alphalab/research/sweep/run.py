@@ -13,6 +13,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from alphalab.artifact.ledger import check_ledger
 from alphalab.core.columns import COLUMN, Column
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
@@ -26,6 +27,7 @@ from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import accepted, quality_warnings
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, figures
+from alphalab.research.run.count import count_sweep
 from alphalab.research.run.options import RunOptions
 from alphalab.research.sweep.combinations import MAX_COLUMNS
 from alphalab.research.sweep.result import Sweep
@@ -113,6 +115,7 @@ def sweep(
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     verdict = accepted(bars, quality, actions=options.get("actions", "none"))
+    check_ledger()
     with ExitStack() as stack:
         file = None
         if results is not None:
@@ -145,6 +148,7 @@ def sweep(
         except SaveError as error:
             work.stopped = str(error)
     made = work.sweep(name, names, metric, clock.perf_counter() - started)
+    count_sweep(made, "search" if isinstance(space, Search) else "sweep")
     if made.stopped:
         warnings.warn(next(x for x in made.warnings if x.startswith(made.stopped)), stacklevel=2)
     return made

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
+from alphalab.artifact.ledger import check_ledger, uncounted
 from alphalab.config import RunSettings
 from alphalab.core.engine import Engine
 from alphalab.core.expression import Expression
@@ -27,6 +28,7 @@ from alphalab.research.results import metrics
 from alphalab.research.results.provenance import accepted
 from alphalab.research.results.result import Result
 from alphalab.research.run.backtest import joined, result_of
+from alphalab.research.run.count import count_walk_forward
 from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.sweep.combinations import MAX_COLUMNS, combinations
 from alphalab.research.sweep.result import Sweep
@@ -225,6 +227,7 @@ def walk_forward(
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
     verdict = accepted(bars, quality, actions=options.get("actions", "none"))
+    check_ledger()
     folds = tuple(make_folds(bars, train, test, anchored, gap))
     strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
     sweeps: list[Sweep] = []
@@ -233,7 +236,7 @@ def walk_forward(
     for fold in _shown(folds) if progress else folds:
         rows = bars.rows(*fold.train)
         varied = deepcopy(space) if isinstance(space, Search) else space  # a sampler remembers
-        with warnings.catch_warnings():
+        with uncounted(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "interrupted: ")  # it is told once, below
             found = sweep(
                 *(strategy, rows, varied),
@@ -257,7 +260,9 @@ def walk_forward(
         folds = folds[: len(sweeps)]
     outside = bars.rows(folds[0].test[0], folds[-1].test[1])
     result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
-    return WalkForward(bars, folds, tuple(sweeps), result, stopped)
+    walk = WalkForward(bars, folds, tuple(sweeps), result, stopped)
+    count_walk_forward(walk)
+    return walk
 
 
 def _prepared(
