@@ -325,6 +325,13 @@ def test_a_change_is_named_by_row(written: Path, name: str) -> None:
     assert words in damage_of(written)
 
 
+def test_a_changed_head_is_found_beside_a_right_one(written: Path) -> None:
+    with JournalReader(written) as reader:
+        head = reader.head
+    edit(written, "update head set hash = x'00'")
+    assert "row 50: not the event that a head names" in damage_of(written, head)
+
+
 def test_a_row_with_a_right_hash_behind_the_head_is_found(written: Path) -> None:
     with JournalReader(written) as reader:
         head = reader.head

@@ -381,3 +381,13 @@ def test_a_ledger_that_fails_at_the_end_costs_no_result(
     sql.close()
     with pytest.warns(NotCountedWarning, match="was not counted"):
         count_backtest(load_strategy("sma_cross")(), result)
+
+
+def test_a_flag_names_the_family(cli: Cli) -> None:
+    run = ("--data", "sp500", "--start", "2017-01-01", "--family", "trend")
+    assert cli("backtest", "sma_cross", *run).code == 0
+    assert cli("sweep", "sma_cross", "--grid", "fast=2,3", *run).code == 0
+    (family,) = cli("trials", "list", "--json").object["families"]
+    assert (family["name"], family["n_runs"], family["n_trials"]) == ("name:trend", 2, 3)
+    empty = cli("backtest", "sma_cross", *run[:-1], " ")
+    assert (empty.code, "a family without a name" in empty.err) == (2, True)

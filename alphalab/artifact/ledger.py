@@ -23,7 +23,7 @@ import numpy as np
 from alphalab.core.events import Codec, Event, tag
 from alphalab.core.journal import Journal
 from alphalab.core.journal_reader import Entry, Head, JournalReader
-from alphalab.errors import JournalError
+from alphalab.errors import JournalError, ParameterError
 from alphalab.types import FloatArray
 
 OFF = "off"
@@ -216,12 +216,19 @@ _COUNTED: ContextVar[bool] = ContextVar("counted", default=True)
 def trial_family(name: str) -> Iterator[None]:
     """Count the runs inside under one name, whatever their strategies.
 
+    Raises
+    ------
+    ParameterError
+        An empty name.
+
     Examples
     --------
     >>> with trial_family("momentum"):
     ...     family_name("0" * 64)
     'name:momentum'
     """
+    if not name.strip():
+        raise ParameterError("a family without a name", rule="a name has at least one letter.")
     before = _FAMILY.set(name)
     try:
         yield

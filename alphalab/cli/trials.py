@@ -65,7 +65,7 @@ def listing(
             )
             for family in found
         ]
-        header = ("family", "strategy", "runs", "trials", "sharpe mean", "sharpe variance")
+        header = ("family", "strategy", "runs", "trials", "sharpe per row", "its variance")
         out.table(rows, header)
         out.note(f"{len(trials):,} runs in {_path(ledger)}")
 

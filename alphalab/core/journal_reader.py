@@ -21,6 +21,7 @@ import os
 import sqlite3
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -135,6 +136,11 @@ class JournalReader:
         JournalError
             A part of the file that cannot be read; the message names the last row before it.
         """
+        for page in self._pages(after):
+            yield from map(Entry._make, page)
+
+    def _pages(self, after: int = 0) -> Iterator[list[tuple[int, int, int, bytes, bytes]]]:
+        """Yield the columns of `Entry` of the events behind row `after`, many rows at a time."""
         last = after
         while True:
             with self._reading(last):
@@ -145,7 +151,7 @@ class JournalReader:
                 ).fetchall()
             if not page:
                 return
-            yield from map(Entry._make, page)
+            yield page
             last = page[-1][0]
 
     def events(self, after: int = 0) -> Iterator[tuple[Entry, Event]]:
@@ -199,28 +205,33 @@ class JournalReader:
             A head that was kept elsewhere: the journal has to contain it. Without one, a journal
             that was cut or rewritten as a whole cannot be told from a shorter or another one.
         """
-        last = Head(0, genesis(self.meta))
+        last = 0
+        digest = genesis(self.meta)
         try:
             # A writer may append while this reads: the head is taken first, and again at the end.
-            wanted = [head for head in (self.head, expected) if head is not None]
-            for entry in self.entries():
-                if entry.seq != last.seq + 1:
-                    return Damage(last.seq + 1, f"missing; row {entry.seq} follows")
-                if entry.hash != chained(last.hash, *entry[:4]):
+            head = self.head
+            wanted = {seq: known for seq, known in (head, expected or head) if seq}
+            for seq, time, kind, payload, found in chain.from_iterable(self._pages()):
+                if seq != last + 1:
+                    return Damage(last + 1, f"missing; row {seq} follows")
+                digest = chained(digest, seq, time, kind, payload)
+                if found != digest:
                     what = "changed, or the hash of the row before: the chain breaks here"
-                    return Damage(entry.seq, what)
-                last = Head(entry.seq, entry.hash)
-                if any(head.seq == last.seq and head != last for head in wanted):
-                    return Damage(last.seq, "not the event that a head names")
-            for head in wanted:
-                if head.seq > last.seq:
-                    what = f"missing, and all that followed: the journal had {head.seq} rows"
-                    return Damage(last.seq + 1, what)
-            if last.seq > self.head.seq:
-                return Damage(self.head.seq + 1, "behind the head: it was not written by a journal")
+                    return Damage(seq, what)
+                if seq in wanted and wanted[seq] != digest:
+                    return Damage(seq, "not the event that a head names")
+                last = seq
+            if (most := max(wanted, default=0)) > last:
+                what = f"missing, and all that followed: the journal had {most} rows"
+                return Damage(last + 1, what)
+            head = self.head
+            if last > head.seq:
+                return Damage(head.seq + 1, "behind the head: it was not written by a journal")
+            if last == head.seq and digest != head.hash:
+                return Damage(last, "not the event that a head names")
             return self._damaged_snapshot()
         except JournalError as error:
-            return Damage(last.seq + 1, error.what)
+            return Damage(last + 1, error.what)
 
     def _damaged_snapshot(self) -> Damage | None:
         with self._reading():
