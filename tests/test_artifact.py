@@ -6,8 +6,11 @@ import base64
 import hashlib
 import json
 import os
+import random
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -375,19 +378,33 @@ def test_nothing_is_written_over_and_nothing_half(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "out") == ["sma"]
 
 
-def test_a_killed_promotion_leaves_no_artifact(tmp_path: Path) -> None:
-    from alphalab.artifact import files
+ENDLESS = """
+import sys
+from pathlib import Path
+from alphalab.artifact.files import write_folder
+for i in range(100_000):
+    write_folder(Path(sys.argv[1]) / f"{i}", {"a": b"x" * 50_000, "models/b": b"y" * 50_000})
+    print(i, flush=True)
+"""
 
-    def dies(draft: object, folder: object) -> None:
-        raise KeyboardInterrupt
 
-    real, files.os.rename = files.os.rename, dies  # type: ignore[assignment]
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            files.write_folder(tmp_path / "sma", {"a": b"1"})
-    finally:
-        files.os.rename = real
-    assert os.listdir(tmp_path) == []
+def test_a_killed_process_leaves_whole_folders_or_none(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    for trial in range(6):
+        folder = tmp_path / f"{trial}"
+        command = [sys.executable, "-c", ENDLESS, str(folder)]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert writer.stdout is not None
+        for _ in range(rng.randrange(1, 6)):
+            writer.stdout.readline()
+        time.sleep(rng.random() * 0.02)
+        writer.kill()
+        told = writer.communicate()[0].split()
+        seen = sorted(int(path.name) for path in folder.iterdir() if path.name[0] != ".")
+        assert seen == list(range(len(seen))) and (not told or len(seen) > int(told[-1]))
+        for i in seen:
+            sizes = [(folder / f"{i}" / name).stat().st_size for name in ("a", "models/b")]
+            assert sizes == [50_000, 50_000]
 
 
 # Models

@@ -31,7 +31,7 @@ from alphalab.artifact.ledger import (
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import JournalError
-from alphalab.research.run.count import NotCountedWarning, count_backtest
+from alphalab.research.run.count import OFF_NOTE, NotCountedWarning, count_backtest
 
 Cli = Callable[..., Run]
 
@@ -344,6 +344,16 @@ def test_a_walk_forward_is_one_row_of_its_variants() -> None:
     assert len(walk.folds) > 3
     assert (row.run, row.n_columns, row.n_sharpes) == ("walk_forward", 4, 4)
     assert (row.digest, row.data) == (walk.result.digest, bars.id)
+
+
+def test_results_say_that_the_ledger_was_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = al.load("sp500", start="2010-01-01")
+    sma, grid = load_strategy("sma_cross"), {"fast": [2, 3]}
+    assert OFF_NOTE not in al.backtest(sma(), bars).warnings
+    monkeypatch.setenv("ALPHALAB_TRIALS", "off")
+    walk = al.walk_forward(sma, bars, grid, train="900d", test="900d")
+    for found in (al.backtest(sma(), bars), al.sweep(sma, bars, grid), walk.result):
+        assert OFF_NOTE in found.warnings
 
 
 def test_uncounted_runs_and_other_names() -> None:

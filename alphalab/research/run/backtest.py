@@ -171,8 +171,7 @@ def backtest(
         gate = Gate.of(quality)
         with _progress(bars.n_rows) if progress else nullcontext(_ignore) as advance:
             kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
-        count_backtest(strategy, kept)
-        return kept
+        return count_backtest(strategy, kept)
     result = run(
         *(strategy, bars, settings),
         verdict=accepted(bars, quality, actions=settings.actions),
@@ -180,8 +179,7 @@ def backtest(
         benchmark=benchmark,
         progress=progress,
     )
-    count_backtest(strategy, result)
-    return result
+    return count_backtest(strategy, result)
 
 
 def run(

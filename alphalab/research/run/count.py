@@ -7,16 +7,20 @@ import math
 import time as clock
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
 
 from alphalab.artifact.identity import family_id, strategy_id
 from alphalab.artifact.ledger import (
+    OFF,
+    VARIABLE,
     Trial,
     family_name,
     is_counting,
+    ledger_path,
     member_ids,
     packed,
     record,
@@ -36,6 +40,11 @@ if TYPE_CHECKING:
     from alphalab.research.sweep.result import Sweep
     from alphalab.research.validation.walk_forward import WalkForward
 
+_Run = TypeVar("_Run", "Result", "Summary")
+_Any = TypeVar("_Any", "Result", "Summary", "Sweep")
+
+#: What the warnings of a result say if there was no ledger.
+OFF_NOTE = f"Not counted as a trial: {VARIABLE} is {OFF}"
 _N_SEGMENTS = 16
 _MOST_VALUES = 50  # of one swept name, written out
 
@@ -44,10 +53,10 @@ class NotCountedWarning(UserWarning):
     """A run was finished, and the trial ledger could not be written."""
 
 
-def count_backtest(strategy: Strategy, result: Result | Summary) -> None:
-    """Count a backtest as one trial."""
+def count_backtest(strategy: Strategy, result: _Run) -> _Run:
+    """Count a backtest as one trial, and return it; with the ledger off it says so."""
     if not is_counting():
-        return
+        return _with_note(result)
     if isinstance(result, Summary):
         scan = result.scan
         data, symbols, year = scan.version, scan.symbols, scan.periods_per_year
@@ -74,12 +83,13 @@ def count_backtest(strategy: Strategy, result: Result | Summary) -> None:
         digest=result.digest,
         **sharpe_moments(sharpes),
     )
+    return result
 
 
-def count_sweep(sweep: Sweep, run: Literal["sweep", "search"] = "sweep") -> None:
-    """Count the columns of a sweep that were run, each as a trial."""
+def count_sweep(sweep: Sweep, run: Literal["sweep", "search"] = "sweep") -> Sweep:
+    """Count the columns of a sweep that were run, and return it; with the ledger off it says so."""
     if not is_counting() or not sweep.ran.any():
-        return
+        return _with_note(sweep)
     sharpes = row_sharpes(sweep.tallies[sweep.ran])
     best = 0 if np.isnan(sharpes).all() else int(np.nanargmax(sharpes))
     _record(
@@ -89,15 +99,16 @@ def count_sweep(sweep: Sweep, run: Literal["sweep", "search"] = "sweep") -> None
         digest=digest_of(sweep.tallies[sweep.ran]["words"][best]),
         **sharpe_moments(sharpes),
     )
+    return sweep
 
 
-def count_walk_forward(walk: WalkForward) -> None:
-    """Count the variants that a walk-forward chose from, each as a trial.
+def count_walk_forward(walk: WalkForward) -> WalkForward:
+    """Count the variants that a walk-forward chose from, and return it.
 
-    The Sharpe ratios are those of the last choice.
+    The Sharpe ratios in the ledger are those of the last choice.
     """
     if not is_counting():
-        return
+        return replace(walk, result=_with_note(walk.result))
     sweep = max(walk.sweeps, key=lambda sweep: int(sweep.ran.sum()))
     _record(
         run="walk_forward",
@@ -106,6 +117,15 @@ def count_walk_forward(walk: WalkForward) -> None:
         digest=walk.result.digest,
         **sharpe_moments(row_sharpes(walk.sweeps[-1].tallies[walk.sweeps[-1].ran])),
     )
+    return walk
+
+
+def _with_note(found: _Any) -> _Any:
+    """Return a result that says that it was not counted, if the ledger is off."""
+    if ledger_path() is not None:
+        return found
+    warned: _Any = replace(found, warnings=(*found.warnings, OFF_NOTE))
+    return warned
 
 
 def row_sharpes(tallies: Records) -> FloatArray:

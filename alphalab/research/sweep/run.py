@@ -148,7 +148,7 @@ def sweep(
         except SaveError as error:
             work.stopped = str(error)
     made = work.sweep(name, names, metric, clock.perf_counter() - started)
-    count_sweep(made, "search" if isinstance(space, Search) else "sweep")
+    made = count_sweep(made, "search" if isinstance(space, Search) else "sweep")
     if made.stopped:
         warnings.warn(next(x for x in made.warnings if x.startswith(made.stopped)), stacklevel=2)
     return made

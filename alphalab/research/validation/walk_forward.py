@@ -260,9 +260,7 @@ def walk_forward(
         folds = folds[: len(sweeps)]
     outside = bars.rows(folds[0].test[0], folds[-1].test[1])
     result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
-    walk = WalkForward(bars, folds, tuple(sweeps), result, stopped)
-    count_walk_forward(walk)
-    return walk
+    return count_walk_forward(WalkForward(bars, folds, tuple(sweeps), result, stopped))
 
 
 def _prepared(
