@@ -30,12 +30,13 @@ def content_of(
     strategy: al.Strategy,
     *,
     data: str = "sp500",
+    bars: al.Bars | None = None,
     passed: bool = True,
     record: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Content:
     """Return what an artifact of a strategy is made of, validated by a gate of one check."""
-    bars = al.load(data)
+    bars = al.load(data) if bars is None else bars
     result = al.backtest(strategy, bars, **options)
     check = Check(name="sharpe", figure=0.4, threshold=1.0, passed=passed, reason="0.4 against 1.0")
     fields = {

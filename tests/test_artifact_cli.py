@@ -38,7 +38,7 @@ def promoted(cli: Cli, to: str = "artifacts/sma", *more: str, passed: bool = Tru
     if not Path("keys").exists():
         assert cli("key", "new", "anna").code == 0
     file = validated(passed)
-    return cli("promote", *SMA, "--validation", file, "--key", "anna", "--to", to, *more)
+    return cli("promote", *SMA, "--validation", file, "--key", "anna", "--out", to, *more)
 
 
 def moved_to(cli: Cli, stage: str, why: str, key: str, *more: str) -> Run:
@@ -56,9 +56,7 @@ def test_from_key_to_full_and_back(cli: Cli) -> None:
     cli("key", "new", "bob")
     folder = "artifacts/sma"
     for stage in ("paper", "limited"):
-        moved = cli(
-            "artifact", "stage", folder, "--to", stage, "--why", "as planned", "--key", "anna"
-        )
+        moved = moved_to(cli, stage, "as planned", "anna")
         assert (moved.code, f"stage {stage}" in moved.out) == (0, True), moved
     waiting = moved_to(cli, "full", "it earns", "anna")
     assert "stage limited, cap 10,000" in waiting.out
@@ -70,9 +68,7 @@ def test_from_key_to_full_and_back(cli: Cli) -> None:
     text = cli("artifact", "show", folder).out
     for words in ("SmaCross(fast=5, slow=30)", "limited -> full", "anna, bob", "it earns"):
         assert words in text
-    down = cli(
-        "artifact", "stage", folder, "--to", "research", "--why", "x", "--key", "bob", "--json"
-    )
+    down = moved_to(cli, "research", "it lost", "bob", "--json")
     assert down.object["stage"] == "research"
     assert cli("reproduce", folder).out.startswith("sma: reproduced, digest ")
 
@@ -130,10 +126,10 @@ def test_what_differs_between_two(cli: Cli) -> None:
     promoted(cli)
     file = validated(fast=6)
     other = ("promote", "sma_cross", "--data", "sp500", "--param", "fast=6", "--fee-bps", "5")
-    run = cli(*other, "--validation", file, "--key", "anna", "--to", "artifacts/other")
+    run = cli(*other, "--validation", file, "--key", "anna", "--out", "artifacts/other")
     assert run.code == 3 and "another settings" in run.err
     plain = other[:-2]
-    assert cli(*plain, "--validation", file, "--key", "anna", "--to", "artifacts/other").code == 0
+    assert cli(*plain, "--validation", file, "--key", "anna", "--out", "artifacts/other").code == 0
     run = cli("artifact", "diff", "artifacts/sma", "artifacts/other", "--json")
     found = {(x["part"], x["name"]): (x["first"], x["second"]) for x in run.object["differences"]}
     assert run.code == 1
@@ -156,21 +152,12 @@ def test_data_that_is_gone_or_other_is_said(cli: Cli) -> None:
     frame = bars.to_frame("long").reset_index()
     frame.to_csv("mine.csv", index=False)
     strategy = load_strategy("sma_cross")(fast=5)
-    loaded = al.load("mine.csv")
-    result = al.backtest(strategy, loaded)
-    record = content_of(
-        strategy,
-        record={
-            "data_ids": (loaded.id,),
-            "settings_id": result.settings.id,
-            "digest": result.digest,
-        },
-    ).validation
+    record = content_of(strategy, bars=al.load("mine.csv")).validation
     Path("v.json").write_bytes(canonical(record))
     cli("key", "new", "anna")
     run = cli(
         *("promote", "sma_cross", "--data", "mine.csv", "--param", "fast=5"),
-        *("--validation", "v.json", "--key", "anna", "--to", "mine"),
+        *("--validation", "v.json", "--key", "anna", "--out", "mine"),
     )
     assert run.code == 0, run
     assert cli("reproduce", "mine").code == 0
@@ -183,11 +170,40 @@ def test_data_that_is_gone_or_other_is_said(cli: Cli) -> None:
     assert (run.code, "cannot be loaded" in run.err) == (1, True)
 
 
+def test_data_of_a_store_is_found_by_its_version(cli: Cli) -> None:
+    ingest = ("data", "ingest", "--venue", "demo", "--interval", "1d", "--store", "store")
+    assert cli(*ingest, "sp500").code == 0
+    bars = al.load("store:demo/1d", store="store", start="2010-01-01")
+    strategy = load_strategy("sma_cross")(fast=5)
+    Path("v.json").write_bytes(canonical(content_of(strategy, bars=bars).validation))
+    cli("key", "new", "anna")
+    flags = ("--data", "store:demo/1d", "--store", "store", "--start", "2010-01-01")
+    made = ("--validation", "v.json", "--key", "anna", "--out", "stored")
+    run = cli("promote", "sma_cross", "--param", "fast=5", *flags, *made)
+    assert run.code == 0, run
+    assert cli("reproduce", "stored", "--store", "store").code == 0
+    assert cli(*ingest, "nasdaq").code == 0  # another version of the table, with another asset
+    assert cli("reproduce", "stored", "--store", "store").code == 0
+    gone = cli("reproduce", "stored", "--store", "elsewhere")
+    assert (gone.code, "cannot be loaded" in gone.err) == (1, True)
+
+
+def test_a_part_of_the_data_is_reproduced(cli: Cli) -> None:
+    cli("key", "new", "anna")
+    bars = al.load("sp500_stocks", symbols=["AAPL", "KO"], start="2015-01-01", end="2018-06-30")
+    strategy = load_strategy("buy_and_hold")()
+    Path("v.json").write_bytes(canonical(content_of(strategy, bars=bars).validation))
+    part = ("--symbols", "AAPL,KO", "--start", "2015-01-01", "--end", "2018-06-30")
+    made = ("--validation", "v.json", "--key", "anna", "--out", "part")
+    assert cli("promote", "buy_and_hold", "--data", "sp500_stocks", *part, *made).code == 0
+    assert cli("reproduce", "part").code == 0
+
+
 def test_source_needs_its_pin(cli: Cli) -> None:
     strategy = load_strategy("donchian_breakout")()
     Path("v.json").write_bytes(canonical(content_of(strategy).validation))
     cli("key", "new", "anna")
-    flags = ("--validation", "v.json", "--key", "anna", "--to", "donchian")
+    flags = ("--validation", "v.json", "--key", "anna", "--out", "donchian")
     assert cli("promote", "donchian_breakout", "--data", "sp500", *flags).code == 0
     run = cli("reproduce", "donchian")
     assert (run.code, "its hash is not pinned" in run.err) == (1, True)

@@ -215,3 +215,13 @@ def test_a_move_says_who_and_why(place: Place) -> None:
             msgspec.structs.replace(move, **{field: " "})
     with pytest.raises(InputError, match="stage"):
         msgspec.structs.replace(move, after="paper", before="paper")
+
+
+def test_a_record_whose_writer_was_killed_counts_for_nothing(place: Place) -> None:
+    place.move("paper", "anna")
+    (place.folder / "stages" / ".0002.json.draft").write_bytes(b"{")
+    assert place.stands().stage == "paper"
+    place.move("limited", "anna")
+    assert place.stands().stage == "limited"
+    assert [path.name for path in records(place)] == ["0001.json", "0002.json"]
+    assert not list(place.folder.glob("stages/.*"))

@@ -206,3 +206,13 @@ def test_a_file_that_was_cut_is_an_error_that_names_where(tmp_path: Path, part: 
     except JournalError:
         return
     assert damage is not None and 0 < damage.seq <= 300
+
+
+def test_a_journal_on_a_read_only_disk_is_read(small_disk: Path) -> None:
+    path = closed(small_disk)
+    whole = notes_of(path)
+    Path(f"{path}.lock").unlink()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert notes_of(path) == whole
+    with pytest.raises(JournalError):
+        Journal(path, PRICES)

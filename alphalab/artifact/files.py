@@ -12,6 +12,8 @@ from pathlib import Path
 
 from alphalab.errors import ArtifactError, InputError
 
+_DRAFT = ".draft"
+
 
 def read_regular(path: Path, limit: int) -> bytes:
     """Return the content of a regular file.
@@ -107,7 +109,7 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644, replace: bool =
     InputError
         The file exists and `replace` is not set, or it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}{_DRAFT}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
@@ -128,6 +130,12 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644, replace: bool =
         ) from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", fix="Choose another folder.") from None
+
+
+def is_draft(name: str) -> bool:
+    """Return whether a file is one that `write_file` was killed over; it counts for nothing."""
+    last = name.rpartition("/")[2]
+    return last.startswith(".") and last.endswith(_DRAFT)
 
 
 def sync_folder(folder: Path) -> None:

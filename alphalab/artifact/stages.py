@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from alphalab.artifact.envelope import Envelope, co_sign, opened, sign, verify
-from alphalab.artifact.files import files_below, read_regular, write_file
+from alphalab.artifact.files import files_below, is_draft, read_regular, write_file
 from alphalab.artifact.format import MOST_TEXT_BYTES, STAGES, canonical
 from alphalab.artifact.keys import PublicKey, SigningKey
 from alphalab.artifact.open import Artifact
@@ -258,6 +258,7 @@ def _path(folder: Path, number: int) -> Path:
 def _paths(folder: Path) -> list[Path]:
     """Return the files of the records in order; refuse gaps and all other files."""
     names = [name for name in files_below(folder) if name.startswith(STAGES)]
+    names = [name for name in names if not is_draft(name)]  # a writer was killed
     for number, name in enumerate(names, 1):
         if name != f"{STAGES}{number:04d}.json":
             raise ArtifactError(

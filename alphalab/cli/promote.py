@@ -33,10 +33,13 @@ def promote(
         typer.Option(metavar="FILE", help="What the gate wrote of it.", show_default=False),
     ],
     key: KeyFlag,
-    to: Annotated[
+    out_folder: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="The artifact to make.", show_default="artifacts/STRATEGY"
+            "--out",
+            metavar="FOLDER",
+            help="The artifact to make.",
+            show_default="artifacts/STRATEGY",
         ),
     ] = None,
     override: Annotated[
@@ -79,7 +82,7 @@ def promote(
     quality = run.checked_by(file)
     with out.user_code(), blame(cls), uncounted():
         result = backtest(chosen, bars, **run.keywords(file), quality=quality)
-    folder = to or Path("artifacts") / cls.__name__
+    folder = out_folder or Path("artifacts") / cls.__name__
     manifest = write_artifact(
         folder,
         chosen,

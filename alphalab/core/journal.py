@@ -239,7 +239,7 @@ class Journal(JournalReader):
                     self._sql.execute("rollback")
                 raise
         except sqlite3.Error as error:
-            if error.sqlite_errorname == "SQLITE_BUSY":
+            if error.sqlite_errorname.startswith("SQLITE_BUSY"):
                 raise JournalError(
                     f"{self.path} was locked by another process for {WAIT_SECONDS:g} s",
                     rule="one process writes at a time.",
@@ -271,10 +271,17 @@ def _writable(path: Path) -> sqlite3.Connection:
         sql = sqlite3.connect(
             path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
-        sql.execute("pragma journal_mode = wal")
-        return sql
+        (mode,) = sql.execute("pragma journal_mode = wal").fetchone()
     except sqlite3.Error as error:
         raise unreadable(path, error) from None
+    if mode != "wal":  # a network drive without shared memory, for one
+        sql.close()
+        raise JournalError(
+            f"{path}: SQLite cannot keep a write-ahead log there",
+            rule="readers read while one writes.",
+            fix="Choose a folder on a local disk.",
+        )
+    return sql
 
 
 def _checked_time(time: int) -> int:
