@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import pickle
 import random
 import shutil
 import subprocess
@@ -410,22 +411,32 @@ def test_a_killed_process_leaves_whole_folders_or_none(tmp_path: Path) -> None:
 # Models
 
 
-def test_models_are_what_their_names_say() -> None:
-    assert is_safetensors(safetensors(b"12345678"))
-    onnx = b"\x08\x09\x12\x03abc\x3a\x02\x0a\x00\x42\x02\x10\x12"
-    assert is_onnx(onnx)
-    for content in (b"", b"\x80\x04\x95pickle", onnx[:-1], b"PK\x03\x04", b"\x08\x09", b"\x3a\x00"):
+#: Written by safetensors 0.8.0 and onnx 1.23.2.
+MODELS = Path(__file__).with_name("models")
+
+
+def test_models_of_the_libraries_are_taken_and_all_else_is_not() -> None:
+    tensors = (MODELS / "linear.safetensors").read_bytes()
+    onnx = (MODELS / "linear.onnx").read_bytes()
+    assert is_safetensors(tensors) and not is_onnx(tensors)
+    assert is_onnx(onnx) and not is_safetensors(onnx)
+    pickled = pickle.dumps({"w": [1.0, 2.0]})
+    for content in (b"", pickled, b"PK\x03\x04" + b"\0" * 30, onnx[:-1], tensors[:-1]):
         assert not is_onnx(content)
         assert not is_safetensors(content)
-    whole = safetensors(b"12345678")
-    for content in (
-        whole[:-1],
-        whole + b"x",
-        whole[:20],
-        b"\xff" * 20,
-        b"\x02" + b"\0" * 7 + b"[]",
-    ):
+    for content in (onnx + pickled, pickled + onnx, b"\x08\x09", b"\x3a\x00"):
+        assert not is_onnx(content)
+    empty = b"\x02" + b"\0" * 7 + b"[]"
+    for content in (tensors + b"x", tensors + pickled, tensors[:20], b"\xff" * 20, empty):
         assert not is_safetensors(content)
+
+
+def test_models_are_part_of_an_artifact(tmp_path: Path) -> None:
+    ring, keys = keyring(tmp_path, "anna")
+    models = {path.name: path.read_bytes() for path in MODELS.iterdir()}
+    folder = made(tmp_path / "sma", SMA, keys, models=models)
+    artifact = open_artifact(folder, ring.public(), now=NOW)
+    assert {name: artifact.model(name) for name in models} == models
 
 
 # Keys and envelopes

@@ -23,6 +23,7 @@ _ONNX_FIELDS = {
     14: _BYTES,  # metadata_props
     20: _BYTES,  # training_info
     25: _BYTES,  # functions
+    26: _BYTES,  # configuration
 }
 
 
