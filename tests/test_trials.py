@@ -346,6 +346,20 @@ def test_a_walk_forward_is_one_row_of_its_variants() -> None:
     assert (row.digest, row.data) == (walk.result.digest, bars.id)
 
 
+def test_a_backtest_over_a_scan_is_a_trial(cli: Cli, tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    ingest = ("data", "ingest", "sp500", "--venue", "demo", "--interval", "1d", "--store", store)
+    assert cli(*ingest).code == 0
+    strategy = load_strategy("sma_cross")()
+    summary = al.backtest(strategy, al.scan("store:demo/1d", store=store))
+    result = al.backtest(strategy, al.load("store:demo/1d", store=store))
+    scanned, whole = trials()
+    assert scanned.digest == whole.digest == summary.digest == result.digest
+    assert scanned.sharpe_best == pytest.approx(whole.sharpe_best, rel=1e-9)
+    assert (scanned.family, scanned.n_rows) == (whole.family, 5031)
+    assert scanned.segments == b"" and whole.segments
+
+
 def test_results_say_that_the_ledger_was_off(monkeypatch: pytest.MonkeyPatch) -> None:
     bars = al.load("sp500", start="2010-01-01")
     sma, grid = load_strategy("sma_cross"), {"fast": [2, 3]}

@@ -30,7 +30,11 @@ def promote(
     run: RunFlags,
     validation: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="What the gate wrote of it.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="The record of the gate, as alphalab validate wrote it.",
+            show_default=False,
+        ),
     ],
     key: KeyFlag,
     out_folder: Annotated[

@@ -54,6 +54,7 @@ def verify(
         return
     signers = ", ".join(content["signers"])
     out.text(f"{folder}: unchanged, signed by {signers}; {len(artifact.manifest.files)} files")
+    out.text(f"Gate: {_gate(content)}")
     _warn(out, content)
 
 
@@ -97,6 +98,7 @@ def _show(out: Output, artifact: Artifact, content: dict[str, Any]) -> None:
         ("data id", data.content),
         ("warm-up", f"{strategy.warmup:,} rows"),
         ("digest", content["digest"]),
+        ("gate", _gate(content)),
         ("trials", f"{artifact.validation.n_trials:,}"),
         ("ledger", content["ledger_head"] or "off when it was made"),
         ("signed by", ", ".join(content["signers"])),
@@ -104,18 +106,18 @@ def _show(out: Output, artifact: Artifact, content: dict[str, Any]) -> None:
         ("expires", content["expires"]),
         ("stage", f"{content['stage']}, cap {content['cap']:,.0f}"),
     ]
-    out.table(rows, ("", artifact.manifest.name))
+    out.table(rows, ("artifact", artifact.manifest.name))
     checks = [
         (
             check.name,
             _number(check.figure),
             _number(check.threshold),
-            "passed" if check.passed else "REFUSED",
+            "passed" if check.passed else "refused",
             check.reason,
         )
         for check in artifact.validation.checks
     ]
-    out.table(checks, ("check", "figure", "threshold", "", "reason"))
+    out.table(checks, ("check", "figure", "threshold", "verdict", "reason"))
     moves = [
         (
             move["time"],
@@ -132,11 +134,16 @@ def _show(out: Output, artifact: Artifact, content: dict[str, Any]) -> None:
 
 
 def _warn(out: Output, content: dict[str, Any]) -> None:
-    override = content["override"]
-    if override is not None:
-        out.warn(f"the gate refused it; {override.who} overrode: {override.why}")
     if content["waiting"]:
         out.warn(f"the move to {content['waiting']} waits for signatures")
+
+
+def _gate(content: dict[str, Any]) -> str:
+    """Return the verdict; a refusal with whoever overrode it, and why."""
+    override = content["override"]
+    if override is None:
+        return str(content["verdict"])
+    return f"{content['verdict']}, overridden by {override.who}: {override.why}"
 
 
 def _number(value: float | None) -> str:
