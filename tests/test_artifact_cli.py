@@ -116,6 +116,17 @@ def test_promotion_without_validation_or_key(cli: Cli) -> None:
     assert not Path("artifacts").exists()
 
 
+def test_figures_beside_the_record_are_left_out(cli: Cli) -> None:
+    cli("key", "new", "anna")
+    file = validated()
+    content = json.loads(file.read_text()) | {"trials": {"n": 3}, "years": [2001, None]}
+    file.write_text(json.dumps(content))
+    made = ("--validation", file, "--key", "anna", "--out", "sma")
+    assert cli("promote", *SMA, *made).code == 0
+    kept = json.loads(Path("sma/validation.json").read_text())
+    assert kept.keys() == content.keys() - {"trials", "years"}
+
+
 def test_models_are_checked(cli: Cli) -> None:
     Path("net.onnx").write_bytes(b"\x80\x04\x95 a pickle")
     run = promoted(cli, "artifacts/sma", "--model", "net.onnx")

@@ -31,7 +31,12 @@ from alphalab.artifact.ledger import (
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import JournalError
-from alphalab.research.run.count import OFF_NOTE, NotCountedWarning, count_backtest
+from alphalab.research.run.count import (
+    OFF_NOTE,
+    NotCountedWarning,
+    count_backtest,
+    count_validation,
+)
 
 Cli = Callable[..., Run]
 
@@ -358,6 +363,24 @@ def test_a_backtest_over_a_scan_is_a_trial(cli: Cli, tmp_path: Path) -> None:
     assert scanned.sharpe_best == pytest.approx(whole.sharpe_best, rel=1e-9)
     assert (scanned.family, scanned.n_rows) == (whole.family, 5031)
     assert scanned.segments == b"" and whole.segments
+
+
+def test_a_validation_counts_itself_and_learns_of_its_family(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bars = al.load("sp500", start="2017-01-01")
+    sma = load_strategy("sma_cross")
+    al.sweep(sma, bars, {"fast": [2, 3, 4]})
+    with uncounted():
+        result = al.backtest(sma(), bars)
+        assert count_validation(sma(), result) is None
+    family = count_validation(sma(), result)
+    assert family is not None and (family.n_runs, family.n_trials) == (2, 4)
+    assert [t.run for t in trials()] == ["sweep", "validate"]
+    with JournalReader(ledger.ledger_path() or "") as reader:
+        assert family.head == reader.head
+    monkeypatch.setenv("ALPHALAB_TRIALS", "off")
+    assert count_validation(sma(), result) is None
 
 
 def test_results_say_that_the_ledger_was_off(monkeypatch: pytest.MonkeyPatch) -> None:

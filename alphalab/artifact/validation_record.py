@@ -63,8 +63,8 @@ class ValidationRecord(Settings, frozen=True):
     created : int
         Time of the validation, int64 ns UTC.
     ledger_head : str
-        Head of the trial ledger when its trials were counted: 64 hexadecimal digits. Empty: the
-        ledger was off.
+        Head of the trial ledger when its trials were counted, ``SEQ:HASH`` as
+        `alphalab.core.journal_reader.Head` prints it. Empty: the ledger was off.
     n_trials : int
         Trials of the family in that ledger, this validation's own included.
     warmup_rows : int, optional

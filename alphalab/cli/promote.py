@@ -134,7 +134,11 @@ def _validation(path: Path) -> ValidationRecord:
             fix="Make it with: alphalab validate STRATEGY --data DATA",
         )
     try:
-        return msgspec.json.decode(read_regular(path, _MOST_BYTES), type=ValidationRecord)
+        # The record stands there beside figures for the reader, which the artifact leaves out.
+        content = msgspec.json.decode(read_regular(path, _MOST_BYTES), type=dict[str, Any])
+        known = ValidationRecord.__struct_fields__
+        fields = {name: content[name] for name in known if name in content}
+        return msgspec.convert(fields, ValidationRecord)
     except (msgspec.MsgspecError, ParameterError) as error:
         what = error.what if isinstance(error, ParameterError) else str(error)
         raise InputError(

@@ -38,10 +38,20 @@ _ROW = struct.Struct(">qqq")
 
 
 class Head(NamedTuple):
-    """The last event of a journal: how many there are, and the hash of the chain."""
+    """The last event of a journal: how many there are, and the hash of the chain.
+
+    Examples
+    --------
+    >>> str(Head(3, bytes(32)))[:6]
+    '3:0000'
+    """
 
     seq: int
     hash: bytes
+
+    def __str__(self) -> str:
+        """Return ``SEQ:HASH``, the hash hexadecimal."""
+        return f"{self.seq}:{self.hash.hex()}"
 
 
 class Entry(NamedTuple):

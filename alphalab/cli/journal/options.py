@@ -50,8 +50,3 @@ def head_of(text: str) -> Head | None:
             f"--head {text!r}", rule="a head reads SEQ:HASH, as alphalab journal verify prints it."
         )
     return head
-
-
-def head_text(head: Head) -> str:
-    """Return a head as `head_of` reads it."""
-    return f"{head.seq}:{head.hash.hex()}"

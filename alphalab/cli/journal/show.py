@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alphalab.cli.journal.options import PathArgument, codec_of, head_text
+from alphalab.cli.journal.options import PathArgument, codec_of
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.errors import UnknownNameError
 
@@ -39,7 +39,7 @@ def show(
         shown = deque(_rows(reader, codec, kind, after), limit)
         head, meta = reader.head, reader.meta
     if json:
-        content = {"path": str(path), "meta": meta, "head": head_text(head), "events": list(shown)}
+        content = {"path": str(path), "meta": meta, "head": str(head), "events": list(shown)}
         out.object("journal.show", content)
         return
     rows = [(f"{x['seq']:,}", x["time"], x["kind"], _short(x["event"])) for x in shown]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from alphalab.cli.journal.options import HeadFlag, PathArgument, head_of, head_text
+from alphalab.cli.journal.options import HeadFlag, PathArgument, head_of
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 
@@ -28,7 +28,7 @@ def verify_journal(out: Output, path: Path, head: str, kind: str) -> None:
     expected = head_of(head)
     with JournalReader(path) as reader:
         damage = reader.verify(expected)
-        found = head_text(reader.head) if damage is None else ""
+        found = str(reader.head) if damage is None else ""
     if out.json:
         content = {
             "path": str(path),

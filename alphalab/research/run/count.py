@@ -17,12 +17,15 @@ from alphalab.artifact.identity import family_id, strategy_id
 from alphalab.artifact.ledger import (
     OFF,
     VARIABLE,
+    Family,
     Trial,
     family_name,
+    family_of,
     is_counting,
     ledger_path,
     member_ids,
     packed,
+    read_trials,
     record,
     sharpe_moments,
 )
@@ -57,6 +60,27 @@ def count_backtest(strategy: Strategy, result: _Run) -> _Run:
     """Count a backtest as one trial, and return it; with the ledger off it says so."""
     if not is_counting():
         return _with_note(result)
+    _count(strategy, result, "backtest")
+    return result
+
+
+def count_validation(strategy: Strategy, result: Result) -> Family | None:
+    """Count a validation as one trial, and return what is known of its family, this included.
+
+    None: the ledger is off, or the runs inside a context of `uncounted` are counted by another.
+
+    Raises
+    ------
+    JournalError
+        A ledger that cannot be read.
+    """
+    if not is_counting():
+        return None
+    return family_of(read_trials(), _count(strategy, result, "validate"))
+
+
+def _count(strategy: Strategy, result: Result | Summary, run: str) -> str:
+    """Record one run of one strategy, and return its family."""
     if isinstance(result, Summary):
         scan = result.scan
         data, symbols, year = scan.version, scan.symbols, scan.periods_per_year
@@ -67,9 +91,10 @@ def count_backtest(strategy: Strategy, result: _Run) -> _Run:
         data, symbols, year = bars.id, bars.symbols, periods_per_year(bars)
         n_rows, segments = bars.n_rows, _segments(returns)
         sharpes = _sharpe(returns)
+    family = family_name(family_id(strategy, symbols, year))
     _record(
-        run="backtest",
-        family=family_name(family_id(strategy, symbols, year)),
+        run=run,
+        family=family,
         members=b"",
         strategy=type(strategy).__name__,
         strategy_id=strategy_id(strategy),
@@ -83,7 +108,7 @@ def count_backtest(strategy: Strategy, result: _Run) -> _Run:
         digest=result.digest,
         **sharpe_moments(sharpes),
     )
-    return result
+    return family
 
 
 def count_sweep(sweep: Sweep, run: Literal["sweep", "search"] = "sweep") -> Sweep:
