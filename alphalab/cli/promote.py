@@ -108,7 +108,7 @@ def promote(
 def _check_flags(run: RunFlags) -> None:
     """Refuse flags of files: an artifact names data that can be loaded again by one name."""
     given = {
-        "--mapping": run.mapping,
+        "--schema": run.schema,
         "--bar-label open": run.bar_label == "open",
         "--funding": run.funding,
         "--actions": run.actions,
