@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from alphalab.core.event_codec import Codec, Event, array_bytes, tag
 from alphalab.core.events import (
     RUN_EVENTS,
     Answer,
-    Codec,
     Command,
-    Event,
     Intent,
     Observation,
     Reconcile,
@@ -24,8 +23,6 @@ from alphalab.core.events import (
     Run,
     Sent,
     State,
-    array_bytes,
-    tag,
 )
 
 NAN = float("nan")

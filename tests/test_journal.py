@@ -24,7 +24,8 @@ from journal_events import (
     start_writer,
 )
 
-from alphalab.core.events import RUN_EVENTS, Codec, Event, State, array_bytes, tag
+from alphalab.core.event_codec import Codec, Event, array_bytes, tag
+from alphalab.core.events import RUN_EVENTS, State
 from alphalab.core.journal import Journal
 from alphalab.core.journal_reader import Head, JournalReader, chained, genesis
 from alphalab.errors import JournalError

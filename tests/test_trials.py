@@ -17,18 +17,9 @@ from commands import Run
 import alphalab as al
 from alphalab.artifact import ledger
 from alphalab.artifact.identity import family_id, strategy_id
-from alphalab.artifact.ledger import (
-    Trial,
-    families,
-    packed,
-    read_trials,
-    record,
-    sharpe_moments,
-    trial_family,
-    uncounted,
-    unpacked,
-)
+from alphalab.artifact.ledger import read_trials, record, trial_family, uncounted
 from alphalab.artifact.loading import load_strategy
+from alphalab.artifact.trials import Trial, families, family_of, packed, sharpe_moments, unpacked
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import JournalError
 from alphalab.research.run.count import (
@@ -95,6 +86,7 @@ def test_the_ledger_of_a_project_lies_at_its_root(
     below.mkdir(parents=True)
     (tmp_path / "project" / "pyproject.toml").touch()
     monkeypatch.chdir(below)
+    (tmp_path / "project" / "research" / ".alphalab" / "keys").mkdir(parents=True)
     assert ledger.ledger_path() == tmp_path / "project" / ".alphalab" / "trials.sqlite"
     record(trial(0), time=0)
     assert len(list(read_trials())) == 1
@@ -330,7 +322,7 @@ def test_a_sweep_of_expressions_counts_for_each_of_its_families() -> None:
     for text, n in zip([*texts, "close > ts_min(close, 5)"], (3, 3, 3, 0), strict=True):
         year = trials()[0].periods_per_year
         family = family_id(al.Expression(text=text), bars.symbols, year)
-        assert ledger.family_of(read_trials(), family).n_trials == n
+        assert family_of(read_trials(), family).n_trials == n
 
 
 def test_a_search_is_counted_as_it_went() -> None:

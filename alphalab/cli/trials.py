@@ -13,7 +13,7 @@ from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
-    from alphalab.artifact.ledger import Trial
+    from alphalab.artifact.trials import Trial
     from alphalab.core.journal_reader import Entry
 
 LedgerFlag = Annotated[
@@ -38,7 +38,7 @@ def listing(
     debug: DebugFlag = False,
 ) -> None:
     """List the families: runs, trials, and the Sharpe ratios of the trials (per row)."""
-    from alphalab.artifact.ledger import families
+    from alphalab.artifact.trials import families
 
     out = Output(json=json, quiet=quiet)
     trials = _read(ledger)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from alphalab.core.events import Codec, Event
+from alphalab.core.event_codec import Codec, Event
 from alphalab.core.journal_reader import (
     FORMAT,
     WAIT_SECONDS,

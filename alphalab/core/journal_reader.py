@@ -28,7 +28,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from alphalab.core.events import Codec, Event
+from alphalab.core.event_codec import Codec, Event
 from alphalab.errors import JournalError
 
 FORMAT = "1"

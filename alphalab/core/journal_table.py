@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alphalab.core.events import Codec, Event
+from alphalab.core.event_codec import Codec, Event
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import InputError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from alphalab.core.events import Codec
+    from alphalab.core.event_codec import Codec
     from alphalab.core.journal_reader import Head
 
 PathArgument = Annotated[
@@ -27,7 +27,7 @@ HeadFlag = Annotated[
 
 def codec_of(name: str) -> Codec | None:
     """Return the codec of a journal by the name in its meta; None: it is not known here."""
-    from alphalab.artifact.ledger import TRIAL_EVENTS
+    from alphalab.artifact.trials import TRIAL_EVENTS
     from alphalab.core.events import RUN_EVENTS
 
     return {codec.name: codec for codec in (RUN_EVENTS, TRIAL_EVENTS)}.get(name)

@@ -13,7 +13,7 @@ from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from alphalab.core.events import Codec
+    from alphalab.core.event_codec import Codec
     from alphalab.core.journal_reader import JournalReader
 
 _WIDTH = 100

@@ -17,18 +17,13 @@ from alphalab.artifact.identity import family_id, strategy_id
 from alphalab.artifact.ledger import (
     OFF,
     VARIABLE,
-    Family,
-    Trial,
     family_name,
-    family_of,
     is_counting,
     ledger_path,
-    member_ids,
-    packed,
     read_trials,
     record,
-    sharpe_moments,
 )
+from alphalab.artifact.trials import Family, Trial, family_of, member_ids, packed, sharpe_moments
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.errors import JournalError
