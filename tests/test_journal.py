@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_events import (
     NAN,
@@ -232,6 +232,43 @@ def test_numpy_times_are_times(path: Path) -> None:
     with Journal(path, PRICES) as journal:
         journal.write([(np.int64(5), Note(text=""))])
         assert next(journal.entries()).time == 5
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(0, 4), st.booleans()),
+        st.tuples(st.sampled_from(["reopen", "snapshot", "read"]), st.just(0), st.just(False)),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=40)
+@given(steps=STEPS)
+def test_a_journal_is_a_list_whatever_is_done_to_it(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, bool]]
+) -> None:
+    path = tmp_path_factory.mktemp("model") / "some.journal"
+    written: list[str] = []
+    state: tuple[int, bytes] | None = None
+    journal = Journal(path, PRICES)
+    for step, n_events, durable in steps:
+        if step == "write":
+            some = [note(len(written) + i) for i in range(n_events)]
+            journal.write(some, durable=durable)
+            written += [event.text for _, event in some if isinstance(event, Note)]
+        elif step == "reopen":
+            journal.close()
+            journal = Journal(path, PRICES)
+        elif step == "snapshot" and written:
+            state = len(written), f"state {len(written)}".encode()
+            journal.write_snapshot("engine", state[1])
+        with JournalReader(path, PRICES) as reader:
+            assert [e.text for _, e in reader.events() if isinstance(e, Note)] == written
+            assert reader.head == journal.head
+            assert reader.latest_snapshot("engine") == state
+    assert journal.verify() is None
+    journal.close()
 
 
 # One writer
