@@ -9,6 +9,8 @@
     │   └── UnknownNameError          2       UNKNOWN     a name that does not exist
     ├── MissingExtraError             2       EXTRA       an optional dependency is not installed
     ├── StateError                    1       STATE       a snapshot that does not fit its engine
+    ├── JournalError                  1       JOURNAL     a journal that is damaged, in use or full
+    ├── ArtifactError                 1       ARTIFACT    an artifact or key that cannot be trusted
     └── RefusedError                  3       REFUSED     a gate said no
 
 Each says what was given, the rule it breaks and what to do about it.
@@ -136,6 +138,18 @@ class StateError(AlphalabError):
     """A snapshot that does not fit the engine it is restored into."""
 
     code = "STATE"
+
+
+class JournalError(AlphalabError):
+    """A journal that is damaged, in use by another process, or cannot be written."""
+
+    code = "JOURNAL"
+
+
+class ArtifactError(AlphalabError):
+    """An artifact, a signature or a key that is missing, changed, expired or not to be trusted."""
+
+    code = "ARTIFACT"
 
 
 class RefusedError(AlphalabError):

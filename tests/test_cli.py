@@ -744,7 +744,7 @@ def test_the_shell_completes() -> None:
     run = process(
         _ALPHALAB_COMPLETE="complete_bash", COMP_WORDS="alphalab backtest --f", COMP_CWORD="2"
     )
-    assert run.out.split() == ["--fee-bps", "--fill", "--funding"]
+    assert run.out.split() == ["--fee-bps", "--fill", "--funding", "--family"]
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:

@@ -17,10 +17,13 @@ FOLDERS = {
     ".txt": {"", "benchmarks"},
     ".ipynb": {"notebooks"},
     ".html": {"alphalab"},
+    ".journal": {"tests"},  # as alphalab wrote them once: they stay readable
+    ".onnx": {"tests"},
+    ".safetensors": {"tests"},
     ".png": {"docs"},
     ".typed": {"alphalab"},
 }
-NAMES = {".ci/run", ".gitignore", "LICENSE", "Makefile"}
+NAMES = {".ci/run", ".gitignore", "LICENSE", "Makefile", "conftest.py"}
 LARGEST = 400_000  # bytes
 
 

@@ -76,7 +76,7 @@ def backtest(
     from alphalab.research.run.backtest import backtest
 
     announce_compilation(out)
-    with out.user_code(), blame(cls):
+    with out.user_code(), blame(cls), run.counted():
         result = backtest(
             chosen,
             bars,

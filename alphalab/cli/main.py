@@ -14,13 +14,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from alphalab.cli.artifact.app import app as artifact
 from alphalab.cli.backtest import backtest
 from alphalab.cli.data.app import app as data
 from alphalab.cli.doctor import doctor
+from alphalab.cli.journal.app import app as journal
+from alphalab.cli.key import app as key
 from alphalab.cli.new import new
 from alphalab.cli.ops import ops
 from alphalab.cli.output import Output
+from alphalab.cli.promote import promote
+from alphalab.cli.reproduce import reproduce
 from alphalab.cli.sweep import sweep
+from alphalab.cli.trials import app as trials
 from alphalab.errors import AlphalabError
 
 INTERRUPTED = 130
@@ -47,9 +53,11 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (backtest, sweep, ops, new, doctor):
+for command in (backtest, sweep, promote, reproduce, ops, new, doctor):
     app.command()(command)
-app.add_typer(data, name="data")
+families = {"data": data, "trials": trials, "artifact": artifact, "key": key, "journal": journal}
+for name, family in families.items():
+    app.add_typer(family, name=name)
 
 
 def _print_version(asked: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -128,6 +129,14 @@ class RunFlags:
         ),
     ] = None
 
+    family: Annotated[
+        str | None,
+        typer.Option(
+            help="Count this run with others of this name in the trial ledger.",
+            show_default="the strategy's own",
+        ),
+    ] = None
+
     def file(self) -> RunFile:
         """Return the contents of the settings file."""
         from alphalab.cli.settings import read_run_file
@@ -215,6 +224,12 @@ class RunFlags:
     def _with_events(self, bars: Bars) -> Bars:
         bars = bars if self.funding is None else bars.with_funding(self.funding)
         return bars if self.actions is None else bars.with_actions(self.actions)
+
+    def counted(self) -> AbstractContextManager[None]:
+        """Return a context in which runs are counted with others of `family`."""
+        from alphalab.artifact.ledger import trial_family
+
+        return nullcontext() if self.family is None else trial_family(self.family)
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters as texts by name."""

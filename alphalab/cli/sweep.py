@@ -112,7 +112,8 @@ def sweep(
     from alphalab.research.sweep.run import sweep
 
     announce_compilation(out)
-    with out.user_code(), blame(cls), warnings.catch_warnings(record=True) as caught:
+    counted, caught_all = run.counted(), warnings.catch_warnings(record=True)
+    with out.user_code(), blame(cls), counted, caught_all as caught:
         warnings.simplefilter("default", UserWarning)
         warnings.simplefilter("ignore", StoppedWarning)  # done.warnings has it
         done = sweep(

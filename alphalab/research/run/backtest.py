@@ -10,6 +10,7 @@ from typing import Unpack, overload
 import msgspec
 import numpy as np
 
+from alphalab.artifact.ledger import check_ledger
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
@@ -21,6 +22,7 @@ from alphalab.errors import ParameterError
 from alphalab.research.results.provenance import Gate, accepted, quality_warnings
 from alphalab.research.results.result import Result
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.count import count_backtest
 from alphalab.research.run.options import BacktestOptions, RunOptions, run_settings
 from alphalab.research.run.progress import progress_bar
 from alphalab.research.run.streaming import run_scan
@@ -125,17 +127,20 @@ def backtest(
         )
     capacity = None if block_rows is None else min(int(block_rows), bars.n_rows)
     settings = run_settings(strategy, options)
+    check_ledger()
     if isinstance(bars, BlockSource):
         gate = Gate.of(quality)
         with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
-            return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
-    return run(
+            kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
+        return count_backtest(strategy, kept)
+    result = run(
         *(strategy, bars, settings),
         verdict=accepted(bars, quality, actions=settings.actions),
         capacity=capacity,
         benchmark=benchmark,
         progress=progress,
     )
+    return count_backtest(strategy, result)
 
 
 def run(

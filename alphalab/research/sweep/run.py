@@ -13,6 +13,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from alphalab.artifact.ledger import check_ledger
 from alphalab.core.columns import COLUMN, Column
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
@@ -29,6 +30,7 @@ from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, 
 from alphalab.research.run.options import RunOptions
 from alphalab.research.run.progress import progress_bar
 from alphalab.research.sweep.combinations import MAX_COLUMNS
+from alphalab.research.sweep.count import count_sweep
 from alphalab.research.sweep.outcome import Outcome, Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.results_file import ResultsFile, SaveError
@@ -116,6 +118,7 @@ def sweep(
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     verdict = accepted(bars, quality, actions=options.get("actions", "none"))
+    check_ledger()
     with ExitStack() as stack:
         file = None
         if results is not None:
@@ -148,6 +151,7 @@ def sweep(
         except SaveError as error:
             work.stopped = Stop("not saved", str(error))
     made = work.sweep(name, names, metric, clock.perf_counter() - started)
+    made = count_sweep(made, "search" if isinstance(space, Search) else "sweep")
     if made.stopped is not None:
         warnings.warn(_stop_note(made), StoppedWarning, stacklevel=2)
     return made

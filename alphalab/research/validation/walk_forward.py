@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
+from alphalab.artifact.ledger import check_ledger, uncounted
 from alphalab.config import RunSettings
 from alphalab.core.engine import Engine
 from alphalab.core.expression import Expression
@@ -36,6 +37,7 @@ from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.run import sweep
 from alphalab.research.sweep.search import Search
 from alphalab.research.sweep.variants import Family, swept_fields
+from alphalab.research.validation.count import count_walk_forward
 from alphalab.research.validation.splits import Fold, make_folds
 from alphalab.types import FloatArray
 
@@ -226,6 +228,7 @@ def walk_forward(
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
     verdict = accepted(bars, quality, actions=options.get("actions", "none"))
+    check_ledger()
     folds = tuple(make_folds(bars, train, test, anchored, gap))
     strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
     sweeps: list[Sweep] = []
@@ -257,13 +260,14 @@ def walk_forward(
         folds = folds[: len(sweeps)]
     outside = bars.rows(folds[0].test[0], folds[-1].test[1])
     result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
-    return WalkForward(bars, folds, tuple(sweeps), result, stopped)
+    counted = count_walk_forward(sweeps, bars, result)
+    return WalkForward(bars, folds, tuple(sweeps), counted, stopped)
 
 
 def _sweep_of(strategy: Any, rows: Bars, space: Any, **keywords: Any) -> Sweep:
     """Sweep the training rows of a fold, without a warning if it is stopped."""
     space = deepcopy(space) if isinstance(space, Search) else space  # a sampler has state
-    with warnings.catch_warnings():
+    with uncounted(), warnings.catch_warnings():  # the walk is counted as one trial
         warnings.simplefilter("ignore", StoppedWarning)  # walk_forward warns
         return sweep(strategy, rows, space, **keywords)
 
