@@ -85,6 +85,8 @@ if TYPE_CHECKING:
     from alphalab.research.sweep.result import Sweep as Sweep
     from alphalab.research.sweep.run import sweep as sweep
     from alphalab.research.sweep.search import Search as Search
+    from alphalab.research.validation.causality import check_causality as check_causality
+    from alphalab.research.validation.leaks import Causality as Causality
     from alphalab.research.validation.walk_forward import WalkForward as WalkForward
     from alphalab.research.validation.walk_forward import walk_forward as walk_forward
     from alphalab.types import Instrument as Instrument
@@ -129,6 +131,8 @@ _PUBLIC = {
     "research.results.summary": "Summary",
     "research.sweep.run": "sweep",
     "research.sweep.result": "Sweep",
+    "research.validation.causality": "check_causality",
+    "research.validation.leaks": "Causality",
     "research.validation.walk_forward": "WalkForward walk_forward",
     "types": "Instrument InstrumentChange",
 }

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from alphalab.cli.backtest import backtest
+from alphalab.cli.check import check
 from alphalab.cli.data.app import app as data
 from alphalab.cli.doctor import doctor
 from alphalab.cli.new import new
@@ -47,7 +48,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (backtest, sweep, ops, new, doctor):
+for command in (backtest, sweep, check, ops, new, doctor):
     app.command()(command)
 app.add_typer(data, name="data")
 

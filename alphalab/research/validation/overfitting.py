@@ -251,7 +251,9 @@ def _unit_length(segments: FloatArray) -> FloatArray:
     """Centre each column and scale it to length 1, so that products are correlations."""
     centred = segments - segments.mean(axis=0)
     length = np.sqrt((centred * centred).sum(axis=0))
-    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 1e-14)
+    unit: FloatArray = np.zeros_like(centred)
+    np.divide(centred, length, out=unit, where=length > 1e-14)
+    return unit
 
 
 def _check(sums: SegmentSums, most: int = MOST_SEGMENTS) -> None:

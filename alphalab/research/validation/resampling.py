@@ -223,12 +223,14 @@ def superiority(
     reality = tested("SPA", studentize=False).pvalues
     better = tested("StepM", size=level).superior_models
     return Superiority(
-        best,
-        *(float(spa[name]) for name in ("lower", "consistent", "upper")),
-        float(reality["upper"]),
-        tuple(int(column) for column in better),
-        level,
-        block,
+        best=best,
+        p_lower=float(spa["lower"]),
+        p_consistent=float(spa["consistent"]),
+        p_upper=float(spa["upper"]),
+        p_reality_check=float(reality["upper"]),
+        superior=tuple(int(column) for column in better),
+        level=level,
+        block_rows=block,
     )
 
 

@@ -131,7 +131,9 @@ def segment_sums(returns: FloatArray, n_segments: int = N_SEGMENTS) -> SegmentSu
     return SegmentSums(total, squares, np.diff(bounds))
 
 
-def sharpe_of(total: FloatArray, squares: FloatArray, rows: FloatArray | int) -> FloatArray:
+def sharpe_of(
+    total: FloatArray, squares: FloatArray, rows: FloatArray | IntArray | int
+) -> FloatArray:
     """Return Sharpe ratios per row from sums: mean / standard deviation, ddof 1.
 
     The ratio of a column that never moved (all its returns are 0) is 0: it made no bet. The ratio
