@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     from alphalab.research.validation.leaks import Causality as Causality
     from alphalab.research.validation.walk_forward import WalkForward as WalkForward
     from alphalab.research.validation.walk_forward import walk_forward as walk_forward
+    from alphalab.research.validation.warm_up import Certificate as Certificate
+    from alphalab.research.validation.warm_up import certify_warmup as certify_warmup
     from alphalab.types import Instrument as Instrument
     from alphalab.types import InstrumentChange as InstrumentChange
 
@@ -134,6 +136,7 @@ _PUBLIC = {
     "research.validation.causality": "check_causality",
     "research.validation.leaks": "Causality",
     "research.validation.walk_forward": "WalkForward walk_forward",
+    "research.validation.warm_up": "Certificate certify_warmup",
     "types": "Instrument InstrumentChange",
 }
 _MODULES = {"orders": "alphalab.kernels.market.orders"}
