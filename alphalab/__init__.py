@@ -86,7 +86,10 @@ if TYPE_CHECKING:
     from alphalab.research.sweep.run import sweep as sweep
     from alphalab.research.sweep.search import Search as Search
     from alphalab.research.validation.causality import check_causality as check_causality
+    from alphalab.research.validation.gate import Validation as Validation
+    from alphalab.research.validation.gate import validate as validate
     from alphalab.research.validation.leaks import Causality as Causality
+    from alphalab.research.validation.policy import Policy as Policy
     from alphalab.research.validation.walk_forward import WalkForward as WalkForward
     from alphalab.research.validation.walk_forward import walk_forward as walk_forward
     from alphalab.research.validation.warm_up import Certificate as Certificate
@@ -134,7 +137,9 @@ _PUBLIC = {
     "research.sweep.run": "sweep",
     "research.sweep.result": "Sweep",
     "research.validation.causality": "check_causality",
+    "research.validation.gate": "Validation validate",
     "research.validation.leaks": "Causality",
+    "research.validation.policy": "Policy",
     "research.validation.walk_forward": "WalkForward walk_forward",
     "research.validation.warm_up": "Certificate certify_warmup",
     "types": "Instrument InstrumentChange",

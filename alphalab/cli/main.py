@@ -22,6 +22,7 @@ from alphalab.cli.new import new
 from alphalab.cli.ops import ops
 from alphalab.cli.output import Output
 from alphalab.cli.sweep import sweep
+from alphalab.cli.validate import validate
 from alphalab.errors import AlphalabError
 
 INTERRUPTED = 130
@@ -48,7 +49,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (backtest, sweep, check, ops, new, doctor):
+for command in (backtest, sweep, check, validate, ops, new, doctor):
     app.command()(command)
 app.add_typer(data, name="data")
 

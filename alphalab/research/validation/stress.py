@@ -13,6 +13,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import InputError, ParameterError
 from alphalab.research.results import metrics
+from alphalab.research.results.result import Result
 from alphalab.research.results.sensitivity import PATHS
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.run.backtest import run
@@ -79,30 +80,32 @@ def stress(cases: Iterable[Case], watch: Callable[[Case], None] | None = None) -
     for case in cases:
         if watch is not None:
             watch(case)
-        result = run(case.strategy, case.bars, case.settings)
-        year = periods_per_year(case.bars)
-        found.append(
-            Outcome(
-                case.kind,
-                case.label,
-                metrics.sharpe(result.row_returns, year),
-                metrics.total_return(result.equity_path),
-                metrics.max_drawdown(result.equity_path),
-            )
-        )
+        found.append(outcome_of(case, run(case.strategy, case.bars, case.settings)))
     return found
+
+
+def outcome_of(case: Case, result: Result) -> Outcome:
+    """Return the figures of a case from its run."""
+    year = periods_per_year(case.bars)
+    return Outcome(
+        case.kind,
+        case.label,
+        metrics.sharpe(result.row_returns, year),
+        metrics.total_return(result.equity_path),
+        metrics.max_drawdown(result.equity_path),
+    )
 
 
 def all_cases(strategy: Strategy, bars: Bars, settings: RunSettings) -> Iterator[Case]:
     """Yield the cases of every kind."""
     given = strategy, bars, settings
-    return chain(
-        cost_cases(*given),
-        delay_cases(*given),
-        path_cases(*given),
-        start_cases(*given),
-        parameter_cases(*given),
-    )
+    return chain(setting_cases(*given), parameter_cases(*given))
+
+
+def setting_cases(strategy: Strategy, bars: Bars, settings: RunSettings) -> Iterator[Case]:
+    """Yield the cases of every kind but the parameters: the strategy stays as it is."""
+    given = strategy, bars, settings
+    return chain(cost_cases(*given), delay_cases(*given), path_cases(*given), start_cases(*given))
 
 
 def cost_cases(
