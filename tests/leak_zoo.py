@@ -580,3 +580,21 @@ def clean() -> dict[str, Case]:
         "observations when they were known": Case(Signal(), bars, point_in_time, tables()),
         "first print of each number": Case(Signal(), bars, first_print, tables()),
     }
+
+
+def table() -> str:
+    """Return what each leak is caught in, for docs/validation.md: ``python tests/leak_zoo.py``."""
+    from alphalab.research.validation.causality import check_causality
+
+    lines = ["| leak | caught in | first row | from |", "| --- | --- | --- | --- |"]
+    for name, case in leaks().items():
+        given = {"prepare": case.prepare, "tables": case.tables, **case.options}
+        leak = check_causality(case.strategy, case.bars, **given).leaks[0]
+        source = leak.source if len(leak.source) < 60 else f"{leak.source[:57]}..."
+        outputs = f"{leak.output} ({leak.how})"
+        lines.append(f"| {name} | {outputs} | {leak.row} | `{source}` |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())

@@ -254,6 +254,8 @@ class _Check:
     def _leak(self, found: Difference, other: Outputs, how: str, cut: int) -> Leak:
         changed = _parameters_changed(self.base.strategy, other.strategy)
         source = changed or source_of(self.base, other, found.row)
+        if found.output in ("rows", "symbols"):
+            source = "the function that prepares the bars"
         return Leak(
             output=found.output,
             row=found.row,
