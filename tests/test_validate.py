@@ -97,6 +97,22 @@ def test_costs_that_nobody_pays_are_refused():
     assert [check.name for check in found.record.refusals] == ["cost"]
 
 
+def test_costs_and_capacity_are_those_of_the_fills(edge):
+    e = edge.evidence
+    fills, bars = e.result.fills, e.result.bars
+    assert e.cost_bps == pytest.approx(2.0)
+    returns = bars.close[1:, 0] / bars.close[:-1, 0] - 1.0
+    impact = 0.0
+    for fill in fills:
+        row = max(int(fill["row"]), 20)
+        value, volume = abs(fill["qty"]) * fill["price"], 1e6 * bars.close[fill["row"], 0]
+        spread = returns[row - 20 : row].std(ddof=1)
+        impact += spread * np.sqrt(value / volume) * value
+    assert e.capacity.impact == pytest.approx(impact)
+    k = e.capacity.cash / e.result.settings.cash
+    assert impact * k**1.5 == pytest.approx(0.5 * e.capacity.profit * k)
+
+
 def test_json_and_page_are_written_whole(noise, tmp_path: Path):
     text = noise.to_json(tmp_path / "deep" / "validation.json").read_text()
     said = json.loads(text)
@@ -165,6 +181,17 @@ def test_a_bad_policy_is_refused(tmp_path: Path, text, message):
 def test_every_limit_has_a_sentence():
     for kind in CHECKS.values():
         assert kind.rule.why.endswith(".")
+
+
+def test_the_page_has_every_limit_and_every_leak():
+    from leak_zoo import leaks
+
+    page = (Path(__file__).parents[1] / "docs" / "validation.md").read_text()
+    for name, kind in CHECKS.items():
+        limit = f"at {kind.side} {kind.rule.limit:g}"
+        assert f"| `{name}` | {kind.label} | {limit} | {kind.rule.why} |" in page
+    for name in leaks():
+        assert f"\n| {name} | " in page
 
 
 # Bad input.

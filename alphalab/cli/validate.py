@@ -88,7 +88,6 @@ def validate(
 
 
 def _show(out: Output, found: Validation, folder: Path) -> None:
-    from alphalab.research.results.figures import strategy_text
     from alphalab.research.validation.policy import CHECKS
 
     rows = []
@@ -98,8 +97,9 @@ def _show(out: Output, found: Validation, folder: Path) -> None:
         sign = ">=" if kind.side == "least" else "<="
         word = "passed" if check.passed else "REFUSED"
         rows.append((kind.label, figure, f"{sign} {check.threshold:g}", word))
-    bars = found.evidence.result.bars
-    title = f"{strategy_text(found.evidence.result)} on {bars.source or 'given bars'}"
+    result = found.evidence.result
+    params = ", ".join(f"{name}={value!r}" for name, value in result.params.items())
+    title = f"{result.strategy}({params}) on {result.bars.source or 'given bars'}"
     out.table(rows, ("check", "figure", "limit", "verdict"), title)
     for check in found.record.refusals:
         out.text(f"refused: {check.reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from alphalab.config import RunSettings
+from alphalab.config import Costs, RunSettings
+from alphalab.core.engine import Block
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError
@@ -20,6 +22,7 @@ from alphalab.research.validation.capacity import Capacity, capacity
 from alphalab.research.validation.causality import check_causality
 from alphalab.research.validation.cpcv_paths import cpcv_paths
 from alphalab.research.validation.leaks import Causality
+from alphalab.research.validation.outputs import outputs_of
 from alphalab.research.validation.overfitting import Clusters, Pbo, clusters_of, pbo
 from alphalab.research.validation.periods import Period, by_volatility, by_year
 from alphalab.research.validation.resampling import (
@@ -28,7 +31,12 @@ from alphalab.research.validation.resampling import (
     bootstrap_interval,
     superiority,
 )
-from alphalab.research.validation.segments import N_SEGMENTS, SegmentSums, segment_sums
+from alphalab.research.validation.segments import (
+    N_SEGMENTS,
+    ROUNDING,
+    SegmentSums,
+    segment_sums,
+)
 from alphalab.research.validation.sharpe_ratio import Moments
 from alphalab.research.validation.stress import (
     Outcome,
@@ -39,7 +47,7 @@ from alphalab.research.validation.stress import (
 )
 from alphalab.research.validation.trade_order import TradeOrder, shuffled_trades
 from alphalab.research.validation.warm_up import Certificate, certify_warmup
-from alphalab.types import FloatArray
+from alphalab.types import FloatArray, Records
 
 #: Rows whose standard deviation is a bar's volatility.
 _VOLATILITY_ROWS = 20
@@ -71,6 +79,8 @@ class Evidence:
         Of the columns against cash.
     trade_order : TradeOrder or str
     years, regimes : tuple of Period
+    cost_bps : float
+        Fees, half the spread and slippage, basis points of the traded value.
     capacity : Capacity or str
     """
 
@@ -85,6 +95,7 @@ class Evidence:
     trade_order: TradeOrder | str
     years: tuple[Period, ...]
     regimes: tuple[Period, ...]
+    cost_bps: float
     capacity: Capacity | str
 
     @property
@@ -151,7 +162,7 @@ def gather(
     for case in parameter_cases(strategy, bars, settings):
         neighbour = run(case.strategy, case.bars, case.settings)
         near.append(outcome_of(case, neighbour))
-        if np.ptp(neighbour.row_returns) > metrics.ROUNDING:  # NaN, or no trade: no column
+        if np.ptp(neighbour.row_returns) > ROUNDING:  # NaN, or no trade: no column
             labels.append(case.label)
             columns.append(neighbour.row_returns)
     returns = np.stack(columns, axis=1)
@@ -164,6 +175,7 @@ def gather(
     superior = superiority(returns, seed=seed)
     trades = _or_why(lambda: shuffled_trades(_trade_returns(result), seed=seed))
     watch(STEPS[5])
+    block = outputs_of(strategy, bars, settings).block
     return Evidence(
         result=result,
         causality=causality,
@@ -176,7 +188,8 @@ def gather(
         trade_order=trades,
         years=by_year(bars.time, result.row_returns, year),
         regimes=by_volatility(result.benchmark_returns, result.row_returns, year),
-        capacity=_or_why(lambda: _capacity(result)),
+        cost_bps=_cost_bps(block, settings.costs),
+        capacity=_or_why(lambda: _capacity(result, block.fills)),
     )
 
 
@@ -199,31 +212,41 @@ def _trade_returns(result: Result) -> FloatArray:
     return np.asarray(closed["pnl"] / before)
 
 
-def _capacity(result: Result) -> Capacity:
+def _cost_bps(block: Block, costs: Costs) -> float:
+    turnover = float(block.ledger["turnover"][-1])
+    if not turnover > 0:
+        return math.nan
+    fees = float(block.ledger["fees"][-1]) / turnover * 1e4
+    return fees + costs.spread_bps / 2 + costs.slippage_bps
+
+
+def _capacity(result: Result, fills: Records) -> Capacity:
     """Return the capacity from the fills, the traded value and the volatility of their bars."""
-    fills, bars = result.fills, result.bars
+    bars, cash = result.bars, result.settings.cash
     row, asset = fills["row"], fills["asset"]
     rate = result.rates[row, asset]
     traded = np.abs(fills["qty"]) * result.assets.unit(fills["price"], rate, asset)
     volume = bars.volume[row, asset] * result.assets.unit(bars.close[row, asset], rate, asset)
-    spread = _rolling_deviation(result.marks)
-    known = np.isfinite(spread[row, asset])
-    profit = float(result.ledger["equity"][-1] - result.settings.cash)
-    return capacity(
-        traded[known],
-        volume[known],
-        spread[row, asset][known],
-        profit=profit,
-        cash=result.settings.cash,
-    )
+    spread = _rolling_deviation(result.marks)[row, asset]
+    profit = float(result.equity_path[-1] - cash)
+    return capacity(traded, volume, spread, profit=profit, cash=cash)
 
 
 def _rolling_deviation(marks: FloatArray) -> FloatArray:
-    """Return the standard deviation of the last rows' returns, (T, N); NaN until there are some."""
+    """Return the standard deviation of the last rows' returns, (T, N).
+
+    In an asset's first rows, where there are too few of them, it is that of its first full window;
+    NaN for assets without one.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         returns = marks[1:] / marks[:-1] - 1.0
     spread = np.full(marks.shape, np.nan)
-    if len(returns) >= _VOLATILITY_ROWS:
-        windows = np.lib.stride_tricks.sliding_window_view(returns, _VOLATILITY_ROWS, axis=0)
-        spread[_VOLATILITY_ROWS:] = windows.std(axis=-1, ddof=1)
+    if len(returns) < _VOLATILITY_ROWS:
+        return spread
+    windows = np.lib.stride_tricks.sliding_window_view(returns, _VOLATILITY_ROWS, axis=0)
+    spread[_VOLATILITY_ROWS:] = windows.std(axis=-1, ddof=1)
+    for column in spread.T:
+        known = np.flatnonzero(np.isfinite(column))
+        if known.size:
+            column[: known[0]] = column[known[0]]
     return spread

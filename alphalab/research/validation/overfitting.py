@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.errors import DataError, ParameterError
-from alphalab.research.validation.segments import SegmentSums, sharpe_of
+from alphalab.research.validation.segments import ROUNDING, SegmentSums, sharpe_of
 from alphalab.types import FloatArray, IntArray
 
 #: Most segments of a PBO: 20 have 184,756 combinations.
@@ -49,7 +49,7 @@ class Pbo(NamedTuple):
         """Slope and intercept of the regression of `outside` on `inside`; NaN without a spread."""
         finite = np.isfinite(self.inside) & np.isfinite(self.outside)
         x, y = self.inside[finite], self.outside[finite]
-        if x.size < 2 or not np.ptp(x) > 1e-14:
+        if x.size < 2 or not np.ptp(x) > ROUNDING:
             return float("nan"), float("nan")
         centred = x - x.mean()
         slope = float(centred @ y / (centred @ centred))
@@ -252,7 +252,7 @@ def _unit_length(segments: FloatArray) -> FloatArray:
     centred = segments - segments.mean(axis=0)
     length = np.sqrt((centred * centred).sum(axis=0))
     unit: FloatArray = np.zeros_like(centred)
-    np.divide(centred, length, out=unit, where=length > 1e-14)
+    np.divide(centred, length, out=unit, where=length > ROUNDING)
     return unit
 
 

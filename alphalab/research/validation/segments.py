@@ -18,6 +18,8 @@ from alphalab.types import FloatArray, IntArray
 N_SEGMENTS = 16
 #: Most segments: 64 halves have more combinations than anybody can look at.
 MOST_SEGMENTS = 64
+#: A spread of returns below this is rounding, as in the metrics.
+ROUNDING = 1e-14
 #: Fewest rows of a segment: a Sharpe ratio of one row does not exist.
 FEWEST_ROWS = 2
 
@@ -152,7 +154,7 @@ def sharpe_of(
     [0.707107, 0.0]
     """
     spread = np.sqrt(np.maximum(squares - total * total / rows, 0.0) / (rows - 1))
-    flat = spread <= 1e-14  # as in the metrics: less is rounding
+    flat = spread <= ROUNDING
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = total / rows / np.where(flat, 0.0, spread)
     return np.where(squares == 0.0, 0.0, ratio)

@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from alphalab.errors import DataError, ParameterError
-from alphalab.research.results.metrics import ROUNDING, kurtosis, skew
+from alphalab.research.results.metrics import kurtosis, skew
+from alphalab.research.validation.segments import ROUNDING
 from alphalab.types import FloatArray
 
 _NORMAL = NormalDist()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from alphalab.research.pages import page
 from alphalab.research.pages.page import chart, quiet, section, table, tile
-from alphalab.research.results import figures as display
 from alphalab.research.validation import validation_plots as plots
 from alphalab.research.validation.evidence import Evidence
 from alphalab.research.validation.policy import CHECKS
@@ -25,7 +24,7 @@ def render(validation: Validation) -> str:
     evidence, record = validation.evidence, validation.record
     result = evidence.result
     return page.Page(
-        title=f"{display.strategy_text(result)}: {record.verdict}",
+        title=f"{result.strategy}: {record.verdict}",
         heading=f"{result.strategy}: {record.verdict}",
         detail=", ".join(f"{name} = {value!r}" for name, value in result.params.items()),
         about=page.about(result.bars),

@@ -97,7 +97,7 @@ def _figures(e: Evidence, trials: Trials) -> Iterator[tuple[str, _Figure]]:
     else:
         yield "warm_up", _Figure(e.warm_up.rows / n_rows, f"{e.warm_up.rows:,} rows")
     yield "round_trips", _Figure(float(e.result.metrics["n_round_trips"]))
-    yield "cost", _Figure(cost_bps(e))
+    yield "cost", _Figure(e.cost_bps)
     yield "probabilistic_sharpe", _Figure(probabilistic_sharpe(e.moments))
     chance = expected_max_sharpe(trials.n, trials.variance) * math.sqrt(e.year)
     yield (
@@ -136,18 +136,6 @@ def _figures(e: Evidence, trials: Trials) -> Iterator[tuple[str, _Figure]]:
     else:
         cash = e.result.settings.cash
         yield "capacity", _Figure(e.capacity.cash / cash, f"{e.capacity.cash:,.0f}")
-
-
-def cost_bps(evidence: Evidence) -> float:
-    """Return what trading cost, basis points of the traded value: fees, half the spread, slippage.
-
-    NaN where nothing was traded.
-    """
-    ledger, costs = evidence.result.ledger, evidence.result.settings.costs
-    turnover = float(ledger["turnover"][-1])
-    if not turnover > 0:
-        return math.nan
-    return float(ledger["fees"][-1]) / turnover * 1e4 + costs.spread_bps / 2 + costs.slippage_bps
 
 
 _ALONE = "the strategy has no numeric parameter to move: nothing was chosen"
