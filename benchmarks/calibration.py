@@ -208,7 +208,8 @@ def plot(shares: dict[tuple[float, int], float], path: str) -> None:
         figure.add_scatter(x=x, y=[100 * v for v in y], name=f"{years} years", mode="lines+markers")
     figure.update_xaxes(title="True annual Sharpe ratio")
     figure.update_yaxes(title="Promoted, percent", range=[0, 102])
-    figure.write_html(path, include_plotlyjs=True)
+    figure.update_layout(template="plotly_white", margin={"t": 20, "r": 20}, height=360)
+    figure.write_html(path, include_plotlyjs=True, config={"displayModeBar": False})
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *("fetch.md", "point_in_time.md", "quality.md", "scan.md"),
-    *("sources.md", "store.md", "sweeps.md", "time.md"),
+    *("sources.md", "store.md", "sweeps.md", "time.md", "validation.md"),
 ]
 
 

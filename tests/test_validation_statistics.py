@@ -179,6 +179,17 @@ def test_segment_sums_add_in_the_order_of_the_rows():
         assert_identical(segment_sums(returns[:, one], 8).total[:, 0], sums.total[:, one])
 
 
+def test_finer_segments_merge_to_coarser_ones():
+    returns = noise(640, 6, 5)
+    fine, coarse = segment_sums(returns, 64), segment_sums(returns, 16)
+    merged = fine.merged(16)
+    assert_same(merged.total, coarse.total, rtol=1e-12, atol=1e-15)
+    assert merged.rows.tolist() == coarse.rows.tolist()
+    assert pbo(merged).probability == pbo(coarse).probability
+    with pytest.raises(al.ParameterError, match="64 segments merged to 10"):
+        fine.merged(10)
+
+
 def test_sharpe_of_sums_is_that_of_the_returns():
     returns = noise(300, 4, 3)
     sums = segment_sums(returns)

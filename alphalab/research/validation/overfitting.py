@@ -261,7 +261,7 @@ def _check(sums: SegmentSums, most: int = MOST_SEGMENTS) -> None:
         raise ParameterError(
             f"{sums.n_segments} segments",
             rule=f"this takes 4 to {most} segments.",
-            fix="Sum the returns again with 16 segments.",
+            fix="Merge finer ones: sums.merged(16).",
         )
     moving = int(np.count_nonzero(sums.squares.sum(axis=0)))
     if moving < 2:

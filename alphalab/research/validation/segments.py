@@ -7,7 +7,7 @@ follow by addition, so no statistic reads the returns a second time.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,31 @@ class SegmentSums(NamedTuple):
     def n_columns(self) -> int:
         """Number of columns, M."""
         return int(self.total.shape[1])
+
+    def merged(self, n_segments: int) -> SegmentSums:
+        """Return the sums of fewer segments: neighbours are added.
+
+        Raises
+        ------
+        ParameterError
+            A number that does not divide that of the segments.
+
+        Examples
+        --------
+        >>> sums = segment_sums(np.array([0.5, 0.25, -0.5, 0.125] * 2), n_segments=4)
+        >>> sums.merged(2).total[:, 0].tolist(), sums.merged(2).rows.tolist()
+        ([0.375, 0.375], [4, 4])
+        """
+        if n_segments < 1 or self.n_segments % n_segments:
+            raise ParameterError(
+                f"{self.n_segments} segments merged to {n_segments}",
+                rule=f"the number divides {self.n_segments}.",
+            )
+
+        def added(values: Any) -> Any:
+            return values.reshape(n_segments, -1, *values.shape[1:]).sum(axis=1)
+
+        return SegmentSums(*map(added, self))
 
 
 def segment_bounds(n_rows: int, n_segments: int) -> IntArray:
