@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alphalab.research.results.summary import Summary
 
 # The rest is in the report.
-_ASSUMPTIONS = ("Fill", "Costs", "Digest")
+_ASSUMPTIONS = ("Fill", "Costs", "Warm-up", "Digest")
 
 
 @with_flags(RunFlags)
@@ -71,7 +71,7 @@ def backtest(
     keywords = run.keywords(file)
     RunSettings(**keywords)  # do they go together?
     quality = run.checked_by(file)
-    bars = run.scan(file) if scan else run.bars(file)
+    bars = run.scan(file) if scan else run.history(file)
 
     from alphalab.research.results.result import Result
     from alphalab.research.run.backtest import backtest
@@ -85,6 +85,7 @@ def backtest(
             block_rows=block_rows,
             progress=out.shows_progress,
             quality=quality,
+            start=None if scan else run.start,
         )
     if isinstance(result, Result) and report is not None:
         result.to_html(report)

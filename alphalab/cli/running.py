@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -49,7 +49,13 @@ class RunFlags:
             help="A parameter of the strategy, as often as needed; a wrong name lists them.",
         ),
     ] = None
-    start: Annotated[str | None, typer.Option(help="First day or instant (ISO 8601, UTC).")] = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="First day or instant (ISO 8601, UTC). A backtest sees the rows before it, and"
+            " trades in none of them."
+        ),
+    ] = None
     end: Annotated[str | None, typer.Option(help="Last day (whole) or instant.")] = None
     symbols: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
@@ -163,6 +169,12 @@ class RunFlags:
 
         flag = {} if self.quality is None else {"on_errors": self.quality}
         return quality_settings(file.quality | flag, file.name)
+
+    def history(self, file: RunFile) -> Bars:
+        """Return the bars with the rows before ``--start``, for a run that sees them first."""
+        bars = replace(self, start=None).bars(file)
+        bars.between(self.start, self.end)  # refuses a span without rows by both of its ends
+        return bars
 
     def bars(self, file: RunFile) -> Bars:
         """Return the bars: with the events and instruments of the files, and of these the chosen.

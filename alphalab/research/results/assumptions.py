@@ -78,6 +78,7 @@ def assumptions(result: Result) -> dict[str, str]:
         "Data quality": quality_text(result.quality),
         "Symbols": _symbols(bars.symbols),
         "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
+        "Warm-up": _warm_up(result.n_warm),
         "Data notes": "; ".join(bars.notes) or "none",
         "Annualisation": _annualisation(result.periods_per_year),
         "Benchmark": f"{result.benchmark_name}, from close to close, without costs",
@@ -87,6 +88,12 @@ def assumptions(result: Result) -> dict[str, str]:
         "Warnings": "; ".join(result.warnings) or "none",
     }
     return {label: text for label, text in said.items() if text}
+
+
+def _warm_up(n_rows: int) -> str:
+    if not n_rows:
+        return ""
+    return f"{_count(n_rows, 'row')} before the first one were seen by the expressions, not traded."
 
 
 def fill_text(settings: RunSettings) -> str:

@@ -77,6 +77,8 @@ class Result:
         What the benchmark is, in words.
     quality : Verdict, optional
         What the check of the data says. Not given: it was not checked.
+    n_warm : int
+        Rows before the first one, which the expressions have seen and nothing traded in.
 
     Raises
     ------
@@ -102,6 +104,7 @@ class Result:
     benchmark: FloatArray | None = None
     benchmark_name: str = ""
     quality: Verdict | None = None
+    n_warm: int = 0
     _run: Callable[..., Result] | None = None  # runs it again, on bars and with settings
 
     def __post_init__(self) -> None:
@@ -441,6 +444,7 @@ class Result:
             "data": data_of(self.bars, self.quality),
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
             "settings": _plain(self.settings),
+            "n_warm": self.n_warm,
             "refusals": {
                 Reason(code).name: count
                 for code, count in sorted(Counter(self.refusals["reason"].tolist()).items())

@@ -24,6 +24,7 @@ from alphalab.config import (
 )
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
@@ -67,6 +68,7 @@ def backtest(
     benchmark: FloatArray | None = None,
     progress: bool = False,
     quality: OnErrors | QualitySettings = "refuse",
+    start: Instant | None = None,
 ) -> Result | Summary:
     """Backtest a strategy.
 
@@ -105,6 +107,10 @@ def backtest(
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
         What becomes of data in which a quick check finds errors, such as a split that nobody
         adjusted for. The result states the verdict in any case.
+    start : str, date, datetime or datetime64, optional
+        The first row that is traded is the first one from here on. The expressions see the rows
+        before it, nothing trades in them, and the result is of the rows that were traded. The
+        memory of a `decide` begins at zeros there.
 
     Returns
     -------
@@ -128,6 +134,8 @@ def backtest(
     >>> result = backtest(Hold(), al.load("sp500"), cash=10_000)
     >>> len(result.fills)
     1
+    >>> backtest(Hold(), al.load("sp500"), start="2018-01-01").n_warm
+    4780
     """
     if not isinstance(strategy, Strategy):
         name = getattr(strategy, "__name__", type(strategy).__name__)
@@ -165,16 +173,33 @@ def backtest(
     }
     settings = run_settings(strategy, options)
     if isinstance(bars, Scan):
+        if start is not None:
+            raise ParameterError(
+                f"backtest(scan, start={start})",
+                rule="a scan begins where it was made to begin.",
+                fix="Give the start to al.scan(...).",
+            )
         gate = Gate.of(quality)
         with _progress(bars.n_rows) if progress else nullcontext(_ignore) as advance:
             return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
+    verdict = accepted(bars, quality, actions=settings.actions)
+    before, traded = _split(bars, start)
+    n_warm = bars.n_rows - traded.n_rows
     return run(
-        *(strategy, bars, settings),
-        verdict=accepted(bars, quality, actions=settings.actions),
+        *(strategy, traded, settings),
+        before=before,
+        verdict=verdict,
         capacity=capacity,
-        benchmark=benchmark,
+        benchmark=None if benchmark is None else np.asarray(benchmark)[n_warm:],
         progress=progress,
     )
+
+
+def _split(bars: Bars, start: Instant | None) -> tuple[Bars | None, Bars]:
+    """Return the rows that are only seen, if there are any, and those that are traded."""
+    traded = bars if start is None else bars.between(start)
+    n_before = bars.n_rows - traded.n_rows
+    return (bars.rows(0, n_before) if n_before else None), traded
 
 
 def run(
@@ -182,15 +207,21 @@ def run(
     bars: Bars,
     settings: RunSettings,
     *,
+    before: Bars | None = None,
     verdict: Verdict | None = None,
     capacity: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
 ) -> Result:
-    """Backtest a strategy with settings that are made already, on data that was accepted."""
+    """Backtest a strategy with settings that are made already, on data that was accepted.
+
+    Its expressions see the rows `before` first, and nothing trades in them.
+    """
     started = clock.perf_counter()
     changes = bars.instrument_changes
     engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
+    if before is not None:
+        engine.warm({name: before[name] for name in engine.plan.columns})
     block = _push(engine, bars, progress)
     return result_of(
         engine,
@@ -199,7 +230,8 @@ def run(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        again=partial(run, strategy, verdict=verdict, capacity=capacity),
+        again=partial(run, strategy, before=before, verdict=verdict, capacity=capacity),
+        n_warm=0 if before is None else before.n_rows,
     )
 
 
@@ -212,6 +244,7 @@ def result_of(
     benchmark: FloatArray | None,
     verdict: Verdict | None,
     again: Callable[..., Result],
+    n_warm: int = 0,
 ) -> Result:
     """Return what an engine gave as a result; `again` runs it with other settings."""
     strategy = engine.strategy
@@ -233,6 +266,7 @@ def result_of(
         seconds=seconds,
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
         quality=verdict,
+        n_warm=n_warm,
         _run=again,
     )
 

@@ -17,6 +17,7 @@ from alphalab.config import (
     RunSettings,
 )
 from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.types import FloatArray
 
@@ -46,6 +47,7 @@ class BacktestOptions(RunOptions, total=False):
     benchmark: FloatArray | None
     progress: bool
     quality: OnErrors | QualitySettings
+    start: Instant | None
 
 
 def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict[str, Any]:
