@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from alphalab.core.expression import Expression as Expression
     from alphalab.core.strategy import Strategy as Strategy
     from alphalab.data.exchanges.fetch import fetch as fetch
-    from alphalab.data.formats.schema import Mapping as Mapping
-    from alphalab.data.ingest.ingest import ingest as ingest
+    from alphalab.data.formats.schema import Schema as Schema
+    from alphalab.data.ingestion.ingest import ingest as ingest
     from alphalab.data.load import load as load
     from alphalab.data.panel.bars import Bars as Bars
     from alphalab.data.quality.check import check as check
@@ -116,8 +116,8 @@ _PUBLIC = {
     "data.quality.check": "check",
     "data.quality.findings": "Verdict",
     "data.quality.settings": "QualitySettings",
-    "data.ingest.ingest": "ingest",
-    "data.formats.schema": "Mapping",
+    "data.ingestion.ingest": "ingest",
+    "data.formats.schema": "Schema",
     "data.store.scan": "Scan scan",
     "data.store.store": "Store",
     "data.trades.trade_bars": "trade_bars",

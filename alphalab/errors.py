@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import ClassVar
 
@@ -142,6 +143,25 @@ class RefusedError(AlphalabError):
 
     code = "REFUSED"
     exit_code = 3
+
+
+@contextmanager
+def led_by(where: str) -> Iterator[None]:
+    """Lead the message of every error raised inside with where it happened.
+
+    Examples
+    --------
+    >>> with led_by("prices.csv: "):
+    ...     raise DataError("no rows")
+    Traceback (most recent call last):
+        ...
+    alphalab.errors.DataError: prices.csv: no rows
+    """
+    try:
+        yield
+    except AlphalabError as error:
+        error.what = f"{where}{error.what}"
+        raise
 
 
 def import_extra(module: str, extra: str) -> ModuleType:

@@ -19,7 +19,9 @@ import pandas as pd
 
 import alphalab as al
 from alphalab.codes import Posting
-from alphalab.data.panel.adjust import actions_from_factors
+
+sys.path.append(str(Path(__file__).parents[1] / "docs" / "recipes"))
+from lean_factors import actions_from_factors
 
 SYMBOLS = ("AAPL", "IBM", "QQQ", "SPY")
 CASH = 100_000.0

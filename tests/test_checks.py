@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from builders import one_price
 
 import alphalab as al
 
@@ -14,10 +15,9 @@ PRICES = np.array([[10.0], [10.0], [11.0], [12.0]])
 
 def bars(n_assets: int = 1, **columns: np.ndarray) -> al.Bars:
     close = columns.pop("close", np.repeat(PRICES, n_assets, axis=1))
-    names = ("open", "high", "low", "close", "volume")
     days = np.arange("2024-01-02T21", "2024-01-06T21", 24, "M8[h]").astype("M8[ns]")
     symbols = [f"S{j}" for j in range(n_assets)]
-    return al.Bars(days, symbols, dict.fromkeys(names, close) | columns, periods_per_year=252)
+    return one_price(days, close, symbols, columns=columns, periods_per_year=252)
 
 
 def weights(expression: al.Expr) -> al.Strategy:

@@ -16,6 +16,7 @@ import scipy.stats
 from accounting import panel
 from hypothesis import given
 from hypothesis import strategies as st
+from lean_factors import actions_from_factors
 from sweeping import Mix, Told, digest_of_block, quiet_mix, random_mix
 
 import alphalab as al
@@ -23,7 +24,6 @@ from alphalab.artifact.loading import load_strategy
 from alphalab.codes import Posting
 from alphalab.core.columns import COLUMN, Column, Columns
 from alphalab.core.engine import Block
-from alphalab.data.panel.adjust import actions_from_factors
 from alphalab.data.panel.bars import Bars
 from alphalab.kernels._jit import silent
 from alphalab.kernels.market.tally import CHUNK, fold_all

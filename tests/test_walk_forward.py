@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import optuna
 import pytest
+from builders import one_price
 from compare import assert_identical
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,10 +124,8 @@ def folds_of(bars: al.Bars, train: Any, test: Any, **more: Any) -> list[tuple[An
 
 def at_days(*days: float) -> al.Bars:
     """Bars of one price whose rows close on these days."""
-    price = np.full((len(days), 1), 10.0)
-    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), price)
     time = (np.array(days) * NS_DAY).astype(np.int64)
-    return al.Bars(time, ["A"], columns, periods_per_year=365.0)
+    return one_price(time, 10.0, periods_per_year=365.0)
 
 
 TEN = at_days(*range(1, 11))

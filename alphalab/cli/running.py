@@ -64,7 +64,7 @@ class RunFlags:
         Literal["open", "close"],
         typer.Option(help="What the times in a file name: the opening or the close of a bar."),
     ] = "close"
-    mapping: Annotated[
+    schema: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A TOML file that says how the data file is written."),
     ] = None
@@ -199,7 +199,7 @@ class RunFlags:
         from alphalab.data.store.scan import scan
 
         given = {
-            "--mapping": self.mapping,
+            "--schema": self.schema,
             "--bar-label open": self.bar_label == "open",
             "--funding": self.funding,
             "--actions": self.actions,
@@ -219,7 +219,7 @@ class RunFlags:
 
     @property
     def _written(self) -> dict[str, Any]:
-        return {"bar_label": self.bar_label, "mapping": self.mapping}
+        return {"bar_label": self.bar_label, "schema": self.schema}
 
     @property
     def _chosen(self) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alphalab.cli.data.mapping_flags import MappingFlags
 from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.schema_flags import SchemaFlags
 from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import check_report
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 _MOST = 40
 
 
-@with_flags(MappingFlags)
+@with_flags(SchemaFlags)
 def check(
     data: Annotated[
         str,
         typer.Argument(
             metavar="DATA",
-            help="A data set, a file (of bars, trades, funding rates, splits or factors: told by"
-            " its columns), or an address (store:VENUE/INTERVAL/SYMBOL).",
+            help="A data set, a file (of bars, trades, funding rates or splits: told by its"
+            " columns), or an address (store:VENUE/INTERVAL/SYMBOL).",
             show_default=False,
         ),
     ],
-    source: MappingFlags,
+    source: SchemaFlags,
     interval: Annotated[
         str | None,
         typer.Option(help="Length of the bars, such as 1h.", show_default="the usual step"),
     ] = None,
     actions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Splits, or factors, of the bars.")
+        Path | None, typer.Option(metavar="FILE", help="Splits and dividends of the bars.")
     ] = None,
     funding: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Funding rates of the bars.")
@@ -71,16 +71,16 @@ def check(
     out = Output(json=json, quiet=quiet)
     check_report(report)
     rules = _settings(settings, severity or [])
-    mapping = source.read()
-    given = read(data, mapping, store)
+    schema = source.read()
+    given = read(data, schema, store)
     bars: dict[str, Any] = {}
     if not isinstance(given, Events):
         bars["progress"] = out.shows_progress
     verdict = check(
         given,
         rules,
-        calendar=mapping.calendar or None,
-        interval=interval or mapping.interval or None,
+        calendar=schema.calendar or None,
+        interval=interval or schema.interval or None,
         actions=actions,
         funding=funding,
         **bars,
@@ -88,7 +88,7 @@ def check(
     if report is not None:
         from alphalab.research.pages.quality_report import write
 
-        write(verdict, given, report, mapping.calendar)
+        write(verdict, given, report, schema.calendar)
     if json:
         out.object("data.check", {**verdict.to_dict(), "report": report and str(report)})
     else:

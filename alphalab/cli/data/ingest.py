@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.mapping_flags import MappingFlags
 from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.schema_flags import SchemaFlags
 from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from alphalab.data.ingest.ingest import Ingested
+    from alphalab.data.ingestion.ingest import Ingested
 
 Kind = Literal[
     "bars",
     "trades",
     "funding",
     "actions",
-    "factors",
+    "delistings",
     "instruments",
     "observations",
     "universe",
 ]
 
 
-@with_flags(MappingFlags)
+@with_flags(SchemaFlags)
 def ingest(
     files: Annotated[
         list[str],
@@ -37,7 +37,7 @@ def ingest(
             show_default=False,
         ),
     ],
-    source: MappingFlags,
+    source: SchemaFlags,
     venue: Annotated[str, typer.Option(help="Where it was traded, such as binance.")] = "",
     interval: Annotated[str, typer.Option(help="Length of the bars, such as 1h.")] = "",
     kind: Annotated[Kind, typer.Option(help="What the rows are.")] = "bars",
@@ -67,7 +67,7 @@ def ingest(
     debug: DebugFlag = False,
 ) -> None:
     """Bring files into a store: one commit a file, and a second run changes nothing."""
-    from alphalab.data.ingest.ingest import ingest as bring
+    from alphalab.data.ingestion.ingest import ingest as bring
     from alphalab.data.store.store import Store
 
     out = Output(json=json, quiet=quiet)
@@ -76,7 +76,7 @@ def ingest(
         "interval": interval,
         "kind": kind,
         "name": name,
-        "mapping": source.read(),
+        "schema": source.read(),
         "repairs": repair or (),
         "instrument": _fields(instrument or []),
         "absent": "refuse" if len(files) == 1 else "note",
@@ -133,7 +133,7 @@ def _object(one: Ingested) -> dict[str, Any]:
         "symbols": one.symbols,
         "written": [written._asdict() for written in one.written],
         "repairs": repairs,
-        "notes": one.notes,
+        "notes": [str(note) for note in one.notes],
         "start": one.start,
         "end": one.end,
         "address": one.address,
@@ -144,9 +144,9 @@ def _show(out: Output, done: list[Ingested], url: str, given: str | None) -> Non
     said: dict[str, list[str]] = {}
     for one in done:
         for note in one.notes:
-            said.setdefault(note, []).append(one.source)
-    for note, sources in said.items():
-        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {note}")
+            said.setdefault(str(note), []).append(one.source)
+    for text, sources in said.items():
+        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {text}")
     rows = [
         (
             one.source,

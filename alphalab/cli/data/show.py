@@ -51,7 +51,7 @@ def show(
         Literal["open", "close"],
         typer.Option(help="What the times in a file name: the opening or the close of a bar."),
     ] = "close",
-    mapping: Annotated[
+    schema: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A TOML file that says how the data file is written."),
     ] = None,
@@ -66,7 +66,7 @@ def show(
     bars = load(
         data,
         bar_label=bar_label,
-        mapping=mapping,
+        schema=schema,
         symbols=_names(symbols),
         start=start,
         end=end,
@@ -100,7 +100,7 @@ def _content(bars: Bars, rows: int) -> dict[str, Any]:
             "columns": list(bars.columns),
             "instruments": bars.instruments,
             "instrument_changes": bars.instrument_changes,
-            "notes": bars.notes,
+            "notes": [str(note) for note in bars.notes],
         },
         "rows": [
             {"time": time, "symbol": symbol, **values}

@@ -1,4 +1,4 @@
-"""Where data of a store is: which store, and which bars in it at which versions."""
+"""Addresses: which store, and which bars in it at which versions."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _RULE = (
 
 
 def default_store_url() -> str:
-    """Return where the store is when nothing says so: ``ALPHALAB_STORE``, else ``data``."""
+    """Return the default store: the environment variable ``ALPHALAB_STORE``, else ``data``."""
     return os.environ.get("ALPHALAB_STORE") or "data"
 
 
 def check_url(url: str) -> None:
-    """Refuse an address of a store that nothing can be reached by.
+    """Refuse an address that names no reachable store.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def check_url(url: str) -> None:
 
 
 def check_name(what: str, name: str) -> None:
-    """Refuse a name that folders cannot have, or that would be ambiguous in an address.
+    """Refuse a name that a folder cannot have or that makes an address ambiguous.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def check_name(what: str, name: str) -> None:
 
 @dataclass(frozen=True)
 class Address:
-    """Bars in a store.
+    """The address of bars in a store.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Address:
     symbol : str, optional
         Not given: all of them.
     versions : mapping of str to int
-        Of the tables that are to be read at a version; others are read at their newest.
+        Versions by table; other tables are read at their newest version.
 
     Raises
     ------
@@ -125,7 +125,7 @@ class Address:
         Raises
         ------
         DataError
-            Text that is no address.
+            Text that is not an address.
         UnknownNameError
             A version of a table that does not exist.
         """
@@ -144,12 +144,12 @@ class Address:
 
 
 def parse_versions(text: str) -> dict[str, int]:
-    """Return versions by table: a number alone is that of the bars.
+    """Return versions by table; a plain number is the version of the bars.
 
     Raises
     ------
     DataError
-        Text that reads otherwise, or names a table twice.
+        Another syntax, or a table that is named twice.
     UnknownNameError
         No such table.
 
@@ -170,6 +170,6 @@ def parse_versions(text: str) -> dict[str, int]:
 
 
 def _versions_at(text: str) -> str:
-    """Return the versions at the end of an address, if any: a symbol may hold an ``@``, too."""
+    """Return the versions at the end of an address, if any; a symbol may contain ``@`` as well."""
     _, at, end = text.rpartition("@")
     return end if at and _VERSIONS.fullmatch(end) else ""

@@ -1,4 +1,4 @@
-"""Delta Lake as a store uses it: a table at a version, its files, and one commit on top of it."""
+"""Delta Lake access: a table at a version, its files, and one commit on top of it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
     from pyarrow.dataset import Dataset
 
-#: Under this name a commit holds what it was told and what it did.
+#: The key of our metadata in a commit.
 METADATA = "alphalab"
 _ROW_GROUP = 100_000
-# Versions are for good, they identify data: Delta's own default forgets them after 30 days.
+# Versions identify data and are kept for ever; Delta's default deletes them after 30 days.
 _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 5200 weeks",
@@ -32,7 +32,7 @@ _CONFIGURATION = {
 def open_table(
     table: Table, url: str, options: Mapping[str, str], version: int | None = None
 ) -> DeltaTable | None:
-    """Return a table at a version, the newest where none is given; None: it is not there.
+    """Return a table at a version (not given: the newest); None if it does not exist.
 
     Raises
     ------
@@ -74,9 +74,9 @@ def _no_version(url: str, version: object, rule: str) -> DataError:
 def dataset_of(
     table: Table, there: DeltaTable, where: Mapping[str, Collection[str]], when: Span
 ) -> Dataset:
-    """Return the files of a table that may hold such rows.
+    """Return the files of a table that may hold the rows of a filter.
 
-    Its columns are in their order, and behind them is what else it has.
+    The columns of the table come first, in their order, then its further ones.
     """
     stored = pa.schema(there.schema().to_arrow())
     extra = sorted(name for name in stored.names if name not in table.columns)
@@ -144,9 +144,9 @@ def commit(
 
 
 def bring_back(there: DeltaTable, old: DeltaTable, metadata: Mapping[str, Any]) -> int:
-    """Make the content of an old version the newest one, on top of exactly the one that was opened.
+    """Commit the content of an old version on top of exactly the version that was opened.
 
-    Where it is the newest already, nothing changes.
+    Nothing changes if it is the newest content already.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def bring_back(there: DeltaTable, old: DeltaTable, metadata: Mapping[str, Any]) 
 
 
 def _only_as(version: int, metadata: Mapping[str, Any]) -> CommitProperties:
-    """Return what makes a commit fail unless it becomes this version."""
+    """Return the commit properties that make a commit fail unless it becomes this version."""
     from deltalake import CommitProperties, Transaction
 
     return CommitProperties(
@@ -178,7 +178,7 @@ def _only_as(version: int, metadata: Mapping[str, Any]) -> CommitProperties:
 
 
 def _partitions(table: Table, rows: pa.Table) -> str:
-    """Return the SQL condition that holds in the partitions of the rows and nowhere else."""
+    """Return the SQL condition that selects the partitions of the rows."""
     *outer, last = table.partition
     groups = rows.group_by(list(table.partition)).aggregate([]).to_pylist()
     names: dict[tuple[str, ...], list[str]] = {}

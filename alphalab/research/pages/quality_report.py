@@ -31,7 +31,7 @@ MOST_SYMBOLS = 6
 MOST_FINDINGS = 100
 MOST_ROWS = 60
 
-_PLAIN = {"trades": "price", "funding": "rate", "factors": "price_factor", "actions": "split"}
+_PLAIN = {"trades": "price", "funding": "rate", "actions": "split"}
 _WORDS = {"error": "down", "warning": "warn", "info": "quiet"}
 
 

@@ -79,7 +79,7 @@ def assumptions(result: Result) -> dict[str, str]:
         "Symbols": _symbols(bars.symbols),
         "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
         "Warm-up": _warm_up(result.n_warm),
-        "Data notes": "; ".join(bars.notes) or "none",
+        "Data notes": "; ".join(map(str, bars.notes)) or "none",
         "Annualisation": _annualisation(result.periods_per_year),
         "Benchmark": f"{result.benchmark_name}, from close to close, without costs",
         "Expressions": "; ".join(f"{name} = {text}" for name, text in result.expressions.items())

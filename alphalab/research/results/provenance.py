@@ -148,7 +148,7 @@ def data_of(bars: Bars, verdict: Verdict | None) -> dict[str, Any]:
         "symbols": list(bars.symbols),
         "start": bars.start,
         "end": bars.end,
-        "notes": list(bars.notes),
+        "notes": [str(note) for note in bars.notes],
         "quality": None if verdict is None else quality_of_data(verdict),
     }
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from alphalab.config import RunSettings
 from alphalab.data.clock.times import iso
+from alphalab.data.panel.blocks import BlockSource
 from alphalab.data.quality.findings import Verdict
-from alphalab.data.store.scan import Scan
 from alphalab.research.results import figures as display
 from alphalab.research.results.assumptions import digest_text, fill_text
 from alphalab.research.results.provenance import quality_of_data, quality_text
@@ -42,7 +42,7 @@ class Summary:
     expressions : dict of str to str
         Canonical text of every expression it was compiled from.
     settings : RunSettings
-    scan : Scan
+    scan : BlockSource
         What it ran on.
     tally : record of `alphalab.core.columns.COLUMN`
         The rows, folded.
@@ -62,7 +62,7 @@ class Summary:
     params: dict[str, Any]
     expressions: dict[str, str]
     settings: RunSettings
-    scan: Scan
+    scan: BlockSource
     tally: Records
     time: IntArray
     sampled: FloatArray
@@ -106,7 +106,7 @@ class Summary:
             "Data": f"{scan.source}; id {scan.version}",
             "Data quality": quality_text(self.quality),
             "Period": f"{self.n_rows:,} rows, {iso(self.time[0])} to {iso(self.time[-1])}",
-            "Data notes": "; ".join(scan.notes) or "none",
+            "Data notes": "; ".join(map(str, scan.notes)) or "none",
             "Digest": digest_text(self.digest),
             "Warnings": "; ".join(self.warnings) or "none",
         }
@@ -125,7 +125,7 @@ class Summary:
                 "symbols": list(scan.symbols),
                 "start": iso(self.time[0]),
                 "end": iso(self.time[-1]),
-                "notes": list(scan.notes),
+                "notes": [str(note) for note in scan.notes],
                 "quality": self.quality and quality_of_data(self.quality),
             },
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},

@@ -26,9 +26,9 @@ from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.blocks import BlockSource
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
-from alphalab.data.store.scan import Scan
 from alphalab.errors import ParameterError
 from alphalab.research.results.provenance import Gate, accepted, quality_warnings
 from alphalab.research.results.result import Result
@@ -44,12 +44,14 @@ def backtest(strategy: Strategy, bars: Bars, **options: Unpack[BacktestOptions])
 
 
 @overload
-def backtest(strategy: Strategy, bars: Scan, **options: Unpack[BacktestOptions]) -> Summary: ...
+def backtest(
+    strategy: Strategy, bars: BlockSource, **options: Unpack[BacktestOptions]
+) -> Summary: ...
 
 
 def backtest(
     strategy: Strategy,
-    bars: Bars | Scan,
+    bars: Bars | BlockSource,
     *,
     cash: float = 100_000.0,
     costs: Costs | None = None,
@@ -144,7 +146,7 @@ def backtest(
             rule="it takes a strategy with its parameters.",
             fix=f"Write {name}().",
         )
-    if not isinstance(bars, Bars | Scan):
+    if not isinstance(bars, Bars | BlockSource):
         raise ParameterError(
             f"backtest(..., {type(bars).__name__})",
             rule="it takes bars, or a scan of a store.",
@@ -172,7 +174,7 @@ def backtest(
         "conversions": conversions,
     }
     settings = run_settings(strategy, options)
-    if isinstance(bars, Scan):
+    if isinstance(bars, BlockSource):
         if start is not None:
             raise ParameterError(
                 f"backtest(scan, start={start})",
@@ -271,10 +273,10 @@ def result_of(
     )
 
 
-def _check_benchmark(benchmark: FloatArray | None, bars: Bars | Scan) -> None:
+def _check_benchmark(benchmark: FloatArray | None, bars: Bars | BlockSource) -> None:
     if benchmark is None:
         return
-    if isinstance(bars, Scan):
+    if isinstance(bars, BlockSource):
         raise ParameterError(
             "backtest(scan, benchmark=...)",
             rule="a summary keeps no rows that a benchmark could be compared with.",

@@ -11,9 +11,10 @@ import numpy as np
 from alphalab.config import RunSettings
 from alphalab.core.columns import Column, Columns
 from alphalab.core.strategy import Strategy
+from alphalab.data.panel.blocks import Block, BlockSource
+from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.joined import joined
-from alphalab.data.store.scan import Block, Scan
 from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import Gate, quality_warnings
 from alphalab.research.results.summary import Summary
@@ -26,7 +27,7 @@ SAMPLES = 2_000
 
 def run_scan(
     strategy: Strategy,
-    scan: Scan,
+    scan: BlockSource,
     settings: RunSettings,
     *,
     gate: Gate | None,
@@ -77,12 +78,12 @@ def run_scan(
 
 
 def _verdicts(
-    scan: Scan, gate: Gate, names: Sequence[str], push: Callable[[Block], None]
+    scan: BlockSource, gate: Gate, names: Sequence[str], push: Callable[[Block], None]
 ) -> Iterator[Verdict]:
     """Push the blocks of a scan, and yield the verdict of each."""
     for bars, block in scan.pieces(names):
         push(block)
-        yield gate.check(bars)
+        yield check_bars(bars, gate.settings, exact=False)
 
 
 def _parts(block: Block, rows: int) -> Iterator[Block]:
@@ -92,7 +93,9 @@ def _parts(block: Block, rows: int) -> Iterator[Block]:
         yield Block(block.time[part], {name: x[part] for name, x in block.columns.items()})
 
 
-def _warnings(scan: Scan, columns: Columns, tally: Records, settings: RunSettings) -> Iterator[str]:
+def _warnings(
+    scan: BlockSource, columns: Columns, tally: Records, settings: RunSettings
+) -> Iterator[str]:
     if not tally["n_fills"]:
         yield "Nothing was traded."
     yield from unused(scan.belonging, columns.columns, settings)

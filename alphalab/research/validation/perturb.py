@@ -22,7 +22,7 @@ HOWS: tuple[How, ...] = get_args(How)
 _FACTOR = 1.37
 _PRICES = ("open", "high", "low", "close")
 #: Columns of events keep their values: no venue pays a negative dividend.
-_EVENTS = frozenset({"split", "dividend", "funding", "member"})
+_EVENTS = frozenset({"split", "dividend", "delisting", "funding", "member"})
 
 
 def perturbed(bars: Bars, cut: int, how: How, seed: int = 0) -> Bars:
@@ -35,8 +35,8 @@ def perturbed(bars: Bars, cut: int, how: How, seed: int = 0) -> Bars:
         The last row that stays, before the last row of the bars.
     how : {"drop", "nan", "shuffle", "scale", "sign"}
         ``sign`` reflects positive columns on a log scale about their value at the cut, so that a
-        rise becomes a fall, and negates the others. Columns of events (split, dividend, funding,
-        member) are dropped and shuffled only.
+        rise becomes a fall, and negates the others. Columns of events (split, dividend,
+        delisting, funding, member) are dropped and shuffled only.
     seed : int
         Of the shuffle.
 

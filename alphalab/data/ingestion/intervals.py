@@ -1,4 +1,4 @@
-"""Intervals: what the spacing of rows says about the length of their bars."""
+"""Checks of the interval of bars against the spacing of their rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from alphalab.data.clock.times import NS_DAY, NS_SECOND, duration_text, iso, par
 from alphalab.data.panel.rows import Rows
 from alphalab.errors import DataError
 
-# Fewer steps tell nothing: two days of a holiday week could be anything.
+# With fewer steps the spacing is not known.
 _LEAST = 3
-# The last moment of a bar as sources write it: the close is one later.
+# Some sources write the last moment of a bar: its close is one unit later.
 _MOMENTS = ((NS_SECOND, "1 s"), (1_000_000, "1 ms"), (1_000, "1 us"), (1, "1 ns"))
 
 
@@ -27,12 +27,12 @@ def check_interval(rows: Rows, interval: str) -> None:
     Raises
     ------
     DataError
-        Another interval; the message has the counts. Fewer than 3 steps say nothing.
+        Another interval; the message has the counts. Fewer than 3 steps are not checked.
 
     Examples
     --------
     >>> from alphalab.data.samples.synthetic import synthetic
-    >>> check_interval(Rows.of(synthetic(100, 2, bar="5m")), "1h")
+    >>> check_interval(synthetic(100, 2, bar="5m").to_rows(), "1h")
     Traceback (most recent call last):
         ...
     alphalab.errors.DataError: synthetic: interval '1h', and the most frequent step is 5m: ...
@@ -74,7 +74,7 @@ def check_moments(rows: Rows, interval: str) -> None:
     --------
     >>> from dataclasses import replace
     >>> from alphalab.data.samples.synthetic import synthetic
-    >>> rows = Rows.of(synthetic(100, 1))
+    >>> rows = synthetic(100, 1).to_rows()
     >>> check_moments(replace(rows, time=rows.time - 1_000_000), "1h")
     Traceback (most recent call last):
         ...

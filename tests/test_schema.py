@@ -1,4 +1,4 @@
-"""Files that are written otherwise, read by a mapping; and what a mapping refuses."""
+"""Files that are written otherwise, read by a schema; and what a schema refuses."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders import texts, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 from alphalab.data.clock.times import iso
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.data.formats.zones import to_utc
 from alphalab.data.load import load
+from alphalab.data.panel.bars import Bars
 from alphalab.data.read_rows import read_rows
 from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError
 
 HEADER = "time,open,high,low,close,volume\n"
-
-
-def written(folder: Path, text: str | bytes, name: str = "ACME.csv") -> Path:
-    path = folder / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
 
 
 def hours(*times: str, header: str = HEADER) -> str:
@@ -32,12 +28,12 @@ def hours(*times: str, header: str = HEADER) -> str:
 
 
 def times_of(path: Path, **fields: object) -> list[str]:
-    return [iso(ns) for ns in read_rows(path, Mapping(**fields)).time]  # type: ignore[arg-type]
+    return [iso(ns) for ns in read_rows(path, Schema(**fields)).time]  # type: ignore[arg-type]
 
 
 def refused(path: Path, *parts: str, **fields: object) -> None:
     with pytest.raises(DataError) as error:
-        read_rows(path, Mapping(**fields))  # type: ignore[arg-type]
+        read_rows(path, Schema(**fields))  # type: ignore[arg-type]
     for part in (str(path), *parts):
         assert part in str(error.value)
 
@@ -99,7 +95,7 @@ def stamped(text: str) -> str:
 def test_one_bar_written_in_many_ways(
     tmp_path: Path, text: str | bytes, fields: dict[str, object]
 ) -> None:
-    bars = load(written(tmp_path, text), mapping=fields)
+    bars = load(written(tmp_path, text), schema=fields)
     assert bars.start == "2024-01-02T21:00:00Z" and bars.n_rows == 1
     assert [float(bars[name][0, 0]) for name in ("open", "high", "low", "close", "volume")] == [
         *(10.5, 12, 9, 11, 5)
@@ -116,35 +112,35 @@ def test_a_typed_file_with_a_date_and_a_time(tmp_path: Path) -> None:
 
 def test_symbols_given_and_renamed(tmp_path: Path) -> None:
     path = written(tmp_path, hours("2024-01-02T21:00Z"))
-    assert read_rows(path, Mapping(symbol="X")).symbols == ("X",)
+    assert read_rows(path, Schema(symbol="X")).symbols == ("X",)
     two = hours(
         "2024-01-02T21:00Z,FB",
         "2024-01-03T21:00Z,META",
         header="time,symbol,open,high,low,close,volume\n",
     )
-    rows = read_rows(written(tmp_path, two), Mapping(rename={"FB": "META"}))
-    assert rows.symbols == ("META",) and rows.to_bars().n_rows == 2
-    assert rows.notes == ("symbol 'FB' was renamed 'META'",)
+    rows = read_rows(written(tmp_path, two), Schema(rename={"FB": "META"}))
+    assert rows.symbols == ("META",) and Bars.from_rows(rows).n_rows == 2
+    assert texts(rows) == ("symbol 'FB' was renamed 'META'",)
     refused(written(tmp_path, two), "names the symbols", symbol="X")
     with pytest.raises(UnknownNameError, match="unknown symbol 'FBX': did you mean 'FB'"):
-        read_rows(written(tmp_path, two), Mapping(rename={"FBX": "META"}))
+        read_rows(written(tmp_path, two), Schema(rename={"FBX": "META"}))
 
 
 def test_wide_frames() -> None:
     days = pd.DatetimeIndex(["2024-11-27", "2024-11-29"], tz=NEW_YORK)
     columns = pd.MultiIndex.from_product([["open", "high", "low", "close"], ["FB", "B"]])
     frame = pd.DataFrame(1.0, index=days, columns=columns)
-    rows = read_rows(frame, Mapping(**SESSION, rename={"FB": "META"}))  # type: ignore[arg-type]
+    rows = read_rows(frame, Schema(**SESSION, rename={"FB": "META"}))  # type: ignore[arg-type]
     assert rows.symbols == ("META", "B")
     assert [iso(ns) for ns in rows.time[:2]] == ["2024-11-27T21:00:00Z", "2024-11-29T18:00:00Z"]
     with pytest.raises(DataError, match="a wide frame with zone='UTC'"):
-        read_rows(frame, Mapping(zone="UTC"))
+        read_rows(frame, Schema(zone="UTC"))
 
 
-def test_columns_that_a_mapping_takes_the_place_of_are_named(tmp_path: Path) -> None:
+def test_columns_that_a_schema_takes_the_place_of_are_named(tmp_path: Path) -> None:
     text = "time,date,open,high,low,close,last\n2024-01-02T21:00Z,2024-01-02,1,1,1,1,1\n"
-    rows = read_rows(written(tmp_path, text), Mapping(columns={"time": "time", "close": "last"}))
-    assert set(rows.notes[:2]) == {
+    rows = read_rows(written(tmp_path, text), Schema(columns={"time": "time", "close": "last"}))
+    assert set(texts(rows)[:2]) == {
         "column 'date' is not used: time is 'time'",
         "column 'close' is not used: close is 'last'",
     }
@@ -168,12 +164,12 @@ def test_columns_that_a_mapping_takes_the_place_of_are_named(tmp_path: Path) -> 
         (PLAIN.encode("utf-16"), {"encoding": "ascii"}, "line 1 is no ascii text"),
     ],
 )  # fmt: skip
-def test_what_a_mapping_does_not_fit(
+def test_what_a_schema_does_not_fit(
     tmp_path: Path, text: str | bytes, fields: dict[str, object], part: str
 ) -> None:
     path = written(tmp_path, text)
     with pytest.raises(InputError) as error:
-        read_rows(path, Mapping(**fields))  # type: ignore[arg-type]
+        read_rows(path, Schema(**fields))  # type: ignore[arg-type]
     assert part in str(error.value)
     assert str(path) in str(error.value) or "time_format" in part + str(fields)
 
@@ -233,19 +229,19 @@ def test_clocks_of_whole_years_come_back(zone: str, year: int, minutes: int) -> 
     np.testing.assert_array_equal(utc, np.repeat(span.to_numpy("M8[ns]").view(np.int64), 2))
 
 
-# ---- the mapping itself ----------------------------------------------------------------------
+# ---- the schema itself ----------------------------------------------------------------------
 
 
-def test_a_mapping_from_a_file(tmp_path: Path) -> None:
+def test_a_schema_from_a_file(tmp_path: Path) -> None:
     text = 'label = "open"\nzone = "Europe/Berlin"\n[columns]\nclose = "Last"\nopen = 3\n'
-    mapping = Mapping.read(written(tmp_path, text, "m.toml"))
-    assert mapping.columns == {"close": "Last", "open": 3} and mapping.label == "open"
-    assert Mapping.of(tmp_path / "m.toml") == mapping == Mapping(**mapping.changes())
+    schema = Schema.read(written(tmp_path, text, "m.toml"))
+    assert schema.columns == {"close": "Last", "open": 3} and schema.label == "open"
+    assert Schema.of(tmp_path / "m.toml") == schema == Schema(**schema.changes())
     for bad, match in (("lable = 'open'", "'lable': did you mean 'label'"), ("x", "m.toml: ")):
         with pytest.raises(InputError, match=match):
-            Mapping.read(written(tmp_path, bad, "m.toml"))
+            Schema.read(written(tmp_path, bad, "m.toml"))
     with pytest.raises(InputError, match="No such file"):
-        Mapping.read(tmp_path / "none.toml")
+        Schema.read(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize(
@@ -263,22 +259,22 @@ def test_a_mapping_from_a_file(tmp_path: Path) -> None:
         ({"columns": {"close": 1.5}}, "Expected int | str"),
     ],
 )
-def test_what_no_mapping_says(fields: dict[str, object], match: str) -> None:
+def test_what_no_schema_says(fields: dict[str, object], match: str) -> None:
     with pytest.raises(InputError, match=match.replace("|", r"\|")):
-        Mapping(**fields)  # type: ignore[arg-type]
+        Schema(**fields)  # type: ignore[arg-type]
 
 
 def test_a_label_is_given_once(tmp_path: Path) -> None:
     path = written(tmp_path, hours("2024-01-02", "2024-01-03"))
-    assert load(path, mapping=SESSION).end == "2024-01-03T21:00:00Z"
+    assert load(path, schema=SESSION).end == "2024-01-03T21:00:00Z"
     with pytest.raises(DataError, match="a label is given once"):
-        load(path, bar_label="open", mapping=SESSION)
-    assert load(path, bar_label="open", mapping={"symbol": "X"}).symbols == ("X",)
+        load(path, bar_label="open", schema=SESSION)
+    assert load(path, bar_label="open", schema={"symbol": "X"}).symbols == ("X",)
 
 
 def test_real_sessions_close_when_their_exchange_does(shared_data: Path) -> None:
-    mapping = Mapping(label="session", calendar="XNYS")
-    bars = load(shared_data / "us_equity_daily_raw.parquet", mapping=mapping)
+    schema = Schema(label="session", calendar="XNYS")
+    bars = load(shared_data / "us_equity_daily_raw.parquet", schema=schema)
     frame = parquet.read_table(shared_data / "us_equity_daily_raw.parquet").to_pandas()
     assert bars.n_rows == frame["time"].nunique()
     # The day after Thanksgiving closes at 13:00 in New York, the Monday behind it at 16:00.
@@ -288,6 +284,6 @@ def test_real_sessions_close_when_their_exchange_does(shared_data: Path) -> None
     )
 
 
-def test_settings_of_a_mapping_are_settings() -> None:
+def test_settings_of_a_schema_are_settings() -> None:
     with pytest.raises(ParameterError):
-        Mapping(header="yes")  # type: ignore[arg-type]
+        Schema(header="yes")  # type: ignore[arg-type]

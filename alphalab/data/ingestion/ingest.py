@@ -1,4 +1,4 @@
-"""`ingest`: what a source holds into a store: read by a mapping, repaired by name, checked."""
+"""`ingest`: a source into a store: read by its schema, repaired on request, checked, written."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import msgspec
 import pyarrow as pa
 
 from alphalab.data.clock.times import duration_text, iso
-from alphalab.data.formats.files import read_table
-from alphalab.data.formats.schema import Mapping
-from alphalab.data.ingest.factors import actions_of_factors
-from alphalab.data.ingest.prepared import Prepared, Task, prepared_bars
-from alphalab.data.ingest.records import TEXTS, read_records
-from alphalab.data.ingest.repairs import STEPS, Repair
+from alphalab.data.formats.notes import Notes
+from alphalab.data.formats.schema import Schema
+from alphalab.data.ingestion.prepared import Prepared, Task, prepared_bars, where_of
+from alphalab.data.ingestion.records import read_records
+from alphalab.data.ingestion.repairs import STEPS, Repair
 from alphalab.data.panel.bars import Bars
-from alphalab.data.panel.frames import as_table
 from alphalab.data.panel.rules import names_of
 from alphalab.data.read_rows import is_file
 from alphalab.data.store.changes import changes
@@ -26,32 +24,32 @@ from alphalab.data.store.incoming import checked
 from alphalab.data.store.store import Store
 from alphalab.data.store.tables import table_named
 from alphalab.data.store.writing import Written
-from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
+from alphalab.errors import ParameterError, UnknownNameError, led_by
 
-#: What a source can hold.
+#: Kinds of rows that a source can hold.
 KINDS = (
-    *("bars", "trades", "funding", "actions", "factors"),
+    *("bars", "trades", "funding", "actions", "delistings"),
     *("instruments", "observations", "universe"),
 )
 _BY_NAME = ("observations", "universe")
 
 
 class Ingested(NamedTuple):
-    """What became of one source.
+    """The result of one ingestion.
 
     Attributes
     ----------
     source : str
         The name of the file or of the data set.
     written : tuple of Written
-        One for each table that it went into: behind bars comes what their instruments say.
+        One for each table that was written: the bars, then their instruments.
     n_rows : int
         Rows of the source after the repairs.
     symbols : tuple of str
         Their symbols.
     repairs : tuple of Repair
-    notes : tuple of str
-        What is to be said about how it was read.
+    notes : tuple of Note
+        How it was read.
     start, end : str
         First and last time of its rows, ISO-8601, UTC.
     address : str
@@ -63,7 +61,7 @@ class Ingested(NamedTuple):
     n_rows: int
     symbols: tuple[str, ...]
     repairs: tuple[Repair, ...]
-    notes: tuple[str, ...]
+    notes: Notes
     start: str
     end: str
     address: str
@@ -76,17 +74,17 @@ def ingest(
     interval: str = "",
     kind: str = "bars",
     name: str = "",
-    mapping: Mapping | Fields[str, Any] | str | Path | None = None,
+    schema: Schema | Fields[str, Any] | str | Path | None = None,
     repairs: str | Sequence[str] = (),
     instrument: Fields[str, Any] | None = None,
     absent: Literal["refuse", "note"] = "refuse",
     revise: bool = False,
     store: Store | str | Path | None = None,
 ) -> Ingested:
-    """Bring what a source holds into a store, each table in one commit, or change nothing.
+    """Write the rows of a source into a store, each table in one commit, or change nothing.
 
-    A second run changes nothing: rows that are there with equal values stay as they are. What was
-    interrupted between bars and their instruments is completed by a second run.
+    A second run changes nothing: rows that are stored with equal values stay. After an interruption
+    between bars and their instruments, a second run completes the ingestion.
 
     Parameters
     ----------
@@ -94,25 +92,25 @@ def ingest(
         The path of a file, the name of a data set, or a table with one row for each bar, trade, ...
     venue, interval : str
         Where it was traded, and the length of the bars, such as ``"binance"`` and ``"1h"``. Bars
-        need both, factors are converted with the closes of these bars, others need the venue.
+        need both; trades, funding, actions and instruments need the venue.
     kind : str
-        What the rows are: bars, trades, funding, actions (splits and dividends), factors (those of
-        QuantConnect's Lean, which become actions), instruments, observations or universe.
+        What the rows are: bars, trades, funding, actions (splits and dividends), delistings,
+        instruments, observations or universe.
     name : str
         Of the observation or the universe, where the table has no column for it.
-    mapping : Mapping, dict or path of a TOML file, optional
-        How the source is written. Not given: by the usual names, times in UTC, labelled by close.
+    schema : Schema, dict or path of a TOML file, optional
+        How the source is written. Not given: usual column names, times in UTC, closing times.
     repairs : str or sequence of str
-        Steps to take on bars before they are checked, in this order, see
-        `alphalab.data.ingest.repairs.STEPS`. They are recorded with the version.
+        Repairs of bars before the check, in this order, see
+        `alphalab.data.ingestion.repairs.STEPS`. The version records them.
     instrument : mapping, optional
-        Fields of `Instrument` that hold for all symbols of the bars, such as ``{"calendar":
-        "XNYS", "currency": "USD", "lot": 1}``: the store keeps them from the first bar on.
+        Fields of `Instrument` of all symbols of the bars, such as ``{"calendar": "XNYS",
+        "currency": "USD", "lot": 1}``, valid from the first bar on.
     absent : {"refuse", "note"}
-        What becomes of a ``rename`` of the mapping from a symbol of which there are no rows:
-        ``"note"`` where one mapping serves several files.
+        How to treat a ``rename`` of a symbol without rows: ``"note"`` if one schema serves several
+        files.
     revise : bool
-        Whether rows of a known key with other values replace those that are there.
+        True to replace stored rows of the same key with other values.
     store : Store, str or Path, optional
         Or its address. Not given: the environment variable ``ALPHALAB_STORE``, else ``data``.
 
@@ -123,10 +121,10 @@ def ingest(
     Raises
     ------
     DataError
-        What cannot be read, what breaks a rule of bars, or rows that the store has with other
-        values unless `revise`. Nothing is written.
+        Unreadable data, a broken rule of bars, or rows that are stored with other values unless
+        `revise`. Nothing is written.
     ParameterError
-        Arguments that do not go together.
+        Arguments that contradict each other.
 
     Examples
     --------
@@ -134,10 +132,10 @@ def ingest(
     >>> import pandas as pd
     >>> hours = pd.date_range("2024-01-02", periods=4, freq="h")
     >>> frame = pd.DataFrame({"t": hours, "open": 1.0, "high": 2.0, "low": 1.0, "close": 2.0})
-    >>> mapping = Mapping(columns={"time": "t"}, label="open", symbol="BTC/USDT")
+    >>> schema = Schema(columns={"time": "t"}, label="open", symbol="BTC/USDT")
     >>> with TemporaryDirectory() as folder:
     ...     done = [
-    ...         ingest(frame, venue="x", interval="1h", mapping=mapping, store=folder)
+    ...         ingest(frame, venue="x", interval="1h", schema=schema, store=folder)
     ...         for _ in range(2)
     ...     ]
     >>> done[0].written[0]
@@ -152,7 +150,7 @@ def ingest(
             venue,
             interval,
             name,
-            Mapping.of(mapping),
+            Schema.of(schema),
             names_of(repairs),
             instrument or {},
             place,
@@ -160,19 +158,15 @@ def ingest(
         ),
     )
     source = _source(given)
-    try:
-        prepared = _prepare(kind, given, task)
-        record = _record(given, source, kind, task)
-        for part in prepared[1:]:  # the first one is refused before anything is written
+    prepared = _prepare(kind, given, task)
+    record = _record(given, source, kind, task)
+    with led_by(where_of(given)):
+        for part in prepared[1:]:  # the store checks the first one before it writes
             _check_change(part, task, revise)
         written = tuple(
             task.store.write(part.table, part.rows, revise=revise, record=record | part.record)
             for part in prepared
         )
-    except AlphalabError as error:
-        if isinstance(given, str | Path) and not error.what.startswith(str(given)):
-            error.what = f"{given}: {error.what}"
-        raise
     main = prepared[0]
     return Ingested(
         source,
@@ -202,19 +196,19 @@ def _address(main: Prepared, task: Task) -> str:
 
 
 def _checked(kind: str, task: Task) -> Task:
-    """Refuse arguments that do not go together, before anything is read."""
+    """Refuse arguments that contradict each other, before anything is read."""
     if kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS)
     if not task.venue and kind not in _BY_NAME:
         raise ParameterError(
             f"{kind} without venue",
-            rule="what is traded is kept by venue.",
+            rule="a store keeps market data by venue.",
             fix="Give it, such as venue='binance' (--venue binance).",
         )
-    if not task.interval and kind in ("bars", "factors"):
+    if not task.interval and kind == "bars":
         raise ParameterError(
-            f"{kind} without interval",
-            rule="bars are kept by interval, and factors are converted with the closes of one.",
+            "bars without interval",
+            rule="a store keeps bars by venue and interval.",
             fix="Give it, such as interval='1h' (--interval 1h).",
         )
     for argument in ("repairs", "instrument"):
@@ -225,20 +219,20 @@ def _checked(kind: str, task: Task) -> Task:
             raise UnknownNameError("repair", step, STEPS)
     if kind != "bars":
         return task
-    if task.mapping.interval not in ("", task.interval):
+    if task.schema.interval not in ("", task.interval):
         raise ParameterError(
-            f"interval {task.interval!r}, and {task.mapping.interval!r} in the mapping",
+            f"interval {task.interval!r}, and {task.schema.interval!r} in the schema",
             rule="an interval is given once.",
         )
-    mapping = msgspec.structs.replace(task.mapping, interval=task.interval)
-    usual = duration_text(mapping.interval_ns or 0)
+    schema = msgspec.structs.replace(task.schema, interval=task.interval)
+    usual = duration_text(schema.interval_ns or 0)
     if task.interval != usual:
         raise ParameterError(
             f"interval {task.interval!r}",
-            rule="a length of time is written in one way, so that its bars are one series.",
+            rule="each interval has one spelling, so that its bars are one series.",
             fix=f"Write {usual!r}.",
         )
-    return task._replace(mapping=mapping)
+    return task._replace(schema=schema)
 
 
 def _source(given: Any) -> str:
@@ -248,7 +242,7 @@ def _source(given: Any) -> str:
 
 
 def _record(given: Any, source: str, kind: str, task: Task) -> dict[str, Any]:
-    """Return what is kept with the version: where the rows came from, and how they were read."""
+    """Return the metadata of the version: the source of the rows and how they were read."""
     record: dict[str, Any] = {"source": source, "kind": kind}
     if isinstance(given, str | Path) and is_file(given):
         import hashlib
@@ -257,11 +251,11 @@ def _record(given: Any, source: str, kind: str, task: Task) -> dict[str, Any]:
             record["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     named = {"venue": task.venue, "interval": task.interval, "name": task.name}
     record |= {key: text for key, text in named.items() if text}
-    return record | {"mapping": task.mapping.changes()}
+    return record | {"schema": task.schema.changes()}
 
 
 def _check_change(part: Prepared, task: Task, revise: bool) -> None:
-    """Refuse rows that the store has with other values before other tables are written."""
+    """Refuse rows that are stored with other values, before any table is written."""
     table = table_named(part.table)
     stored = task.store.read(part.table, where={"venue": task.venue, "symbol": part.symbols})
     changes(table, checked(table, part.rows).rows, stored, revise=revise)
@@ -270,27 +264,13 @@ def _check_change(part: Prepared, task: Task, revise: bool) -> None:
 def _prepare(kind: str, given: Any, task: Task) -> list[Prepared]:
     if kind == "bars":
         return prepared_bars(given, task)
-    table, where = _table(given, task.mapping)
-    if kind == "factors":
-        rows, version = actions_of_factors(
-            table, task.mapping, task.store, task.venue, task.interval, where
-        )
-        symbols = tuple(rows["symbol"].unique().to_pylist())
-        return [Prepared("actions", rows, {"bars": version}, symbols)]
     rows, notes = read_records(
         kind,
-        table,
-        task.mapping,
+        given,
+        task.schema,
         venue=task.venue,
         name=task.name,
-        where=where,
         absent=task.absent,
     )
     symbols = tuple(rows["symbol"].unique().to_pylist())
-    return [Prepared(kind, rows, {"notes": list(notes)}, symbols, notes=notes)]
-
-
-def _table(given: Any, mapping: Mapping) -> tuple[pa.Table, str]:
-    if isinstance(given, str | Path):
-        return read_table(Path(given).expanduser(), mapping, texts=TEXTS), f"{given}: "
-    return as_table(given), ""
+    return [Prepared(kind, rows, {"notes": msgspec.to_builtins(notes)}, symbols, notes=notes)]

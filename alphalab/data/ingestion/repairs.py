@@ -1,6 +1,6 @@
-"""Repairs: named steps that change rows, each with a rule of its own and a record of what it did.
+"""Repairs: named steps that change rows, each with a record of the rows it changed.
 
-Nothing else changes data: what breaks a rule of bars and is not repaired by name is refused.
+Nothing else changes data: rows that break a rule of bars are refused unless a repair is requested.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.data.clock.times import iso
+from alphalab.data.formats.notes import Note
 from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import PRICES, ROUNDING, repeats
 from alphalab.errors import UnknownNameError
 
 
 class Repair(NamedTuple):
-    """What one step did.
+    """The record of one step.
 
     Attributes
     ----------
     step : str
     n_rows : int
-        Rows that it changed, moved or left out.
+        Number of rows that it changed, moved or dropped.
     said : str
-        In words, with the first of these rows; for records and notes.
+        The record in words, with the first of these rows.
     """
 
     step: str
@@ -35,14 +36,14 @@ class Repair(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A repair that can be asked for.
+    """One repair.
 
     Attributes
     ----------
     rule : str
-        Which rows it is about, and what becomes of them.
+        The rows it changes, and how.
     run : callable
-        From rows to the rows after it and a truth value for each row before it: touched or not.
+        From rows to the repaired rows, and True for each given row that it changed.
     """
 
     rule: str
@@ -50,7 +51,7 @@ class Step(NamedTuple):
 
 
 def repair(rows: Rows, steps: Sequence[str]) -> tuple[Rows, tuple[Repair, ...]]:
-    """Return rows after some repairs, in the order given, and what each of them did.
+    """Return rows after repairs, in the order given, and a record of each.
 
     Parameters
     ----------
@@ -61,9 +62,9 @@ def repair(rows: Rows, steps: Sequence[str]) -> tuple[Rows, tuple[Repair, ...]]:
     Returns
     -------
     rows : Rows
-        Rows keep their numbers, and the notes say what was done.
+        Rows keep their numbers; notes name the repairs.
     done : tuple of Repair
-        One for each step, also where it had nothing to do.
+        One for each step, also if it changed nothing.
 
     Raises
     ------
@@ -90,8 +91,8 @@ def repair(rows: Rows, steps: Sequence[str]) -> tuple[Rows, tuple[Repair, ...]]:
         after, touched = STEPS[step].run(rows)
         done.append(Repair(step, int(np.count_nonzero(touched)), _said(step, rows, touched)))
         rows = after
-    said = tuple(f"repair {one.said}" for one in done if one.n_rows)
-    return replace(rows, notes=rows.notes + said), tuple(done)
+    notes = tuple(Note("repair", f"repair {one.said}") for one in done if one.n_rows)
+    return replace(rows, notes=rows.notes + notes), tuple(done)
 
 
 def _said(step: str, rows: Rows, touched: Any) -> str:

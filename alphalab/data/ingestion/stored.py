@@ -1,4 +1,4 @@
-"""Rows of bars and their instruments as the tables of a store have them."""
+"""Rows of bars and instruments in the form of the tables of a store."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from alphalab.errors import DataError
 from alphalab.types import Instrument
 
 _TIME = pa.timestamp("ns", tz="UTC")
-# Columns of bars that a store keeps in tables of their own.
+# Columns of bars that a store keeps in other tables.
 _ELSEWHERE = {"funding": "funding", "split": "actions", "dividend": "actions", "member": "universe"}
 
 
 def bars_table(rows: Rows, venue: str, interval: str) -> pa.Table:
-    """Return rows as the table of bars has them.
+    """Return rows in the form of the table of bars.
 
     Raises
     ------
     DataError
-        A column that the store keeps elsewhere, or whose name it cannot keep.
+        A column that the store keeps in another table, or with a forbidden name.
     """
     for name in rows.columns:
         if name in _ELSEWHERE:
@@ -42,7 +42,7 @@ def bars_table(rows: Rows, venue: str, interval: str) -> pa.Table:
             raise DataError(
                 f"column {name!r} among bars",
                 rule="a further column's name has no spaces and none of , ; { } ( ) =.",
-                fix=f"Give it another by a mapping: columns={{{ours!r}: {name!r}}} "
+                fix=f"Give it another by a schema: columns={{{ours!r}: {name!r}}} "
                 f"(-c {ours}={quote(name)}).",
             )
     one = pa.array(np.zeros(len(rows), np.int32))
@@ -58,7 +58,7 @@ def bars_table(rows: Rows, venue: str, interval: str) -> pa.Table:
 
 
 def instruments_table(instruments: Sequence[Instrument], venue: str, start: int) -> pa.Table:
-    """Return instruments as their table has them, valid from an instant, ns UTC.
+    """Return instruments in the form of their table, valid from an instant, ns UTC.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def instruments_table(instruments: Sequence[Instrument], venue: str, start: int)
 def known_instruments(
     store: Store, venue: str, symbols: Sequence[str], start: int
 ) -> dict[str, Instrument]:
-    """Return what a store says of symbols at an instant, ns UTC, where it says a thing."""
+    """Return the stored instruments of symbols at an instant, ns UTC."""
     rows = store.read("instruments", where={"venue": venue, "symbol": symbols})
     found = {}
     for symbol, states in dated_instruments(rows).items():

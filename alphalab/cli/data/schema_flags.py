@@ -12,7 +12,7 @@ from alphalab.cli.flags import named_texts
 from alphalab.errors import ParameterError
 
 if TYPE_CHECKING:
-    from alphalab.data.formats.schema import Mapping
+    from alphalab.data.formats.schema import Schema
 
 _PANEL = "How the source is written"
 
@@ -22,10 +22,10 @@ def _option(*names: str, **words: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MappingFlags:
+class SchemaFlags:
     """The flags that say how a source is written: each field is one."""
 
-    mapping: Annotated[
+    schema: Annotated[
         Path | None,
         _option(metavar="FILE", help="A TOML file of the fields below; flags go before it."),
     ] = None
@@ -84,11 +84,11 @@ class MappingFlags:
         _option(metavar="OLD=NEW", help="Rows of both symbols are one series, as often as needed."),
     ] = None
 
-    def read(self) -> Mapping:
-        """Return the mapping that the file and the flags ask for."""
-        from alphalab.data.formats.schema import Mapping
+    def read(self) -> Schema:
+        """Return the schema that the file and the flags ask for."""
+        from alphalab.data.formats.schema import Schema
 
-        given = Mapping() if self.mapping is None else Mapping.read(self.mapping)
+        given = Schema() if self.schema is None else Schema.read(self.schema)
         fields = given.changes()
         columns = named_texts("--column", self.column or [], "a column reads ours=theirs.")
         renamed = named_texts("--rename", self.rename or [], "a new name reads old=new.")
@@ -103,7 +103,7 @@ class MappingFlags:
             ours: theirs if header else _place(theirs) for ours, theirs in columns.items()
         }
         fields["rename"] = fields.get("rename", {}) | renamed
-        return Mapping.of(fields)
+        return Schema.of(fields)
 
 
 def _place(text: str) -> int:
