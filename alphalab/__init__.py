@@ -84,8 +84,15 @@ if TYPE_CHECKING:
     from alphalab.research.sweep.result import Sweep as Sweep
     from alphalab.research.sweep.run import sweep as sweep
     from alphalab.research.sweep.search import Search as Search
+    from alphalab.research.validation.causality import check_causality as check_causality
+    from alphalab.research.validation.gate import Validation as Validation
+    from alphalab.research.validation.gate import validate as validate
+    from alphalab.research.validation.leaks import Causality as Causality
+    from alphalab.research.validation.policy import Policy as Policy
     from alphalab.research.validation.walk_forward import WalkForward as WalkForward
     from alphalab.research.validation.walk_forward import walk_forward as walk_forward
+    from alphalab.research.validation.warm_up import Certificate as Certificate
+    from alphalab.research.validation.warm_up import certify_warmup as certify_warmup
     from alphalab.types import Instrument as Instrument
     from alphalab.types import InstrumentChange as InstrumentChange
 
@@ -127,7 +134,12 @@ _PUBLIC = {
     "research.results.summary": "Summary",
     "research.sweep.run": "sweep",
     "research.sweep.result": "Sweep",
+    "research.validation.causality": "check_causality",
+    "research.validation.gate": "Validation validate",
+    "research.validation.leaks": "Causality",
+    "research.validation.policy": "Policy",
     "research.validation.walk_forward": "WalkForward walk_forward",
+    "research.validation.warm_up": "Certificate certify_warmup",
     "types": "Instrument InstrumentChange",
 }
 _MODULES = {"orders": "alphalab.kernels.market.orders"}

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *("artifacts.md", "fetch.md", "journal.md", "point_in_time.md", "quality.md", "scan.md"),
-    *("sources.md", "store.md", "sweeps.md", "time.md", "trials.md"),
+    *("sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
 ]
 
 

@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -87,6 +87,34 @@ def load_strategy(source: str, *, sha256: str | None = None) -> type[Strategy]:
     """
     path, class_name = _located(source)
     return _chosen(path, class_name, _strategies_of(_run(path, sha256)))
+
+
+def load_function(source: str) -> Callable[..., Any]:
+    """Return a function of a Python file.
+
+    Parameters
+    ----------
+    source : str
+        ``path.py:name``.
+
+    Raises
+    ------
+    StrategyError
+        A text without a name, or a file that is missing or fails while it runs.
+    UnknownNameError
+        A function that the file does not define.
+    """
+    path, name = _located(source)
+    if not name:
+        raise StrategyError(f"{source!r} names no function", rule="a function reads path.py:name.")
+    found: dict[str, Callable[..., Any]] = {
+        key: value
+        for key, value in vars(_run(path)).items()
+        if callable(value) and not isinstance(value, type) and key[0] != "_"
+    }
+    if name not in found:
+        raise UnknownNameError(f"function in {path.name}", name, found)
+    return found[name]
 
 
 def make_strategy(cls: type[Strategy], params: Mapping[str, str]) -> Strategy:

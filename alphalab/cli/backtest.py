@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from alphalab.research.results.summary import Summary
 
 #: Assumptions that are printed; the report has all of them.
-_ASSUMPTIONS = ("Fill", "Costs", "Digest")
+_ASSUMPTIONS = ("Fill", "Costs", "Warm-up", "Digest")
 
 
 @with_flags(RunFlags)
@@ -70,7 +70,7 @@ def backtest(
     keywords = run.keywords(file)
     RunSettings(**keywords)  # refuse combinations before the data is read
     quality = run.quality_settings(file)
-    bars = run.scan(file) if scan else run.bars(file)
+    bars = run.scan(file) if scan else run.history(file)
 
     from alphalab.research.results.result import Result
     from alphalab.research.run.backtest import backtest
@@ -84,6 +84,7 @@ def backtest(
             block_rows=block_rows,
             progress=out.shows_progress,
             quality=quality,
+            start=None if scan else run.start,
         )
     if isinstance(result, Result) and report is not None:
         result.to_html(report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -171,6 +171,12 @@ class RunFlags:
 
         flag = {} if self.quality is None else {"on_errors": self.quality}
         return quality_settings(file.quality | flag, file.name)
+
+    def history(self, file: RunFile) -> Bars:
+        """Return the bars with the rows before ``--start``, for a run that sees them first."""
+        bars = replace(self, start=None).bars(file)
+        bars.between(self.start, self.end)  # refuses a span without rows by both of its ends
+        return bars
 
     def bars(self, file: RunFile) -> Bars:
         """Load the bars, join events and instruments, then select symbols and dates.

@@ -85,6 +85,7 @@ def assumptions(run: Run) -> dict[str, str]:
         "Data quality": quality_text(run.quality),
         "Symbols": _symbols(bars.symbols),
         "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
+        "Warm-up": _warm_up(run.n_warm),
         "Data notes": "; ".join(map(str, bars.notes)) or "none",
         "Annualisation": _annualisation(run.periods_per_year),
         "Benchmark": f"{run.benchmark_name}, from close to close, without costs",
@@ -108,6 +109,14 @@ def _delistings(bars: Bars) -> str:
         return ""
     ended = [bars.symbols[j] for j in np.flatnonzero(~np.isnan(ends).all(axis=0))]
     return f"Positions in {_list(ended)} are closed at the price paid when the listing ended."
+
+
+def _warm_up(n_rows: int) -> str:
+    if not n_rows:
+        return ""
+    return (
+        f"{counted(n_rows, 'row')} before the first one were seen by the expressions, not traded."
+    )
 
 
 def fill_text(settings: RunSettings) -> str:

@@ -62,6 +62,8 @@ class Run:
         Description of the benchmark for reports.
     quality : Verdict, optional
         Verdict on the data. Not given: the data was not checked.
+    n_warm : int
+        Rows before the first one that the expressions saw without trading in them.
     rerun : callable, optional
         ``rerun(bars, settings, benchmark=...)`` runs the same strategy again and returns its run.
 
@@ -82,6 +84,7 @@ class Run:
     benchmark: FloatArray | None = None
     benchmark_name: str = ""
     quality: Verdict | None = None
+    n_warm: int = 0
     rerun: Callable[..., Run] | None = None
 
     def __post_init__(self) -> None:

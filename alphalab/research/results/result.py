@@ -186,6 +186,7 @@ class Result(Run):
             "data": data_of(self.bars, self.quality),
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
             "settings": plain(self.settings),
+            "n_warm": self.n_warm,
             "refusals": {
                 Reason(code).name: count
                 for code, count in sorted(Counter(self.record.refusals["reason"].tolist()).items())

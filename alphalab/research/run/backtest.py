@@ -14,6 +14,7 @@ from alphalab.artifact.ledger import check_ledger
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.blocks import BlockSource
 from alphalab.data.quality.findings import Verdict
@@ -48,6 +49,7 @@ def backtest(
     benchmark: FloatArray | None = None,
     progress: bool = False,
     quality: OnErrors | QualitySettings = "refuse",
+    start: Instant | None = None,
     **options: Unpack[RunOptions],
 ) -> Result | Summary:
     """Backtest a strategy.
@@ -66,6 +68,10 @@ def backtest(
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
         The reaction to data in which a quick check finds errors, such as an unadjusted split. The
         result reports the verdict in any case.
+    start : str, date, datetime or datetime64, optional
+        The first row that is traded is the first one from here on. The expressions see the earlier
+        rows without trading in them, and the result holds the rows that were traded. The memory of
+        a `decide` begins at zeros there.
     **options : RunOptions
         Settings of the run:
 
@@ -106,6 +112,8 @@ def backtest(
     >>> result = backtest(Hold(), al.load("sp500"), cash=10_000)
     >>> len(result.fills)
     1
+    >>> backtest(Hold(), al.load("sp500"), start="2018-01-01").n_warm
+    4780
     """
     if not isinstance(strategy, Strategy):
         name = getattr(strategy, "__name__", type(strategy).__name__)
@@ -129,18 +137,35 @@ def backtest(
     settings = run_settings(strategy, options)
     check_ledger()
     if isinstance(bars, BlockSource):
+        if start is not None:
+            raise ParameterError(
+                f"backtest(scan, start={start})",
+                rule="a scan begins where it was made to begin.",
+                fix="Give the start to al.scan(...).",
+            )
         gate = Gate.of(quality)
         with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
             kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
         return count_backtest(strategy, kept)
+    verdict = accepted(bars, quality, actions=settings.actions)
+    before, traded = _split(bars, start)
+    n_warm = bars.n_rows - traded.n_rows
     result = run(
-        *(strategy, bars, settings),
-        verdict=accepted(bars, quality, actions=settings.actions),
+        *(strategy, traded, settings),
+        before=before,
+        verdict=verdict,
         capacity=capacity,
-        benchmark=benchmark,
+        benchmark=None if benchmark is None else np.asarray(benchmark)[n_warm:],
         progress=progress,
     )
     return count_backtest(strategy, result)
+
+
+def _split(bars: Bars, start: Instant | None) -> tuple[Bars | None, Bars]:
+    """Return the rows before the start, None without any, and those that are traded."""
+    traded = bars if start is None else bars.between(start)
+    n_before = bars.n_rows - traded.n_rows
+    return (bars.rows(0, n_before) if n_before else None), traded
 
 
 def run(
@@ -148,15 +173,21 @@ def run(
     bars: Bars,
     settings: RunSettings,
     *,
+    before: Bars | None = None,
     verdict: Verdict | None = None,
     capacity: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
 ) -> Result:
-    """Backtest a strategy with complete settings, on data that has passed the quality gate."""
+    """Backtest a strategy with complete settings, on data that has passed the quality gate.
+
+    Its expressions see the rows `before` first, without trading in them.
+    """
     started = clock.perf_counter()
     changes = bars.instrument_changes
     engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
+    if before is not None:
+        engine.warm({name: before[name] for name in engine.plan.columns})
     block = _push(engine, bars, progress)
     return result_of(
         engine,
@@ -165,7 +196,8 @@ def run(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        rerun=partial(run, strategy, verdict=verdict, capacity=capacity),
+        rerun=partial(run, strategy, before=before, verdict=verdict, capacity=capacity),
+        n_warm=0 if before is None else before.n_rows,
     )
 
 
@@ -178,6 +210,7 @@ def result_of(
     benchmark: FloatArray | None,
     verdict: Verdict | None,
     rerun: Callable[..., Result],
+    n_warm: int = 0,
 ) -> Result:
     """Return the result of rows that were pushed; `rerun` runs them with other settings."""
     strategy = engine.strategy
@@ -193,6 +226,7 @@ def result_of(
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
         quality=verdict,
         rerun=rerun,
+        n_warm=n_warm,
     )
 
 

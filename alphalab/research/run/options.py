@@ -17,6 +17,7 @@ from alphalab.config import (
     RunSettings,
 )
 from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import UnknownNameError
 from alphalab.types import FloatArray
@@ -47,6 +48,7 @@ class BacktestOptions(RunOptions, total=False):
     benchmark: FloatArray | None
     progress: bool
     quality: OnErrors | QualitySettings
+    start: Instant | None
 
 
 def check_keywords(options: RunOptions) -> None:
