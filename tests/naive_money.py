@@ -83,8 +83,9 @@ class Asset:
         return price * self.instrument.multiplier * self.rate
 
     def basis_of(self, price: float) -> float:
-        kinds = {"spot": price * self.rate, "linear": price, "inverse": -1.0 / price}
-        return kinds[self.instrument.kind]
+        if self.instrument.kind == "inverse":
+            return -1.0 / price
+        return price * self.rate if self.is_spot else price
 
     def profit(self, units: float, price: float) -> float:
         return units * (self.basis_of(price) - self.basis) * self.scale

@@ -14,7 +14,7 @@ from alphalab.types import Instrument
 NAN, INF = math.nan, math.inf
 MOST = 120  # orders that a script may send
 PRICED = ("limit", "stop", "stop_limit", "take_profit", "limit_if_touched")
-AT_ONCE = ("market", "market", "market_on_open", "market_on_close")
+AT_ONCE = ("market", "market", "market_on_open", "market_on_close", "stop_limit")
 
 
 def random_requests(rng: random.Random, market: Any) -> list[list[dict[str, Any]]]:

@@ -205,7 +205,7 @@ def test_a_position_that_cannot_be_is_refused(name: str, value: float) -> None:
         ("state", 9),
         ("type", 0),
         ("type", 2**50),
-        ("sizing", 5),
+        ("sizing", 6),
         ("side", 3),
         ("tif", -1),
         ("id", 0),

@@ -106,6 +106,8 @@ class Accounts:
         cash = np.array([start_equity(settings, instruments) for _, settings in columns])
         self.accounts = _opened(cash)
         self.positions = _flat(n, n_assets)
+        held = self.starts["qty"] != 0.0
+        self.positions["mark"][held] = self.starts["price"][held]
         self.orders: Any = np.zeros((n, n_assets, shape.places), ORDER)
         self.traded = np.zeros((n, DAYS + 1))
         self.memory = np.zeros((n, shape.memory_rows, n_assets))
@@ -195,7 +197,8 @@ class Market:
         self.delists = np.zeros(1, np.int64)
         self.bars = np.empty((len(Row._fields), capacity, len(instruments)))
         self.bars[_PLACE["rate"]] = 1.0
-        self.bars[_PLACE[DELISTING]] = np.nan
+        for name in ("bid", "ask", DELISTING):  # read whether or not the settings name them
+            self.bars[_PLACE[name]] = np.nan
 
     def read(self, time: IntArray, columns: Mapping[str, FloatArray], rows: slice) -> int:
         """Take the next rows; return how many."""

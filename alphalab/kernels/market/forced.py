@@ -62,7 +62,6 @@ def take_over(books):
         start = books.starts[j]
         if start["qty"] != 0.0:
             force(books, j, start["qty"], start["price"], 0.0, HELD_BEFORE)
-            books.positions[j]["mark"] = start["price"]
             if books.rules["exits"] == 1:
                 place_exits(books, j, start["price"])
     books.account["turnover"] = books.traded[0] = 0.0  # nothing was traded for it
