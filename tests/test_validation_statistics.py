@@ -12,12 +12,12 @@ from compare import assert_identical, assert_same
 from scipy import stats
 
 import alphalab as al
+from alphalab.research.results.segments import segment_bounds, segment_sums, sharpe_of
 from alphalab.research.validation.capacity import capacity
 from alphalab.research.validation.cpcv_paths import cpcv_paths
 from alphalab.research.validation.overfitting import clusters_of, pbo
 from alphalab.research.validation.periods import by_volatility, by_year
 from alphalab.research.validation.resampling import bootstrap_interval, superiority
-from alphalab.research.validation.segments import segment_bounds, segment_sums, sharpe_of
 from alphalab.research.validation.sharpe_ratio import (
     Moments,
     deflated_sharpe,
