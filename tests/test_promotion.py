@@ -12,7 +12,9 @@ from commands import Run, strategy_file
 import alphalab as al
 
 Cli = Callable[..., Run]
-BODY = "n: int = 20\ndef weights(self):\n    return al.where(al.close > al.close.ts_mean(self.n), 1, 0)"
+BODY = """n: int = 20
+def weights(self):
+    return al.where(al.close > al.close.ts_mean(self.n), 1, 0)"""
 RUN = ("mine.py", "--data", "mine.csv", "--fee-bps", "5")
 
 

@@ -254,7 +254,7 @@ def test_superior_columns_are_those_of_stepm():
 
 
 def test_columns_that_are_all_superior_are_found_in_steps():
-    returns = np.random.default_rng(1).normal(0.0, 0.01, (400, 2)) + [0.003, 0.0009]
+    returns = np.random.default_rng(1).normal([0.003, 0.0009], 0.01, (400, 2))
     found = superiority(returns, block_rows=5, n_samples=200)
     assert found.superior == (0, 1)
 
