@@ -115,7 +115,7 @@ def test_costs_that_nobody_pays_are_refused():
 
 def test_costs_and_capacity_are_those_of_the_fills(edge):
     e = edge.evidence
-    fills, bars = e.result.fills, e.result.bars
+    fills, bars = e.result.record.fills, e.result.bars
     assert e.cost_bps == pytest.approx(2.0)
     returns = bars.close[1:, 0] / bars.close[:-1, 0] - 1.0
     impact = 0.0
@@ -239,7 +239,7 @@ def test_the_command_refuses_with_3_and_writes_both_files(cli, tmp_path: Path):
     assert run.code == 3
     assert "refused: Cost of a trade, bps of its value 0, demanded >= 1." in run.out
     assert "Verdict: refused\n" in run.out
-    assert "trials, not counted: parameter neighbours alone" in run.out
+    assert "Trials: 1 trial, not counted: parameter neighbours alone\n" in run.out
     assert "Trials were not counted" in run.err and "Validated in " in run.err
     assert json.loads((out / "validation.json").read_text())["verdict"] == "refused"
     assert "SmaCross: refused" in (out / "report.html").read_text()
