@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from page_steps import run_page
 
 from alphalab import errors
 from alphalab.expr import functions
@@ -19,6 +20,7 @@ PAGES = [
     *("artifacts.md", "fetch.md", "journal.md", "point_in_time.md", "quality.md", "scan.md"),
     *("sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
 ]
+TUTORIALS = ["tutorial_artifact.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -41,6 +43,31 @@ def test_commands_work(cli, page: str, tmp_path: Path, monkeypatch: pytest.Monke
         name, *arguments = shlex.split(command)
         run = cli(*arguments)
         assert (name, run.code) == ("alphalab", 0), run.err
+
+
+@pytest.mark.parametrize("page", TUTORIALS)
+def test_tutorials_run_step_by_step(
+    cli, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ALPHALAB_TRIALS")  # the ledger of this folder
+    monkeypatch.setenv("ALPHALAB_KEYS", str(tmp_path / "keys"))
+    assert run_page((ROOT / "docs" / page).read_text(), cli) > 5
+
+
+@pytest.mark.parametrize(
+    ("page", "what"),
+    [
+        ("```console\n$ alphalab ops ema\nFamily: ... no such words\n```", "no such words"),
+        ("```console\n$ alphalab ops ema\nFamily:\nema(\n```", "ema"),  # another order
+        ("```console\n$ alphalab ops ema  # exit code 3\n```", "exit code 3"),
+        ("```console\n$ ls\n```", "ls"),
+        ("```python\n>>> 1 + 1\n3\n\n```", "1 \\+ 1"),
+    ],
+)
+def test_a_tutorial_that_is_wrong_fails(cli, page: str, what: str) -> None:
+    with pytest.raises(AssertionError, match=what):
+        run_page(page, cli)
 
 
 EVERY_PAGE = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))

@@ -20,7 +20,7 @@ import numpy as np
 
 from alphalab.errors import DataError, ParameterError
 from alphalab.research.results.metrics import kurtosis, skew
-from alphalab.research.validation.segments import ROUNDING
+from alphalab.research.results.segments import ROUNDING
 from alphalab.types import FloatArray
 
 _NORMAL = NormalDist()
@@ -60,7 +60,7 @@ class Moments(NamedTuple):
 
         Examples
         --------
-        >>> Moments.of(np.array([0.01, -0.01, 0.03, 0.01])).kurtosis
+        >>> round(Moments.of(np.array([0.01, -0.01, 0.03, 0.01])).kurtosis, 12)
         2.0
         """
         values = np.asarray(returns, np.float64)
