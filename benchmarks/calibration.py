@@ -23,11 +23,12 @@ from scipy import stats
 import alphalab as al
 from alphalab.config import RunSettings
 from alphalab.research.results import metrics
+from alphalab.research.results.segments import segment_sums
 from alphalab.research.run.backtest import run
-from alphalab.research.validation.gate import validate_counted
+from alphalab.research.validation.evidence import gather, run_validated
+from alphalab.research.validation.gate import judge
 from alphalab.research.validation.overfitting import clusters_of, pbo
 from alphalab.research.validation.policy import CHECKS
-from alphalab.research.validation.segments import segment_sums
 from alphalab.research.validation.sharpe_ratio import (
     Moments,
     deflated_sharpe,
@@ -132,7 +133,9 @@ def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     limits = (CHECKS[name].rule.limit for name in FIRST)
     refused = tuple(n for n, x, limit in zip(FIRST, figures, limits, strict=True) if x < limit)
     if not refused:
-        record = validate_counted(kept[best], bars, trials, costs=SETTINGS.costs).record
+        result = run_validated(kept[best], bars, SETTINGS)
+        evidence = gather(kept[best], result, seed=0, watch=lambda step: None)
+        record = judge(evidence, trials, now=0).record
         refused = tuple(check.name for check in record.refusals)
     return Outcome(
         not refused,

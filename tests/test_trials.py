@@ -420,6 +420,8 @@ def test_a_ledger_that_fails_at_the_end_costs_no_result(
     sql.close()
     with pytest.warns(NotCountedWarning, match="was not counted"):
         count_backtest(load_strategy("sma_cross")(), result)
+    with pytest.raises(JournalError):  # a validation is nothing without its number of trials
+        count_validation(load_strategy("sma_cross")(), result)
 
 
 def test_a_flag_names_the_family(cli: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,18 +14,34 @@ from planted_alpha import Follow, planted_bars
 import alphalab as al
 from alphalab.artifact.identity import strategy_id
 from alphalab.artifact.validation_record import ValidationRecord
-from alphalab.research.validation.gate import Validation, validate_counted
+from alphalab.research.validation.evidence import Evidence, gather, run_validated
+from alphalab.research.validation.gate import Validation, judge
 from alphalab.research.validation.policy import CHECKS, Policy, Rule, read_policy
 from alphalab.research.validation.verdict import Trials
 
 COSTS = al.Costs(fee_bps=2)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_ledger() -> Iterator[None]:
+    """No verdict here depends on what ran before; test_counted_validation.py has the ledger."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALPHALAB_TRIALS", "off")
+        yield
+
+
 @pytest.fixture(scope="module")
-def edge() -> Validation:
+def evidence() -> Evidence:
+    """What is found of a strong edge."""
+    settings = al.RunSettings(costs=COSTS)
+    result = run_validated(Follow(), planted_bars(strength=0.25), settings)
+    return gather(Follow(), result, seed=0, watch=lambda step: None)
+
+
+@pytest.fixture(scope="module")
+def edge(evidence: Evidence) -> Validation:
     """A strong edge, and ten trials that were counted."""
-    trials = Trials(10.0, 1e-4, counted=True, head="a" * 64)
-    return validate_counted(Follow(), planted_bars(strength=0.25), trials, costs=COSTS, now=1)
+    return judge(evidence, Trials(10.0, 1e-4, counted=True, head="a" * 64), now=1)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +81,8 @@ def test_trials_that_nobody_counted_are_not_invented(noise):
     assert "not counted: parameter neighbours alone" in reason
 
 
-def test_more_trials_refuse_what_few_let_through(edge):
-    many = Trials(1e6, 4e-3, counted=True)
-    again = validate_counted(Follow(), planted_bars(strength=0.25), many, costs=COSTS, now=1)
+def test_more_trials_refuse_what_few_let_through(evidence):
+    again = judge(evidence, Trials(1e6, 4e-3, counted=True), now=1)
     assert [check.name for check in again.record.refusals] == ["deflated_sharpe"]
 
 
@@ -99,7 +115,7 @@ def test_costs_that_nobody_pays_are_refused():
 
 def test_costs_and_capacity_are_those_of_the_fills(edge):
     e = edge.evidence
-    fills, bars = e.result.fills, e.result.bars
+    fills, bars = e.result.record.fills, e.result.bars
     assert e.cost_bps == pytest.approx(2.0)
     returns = bars.close[1:, 0] / bars.close[:-1, 0] - 1.0
     impact = 0.0
@@ -222,8 +238,9 @@ def test_the_command_refuses_with_3_and_writes_both_files(cli, tmp_path: Path):
     run = cli("validate", "sma_cross", "-d", "sp500", "--start", "2012-01-01", "--out", out)
     assert run.code == 3
     assert "refused: Cost of a trade, bps of its value 0, demanded >= 1." in run.out
-    assert "Verdict: refused, in " in run.out
-    assert "Trials were not counted" in run.err
+    assert "Verdict: refused\n" in run.out
+    assert "Trials: 1 trial, not counted: parameter neighbours alone\n" in run.out
+    assert "Trials were not counted" in run.err and "Validated in " in run.err
     assert json.loads((out / "validation.json").read_text())["verdict"] == "refused"
     assert "SmaCross: refused" in (out / "report.html").read_text()
 

@@ -12,12 +12,12 @@ from compare import assert_identical, assert_same
 from scipy import stats
 
 import alphalab as al
+from alphalab.research.results.segments import segment_bounds, segment_sums, sharpe_of
 from alphalab.research.validation.capacity import capacity
 from alphalab.research.validation.cpcv_paths import cpcv_paths
 from alphalab.research.validation.overfitting import clusters_of, pbo
 from alphalab.research.validation.periods import by_volatility, by_year
 from alphalab.research.validation.resampling import bootstrap_interval, superiority
-from alphalab.research.validation.segments import segment_bounds, segment_sums, sharpe_of
 from alphalab.research.validation.sharpe_ratio import (
     Moments,
     deflated_sharpe,
@@ -240,6 +240,23 @@ def test_a_true_winner_is_found_by_every_test_of_superiority():
     assert (found.best, found.superior) == (4, (4,))
     assert max(found.p_upper, found.p_reality_check) < 0.01
     assert superiority(returns, returns[:, 4] + noise(800, 1, 8)[:, 0]).superior == ()
+
+
+def test_superior_columns_are_those_of_stepm():
+    from arch.bootstrap import StepM
+
+    returns = noise(600, 8, 3)
+    returns[:, [1, 6]] += [0.0012, 0.002]
+    found = superiority(returns, block_rows=5, n_samples=300, seed=2)
+    twin = StepM(np.zeros(600), -returns, size=0.05, block_size=5, reps=300, seed=2)
+    twin.compute()
+    assert found.superior == tuple(twin.superior_models) != ()
+
+
+def test_columns_that_are_all_superior_are_found_in_steps():
+    returns = np.random.default_rng(1).normal([0.003, 0.0009], 0.01, (400, 2))
+    found = superiority(returns, block_rows=5, n_samples=200)
+    assert found.superior == (0, 1)
 
 
 @pytest.mark.parametrize("scheme", ["stationary", "block"])

@@ -28,7 +28,7 @@ class Trial(Event, frozen=True, tag=tag(1)):
         `alphalab.artifact.identity.family_id`, or ``name:NAME`` where the user named one. Of
         expressions of several families: a hash of their ids.
     members : bytes
-        `member_ids` of those families; empty: there is one.
+        `member_ids` of the families that a name or a hash stands for; empty: `family` is an id.
     strategy : str
         Name of the class.
     strategy_id : str
@@ -182,13 +182,16 @@ def unpacked(data: bytes) -> FloatArray:
         raise JournalError(f"segment sums that cannot be read: {error}") from None
 
 
-def family_of(trials: Iterable[tuple[Entry, Trial]], family: str) -> Family:
-    """Return what is known of one family; runs over several families count for each of them."""
+def family_of(trials: Iterable[tuple[Entry, Trial]], family: str, *more: str) -> Family:
+    """Return what is known of one family, together with `more` families, under its name.
+
+    A run over several families counts for each of them, and once if they are asked for together.
+    """
     head, n_runs = Head(0, b""), 0
     different: dict[tuple[str, ...], Trial] = {}
     for entry, trial in trials:
         head = Head(entry.seq, entry.hash)
-        if trial.is_of(family):
+        if any(trial.is_of(name) for name in (family, *more)):
             different[trial.identity] = trial
             n_runs += 1
     tried = list(different.values())

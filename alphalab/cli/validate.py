@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,7 @@ def validate(
 ) -> None:
     """Validate a strategy and print the verdict with every reason.
 
+    It counts itself in the trial ledger, and takes the number of trials from there.
     Writes validation.json and report.html. Exits with 3 if it is refused.
     """
     from alphalab.artifact.loading import blame, load_strategy, make_strategy
@@ -65,7 +67,8 @@ def validate(
     quality = run.quality_settings(file)
     bars = run.bars(file)
     announce_compilation(output)
-    with output.user_code(), blame(cls):
+    started = time.perf_counter()
+    with output.user_code(), blame(cls), run.counted():
         found = validate(
             chosen,
             bars,
@@ -78,11 +81,12 @@ def validate(
     report = found.to_html(out / "report.html")
     found.to_json(out / "validation.json")
     if not found.trials.counted:
-        output.warn("Trials were not counted: what was tried before is not known.")
+        output.warn("Trials were not counted: the trial ledger is off.")
     if json:
         output.object("validation", {**found.to_dict(), "report": str(report)})
     else:
         _show(output, found, out)
+        output.note(f"Validated in {time.perf_counter() - started:.0f} s")
     if not found.passed:
         raise typer.Exit(REFUSED)
 
@@ -103,5 +107,6 @@ def _show(out: Output, found: Validation, folder: Path) -> None:
     out.table(rows, ("check", "figure", "limit", "verdict"), title)
     for check in found.record.refusals:
         out.text(f"refused: {check.reason}")
-    out.text(f"Verdict: {found.record.verdict}, in {found.seconds:.0f} s")
+    out.text(f"Trials: {found.trials.text}")
+    out.text(f"Verdict: {found.record.verdict}")
     out.text(f"Report: {folder / 'report.html'}; record: {folder / 'validation.json'}")

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time as clock
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,9 +23,17 @@ from alphalab.artifact.ledger import (
     read_trials,
     record,
 )
-from alphalab.artifact.trials import Family, Trial, family_of, packed, sharpe_moments
+from alphalab.artifact.trials import (
+    Family,
+    Trial,
+    family_of,
+    member_ids,
+    packed,
+    sharpe_moments,
+)
 from alphalab.core.strategy import Strategy
-from alphalab.errors import JournalError
+from alphalab.errors import DataError, JournalError
+from alphalab.research.results.segments import segment_sums
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.summary import Summary
 from alphalab.types import FloatArray, Records
@@ -38,7 +46,6 @@ _Noted = TypeVar("_Noted")
 
 #: What the warnings of a result say if there was no ledger.
 OFF_NOTE = f"Not counted as a trial: {VARIABLE} is {OFF}"
-_N_SEGMENTS = 16
 
 
 class NotCountedWarning(UserWarning):
@@ -49,27 +56,35 @@ def count_backtest(strategy: Strategy, result: _Run) -> _Run:
     """Count a backtest as one trial, and return it; with the ledger off it says so."""
     if not is_counting():
         return with_note(result)
-    _count(strategy, result, "backtest")
+    record_trial(**_fields(strategy, result, "backtest"))
     return result
 
 
 def count_validation(strategy: Strategy, result: Result) -> Family | None:
-    """Count a validation as one trial, and return what is known of its family, this included.
+    """Count a validation as one trial, and return all trials of its family, this one included.
 
-    None: the ledger is off, or the runs inside a context of `uncounted` are counted by another.
+    A family that the user named adds trials to those of the strategy's own family, and hides none.
+
+    Returns
+    -------
+    Family or None
+        None: the ledger is off, or inside a context of `uncounted`.
 
     Raises
     ------
     JournalError
-        A ledger that cannot be read.
+        A ledger that cannot be written or read: a validation needs the number of trials.
     """
     if not is_counting():
         return None
-    return family_of(read_trials(), _count(strategy, result, "validate"))
+    trial = Trial(**_fields(strategy, result, "validate"))
+    record(trial, time=clock.time_ns())
+    own = family_id(strategy, result.bars.symbols, trial.periods_per_year)
+    return family_of(read_trials(), trial.family, own)
 
 
-def _count(strategy: Strategy, result: Result | Summary, run: str) -> str:
-    """Record one run of one strategy, and return its family."""
+def _fields(strategy: Strategy, result: Result | Summary, run: str) -> dict[str, Any]:
+    """Return the fields of the `Trial` of one run of one strategy."""
     if isinstance(result, Summary):
         scan = result.scan
         data, symbols, year = scan.version, scan.symbols, scan.periods_per_year
@@ -80,24 +95,31 @@ def _count(strategy: Strategy, result: Result | Summary, run: str) -> str:
         data, symbols, year = bars.id, bars.symbols, periods_per_year(bars)
         n_rows, segments = bars.n_rows, _segments(returns)
         sharpes = _sharpe(returns)
-    family = family_name(family_id(strategy, symbols, year))
-    record_trial(
-        run=run,
-        family=family,
-        members=b"",
-        strategy=type(strategy).__name__,
-        strategy_id=strategy_id(strategy),
-        parameters=strategy.canonical_json(),
-        data=data,
-        settings=result.settings.id,
-        n_columns=1,
-        n_rows=n_rows,
-        periods_per_year=float(year),
-        segments=segments,
-        digest=result.digest,
+    return {
+        "run": run,
+        **family_fields([family_id(strategy, symbols, year)]),
+        "strategy": type(strategy).__name__,
+        "strategy_id": strategy_id(strategy),
+        "parameters": strategy.canonical_json(),
+        "data": data,
+        "settings": result.settings.id,
+        "n_columns": 1,
+        "n_rows": n_rows,
+        "periods_per_year": float(year),
+        "segments": segments,
+        "digest": result.digest,
         **sharpe_moments(sharpes),
-    )
-    return family
+    }
+
+
+def family_fields(ids: Sequence[str]) -> dict[str, Any]:
+    """Return the fields `family` and `members` of a `Trial` of these hypotheses.
+
+    `members` keeps their ids where `family` does not say them: where there are several, or where
+    the user named the family.
+    """
+    family = family_name(ids[0] if len(ids) == 1 else hashed(sorted(ids)))
+    return {"family": family, "members": b"" if [family] == list(ids) else member_ids(ids)}
 
 
 def with_note(found: _Noted) -> _Noted:
@@ -124,12 +146,12 @@ def _sharpe(returns: FloatArray) -> FloatArray:
 
 
 def _segments(returns: FloatArray) -> bytes:
-    """Return the packed sums of 16 segments of equal length; empty for too few rows, or ruin."""
-    if returns.size < 2 * _N_SEGMENTS or not np.isfinite(returns).all():
+    """Return the packed segment sums; empty for too few rows, or ruin."""
+    try:
+        sums = segment_sums(returns)
+    except DataError:
         return b""
-    bounds = np.arange(_N_SEGMENTS + 1) * returns.size // _N_SEGMENTS
-    sums = [np.add.reduceat(x, bounds[:-1]) for x in (returns, returns * returns)]
-    return packed(np.array([*sums, np.diff(bounds)])[:, :, np.newaxis])
+    return packed(np.stack([sums.total, sums.squares, sums.rows[:, np.newaxis]]))
 
 
 def record_trial(**fields: Any) -> None:

@@ -8,14 +8,21 @@ from typing import Any, Literal
 import numpy as np
 
 from alphalab.artifact.identity import family_id
-from alphalab.artifact.ledger import family_name, is_counting
-from alphalab.artifact.trials import member_ids, sharpe_moments
+from alphalab.artifact.ledger import is_counting
+from alphalab.artifact.trials import sharpe_moments
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import digest_of
-from alphalab.research.run.count import canonical, hashed, record_trial, row_sharpes, with_note
+from alphalab.research.run.count import (
+    canonical,
+    family_fields,
+    hashed,
+    record_trial,
+    row_sharpes,
+    with_note,
+)
 from alphalab.research.sweep.result import Sweep
 
 _MOST_VALUES = 50  # of one swept name, written out
@@ -49,8 +56,7 @@ def of_columns(sweep: Sweep, bars: Bars) -> dict[str, Any]:
     texts = (f"{c.strategy.canonical_json()}{known[id(c.settings)]}" for c in columns)
     varied = [sweep.variants[i].params for i in places]
     return {
-        "family": family_name(next(iter(ids)) if len(ids) == 1 else hashed(sorted(ids))),
-        "members": member_ids(ids) if len(ids) > 1 else b"",
+        **family_fields(list(ids)),
         "strategy": sweep.strategy,
         "strategy_id": "",
         "parameters": canonical({"varied": _values(sweep.names, varied), "columns": hashed(texts)}),

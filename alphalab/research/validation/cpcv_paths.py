@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from alphalab.errors import DataError, ParameterError
-from alphalab.research.validation.segments import SegmentSums, sharpe_of
+from alphalab.research.results.segments import SegmentSums, sharpe_of
 from alphalab.types import FloatArray
 
 
@@ -44,7 +44,7 @@ def cpcv_paths(sums: SegmentSums, n_test: int = 2) -> FloatArray:
 
     Examples
     --------
-    >>> from alphalab.research.validation.segments import segment_sums
+    >>> from alphalab.research.results.segments import segment_sums
     >>> returns = np.random.default_rng(3).normal(0.0, 0.01, (1_600, 20))
     >>> returns[:, 4] += 0.002
     >>> paths = cpcv_paths(segment_sums(returns))

@@ -17,6 +17,12 @@ from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError
 from alphalab.research.results import metrics
 from alphalab.research.results.result import Result
+from alphalab.research.results.segments import (
+    N_SEGMENTS,
+    ROUNDING,
+    SegmentSums,
+    segment_sums,
+)
 from alphalab.research.run.backtest import run
 from alphalab.research.validation.capacity import Capacity, capacity
 from alphalab.research.validation.causality import check_causality
@@ -30,12 +36,6 @@ from alphalab.research.validation.resampling import (
     Superiority,
     bootstrap_interval,
     superiority,
-)
-from alphalab.research.validation.segments import (
-    N_SEGMENTS,
-    ROUNDING,
-    SegmentSums,
-    segment_sums,
 )
 from alphalab.research.validation.sharpe_ratio import Moments
 from alphalab.research.validation.stress import (
@@ -63,6 +63,7 @@ class Evidence:
 
     Attributes
     ----------
+    strategy : Strategy
     result : Result
         The backtest that is validated.
     causality : Causality
@@ -84,6 +85,7 @@ class Evidence:
     capacity : Capacity or str
     """
 
+    strategy: Strategy
     result: Result
     causality: Causality
     warm_up: Certificate | str
@@ -134,10 +136,8 @@ class Evidence:
         return cpcv_paths(self.sums) * np.sqrt(self.year) if self.has_neighbours else None
 
 
-def gather(
-    strategy: Strategy, bars: Bars, settings: RunSettings, seed: int, watch: Watch
-) -> Evidence:
-    """Run everything; `watch` is called with the name of each step of `STEPS` before it.
+def run_validated(strategy: Strategy, bars: Bars, settings: RunSettings) -> Result:
+    """Run the backtest that is validated, and refuse one of which no figure can be made.
 
     Raises
     ------
@@ -145,14 +145,27 @@ def gather(
         Too few rows, or returns that are all equal or end in ruin.
     """
     result = run(strategy, bars, settings)
-    year = result.periods_per_year
-    if not year > 0:
+    if not result.periods_per_year > 0:
         raise DataError(
             f"{bars.n_rows} rows that do not say how many make a year",
             rule="a validation annualises.",
             fix="Give the bars their periods_per_year.",
         )
-    Moments.of(result.row_returns)  # refuses what no figure can be made of
+    Moments.of(result.row_returns)
+    return result
+
+
+def gather(strategy: Strategy, result: Result, *, seed: int, watch: Watch) -> Evidence:
+    """Run every check on a strategy and its backtest.
+
+    `watch` is called with the name of each step of `STEPS` before it.
+
+    Raises
+    ------
+    DataError
+        Too few rows for the statistics.
+    """
+    bars, settings, year = result.bars, result.settings, result.periods_per_year
     watch(STEPS[0])
     causality = check_causality(strategy, bars, seed=seed, **_options(settings))
     watch(STEPS[1])
@@ -177,6 +190,7 @@ def gather(
     watch(STEPS[5])
     block = outputs_of(strategy, bars, settings).block
     return Evidence(
+        strategy=strategy,
         result=result,
         causality=causality,
         warm_up=warm_up,

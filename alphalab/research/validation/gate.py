@@ -1,4 +1,4 @@
-"""`validate`: the gate in front of promotion. It runs every check, and can say no."""
+"""`validate`: the gate before promotion. It runs every check, counts itself, and can say no."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Unpack
 import msgspec
 
 from alphalab.artifact.identity import strategy_id
+from alphalab.artifact.ledger import check_ledger, uncounted
 from alphalab.artifact.validation_record import ValidationRecord
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
@@ -20,8 +21,10 @@ from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError
 from alphalab.research.pages import page
 from alphalab.research.results.provenance import accepted
+from alphalab.research.results.result import Result
+from alphalab.research.run.count import count_validation
 from alphalab.research.run.options import RunOptions, run_settings
-from alphalab.research.validation.evidence import STEPS, Evidence, Watch, gather
+from alphalab.research.validation.evidence import STEPS, Evidence, Watch, gather, run_validated
 from alphalab.research.validation.policy import Policy
 from alphalab.research.validation.verdict import Trials, checks_of
 
@@ -37,15 +40,13 @@ class Validation:
     evidence : Evidence
     policy : Policy
     trials : Trials
-    seconds : float
-        Wall time; no part of the record.
+        Those of the trial ledger, or where it is off the parameter neighbours.
     """
 
     record: ValidationRecord
     evidence: Evidence
     policy: Policy
     trials: Trials
-    seconds: float
 
     @property
     def passed(self) -> bool:
@@ -88,6 +89,11 @@ def validate(
 ) -> Validation:
     """Validate a strategy: causality, warm-up, overfitting, stress, years, regimes, capacity.
 
+    The validation counts itself in the trial ledger, as one trial. The deflated Sharpe ratio takes
+    the number of trials of the strategy's family, and their variance, from there; no argument
+    changes them. With the ledger off it knows the parameter neighbours alone, and the record, the
+    report and the command say "not counted".
+
     Parameters
     ----------
     strategy : Strategy
@@ -114,6 +120,8 @@ def validate(
         Too few rows for the splits, or returns that are all equal or end in ruin.
     RefusedError
         Data with errors that are not accepted.
+    JournalError
+        A trial ledger that cannot be read or written.
     MissingExtraError
         ``alphalab[research]`` is not installed.
 
@@ -125,57 +133,58 @@ def validate(
     >>> found = validate(load_strategy("sma_cross")(), bars, costs=al.Costs(fee_bps=5))
     >>> found.passed, [check.name for check in found.record.refusals][:2]
     (False, ['probabilistic_sharpe', 'deflated_sharpe'])
+    >>> found.trials.counted
+    True
     """
-    return validate_counted(
-        strategy, bars, None, policy, seed=seed, progress=progress, quality=quality, **options
-    )
+    check_ledger()
+    with uncounted():
+        result = _backtest(strategy, bars, quality, options)
+    family = count_validation(strategy, result)
+    with uncounted(), _shown(progress) as watch:
+        evidence = gather(strategy, result, seed=seed, watch=watch)
+    trials = Trials.of_neighbours(evidence) if family is None else Trials.of_family(family)
+    return judge(evidence, trials, policy, now=clock.time_ns())
 
 
-def validate_counted(
-    strategy: Strategy,
-    bars: Bars,
-    trials: Trials | None,
-    policy: Policy | None = None,
-    *,
-    seed: int = 0,
-    progress: bool = False,
-    quality: OnErrors | QualitySettings = "refuse",
-    now: int | None = None,
-    **options: Unpack[RunOptions],
+def judge(
+    evidence: Evidence, trials: Trials, policy: Policy | None = None, *, now: int
 ) -> Validation:
-    """Validate with the trials that were counted; None: nobody did, and the record says so.
+    """Return the verdict of a policy on evidence, given the trials that led to the strategy.
 
-    `now` is the time of the record, ns UTC; not given, that of the clock.
+    `now` is the time of the record, ns UTC.
     """
+    policy = Policy() if policy is None else policy
+    checks = checks_of(evidence, policy, trials)
+    result, warm_up = evidence.result, evidence.warm_up
+    record = ValidationRecord(
+        policy_id=policy.id,
+        checks=checks,
+        verdict="passed" if all(check.passed for check in checks) else "refused",
+        strategy_id=strategy_id(evidence.strategy),
+        data_ids=(result.bars.id,),
+        settings_id=result.settings.id,
+        digest=result.digest,
+        created=now,
+        ledger_head=trials.head,
+        n_trials=round(trials.n) if trials.counted else 0,
+        warmup_rows=None if isinstance(warm_up, str) else warm_up.rows,
+    )
+    return Validation(record, evidence, policy, trials)
+
+
+def _backtest(
+    strategy: Strategy, bars: Bars, quality: OnErrors | QualitySettings, options: RunOptions
+) -> Result:
+    """Return the backtest that is validated; refuse wrong arguments and data with errors."""
     if not isinstance(strategy, Strategy) or not isinstance(bars, Bars):
         given = strategy if not isinstance(strategy, Strategy) else bars
         raise ParameterError(
             f"validate(..., {getattr(given, '__name__', type(given).__name__)})",
             rule="it takes a strategy with its parameters, and bars.",
         )
-    started = clock.perf_counter()
-    policy = Policy() if policy is None else policy
     settings = run_settings(strategy, options)
     accepted(bars, quality, actions=settings.actions)
-    with _shown(progress) as watch:
-        evidence = gather(strategy, bars, settings, seed, watch)
-    trials = Trials.of_neighbours(evidence) if trials is None else trials
-    checks = checks_of(evidence, policy, trials)
-    warm_up = evidence.warm_up
-    record = ValidationRecord(
-        policy_id=policy.id,
-        checks=checks,
-        verdict="passed" if all(check.passed for check in checks) else "refused",
-        strategy_id=strategy_id(strategy),
-        data_ids=(bars.id,),
-        settings_id=settings.id,
-        digest=evidence.result.digest,
-        created=clock.time_ns() if now is None else now,
-        ledger_head=trials.head,
-        n_trials=round(trials.n) if trials.counted else 0,
-        warmup_rows=None if isinstance(warm_up, str) else warm_up.rows,
-    )
-    return Validation(record, evidence, policy, trials, clock.perf_counter() - started)
+    return run_validated(strategy, bars, settings)
 
 
 @contextmanager

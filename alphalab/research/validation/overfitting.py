@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.errors import DataError, ParameterError
-from alphalab.research.validation.segments import ROUNDING, SegmentSums, sharpe_of
+from alphalab.research.results.segments import ROUNDING, SegmentSums, sharpe_of
 from alphalab.types import FloatArray, IntArray
 
 #: Most segments of a PBO: 20 have 184,756 combinations.
@@ -81,7 +81,7 @@ def pbo(sums: SegmentSums) -> Pbo:
 
     Examples
     --------
-    >>> from alphalab.research.validation.segments import segment_sums
+    >>> from alphalab.research.results.segments import segment_sums
     >>> noise = np.random.default_rng(1).normal(0.0, 0.01, (1_600, 50))
     >>> round(pbo(segment_sums(noise)).probability, 2)
     0.52
@@ -221,7 +221,7 @@ def clusters_of(sums: SegmentSums, same: float = SAME_TRIAL) -> Clusters:
 
     Examples
     --------
-    >>> from alphalab.research.validation.segments import segment_sums
+    >>> from alphalab.research.results.segments import segment_sums
     >>> rng = np.random.default_rng(5)
     >>> trials = rng.normal(0.0, 0.01, (1_600, 3))
     >>> copies = np.repeat(trials, 20, axis=1) + rng.normal(0.0, 0.001, (1_600, 60))

@@ -212,26 +212,43 @@ def superiority(
     bootstrap = import_extra("arch.bootstrap", "research")
 
     # arch compares losses: the smaller is the better one.
-    def tested(kind: str, **more: Any) -> Any:
-        test = getattr(bootstrap, kind)(
-            -base, -table, block_size=block, reps=n_samples, seed=seed, **more
+    def tested(studentize: bool) -> Any:
+        test = bootstrap.SPA(
+            -base, -table, block_size=block, reps=n_samples, seed=seed, studentize=studentize
         )
         test.compute()
         return test
 
-    spa = tested("SPA").pvalues
-    reality = tested("SPA", studentize=False).pvalues
-    better = tested("StepM", size=level).superior_models
+    test = tested(studentize=True)
+    spa = test.pvalues
+    reality = tested(studentize=False).pvalues
     return Superiority(
         best=best,
         p_lower=float(spa["lower"]),
         p_consistent=float(spa["consistent"]),
         p_upper=float(spa["upper"]),
         p_reality_check=float(reality["upper"]),
-        superior=tuple(int(column) for column in better),
+        superior=_superior(test, table.shape[1], level),
         level=level,
         block_rows=block,
     )
+
+
+def _superior(test: Any, n_columns: int, level: float) -> tuple[int, ...]:
+    """Return the superior columns: drop those that a test finds and test the rest, until none is.
+
+    As `arch.bootstrap.StepM`, which fails where its steps together find all columns.
+    """
+    left = np.ones(n_columns, np.bool_)
+    while left.any():
+        test.subset(left)
+        test.compute()
+        found = test.better_models(level)
+        if not len(found):
+            break
+        left = left.copy()
+        left[found] = False
+    return tuple(np.flatnonzero(~left).tolist())
 
 
 def _check_block(block_rows: int, n_rows: int) -> None:

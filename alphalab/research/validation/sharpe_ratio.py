@@ -20,7 +20,7 @@ import numpy as np
 
 from alphalab.errors import DataError, ParameterError
 from alphalab.research.results.metrics import kurtosis, skew
-from alphalab.research.validation.segments import ROUNDING
+from alphalab.research.results.segments import ROUNDING
 from alphalab.types import FloatArray
 
 _NORMAL = NormalDist()

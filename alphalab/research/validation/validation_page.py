@@ -32,7 +32,8 @@ def render(validation: Validation) -> str:
         tiles=_tiles(validation),
         sections=_sections(validation),
         assumptions=result.assumptions,
-        footer=f"alphalab · digest {result.digest} · policy {record.policy_id[:16]}",
+        footer=f"alphalab · digest {result.digest} · policy {record.policy_id[:16]} · "
+        f"trial ledger {record.ledger_head[:24] or 'off'}",
     ).html()
 
 
@@ -51,6 +52,8 @@ def _tiles(validation: Validation) -> Iterator[str]:
     n_refused = len(validation.record.refusals)
     yield tile("Verdict", validation.record.verdict, "down" if n_refused else "up")
     yield tile("Checks passed", f"{len(checks) - n_refused} of {len(checks)}")
+    trials = validation.trials
+    yield tile("Trials", f"{trials.n:,.0f}" if trials.counted else "not counted")
     for name in _TILES:
         check = checks[name]
         text = "n/a" if check.figure is None else f"{check.figure:.3f}"
@@ -84,7 +87,7 @@ def _sections(validation: Validation) -> Iterator[str]:
     yield chart(
         "Deflated Sharpe ratio against the number of trials",
         plots.deflated(e, validation.trials),
-        f"How many independent trials the result would survive; the dot: {validation.trials.text}."
+        f"How many trials the result would survive; the dot: {validation.trials.text}."
         + ("" if validation.trials.variance else " Their variance is taken as 1 / rows."),
     )
     yield chart("Calendar years", plots.years(e), "Compound return of each year, percent, UTC.")

@@ -50,7 +50,7 @@ def logits(found: Pbo) -> go.Figure:
 
 def deflated(evidence: Evidence, trials: Trials) -> go.Figure:
     """Return the deflated Sharpe ratio for 1 to 10,000 trials, with the trials at hand marked."""
-    figure = _figure("Independent trials", "Deflated Sharpe ratio")
+    figure = _figure("Trials", "Deflated Sharpe ratio")
     # Of one trial alone the variance of Sharpe ratios without skill stands in: 1 / T.
     variance = trials.variance or 1.0 / evidence.moments.n
     n = np.unique(np.geomspace(1, _MOST_TRIALS, 60).round())

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from alphalab.artifact.trials import Family
 from alphalab.artifact.validation_record import Check
 from alphalab.research.results import metrics
 from alphalab.research.validation.evidence import Evidence
@@ -25,7 +26,7 @@ class Trials(NamedTuple):
     Attributes
     ----------
     n : float
-        Independent trials, at least 1.
+        At least 1: those of the ledger, or the clusters of the parameter neighbours.
     variance : float
         Variance of their Sharpe ratios, per row.
     counted : bool
@@ -41,6 +42,21 @@ class Trials(NamedTuple):
     head: str = ""
 
     @classmethod
+    def of_family(cls, family: Family) -> Trials:
+        """Return the trials that the ledger knows of a family.
+
+        The variance is NaN while fewer than two trials have a Sharpe ratio. It is then 0: there was
+        nothing to choose from.
+        """
+        variance = family.sharpe_variance
+        return cls(
+            float(family.n_trials),
+            0.0 if math.isnan(variance) else variance,
+            counted=True,
+            head=str(family.head),
+        )
+
+    @classmethod
     def of_neighbours(cls, evidence: Evidence) -> Trials:
         """Return the trials that the validation itself ran."""
         found = evidence.clusters
@@ -50,7 +66,7 @@ class Trials(NamedTuple):
     def text(self) -> str:
         """How they were counted, in words."""
         how = "of the trial ledger" if self.counted else "not counted: parameter neighbours alone"
-        return f"{self.n:g} trial{'' if self.n == 1 else 's'}, {how}"
+        return f"{self.n:,.0f} trial{'' if self.n == 1 else 's'}, {how}"
 
 
 class _Figure(NamedTuple):
