@@ -22,6 +22,9 @@ from alphalab.settings import (
     YearlyBps,
 )
 
+#: Calendar period, in UTC.
+Period = Literal["day", "week", "month", "quarter", "year"]
+
 
 class FeeTier(Settings, frozen=True):
     """Fees from a traded value on.
@@ -316,8 +319,8 @@ class Limits(Settings, frozen=True):
 
     It limits what is asked for: the targets, together with what is held or on its way where the
     strategy has no opinion. Targets above a limit are cut, orders of a `decide` are refused. A
-    position that drifts beyond a limit by itself is not cut: rebalance by `every_row` or `drift`
-    where it has to be.
+    position that drifts beyond a limit by itself is not cut: use `Rebalance.every_row` or
+    `Rebalance.drift` where it has to be.
 
     Parameters
     ----------
@@ -368,12 +371,20 @@ class Limits(Settings, frozen=True):
 
 
 class Rebalance(Settings, frozen=True):
-    """When a target becomes an order. Made by `on_change`, `every_row`, `drift` and `calendar`."""
+    """When a target becomes an order.
+
+    Made by `on_change` (the default), `every_row`, `drift` and `calendar`, which set the fields.
+
+    Examples
+    --------
+    >>> Rebalance() == Rebalance.on_change()
+    True
+    """
 
     when: Literal["on_change", "every_row", "drift", "calendar"] = "on_change"
     threshold: WeightOrZero = 0.0
     cooldown: RowsOrNone = 0
-    period: Literal["day", "week", "month", "quarter", "year"] | None = None
+    period: Period | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -385,49 +396,49 @@ class Rebalance(Settings, frozen=True):
                 f"Rebalance(when={self.when!r}, threshold={self.threshold:g}, "
                 f"cooldown={self.cooldown}, period={self.period!r})",
                 rule="threshold and cooldown belong to drift, a period to calendar.",
-                fix="Use al.on_change(), al.every_row(), al.drift(...) or al.calendar(...).",
+                fix="Use al.Rebalance.on_change(), .every_row(), .drift(...) or .calendar(...).",
             )
 
+    @classmethod
+    def on_change(cls) -> Rebalance:
+        """Trade an asset when its approved target changed: positions drift in between."""
+        return cls(when="on_change")
 
-def on_change() -> Rebalance:
-    """Trade an asset when its approved target changed (the default): positions drift in between."""
-    return Rebalance(when="on_change")
+    @classmethod
+    def every_row(cls) -> Rebalance:
+        """Trade every asset back to its target on every row."""
+        return cls(when="every_row")
 
+    @classmethod
+    def drift(cls, threshold: float, cooldown: int = 0) -> Rebalance:
+        """Trade an asset when its weight is more than `threshold` from its target.
 
-def every_row() -> Rebalance:
-    """Trade every asset back to its target on every row."""
-    return Rebalance(when="every_row")
+        A target of 0 is always met, and so is the first one of an asset that is not held.
 
+        Parameters
+        ----------
+        threshold : float
+            Distance in weight (0.05 is five percent of equity).
+        cooldown : int
+            Rows that must pass after an asset's order before its next one.
 
-def drift(threshold: float, cooldown: int = 0) -> Rebalance:
-    """Trade an asset when its weight is more than `threshold` from its target.
+        Examples
+        --------
+        >>> Rebalance.drift(0.05, cooldown=5).threshold
+        0.05
+        """
+        return cls(when="drift", threshold=threshold, cooldown=cooldown)
 
-    A target of 0 is always met, and so is the first one of an asset that is not held.
+    @classmethod
+    def calendar(cls, period: Period) -> Rebalance:
+        """Trade an asset to its target once in each period (UTC), as soon as it has a price.
 
-    Parameters
-    ----------
-    threshold : float
-        Distance in weight (0.05 is five percent of equity).
-    cooldown : int
-        Rows that must pass after an asset's order before its next one.
-
-    Examples
-    --------
-    >>> drift(0.05, cooldown=5).threshold
-    0.05
-    """
-    return Rebalance(when="drift", threshold=threshold, cooldown=cooldown)
-
-
-def calendar(period: Literal["day", "week", "month", "quarter", "year"]) -> Rebalance:
-    """Trade an asset to its target once in each period (UTC), as soon as it has a price.
-
-    Examples
-    --------
-    >>> calendar("month").period
-    'month'
-    """
-    return Rebalance(when="calendar", period=period)
+        Examples
+        --------
+        >>> Rebalance.calendar("month").period
+        'month'
+        """
+        return cls(when="calendar", period=period)
 
 
 class RunSettings(Settings, frozen=True):

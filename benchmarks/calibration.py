@@ -100,14 +100,14 @@ def random_strategy(rng: np.random.Generator) -> al.Strategy:
     def window() -> str:
         return f"{WINDOWS[rng.integers(len(WINDOWS))]}({source}, {int(rng.integers(2, 120))})"
 
-    return al.Expression(text=f"where({window()} > {window()}, 1.0, 0.0)")
+    return al.ExprStrategy(text=f"where({window()} > {window()}, 1.0, 0.0)")
 
 
 def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     """Try random strategies, one of them the edge if there is one, and validate the best."""
     rng = np.random.default_rng(seed)
     bars = market(rng, rows, sharpe)
-    strategies: list[al.Strategy] = [al.Expression(text=EDGE)] if sharpe else []
+    strategies: list[al.Strategy] = [al.ExprStrategy(text=EDGE)] if sharpe else []
     tried: dict[str, al.Strategy] = {str(s.weights()): s for s in strategies}
     columns: list[np.ndarray] = []
     ratios: list[float] = []

@@ -44,7 +44,7 @@ def run(bars: al.Bars) -> al.Result:
         bars,
         cash=CASH,
         margin=al.Margin(initial=0.2, maintenance=0.1),
-        rebalance=al.drift(0.25),
+        rebalance=al.Rebalance.drift(0.25),
     )
 
 
@@ -72,7 +72,7 @@ def examine(folder: Path) -> dict:
     try:
         run(bars)
         refusal = ""
-    except al.AlphalabError as error:
+    except al.errors.AlphalabError as error:
         refusal = str(error)
     table, last = terms(result), result.record.ledger[-1]
     explained = last["realised"] + last["unrealised"] - last["fees"] + last["carry"]

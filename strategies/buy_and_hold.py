@@ -17,7 +17,9 @@ class BuyAndHold(al.Strategy):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.gross <= 1:
-            raise al.ParameterError(f"BuyAndHold(gross={self.gross:g})", rule="0 < gross <= 1.")
+            raise al.errors.ParameterError(
+                f"BuyAndHold(gross={self.gross:g})", rule="0 < gross <= 1."
+            )
 
     def weights(self) -> al.Expr:
         """Give every asset the same weight from its first price on, whatever gaps follow."""

@@ -21,12 +21,12 @@ class CrossSectionalMomentum(al.Strategy):
     k: int = 5
     short: bool = False
 
-    rebalance = al.calendar("month")
+    rebalance = al.Rebalance.calendar("month")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.skip < self.lookback:
-            raise al.ParameterError(
+            raise al.errors.ParameterError(
                 f"CrossSectionalMomentum(lookback={self.lookback}, skip={self.skip})",
                 rule="1 <= skip < lookback.",
             )

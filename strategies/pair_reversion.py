@@ -27,17 +27,17 @@ class PairReversion(al.Strategy):
     leave: float = 0.25
 
     # The hedge ratio moves on every row; following it to the last share would only feed the broker.
-    rebalance = al.drift(0.05)
+    rebalance = al.Rebalance.drift(0.05)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.first == self.second:
-            raise al.ParameterError(
+            raise al.errors.ParameterError(
                 f"PairReversion(first={self.first!r}, second={self.second!r})",
                 rule="a pair is two different symbols.",
             )
         if not self.enter > self.leave >= 0:
-            raise al.ParameterError(
+            raise al.errors.ParameterError(
                 f"PairReversion(enter={self.enter:g}, leave={self.leave:g})",
                 rule="enter > leave >= 0.",
             )

@@ -18,7 +18,7 @@ class SmaCross(al.Strategy):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.fast < self.slow:
-            raise al.ParameterError(
+            raise al.errors.ParameterError(
                 f"SmaCross(fast={self.fast}, slow={self.slow})",
                 rule="1 <= fast < slow.",
                 fix="Use fewer rows for the fast average than for the slow one.",

@@ -21,12 +21,12 @@ class TimeSeriesMomentum(al.Strategy):
     vol_window: int = 60
     target_vol: float = 0.01
 
-    rebalance = al.calendar("month")
+    rebalance = al.Rebalance.calendar("month")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.target_vol > 0:
-            raise al.ParameterError(
+            raise al.errors.ParameterError(
                 f"TimeSeriesMomentum(target_vol={self.target_vol:g})", rule="target_vol is above 0."
             )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from case_strategy import Case, case
 
-from alphalab.config import Entry, Execution, Exits, every_row
+from alphalab.config import Entry, Execution, Exits, Rebalance
 
 HALF = Execution(participation=0.5)  # half a bar's volume can be had
 
@@ -27,7 +27,7 @@ EXITS = [
         fills=[(1, 10, 100), (1, -10, 95)],
         cash=10_000 - 10 * 5,
         exits=Exits(stop_loss=0.05),
-        rebalance=every_row(),
+        rebalance=Rebalance.every_row(),
     ),
     case(
         "the stop-loss of a short is above",

@@ -9,7 +9,7 @@ from math import nan
 
 from case_strategy import Case, case
 
-from alphalab.config import Exits, Financing, Margin, every_row
+from alphalab.config import Exits, Financing, Margin, Rebalance
 
 LINEAR = {"kind": "linear"}
 INVERSE = {"kind": "inverse", "multiplier": 100}  # at 100 one unit is worth 1
@@ -260,7 +260,7 @@ ACTIONS = [
         asks={0: "hold 0.1"},
         fills=[(1, 10, 100)],
         cash=9_000,
-        rebalance=every_row(),
+        rebalance=Rebalance.every_row(),
         actions="cash",
         columns={"split": [nan, nan, 2, nan]},
         postings=[(2, "SPLIT", 0, 10)],

@@ -224,7 +224,7 @@ class Cheap(al.Strategy):
 
 
 def above_the_median(bars: al.Bars) -> al.Strategy:
-    return al.Expression(text=f"where(close > {float(np.nanmedian(bars.close))!r}, 1.0, 0.0)")
+    return al.ExprStrategy(text=f"where(close > {float(np.nanmedian(bars.close))!r}, 1.0, 0.0)")
 
 
 def best_of_all(bars: al.Bars) -> al.Strategy:
@@ -238,14 +238,14 @@ def best_of_all(bars: al.Bars) -> al.Strategy:
 
 def scaled_by_all(bars: al.Bars) -> al.Strategy:
     spread = float(np.nanstd(np.diff(np.log(bars.close[:, 0]))))
-    return al.Expression(text=f"clip(returns(close, 1) / {spread!r}, 0.0, 1.0)")
+    return al.ExprStrategy(text=f"clip(returns(close, 1) / {spread!r}, 0.0, 1.0)")
 
 
 def closest_pair(bars: al.Bars) -> al.Strategy:
     related = closes(bars).pct_change().corr().fillna(0.0).to_numpy().copy()
     np.fill_diagonal(related, -1.0)
     i, j = np.unravel_index(int(np.argmax(related)), related.shape)
-    return al.Expression(
+    return al.ExprStrategy(
         text=f"per_symbol({{'{bars.symbols[i]}': 0.5, '{bars.symbols[j]}': -0.5}})"
     )
 
@@ -486,7 +486,7 @@ class Decayed(al.Strategy):
 
 def fitted_before_it_trades(bars: al.Bars) -> al.Strategy:
     level = float(np.median(bars.close[: ROWS // 2]))
-    return al.Expression(
+    return al.ExprStrategy(
         text=f"where(column('row') < 200, nan, where(close > {level!r}, 1.0, 0.0))"
     )
 
@@ -516,7 +516,7 @@ def refitted(x: pd.DataFrame) -> Any:
 
 
 def expression(text: str) -> al.Strategy:
-    return al.Expression(text=text)
+    return al.ExprStrategy(text=text)
 
 
 def clean() -> dict[str, Case]:
@@ -567,7 +567,7 @@ def clean() -> dict[str, Case]:
             cross, bars, options={"exits": al.Exits(stop_loss=0.02, take_profit=0.03)}
         ),
         "limit entries": Case(cross, bars, options={"entry": al.Entry(limit_offset_bps=20)}),
-        "drift": Case(Share(), hours, options={"rebalance": al.drift(0.02)}),
+        "drift": Case(Share(), hours, options={"rebalance": al.Rebalance.drift(0.02)}),
         "listed assets only": Case(Share(), hours),
         "splits and dividends as they come": Case(
             cross, with_actions(bars), options={"actions": "cash"}

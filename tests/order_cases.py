@@ -9,7 +9,7 @@ from math import nan
 
 from case_strategy import Case, case
 
-from alphalab.config import Costs, Execution, Exits, every_row
+from alphalab.config import Costs, Execution, Exits, Rebalance
 
 HALF = Execution(participation=0.5)  # half a bar's volume can be had
 FEES = {"maker_bps": 10, "taker_bps": 20}
@@ -80,7 +80,7 @@ MARKET = [
         fills=[(2, 10, 100)],
         cash=10_000 - 10 * 100,
         execution=Execution(delay=1),
-        rebalance=every_row(),
+        rebalance=Rebalance.every_row(),
     ),
 ]
 

@@ -13,16 +13,7 @@ from dataclasses import dataclass, field
 from math import inf, nan
 from typing import Any
 
-from alphalab.config import (
-    Costs,
-    Limits,
-    Rebalance,
-    RunSettings,
-    calendar,
-    drift,
-    every_row,
-    on_change,
-)
+from alphalab.config import Costs, Limits, Rebalance, RunSettings
 from alphalab.types import Instrument
 
 DAILY = 24.0
@@ -42,7 +33,7 @@ class Case:
     equity: list[float] | None = None
     fee_bps: float | None = 0.0
     fill: str = "next_open"
-    rebalance: Rebalance = field(default_factory=on_change)
+    rebalance: Rebalance = field(default_factory=Rebalance.on_change)
     limits: Limits = field(default_factory=Limits)
     instrument: dict[str, Any] = field(default_factory=dict)
     sectors: str = ""  # one letter per asset
@@ -445,42 +436,42 @@ CASES = [
         rows=[(10, 0.5), (10, 0.5), (20, 0.5), (20, 0.5)],
         fills=[(1, 0, 50, 10), (3, 0, -12.5, 20)],
         cash=750,
-        rebalance=every_row(),
+        rebalance=Rebalance.every_row(),
     ),
     Case(
         "drift trades when the weight is far from the target",
         rows=[(10, 0.5), (10, 0.5), (11, 0.5), (20, 0.5), (20, 0.5)],
         fills=[(1, 0, 50, 10), (4, 0, -12.5, 20)],
         cash=750,
-        rebalance=drift(0.1),
+        rebalance=Rebalance.drift(0.1),
     ),
     Case(
         "drift does not trade at the threshold itself",
         rows=[(10, 0.5), (10, 0.5), (30, 0.5), (30, 0.5)],
         fills=[(1, 0, 50, 10)],
         cash=500,
-        rebalance=drift(0.25),
+        rebalance=Rebalance.drift(0.25),
     ),
     Case(
         "drift opens a position whatever its threshold",
         rows=[(10, 0.5), (10, 0.5)],
         fills=[(1, 0, 50, 10)],
         cash=500,
-        rebalance=drift(0.6),
+        rebalance=Rebalance.drift(0.6),
     ),
     Case(
         "drift closes a position whatever its threshold and cooldown",
         rows=[(10, 0.5), (10, 0.0), (10, 0.0)],
         fills=[(1, 0, 50, 10), (2, 0, -50, 10)],
         cash=1000,
-        rebalance=drift(0.6, cooldown=5),
+        rebalance=Rebalance.drift(0.6, cooldown=5),
     ),
     Case(
         "drift rests for its cooldown after an order",
         rows=[(10, 0.5), (10, 20, 0.5), (20, 0.5), (20, 0.5), (20, 0.5)],
         fills=[(1, 0, 50, 10), (4, 0, -12.5, 20)],
         cash=750,
-        rebalance=drift(0.1, cooldown=2),
+        rebalance=Rebalance.drift(0.1, cooldown=2),
     ),
     Case(
         "calendar week acts on Mondays",
@@ -488,7 +479,7 @@ CASES = [
         hours=[0, 24, 4 * 24, 7 * 24, 8 * 24],
         fills=[(1, 0, 50, 10), (4, 0, 50, 10)],
         cash=0,
-        rebalance=calendar("week"),
+        rebalance=Rebalance.calendar("week"),
     ),
     Case(
         "calendar week acts on the first row of a week that begins late",
@@ -496,7 +487,7 @@ CASES = [
         hours=[0, 6 * 24, 9 * 24, 10 * 24],
         fills=[(1, 0, 50, 10), (3, 0, 50, 10)],
         cash=0,
-        rebalance=calendar("week"),
+        rebalance=Rebalance.calendar("week"),
     ),
     Case(
         "calendar month acts on the first of February",
@@ -504,7 +495,7 @@ CASES = [
         hours=[0, 30 * 24, 31 * 24, 32 * 24],
         fills=[(1, 0, 50, 10), (3, 0, 50, 10)],
         cash=0,
-        rebalance=calendar("month"),
+        rebalance=Rebalance.calendar("month"),
     ),
     Case(
         "calendar quarter acts in April",
@@ -512,7 +503,7 @@ CASES = [
         hours=[0, 90 * 24, 91 * 24, 92 * 24],
         fills=[(1, 0, 50, 10), (3, 0, 50, 10)],
         cash=0,
-        rebalance=calendar("quarter"),
+        rebalance=Rebalance.calendar("quarter"),
     ),
     Case(
         "calendar day acts after midnight UTC, and a row that ends at midnight is of the old day",
@@ -520,7 +511,7 @@ CASES = [
         hours=[0, 2, 3, 4, 5],
         fills=[(1, 0, 50, 10), (4, 0, 50, 10)],
         cash=0,
-        rebalance=calendar("day"),
+        rebalance=Rebalance.calendar("day"),
     ),
     Case(
         "calendar trades back to an unchanged target",
@@ -528,21 +519,21 @@ CASES = [
         hours=[0, 24, 7 * 24, 8 * 24],
         fills=[(1, 0, 50, 10), (3, 0, -12.5, 20)],
         cash=750,
-        rebalance=calendar("week"),
+        rebalance=Rebalance.calendar("week"),
     ),
     Case(
         "calendar waits for the first opinion of a period",
         rows=[(10, nan), (10, 1.0), (10, 0.5), (10, 0.5)],
         fills=[(2, 0, 100, 10)],
         cash=0,
-        rebalance=calendar("month"),
+        rebalance=Rebalance.calendar("month"),
     ),
     Case(
         "calendar waits for the first price of an asset",
         rows=[(nan, nan, 0.5), (nan, nan, 0.5), (10, 10, 0.5), (10, 0.5)],
         fills=[(3, 0, 50, 10)],
         cash=500,
-        rebalance=calendar("month"),
+        rebalance=Rebalance.calendar("month"),
     ),
     Case(
         "what a daily loss closed under a calendar comes back the next day",
@@ -550,7 +541,7 @@ CASES = [
         hours=[0, 1, 2, 2.5, 3.5, 4],
         fills=[(1, 0, 100, 10), (3, 0, -100, 9), (5, 0, 100, 9)],
         cash=0,
-        rebalance=calendar("month"),
+        rebalance=Rebalance.calendar("month"),
         limits=Limits(daily_loss=0.1),
         refusals=[(2, -1, "DAILY_LOSS", 0.1, 0.1)],
     ),
@@ -690,7 +681,7 @@ CASES = [
         rows=[(10, 1.0), (10, 5, 1.0), (5, 1.0)],
         fills=[(1, 0, 100, 10), (2, 0, -100, 5)],
         cash=500,
-        rebalance=calendar("year"),
+        rebalance=Rebalance.calendar("year"),
         limits=Limits(drawdown=0.2),
         refusals=[(1, -1, "DRAWDOWN_LOCK", 0.5, 0.2)],
     ),
@@ -699,7 +690,7 @@ CASES = [
         rows=[(10, 1.0), (10, 5, 1.0), (5, 1.0)],
         fills=[(1, 0, 100, 10), (2, 0, -100, 5)],
         cash=500,
-        rebalance=drift(0.1, cooldown=100),
+        rebalance=Rebalance.drift(0.1, cooldown=100),
         limits=Limits(drawdown=0.2),
         refusals=[(1, -1, "DRAWDOWN_LOCK", 0.5, 0.2)],
     ),
@@ -742,7 +733,7 @@ CASES = [
         rows=[(10, 1.0), (10, 1.0)],
         fills=[],
         cash=1000,
-        rebalance=every_row(),
+        rebalance=Rebalance.every_row(),
         limits=Limits(order=0.5),
         refusals=[(0, 0, "LARGEST_ORDER", 1, 0)],
     ),

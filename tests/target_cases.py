@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from case_strategy import Case, case
 
-from alphalab.config import Costs, Entry, Execution, Exits, drift
+from alphalab.config import Costs, Entry, Execution, Exits, Rebalance
 
 HALF = Execution(participation=0.5)  # half a bar's volume can be had
 TENTH = {"lot": 0.1}
@@ -60,7 +60,7 @@ TARGETS = [
         cash=5_000,
         changes=[(3, 2, "CANCELLED", "REPLACED")],
         execution=HALF,
-        rebalance=drift(0.05),
+        rebalance=Rebalance.drift(0.05),
     ),
     case(
         "drift does not give up the order of a target that is still asked for",
@@ -69,7 +69,7 @@ TARGETS = [
         fills=[(1, 30, 100), (2, 30, 100), (3, 30, 100), (4, 10, 100)],
         cash=0,
         execution=HALF,
-        rebalance=drift(0.95),
+        rebalance=Rebalance.drift(0.95),
     ),
     case(
         "drift does not give up the closing of a position that was held too long",
@@ -78,7 +78,7 @@ TARGETS = [
         fills=[(1, 100, 100), (3, -20, 100), (4, -20, 100), (5, -60, 100)],
         cash=10_000,
         execution=HALF,
-        rebalance=drift(0.5),
+        rebalance=Rebalance.drift(0.5),
         exits=Exits(max_holding=1),
     ),
     case(
@@ -105,7 +105,7 @@ TARGETS = [
         asks={0: "hold 0.5", 2: "hold 0", 3: "hold 0.5"},
         fills=[(1, 50, 100), (3, -50, 100), (6, 50, 100)],
         cash=5_000,
-        rebalance=drift(0.05, cooldown=2),
+        rebalance=Rebalance.drift(0.05, cooldown=2),
     ),
 ]
 

@@ -37,7 +37,7 @@ from alphalab.artifact.open import Artifact, open_artifact
 from alphalab.artifact.write import speaks_language
 from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedError
 
-SMA = al.Expression(text="where(ts_mean(close, 10) > ts_mean(close, 30), 1, 0)")
+SMA = al.ExprStrategy(text="where(ts_mean(close, 10) > ts_mean(close, 30), 1, 0)")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_every_reference_strategy_is_promoted_and_decides_the_same(
     pin = next((f.sha256 for f in artifact.manifest.files if f.path == "strategy.py"), "")
     assert bool(pin) == (name == "donchian_breakout") == (not speaks_language(strategy))
     again = artifact.make_strategy(pins=[pin])
-    assert type(again) is al.Expression or pin
+    assert type(again) is al.ExprStrategy or pin
     fields = msgspec.structs.asdict(artifact.settings)
     assert al.backtest(again, al.load(data), **fields).digest == artifact.manifest.digest
 
@@ -477,7 +477,7 @@ def test_a_key_is_not_written_over_and_not_used_too_late(tmp_path: Path) -> None
         ring.public()
     with pytest.raises(ArtifactError, match="has expired"):
         ring.signing("anna", now=NOW + 365 * DAY)
-    with pytest.raises(al.UnknownNameError, match="did you mean 'anna'"):
+    with pytest.raises(al.errors.UnknownNameError, match="did you mean 'anna'"):
         ring.signing("ana", now=NOW)
     for days in (0, 4000):
         with pytest.raises(ParameterError, match=r"1 to 3,650"):

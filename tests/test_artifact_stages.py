@@ -28,7 +28,7 @@ from alphalab.artifact.stages import (
 from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedError
 
 POLICY = StagePolicy()
-HOLD = al.Expression(text="where(close > 0, 1, 0)")
+HOLD = al.ExprStrategy(text="where(close > 0, 1, 0)")
 
 
 class Place:

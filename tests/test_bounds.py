@@ -86,7 +86,7 @@ BEYOND: list[tuple[str, str, Callable[[], Any]]] = [
     ("loan 1e300", "loan_bps=1e.300", lambda: al.Financing(loan_bps=1e300)),
     ("delay 2**63-1", "int <= 1000000000", lambda: al.Execution(delay=2**63 - 1)),
     ("delay 2**64", "int <= 1000000000", lambda: al.Execution(delay=2**64)),
-    ("cooldown", "int <= 1000000000", lambda: al.drift(0.1, cooldown=2**63 - 1)),
+    ("cooldown", "int <= 1000000000", lambda: al.Rebalance.drift(0.1, cooldown=2**63 - 1)),
     ("ttl", "int <= 1000000000", lambda: al.Entry(limit_offset_bps=1, ttl=2**63 - 1)),
     ("max_holding", "int <= 1000000000", lambda: al.Exits(max_holding=2**63 - 1)),
     (

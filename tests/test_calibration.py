@@ -28,7 +28,7 @@ def calibration(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.mark.parametrize("sharpe", [0.0, 2.0])
 def test_the_edge_has_its_sharpe_ratio(calibration: ModuleType, sharpe: float) -> None:
     bars = calibration.market(np.random.default_rng(1), 60_000, sharpe)
-    found = al.backtest(al.Expression(text=calibration.EDGE), bars, quality="unchecked")
+    found = al.backtest(al.ExprStrategy(text=calibration.EDGE), bars, quality="unchecked")
     assert found.metrics["sharpe"] == pytest.approx(sharpe, abs=0.2)  # three standard errors
 
 

@@ -174,5 +174,5 @@ def test_other_futures_of_a_table_keep_what_was_known(how):
     ],
 )
 def test_bad_input_is_refused(call, message):
-    with pytest.raises(al.InputError, match=f"(?s){message}"):
+    with pytest.raises(al.errors.InputError, match=f"(?s){message}"):
         call()

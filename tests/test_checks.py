@@ -42,7 +42,7 @@ def weights(expression: al.Expr) -> al.Strategy:
     ids=str,
 )
 def test_weights_written_above_the_gross_limit_are_refused(expression, n_assets):
-    with pytest.raises(al.ParameterError, match="the gross limit is 1"):
+    with pytest.raises(al.errors.ParameterError, match="the gross limit is 1"):
         al.backtest(weights(expression), bars(n_assets))
 
 
@@ -90,7 +90,7 @@ def test_a_lock_is_said_with_its_day():
 def test_accounts_that_cannot_be():
     a, b = al.Instrument(symbol="A"), al.Instrument(symbol="B", currency="JPY")
     for instruments, words in (([a, a], "twice"), ([a, b], "need currency=")):
-        with pytest.raises(al.ParameterError, match=words):
+        with pytest.raises(al.errors.ParameterError, match=words):
             al.Engine(weights(al.parse("0.1")), instruments, al.RunSettings())
 
 
@@ -106,12 +106,12 @@ def test_a_strategy_is_decided_in_one_way():
         def decide(signals, account, memory):
             return signals[0]
 
-    with pytest.raises(al.StrategyError, match="one of the two"):
+    with pytest.raises(al.errors.StrategyError, match="one of the two"):
         al.backtest(Both(), bars())
 
 
 def test_a_parameter_without_a_type_is_refused():
-    with pytest.raises(al.StrategyError, match="Write n: int = 20"):
+    with pytest.raises(al.errors.StrategyError, match="Write n: int = 20"):
 
         class Untyped(al.Strategy):
             n = 20
@@ -123,13 +123,13 @@ def test_a_parameter_without_a_type_is_refused():
         (lambda: al.backtest(weights(al.close), "sp500"), "it takes bars"),
         (lambda: al.backtest(weights(al.close), bars(), benchmark=[1.0]), "one for each of the 4"),
         (lambda: al.backtest(weights(al.close), bars(), fill="close"), "next_open, next_close"),
-        (lambda: al.calendar("monthly"), "Choose from day, week, month"),
+        (lambda: al.Rebalance.calendar("monthly"), "Choose from day, week, month"),
         (lambda: al.Rebalance(when="calendar"), "a period to calendar"),
         (lambda: al.Rebalance(threshold=0.3), "belong to drift"),
     ],
 )
 def test_wrong_calls_say_what_is_right(call, words):
-    with pytest.raises(al.ParameterError, match=words):
+    with pytest.raises(al.errors.ParameterError, match=words):
         call()
 
 
@@ -144,9 +144,9 @@ def test_a_snapshot_is_refused_after_half_a_push():
 
     market = bars()
     engine = al.Engine(Breaks(), market.instruments, al.RunSettings())
-    with pytest.raises(al.StrategyError, match="failed in row 1"):
+    with pytest.raises(al.errors.StrategyError, match="failed in row 1"):
         engine.push(market.time, market.columns)
-    with pytest.raises(al.StateError, match="did not end"):
+    with pytest.raises(al.errors.StateError, match="did not end"):
         engine.snapshot()
 
 
@@ -155,5 +155,5 @@ def test_equity_that_is_not_finite_is_an_error():
     price = np.where(np.arange(40) % 2, 1e15, 1e-15)[:, np.newaxis]
     days = np.datetime64("2024-01-01", "ns") + np.arange(40) * np.timedelta64(1, "D")
     market = al.Bars(days, ["A"], dict.fromkeys(("open", "high", "low", "close", "volume"), price))
-    with pytest.raises(al.DataError, match="equity is"):
+    with pytest.raises(al.errors.DataError, match="equity is"):
         al.backtest(weights(al.parse("where(close > 1, 1, 0)")), market, quality="unchecked")

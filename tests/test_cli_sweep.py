@@ -14,7 +14,7 @@ from commands import on_a_terminal, process, strategy_file, text_file
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.cli.grids import grid_values, search_space
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 
 SMA_CROSS = load_strategy("sma_cross")
 SWEEP = ("sweep", "sma_cross", "--data", "sp500")
@@ -173,7 +173,7 @@ def test_expressions_of_a_file(cli, tmp_path: Path) -> None:
     run = cli("sweep", "-d", "sp500", "--expressions", file, "-g", "costs.fee_bps=0,5", "--json")
     assert run.code == 0, run.out
     assert run.object["columns"] == {"ok": 4, "invalid": 2, "not run": 0}
-    alone = Expression(text="where(close > delay(close, 20), 1, 0)")
+    alone = ExprStrategy(text="where(close > delay(close, 20), 1, 0)")
     digest = al.backtest(alone, al.load("sp500"), costs=al.Costs(fee_bps=5)).digest
     assert digest in [
         row["digest"] for row in run.object["top"] if row["params"]["costs.fee_bps"] == 5

@@ -85,7 +85,7 @@ def test_a_new_name_hides_no_trial(swept: str, validated: str) -> None:
 
 def test_a_name_adds_the_trials_of_other_strategies() -> None:
     with trial_family("trend"):
-        al.backtest(al.Expression(text="where(close > 1, 1.0, 0.0)"), BARS)
+        al.backtest(al.ExprStrategy(text="where(close > 1, 1.0, 0.0)"), BARS)
         found = al.validate(Follow(), BARS)
     assert found.record.n_trials == 2
 

@@ -32,9 +32,9 @@ from hypothesis import strategies as st
 from markets import DAY, HOUR, MONDAY, Given, Market, random_market
 
 from alphalab.codes import Reason
-from alphalab.config import Costs, Limits, RunSettings, every_row
+from alphalab.config import Costs, Limits, Rebalance, RunSettings
 from alphalab.core.engine import Block, Engine
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.snapshot import decode
 from alphalab.core.strategy import Strategy
 from alphalab.errors import (
@@ -131,7 +131,7 @@ def test_more_fills_and_refusals_than_the_logs_hold() -> None:
         close=np.full((n_rows, n_assets), 10.0),
         weights=wave * np.ones(n_assets),
         instruments=[Instrument(symbol=f"S{i}") for i in range(n_assets)],
-        settings=RunSettings(limits=Limits(weight=0.25), rebalance=every_row()),
+        settings=RunSettings(limits=Limits(weight=0.25), rebalance=Rebalance.every_row()),
     )
     engine = market.engine(capacity=4096)
     block = engine.push(market.time, market.columns)
@@ -627,6 +627,6 @@ def test_rows_before_the_first_fill_windows_and_trade_nothing() -> None:
 
 
 def test_an_engine_that_reads_no_column_has_nothing_to_see_before() -> None:
-    engine = Engine(Expression(text="0.5"), [Instrument(symbol="A")], RunSettings())
+    engine = Engine(ExprStrategy(text="0.5"), [Instrument(symbol="A")], RunSettings())
     engine.warm({})
     assert engine.warmup == 0

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.config import RunSettings
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.sweep.combinations import combinations
 from alphalab.research.sweep.variants import Family, Variant, variants
@@ -152,9 +152,9 @@ def test_settings_without_a_sweep_are_made_once() -> None:
 
 
 def test_tables_are_swept_as_a_whole_too() -> None:
-    choices = [None, al.every_row(), al.drift(0.05)]
+    choices = [None, al.Rebalance.every_row(), al.Rebalance.drift(0.05)]
     found = made(SmaCross, {"rebalance": choices, "exits": [None, al.Exits(trailing=0.1)]})
-    assert [v.settings.rebalance for v in found[::2]] == [al.on_change(), *choices[1:]]
+    assert [v.settings.rebalance for v in found[::2]] == [al.Rebalance.on_change(), *choices[1:]]
     assert [v.settings.exits for v in found[:2]] == [None, al.Exits(trailing=0.1)]
 
 
@@ -267,7 +267,7 @@ def test_expressions_are_swept_under_their_text() -> None:
     names, found = variants([al.close > 1, "close>1", "close >"], None, {"cash": 10.0}, ASSETS)
     assert names == ("expression",)
     assert [v.params["expression"] for v in found] == ["close > 1.0", "close>1", "close >"]
-    assert found[0].strategy == found[1].strategy == Expression(text="close > 1")
+    assert found[0].strategy == found[1].strategy == ExprStrategy(text="close > 1")
     assert found[2].strategy is None and "close >" in found[2].reason
     assert {v.settings.cash for v in found if v.settings} == {10.0}
 
@@ -278,7 +278,7 @@ def test_expressions_go_with_a_grid_of_settings() -> None:
     assert [tuple(v.params.values()) for v in found] == [
         *itertools.product(["close", "open"], [0, 5])
     ]
-    assert made(Expression, {"expression": ["close"]})[0].strategy == Expression(text="close")
+    assert made(ExprStrategy, {"expression": ["close"]})[0].strategy == ExprStrategy(text="close")
 
 
 def test_an_expression_is_a_strategy_like_any_other() -> None:
@@ -287,22 +287,22 @@ def test_an_expression_is_a_strategy_like_any_other() -> None:
             return al.where(al.close > al.close.ts_mean(20), 1.0, 0.0)
 
     bars = al.load("sp500").between("2000-01-01", "2003-12-31")
-    written = Expression(text="where(close>ts_mean(close,20), 1, 0)")
+    written = ExprStrategy(text="where(close>ts_mean(close,20), 1, 0)")
     assert written.text == "where(close > ts_mean(close, 20), 1.0, 0.0)"
     assert al.backtest(written, bars).digest == al.backtest(Same(), bars).digest
     again = pickle.loads(pickle.dumps(written))
     assert again == written and again.weights() == written.weights()
-    assert Expression(text=written.text).id == written.id
+    assert ExprStrategy(text=written.text).id == written.id
     for text in ("close >", "__import__('os')"):
-        with pytest.raises(al.InputError):
-            Expression(text=text)
-    with pytest.raises(al.ParameterError):
-        Expression(text=5)
+        with pytest.raises(al.errors.InputError):
+            ExprStrategy(text=text)
+    with pytest.raises(al.errors.ParameterError):
+        ExprStrategy(text=5)
 
 
 # ---- errors ----------------------------------------------------------------------------------
 
-UNKNOWN, PARAMETER = al.UnknownNameError, al.ParameterError
+UNKNOWN, PARAMETER = al.errors.UnknownNameError, al.errors.ParameterError
 
 #: what is wrong -> (strategy, space, error, words of its message)
 ERRORS: dict[str, tuple[Any, Any, type[Exception], str]] = {
@@ -365,7 +365,7 @@ ERRORS: dict[str, tuple[Any, Any, type[Exception], str]] = {
 @pytest.mark.parametrize("case", ERRORS)
 def test_what_is_wrong_is_said(case: str) -> None:
     strategy, space, kind, words = ERRORS[case]
-    with pytest.raises(al.AlphalabError) as caught:
+    with pytest.raises(al.errors.AlphalabError) as caught:
         variants(strategy, space, {}, ASSETS)
     assert type(caught.value) is kind
     assert words in str(caught.value)
@@ -387,11 +387,11 @@ def test_too_many_are_counted_not_made() -> None:
         ([{"fast": i} for i in numbers], "list of 1,234 combinations"),
         (({"fast": i} for i in endless()), "list of more than 50 combinations"),
     ):
-        with pytest.raises(al.ParameterError) as caught:
+        with pytest.raises(al.errors.ParameterError) as caught:
             variants(SmaCross, space, {}, ASSETS, max_columns=50)
         assert words in str(caught.value)
         assert "max_columns=" in caught.value.fix
-    with pytest.raises(al.ParameterError, match="grid of 51 combinations"):
+    with pytest.raises(al.errors.ParameterError, match="grid of 51 combinations"):
         variants((f"close > {i}" for i in endless()), None, {}, ASSETS, max_columns=50)
     assert len(variants(SmaCross, {"slow": range(40, 90)}, {}, ASSETS, max_columns=50)[1]) == 50
 

@@ -221,7 +221,7 @@ def test_the_benchmark_goes_along() -> None:
 def test_a_result_by_hand_cannot_be_run_again() -> None:
     result = book(panel([100.0, 101.0, 102.0]), [(1, 0, 1.0)])
     assert result.interval().loc["n_fills"].tolist() == [1, 1, 1]
-    with pytest.raises(al.StateError, match="cannot be run again"):
+    with pytest.raises(al.errors.StateError, match="cannot be run again"):
         _ = result.break_even_bps()
 
 

@@ -453,12 +453,12 @@ def middle(x):
 
 class Both(al.Strategy):
     n: int = 3
-    rebalance = al.drift(0.05)
+    rebalance = al.Rebalance.drift(0.05)
 
     def __post_init__(self):
         super().__post_init__()
         if self.n < 1:
-            raise al.ParameterError("n")
+            raise al.errors.ParameterError("n")
 
     def weights(self):
         share = al.python_op(middle, [al.close], 4)

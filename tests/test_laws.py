@@ -154,7 +154,7 @@ def valid(case: Any) -> bool:
     """Constant weights above the gross limit are refused before anything runs."""
     try:
         Engine(case[0], ASSETS, case[2])
-    except al.ParameterError:
+    except al.errors.ParameterError:
         return False
     return True
 
@@ -260,7 +260,8 @@ class Mixed(al.Strategy):
         held = al.latch(al.close > al.close.ema(9), al.close.rsi(5) > 80)
         return al.cs_scale(strength.ts_rank(30) - 0.5) * held
 bars = al.load("sp500_stocks", start="2015-01-01")
-result = al.backtest(Mixed(), bars, costs=al.Costs(fee_bps=3), rebalance=al.drift(0.02, 2))
+rule = al.Rebalance.drift(0.02, 2)
+result = al.backtest(Mixed(), bars, costs=al.Costs(fee_bps=3), rebalance=rule)
 print(result.digest, end="")
 """
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
@@ -10,8 +9,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-import alphalab as al
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -122,37 +119,7 @@ def test_what_runs_here_is_what_is_pinned() -> None:
     assert not different
 
 
-# ---- the public names ------------------------------------------------------------------------
-
-
-def typed_names() -> set[tuple[str, str]]:
-    """Return the names that `alphalab/__init__.py` shows to type checkers."""
-    tree = ast.parse((ROOT / "alphalab" / "__init__.py").read_text())
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
-    return {
-        (str(line.module), str(alias.asname))
-        for line in block.body
-        if isinstance(line, ast.ImportFrom)
-        for alias in line.names
-    }
-
-
-def test_type_checkers_see_the_names_that_run() -> None:
-    modules = {tuple(home.rsplit(".", 1)) for home in al._MODULES.values()}
-    assert typed_names() == {(home, name) for name, home in al._HOME.items()} | modules
-
-
-def test_every_public_name_is_there() -> None:
-    names = dir(al)
-    assert {"Strategy", "backtest", "load", "where", "ts_mean", "macd", "__version__"} <= set(names)
-    assert all(getattr(al, name) is not None for name in names)
-    assert al.__version__ == "0.1.0"
-
-
-def test_an_unknown_name_is_suggested() -> None:
-    with pytest.raises(AttributeError, match="no 'ts_maen': did you mean 'ts_mean'"):
-        al.ts_maen  # noqa: B018
-    assert not hasattr(al, "__path_of_nothing__")
+# ---- the import ------------------------------------------------------------------------------
 
 
 def test_import_is_cheap() -> None:

@@ -219,7 +219,7 @@ def test_names_may_be_of_numpy(store: Store) -> None:
     bars = store.bars("xtest", "1d", symbols=names, versions={"bars": np.int64(1)})
     assert bars == store.bars("xtest", "1d", symbols="AAA")
     assert {type(x) for x in (*bars.symbols, *bars.select(names[:1]).symbols)} == {str}
-    assert al.backtest(al.Expression(text="where(close > 10, 1, 0)"), bars).digest
+    assert al.backtest(al.ExprStrategy(text="where(close > 10, 1, 0)"), bars).digest
     with pytest.raises(DataError, match="symbol number 0 is 5"):
         store.bars("xtest", "1d", symbols=5)  # type: ignore[arg-type]
 
@@ -270,13 +270,13 @@ def test_changes_inside_the_span_are_carried_and_said(store: Store) -> None:
     assert [(x.time, x.instrument.lot) for x in bars.instrument_changes] == [(FIRST + NS_DAY, 2.0)]
     assert bars.instrument_changes[0].instrument.groups == {}
     assert "AAA changes at 2024-01-02T21:00:00Z: tick 0.01 to 0.5, lot 1.0 to 2.0" in texts(bars)
-    trade = al.backtest(al.Expression(text="where(close > 0, 1, 0)"), bars, cash=100.0)
+    trade = al.backtest(al.ExprStrategy(text="where(close > 0, 1, 0)"), bars, cash=100.0)
     assert (trade.record.fills["qty"] % 1.0 == 0).all()
     kind = instrument("AAA", 1.5, kind="linear")
     store.write("instruments", pa.Table.from_pylist([kind]))
     with pytest.raises(DataError, match="'AAA': kind changes from 'spot' to 'linear'"):
         al.backtest(
-            al.Expression(text="where(close > 0, 1, 0)"),
+            al.ExprStrategy(text="where(close > 0, 1, 0)"),
             store.bars("xtest", "1d", symbols=["AAA"]),
         )
 

@@ -208,7 +208,7 @@ def test_members_without_bars_are_named(store: Store) -> None:
         store.bars("other", "1d", universe="top")
 
 
-EQUAL = al.Expression(text="cs_scale(column('member'))")
+EQUAL = al.ExprStrategy(text="cs_scale(column('member'))")
 
 
 def test_equal_weights_of_members_hold_who_was_there(store: Store) -> None:

@@ -40,7 +40,7 @@ def test_labels_of_training_and_test_rows_share_no_row(data):
     ):
         try:
             splits = list(cv.split(np.zeros((n, 1))))
-        except al.InputError as error:
+        except al.errors.InputError as error:
             assert "leave no training row" in str(error)
             continue
         assert len(splits) == cv.get_n_splits()
@@ -128,5 +128,5 @@ def test_overlapping_labels_flatter_a_model_that_is_not_purged():
     ],
 )
 def test_bad_input_is_refused(call, message):
-    with pytest.raises(al.InputError, match=f"(?s){message}"):
+    with pytest.raises(al.errors.InputError, match=f"(?s){message}"):
         call()

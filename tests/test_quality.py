@@ -197,7 +197,7 @@ def test_rows_and_bars_have_one_verdict() -> None:
 def test_another_process_gives_the_same_bytes() -> None:
     code = (
         "import json, alphalab as al; "
-        "print(json.dumps(al.check(al.load('synthetic:rows=500,symbols=3')).to_dict()))"
+        "print(json.dumps(al.data.check(al.load('synthetic:rows=500,symbols=3')).to_dict()))"
     )
     said = [
         subprocess.run(

@@ -82,18 +82,18 @@ def test_sound_data_is_stated_too() -> None:
 def test_settings_say_what_an_error_is() -> None:
     bars = al.load("synthetic:rows=400,symbols=1")
     assert al.backtest(Trend(), bars).quality == quality_of(bars)
-    strict = al.QualitySettings(severity={"gaps": "error"})
+    strict = al.data.QualitySettings(severity={"gaps": "error"})
     with pytest.raises(RefusedError, match="gaps"):
         al.backtest(Trend(), bars, quality=strict)
-    accepting = al.QualitySettings(severity={"gaps": "error"}, on_errors="accept")
+    accepting = al.data.QualitySettings(severity={"gaps": "error"}, on_errors="accept")
     assert al.backtest(Trend(), bars, quality=accepting).quality.status == "errors"
-    mild = al.QualitySettings(severity={"splits": "info"})
+    mild = al.data.QualitySettings(severity={"splits": "info"})
     assert al.backtest(Trend(), halved(), quality=mild).quality.status == "ok"
 
 
 def test_the_check_changes_no_figure() -> None:
     bars = halved()
-    ways = ("accept", al.QualitySettings(severity={"splits": "off"}), "unchecked")
+    ways = ("accept", al.data.QualitySettings(severity={"splits": "off"}), "unchecked")
     assert len({al.backtest(Trend(), bars, quality=way).digest for way in ways}) == 1
 
 

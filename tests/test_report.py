@@ -397,13 +397,13 @@ def test_it_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full_disk)
-    with pytest.raises(al.InputError, match="No space left on device"):
+    with pytest.raises(al.errors.InputError, match="No space left on device"):
         dataclasses.replace(result, seconds=5.0).to_html(path)
     assert path.read_text(encoding="utf-8") == before
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_folder_is_no_report(tmp_path: Path) -> None:
-    with pytest.raises(al.InputError, match="cannot write the report"):
+    with pytest.raises(al.errors.InputError, match="cannot write the report"):
         small().to_html(tmp_path)
     assert list(tmp_path.iterdir()) == []

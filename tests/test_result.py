@@ -37,7 +37,7 @@ class Cross(al.Strategy):
 class Reversal(al.Strategy):
     """Long what fell, short what rose."""
 
-    rebalance = al.every_row()
+    rebalance = al.Rebalance.every_row()
 
     def weights(self) -> al.Expr:
         return -1 * (al.close.returns(5).cs_demean()).cs_scale()
@@ -134,7 +134,7 @@ MARGIN = al.Margin(initial=0.2, maintenance=0.1)
 MARKETS = {
     "spot": (SPOT, {}),
     "spot on margin": (SPOT, {"margin": MARGIN, "financing": al.Financing(loan_bps=500)}),
-    "linear": (LINEAR, {"margin": MARGIN, "rebalance": al.every_row()}),
+    "linear": (LINEAR, {"margin": MARGIN, "rebalance": al.Rebalance.every_row()}),
     "currencies": (
         MIXED,
         {"margin": MARGIN, "currency": "USD", "conversions": {"BTC": "btc", "EUR": "eur"}},
@@ -450,9 +450,11 @@ def test_what_is_not_applied_is_said() -> None:
         assert len(said) == len(words)
         assert all(word in text for word, text in zip(words, said, strict=True))
         if columns.get("split") is some:
-            with pytest.raises(al.RefusedError, match="40 splits are known, and not applied"):
+            with pytest.raises(
+                al.errors.RefusedError, match="40 splits are known, and not applied"
+            ):
                 al.backtest(Told(), bars)
-            with pytest.raises(al.RefusedError, match="not applied"):
+            with pytest.raises(al.errors.RefusedError, match="not applied"):
                 al.sweep(Told(), bars, {"costs.fee_bps": [0, 1]})
     bars = panel(wiggle()).with_columns({"told": told, "split": some, "dividend": none})
     assert not al.backtest(Told(), bars, actions="cash").warnings
@@ -548,7 +550,7 @@ def test_rolling_against_slices(reversal: Result) -> None:
         }
         for name, value in want.items():
             assert table[name].iloc[row] == pytest.approx(value, rel=1e-6, abs=1e-9, nan_ok=True)
-    with pytest.raises(al.ParameterError, match="window=1"):
+    with pytest.raises(al.errors.ParameterError, match="window=1"):
         reversal.rolling(1)
 
 
@@ -685,7 +687,7 @@ def test_benchmark_that_is_given(stocks: Result) -> None:
     assert "itself" in own.assumptions["Benchmark"]
     assert "20 symbols, rebalanced every row" in stocks.assumptions["Benchmark"]
     for wrong in (np.ones(3), -np.ones(stocks.bars.n_rows), np.full(stocks.bars.n_rows, NAN)):
-        with pytest.raises(al.DataError, match="one close above 0 for each row"):
+        with pytest.raises(al.errors.DataError, match="one close above 0 for each row"):
             dataclasses.replace(stocks, benchmark=wrong)
 
 
@@ -859,10 +861,13 @@ def test_makers_are_mentioned_where_there_are_any() -> None:
 @pytest.mark.parametrize(
     ("rebalance", "words"),
     [
-        (al.on_change(), "when its target changes"),
-        (al.every_row(), "on every row"),
-        (al.drift(0.05, cooldown=3), "more than 0.05 from its target, and not again for 3 rows"),
-        (al.calendar("month"), "once in each month (UTC)"),
+        (al.Rebalance.on_change(), "when its target changes"),
+        (al.Rebalance.every_row(), "on every row"),
+        (
+            al.Rebalance.drift(0.05, cooldown=3),
+            "more than 0.05 from its target, and not again for 3 rows",
+        ),
+        (al.Rebalance.calendar("month"), "once in each month (UTC)"),
     ],
 )
 def test_rebalance_and_limits_in_words(rebalance: al.Rebalance, words: str) -> None:
@@ -962,7 +967,7 @@ def test_pyfolio_takes_them(stocks: Result) -> None:
 
 
 def test_pyfolio_keeps_the_name_cash() -> None:
-    with pytest.raises(al.DataError, match="symbol 'cash'"):
+    with pytest.raises(al.errors.DataError, match="symbol 'cash'"):
         book(panel(wiggle(), symbols=["cash"]), []).to_pyfolio()
 
 
@@ -995,7 +1000,7 @@ def test_vectorbt_agrees_with_gaps_and_two_fills_in_a_row(vectorbt: object) -> N
 
 def test_vectorbt_agrees_where_it_can(market: Result, vectorbt: object) -> None:
     if market.record.postings.size or market.settings.conversions:
-        with pytest.raises(al.DataError, match="holds only purchases and sales in one"):
+        with pytest.raises(al.errors.DataError, match="holds only purchases and sales in one"):
             market.to_vectorbt()
     else:
         np.testing.assert_allclose(market.to_vectorbt().value(), market.equity, rtol=1e-9)
@@ -1003,5 +1008,5 @@ def test_vectorbt_agrees_where_it_can(market: Result, vectorbt: object) -> None:
 
 def test_a_missing_extra_says_how_to_get_it(cross: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vectorbt", None)
-    with pytest.raises(al.MissingExtraError, match=r"pip install 'alphalab\[research\]'"):
+    with pytest.raises(al.errors.MissingExtraError, match=r"pip install 'alphalab\[research\]'"):
         cross.to_vectorbt()

@@ -47,7 +47,7 @@ class NearPeak(al.Strategy):
     """Of this file: with an operator and a Python function of its own."""
 
     n: int = 10
-    rebalance = al.drift(0.05)
+    rebalance = al.Rebalance.drift(0.05)
 
     def weights(self) -> al.Expr:
         near = al.close > worn_peak(al.close, self.n) * 0.99

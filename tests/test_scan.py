@@ -27,7 +27,7 @@ class Momentum(al.Strategy):
     n: int = 20
 
     limits = al.Limits(gross=2.0)
-    rebalance = al.on_change()
+    rebalance = al.Rebalance.on_change()
 
     def weights(self) -> al.Expr:
         return al.where(al.close.returns(self.n) > 0, 0.5, -0.5)
@@ -115,7 +115,7 @@ def test_data_with_errors_is_refused_at_the_end(tmp_path: Path) -> None:
         columns[name][250:] /= 7  # a split that nobody told of
     store = stored(tmp_path, al.Bars(base.time, base.symbols, columns))
     scan = al.scan("store:x/1h", store=store, block_rows=120)
-    with pytest.raises(al.RefusedError, match="split"):
+    with pytest.raises(al.errors.RefusedError, match="split"):
         al.backtest(Momentum(), scan, margin=MARGIN)
     summary = al.backtest(Momentum(), scan, margin=MARGIN, quality="accept")
     assert "split" in summary.warnings[0]
@@ -238,7 +238,7 @@ def agree(made: Made) -> bool:
     try:
         bars = al.load(made.address, store=made.store.url, **made.asked)
         result = run(bars)
-    except al.AlphalabError as error:  # then a scan fails, too
+    except al.errors.AlphalabError as error:  # then a scan fails, too
         with pytest.raises(type(error)):
             run(al.scan(made.address, store=made.store, **made.asked))
         return False
@@ -288,7 +288,7 @@ def test_an_observation_does_not_hide_a_column(tmp_path: Path, market: al.Bars, 
     store = stored(tmp_path, market.with_columns({"mood": market.close}))
     at = pa.array([0])
     store.write("observations", table(name=["mood"], symbol=[""], time=at, known=at, value=[1.0]))
-    with pytest.raises(al.DataError, match="column 'mood' already"):
+    with pytest.raises(al.errors.DataError, match="column 'mood' already"):
         read("store:x/1h", store=tmp_path, observations=["mood"])
 
 
@@ -322,18 +322,18 @@ def test_a_file_that_is_gone_is_an_error_and_no_shorter_history(
     store = stored(tmp_path, market)
     scan = al.scan("store:x/1h", store=store, block_rows=100)
     next(tmp_path.glob("bars/**/symbol=SYN2/*.parquet")).unlink()
-    with pytest.raises(al.DataError, match="parquet"):
+    with pytest.raises(al.errors.DataError, match="parquet"):
         al.backtest(Momentum(), scan)
 
 
 @pytest.mark.parametrize(
     ("asked", "error", "said"),
     [
-        ({"address": "store:x/2h"}, al.UnknownNameError, "x/1h"),
-        ({"symbols": ["SYN9"]}, al.UnknownNameError, "SYN1"),
-        ({"start": "2030-01-01"}, al.DataError, "no rows"),
-        ({"address": "sp500"}, al.DataError, "store:"),
-        ({"block_rows": 0}, al.ParameterError, "block_rows"),
+        ({"address": "store:x/2h"}, al.errors.UnknownNameError, "x/1h"),
+        ({"symbols": ["SYN9"]}, al.errors.UnknownNameError, "SYN1"),
+        ({"start": "2030-01-01"}, al.errors.DataError, "no rows"),
+        ({"address": "sp500"}, al.errors.DataError, "store:"),
+        ({"block_rows": 0}, al.errors.ParameterError, "block_rows"),
     ],
 )
 def test_what_cannot_be_scanned(
@@ -438,7 +438,7 @@ def test_splits_that_are_known_are_applied_or_refused(tmp_path: Path) -> None:
     event = {"venue": ["x"], "symbol": ["SYN"], "time": at, "known": at}
     store.write("actions", table(**event, split=[2.0], dividend=pa.array([None], pa.float64())))
     for bars in (al.load("store:x/1h", store=tmp_path), al.scan("store:x/1h", store=store)):
-        with pytest.raises(al.RefusedError, match="1 split is known, and not applied"):
+        with pytest.raises(al.errors.RefusedError, match="1 split is known, and not applied"):
             al.backtest(Momentum(n=5), bars)
         accepted = al.backtest(Momentum(n=5), bars, quality="accept", margin=MARGIN)
         assert "column split" in accepted.warnings[0]

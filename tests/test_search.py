@@ -163,7 +163,7 @@ def test_what_a_place_means(given_: Any, expected: Any) -> None:
     ],
 )
 def test_what_is_no_place_is_said(given_: Any) -> None:
-    with pytest.raises(al.ParameterError, match="Search over fast: ") as caught:
+    with pytest.raises(al.errors.ParameterError, match="Search over fast: ") as caught:
         Search({"slow": (5, 9), "fast": given_})
     assert "a range (its integers), a pair (low, high)" in caught.value.rule
 
@@ -186,7 +186,7 @@ def test_what_is_no_place_is_said(given_: Any) -> None:
     ],
 )
 def test_what_is_wrong_is_said(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(al.InputError) as caught:
+    with pytest.raises(al.errors.InputError) as caught:
         Search(options.pop("space", NUMBERS), **options)
     assert words in str(caught.value)
 
@@ -258,7 +258,7 @@ def test_an_end_in_the_middle_leaves_no_trial_running() -> None:
     ],
 )
 def test_a_study_that_goes_another_way_is_refused(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(al.ParameterError) as caught:
+    with pytest.raises(al.errors.ParameterError) as caught:
         next(batches(Search(NUMBERS, study=a_study(**options)), True))
     assert words in str(caught.value)
 
@@ -266,6 +266,6 @@ def test_a_study_that_goes_another_way_is_refused(options: dict[str, Any], words
 def test_a_study_of_another_space_is_refused() -> None:
     study = a_study(study_name="mine")
     run(Search(MIXED, n_trials=3, study=study))
-    with pytest.raises(al.ParameterError, match="study 'mine'") as caught:
+    with pytest.raises(al.errors.ParameterError, match="study 'mine'") as caught:
         run(Search(MIXED | {"fill": ["same_close"]}, n_trials=3, study=study))
     assert "keeps to one space" in caught.value.rule

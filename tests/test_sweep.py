@@ -151,7 +151,17 @@ SETTINGS: list[tuple[dict[str, Any], dict[str, Any], int]] = [
     ({"limits.weight": [0.2, 0.5, 1.0]}, {}, 3),
     ({"limits.gross": [0.2, 1.0, 2.0]}, {}, 1),  # the first is invalid
     ({"cash": [1e3, 1e5]}, {"costs": al.Costs(min_fee=5.0)}, 2),
-    ({"rebalance": [al.on_change(), al.every_row(), al.drift(0.1)]}, {}, 1),
+    (
+        {
+            "rebalance": [
+                al.Rebalance.on_change(),
+                al.Rebalance.every_row(),
+                al.Rebalance.drift(0.1),
+            ]
+        },
+        {},
+        1,
+    ),
     ({"entry.limit_offset_bps": [0.0, 50.0]}, {}, 2),
     ({"margin.maintenance": [0.25, 0.5]}, {"margin": al.Margin(initial=0.5, maintenance=0.1)}, 1),
     ({"financing.interest_bps": [0.0, 300.0]}, {}, 2),
@@ -181,12 +191,16 @@ def test_expressions(stocks: al.Bars) -> None:
         "where(close > ts_mean(close, 50), 0.05, 0.0)",
         "where(close >",
     ]
-    sweep = check(al.sweep(given, stocks, {"costs.fee_bps": [0.0, 20.0]}, rebalance=al.every_row()))
+    sweep = check(
+        al.sweep(given, stocks, {"costs.fee_bps": [0.0, 20.0]}, rebalance=al.Rebalance.every_row())
+    )
     assert sweep.names == ("expression", "costs.fee_bps")
     assert sweep.counts == {"ok": 8, "invalid": 2, "not run": 0}
     assert sweep.table.expression[0] == str(given[0])
     assert (sweep.table["reason"][8:] != "").all()
-    alone = al.backtest(al.Expression(text=str(given[1])), stocks, rebalance=al.every_row())
+    alone = al.backtest(
+        al.ExprStrategy(text=str(given[1])), stocks, rebalance=al.Rebalance.every_row()
+    )
     assert sweep.table.n_fills[2] == alone.record.fills.size
 
 
@@ -313,7 +327,7 @@ def test_without_any_figure_there_is_no_best(bars: al.Bars) -> None:
     sweep = al.sweep(["close * 0.0", "close * 0.0 + 0.0"], bars)
     with pytest.raises(StateError, match="no column has a sharpe"):
         _ = sweep.best
-    assert repr(sweep) == "<Sweep Expression: 2 columns>"
+    assert repr(sweep) == "<Sweep ExprStrategy: 2 columns>"
     assert sweep.top().shape[0] == 2
     json.dumps(sweep.to_dict(), allow_nan=False)
 
@@ -354,7 +368,11 @@ def test_a_result_that_is_another_now_is_refused(bars: al.Bars) -> None:
 
 
 def test_the_object_is_strict_json(bars: al.Bars) -> None:
-    space = {"fast": [3, 40], "rebalance": [al.on_change(), al.every_row()], "fill": ["next_open"]}
+    space = {
+        "fast": [3, 40],
+        "rebalance": [al.Rebalance.on_change(), al.Rebalance.every_row()],
+        "fill": ["next_open"],
+    }
     sweep = al.sweep(Cross(slow=20), bars, space, metric="profit_factor")
     made = json.loads(json.dumps(sweep.to_dict(), allow_nan=False))
     assert made["names"] == ["fast", "rebalance", "fill"]
@@ -410,7 +428,7 @@ def test_bars_are_bars() -> None:
 
 
 def test_a_decide_that_fails_is_named(bars: al.Bars) -> None:
-    with pytest.raises(al.StrategyError, match=r"Gives\(row=7\)\.decide failed in row 7"):
+    with pytest.raises(al.errors.StrategyError, match=r"Gives\(row=7\)\.decide failed in row 7"):
         al.sweep(Gives, bars, {"row": [10_000, 7, 20_000]})
 
 

@@ -359,16 +359,20 @@ def test_every_space_can_be_drawn(make, name: str) -> None:
 
 
 def test_what_cannot_be_drawn_is_said(two: Sweep) -> None:
-    with pytest.raises(al.UnknownNameError, match="swept name 'fats': did you mean 'fast'"):
+    with pytest.raises(al.errors.UnknownNameError, match="swept name 'fats': did you mean 'fast'"):
         heatmap(two, x="fats")
-    with pytest.raises(al.ParameterError, match="two different names"):
+    with pytest.raises(al.errors.ParameterError, match="two different names"):
         heatmap(two, x="fast", y="fast")
     for make in FIGURES:
-        with pytest.raises(al.UnknownNameError, match="metric 'sharp': did you mean 'sharpe'"):
+        with pytest.raises(
+            al.errors.UnknownNameError, match="metric 'sharp': did you mean 'sharpe'"
+        ):
             make(two, metric="sharp")
-        with pytest.raises(al.StateError, match="none of the 2 columns has run"):
+        with pytest.raises(al.errors.StateError, match="none of the 2 columns has run"):
             make(planted(grid(n=[1, 2]), [1, 2], invalid={0: "a"}, not_run=[1]))
-        with pytest.raises(al.StateError, match="sharpe is not defined in any of the 2 columns"):
+        with pytest.raises(
+            al.errors.StateError, match="sharpe is not defined in any of the 2 columns"
+        ):
             make(planted(grid(n=[1, 2]), [np.nan, np.inf]))
 
 

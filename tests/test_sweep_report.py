@@ -210,8 +210,8 @@ def test_it_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     before = path.read_bytes()
     monkeypatch.setattr(Path, "write_text", full_disk)
-    with pytest.raises(al.InputError, match="No space left on device"):
+    with pytest.raises(al.errors.InputError, match="No space left on device"):
         planted(grid(n=[1, 2]), [1, 3]).to_html(path)
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
-    with pytest.raises(al.InputError, match="cannot write the report"):
+    with pytest.raises(al.errors.InputError, match="cannot write the report"):
         sweep.to_html(tmp_path)

@@ -149,7 +149,7 @@ class Reversal(al.Strategy):
     """Long what fell, short what rose, on every row."""
 
     n: int = 5
-    rebalance = al.every_row()
+    rebalance = al.Rebalance.every_row()
 
     def weights(self) -> al.Expr:
         return -1 * (al.close.returns(self.n).cs_demean()).cs_scale()

@@ -309,7 +309,7 @@ def test_a_backtest_on_bars_of_volume(path: Path) -> None:
     instrument = Instrument(symbol="XRP/ETH", currency="ETH", calendar="24/7")
     bars = trade_bars(path, "volume", 20_000, instrument=instrument)
     buying = al.column("buy_volume") / al.volume > 0.5
-    strategy = al.Expression(text=str(al.where(buying, 1.0, 0.0)))
+    strategy = al.ExprStrategy(text=str(al.where(buying, 1.0, 0.0)))
     result = al.backtest(strategy, bars, cash=10.0)
     assert len(result.equity) == bars.n_rows and bars.instruments == (instrument,)
     hours = trade_bars(path, "time", "5m").resample("1h")

@@ -187,7 +187,7 @@ def test_families_are_hypotheses() -> None:
     assert one != family_id(load_strategy("buy_and_hold"), ["A", "B"], 252.0)
     assert strategy_id(sma(fast=3)) != strategy_id(sma(fast=9))
     texts = ["column('x1') > 2", "column('x1') > 3.5", "column('x2') > 2", "column('x1') < 2"]
-    ids = [family_id(al.Expression(text=text), ["A"], 252.0) for text in texts]
+    ids = [family_id(al.ExprStrategy(text=text), ["A"], 252.0) for text in texts]
     assert ids[0] == ids[1] and len(set(ids)) == 3
 
 
@@ -321,7 +321,7 @@ def test_a_sweep_of_expressions_counts_for_each_of_its_families() -> None:
     al.sweep(texts, bars)
     for text, n in zip([*texts, "close > ts_min(close, 5)"], (3, 3, 3, 0), strict=True):
         year = trials()[0].periods_per_year
-        family = family_id(al.Expression(text=text), bars.symbols, year)
+        family = family_id(al.ExprStrategy(text=text), bars.symbols, year)
         assert family_of(read_trials(), family).n_trials == n
 
 

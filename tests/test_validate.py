@@ -101,7 +101,7 @@ def test_a_leak_is_refused(edge):
 
 def test_a_strategy_without_parameters_has_nothing_to_choose_from():
     text = "where(ts_mean(column('signal'), 5) > 0, 1.0, 0.0)"
-    found = al.validate(al.Expression(text=text), planted_bars(strength=0.25), costs=COSTS)
+    found = al.validate(al.ExprStrategy(text=text), planted_bars(strength=0.25), costs=COSTS)
     by_name = {check.name: check for check in found.record.checks}
     for name in ("pbo", "worst_paths", "loss_out_of_sample", "neighbours"):
         assert by_name[name].passed
@@ -190,7 +190,7 @@ def test_a_skipped_check_says_so():
 def test_a_bad_policy_is_refused(tmp_path: Path, text, message):
     file = tmp_path / "policy.toml"
     file.write_text(text)
-    with pytest.raises(al.InputError, match=f"(?s){message}"):
+    with pytest.raises(al.errors.InputError, match=f"(?s){message}"):
         read_policy(file)
 
 
@@ -219,14 +219,16 @@ def test_the_page_has_every_limit_and_every_leak():
         (lambda: al.validate(Follow, planted_bars(300)), "takes a strategy with its parameters"),
         (lambda: al.validate(Follow(), planted_bars(15)), "15"),
         (
-            lambda: al.validate(al.Expression(text="where(close > 1e9, 1, 0)"), planted_bars(300)),
+            lambda: al.validate(
+                al.ExprStrategy(text="where(close > 1e9, 1, 0)"), planted_bars(300)
+            ),
             "all 300 returns are 0.*Did the strategy trade",
         ),
         (lambda: read_policy(Path("no/such.toml")), "--policy no/such.toml"),
     ],
 )
 def test_bad_input_is_refused(call, message):
-    with pytest.raises(al.InputError, match=f"(?s){message}"):
+    with pytest.raises(al.errors.InputError, match=f"(?s){message}"):
         call()
 
 

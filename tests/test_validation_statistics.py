@@ -186,7 +186,7 @@ def test_finer_segments_merge_to_coarser_ones():
     assert_same(merged.total, coarse.total, rtol=1e-12, atol=1e-15)
     assert merged.rows.tolist() == coarse.rows.tolist()
     assert pbo(merged).probability == pbo(coarse).probability
-    with pytest.raises(al.ParameterError, match="64 segments merged to 10"):
+    with pytest.raises(al.errors.ParameterError, match="64 segments merged to 10"):
         fine.merged(10)
 
 
@@ -295,7 +295,7 @@ def test_orders_of_trades_end_where_they_end_and_fall_differently():
 
 def test_years_and_regimes_cover_the_rows():
     bars = al.load("sp500")
-    result = al.backtest(al.Expression(text="where(close > 0, 1.0, 0.0)"), bars)
+    result = al.backtest(al.ExprStrategy(text="where(close > 0, 1.0, 0.0)"), bars)
     years = by_year(bars.time, result.row_returns, 252.0)
     assert sum(year.rows for year in years) == bars.n_rows
     assert np.prod([1 + year.total_return for year in years]) - 1 == pytest.approx(
@@ -397,5 +397,5 @@ HOLE = np.append(noise(99, 1, 0)[:, 0], np.nan)
     ],
 )
 def test_bad_input_is_refused_with_the_rule(call, message):
-    with pytest.raises(al.InputError, match=f"(?s){message}"):
+    with pytest.raises(al.errors.InputError, match=f"(?s){message}"):
         call()

@@ -30,7 +30,7 @@ from sweeping import (
 )
 
 from alphalab.codes import Reason
-from alphalab.config import Costs, Execution, Exits, Limits, RunSettings, every_row
+from alphalab.config import Costs, Execution, Exits, Limits, Rebalance, RunSettings
 from alphalab.core.columns import COLUMN, Column, columns_read
 from alphalab.core.engine import Block, Engine
 from alphalab.core.snapshot import decode
@@ -563,7 +563,7 @@ def test_the_key_is_what_decides_the_results() -> None:
         (Trend(n=3), PLAIN),
         (Trend(n=4), PLAIN),
         (Trend(n=3), RunSettings(cash=1.0)),
-        (Trend(n=3), RunSettings(rebalance=every_row())),
+        (Trend(n=3), RunSettings(rebalance=Rebalance.every_row())),
         (Told(), PLAIN),
         (Told(source="v"), PLAIN),
         (Fails(row=1.0), PLAIN),

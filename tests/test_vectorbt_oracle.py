@@ -29,7 +29,7 @@ import numpy as np
 import pytest
 from markets import DAY, MONDAY, Market
 
-from alphalab.config import Costs, RunSettings, every_row, on_change
+from alphalab.config import Costs, Rebalance, RunSettings
 from alphalab.core.engine import Block
 from alphalab.types import FloatArray, Instrument
 
@@ -120,7 +120,9 @@ def test_signals_at_the_same_close(portfolio: Any, fee: float) -> None:
 
 
 @pytest.mark.parametrize("n_assets", [1, 2, 5])
-@pytest.mark.parametrize("rule", [every_row(), on_change()], ids=["every_row", "on_change"])
+@pytest.mark.parametrize(
+    "rule", [Rebalance.every_row(), Rebalance.on_change()], ids=["every_row", "on_change"]
+)
 def test_weights_of_shared_cash_without_fees(portfolio: Any, n_assets: int, rule: Any) -> None:
     rng = np.random.default_rng(n_assets)
     weights = rng.dirichlet(np.ones(n_assets + 1), 300)[:, :n_assets]
@@ -129,7 +131,7 @@ def test_weights_of_shared_cash_without_fees(portfolio: Any, n_assets: int, rule
     changed = np.diff(weights, axis=0, prepend=np.nan) != 0.0
     theirs = portfolio.from_orders(
         market.close,
-        size=weights if rule == every_row() else np.where(changed, weights, np.nan),
+        size=weights if rule == Rebalance.every_row() else np.where(changed, weights, np.nan),
         size_type="targetpercent",
         init_cash=CASH,
         cash_sharing=True,

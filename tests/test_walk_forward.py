@@ -257,7 +257,7 @@ def test_one_of_several_expressions(stocks: al.Bars) -> None:
     assert len(walk.folds) == 5 and len(set(walk.table["expression"])) > 1
     assert set(walk.table["expression"]) <= set(texts)
     assert walk.result.digest == by_hand(walk, {}).digest
-    for strategy, space in ((alphas, None), (al.Expression, {"expression": texts})):
+    for strategy, space in ((alphas, None), (al.ExprStrategy, {"expression": texts})):
         other = al.walk_forward(strategy, stocks, space, train=200, test=100)
         assert strategy is alphas or other.result.digest == walk.result.digest
         assert other.sweeps[0].names == ("expression",)
@@ -274,9 +274,9 @@ def test_an_instance_keeps_what_is_not_varied(bars: al.Bars) -> None:
 ACCOUNTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "costs": {"costs": al.Costs(fee_bps=10, spread_bps=2), "cash": 5_000.0},
-    "every row": {"rebalance": al.every_row(), "fill": "next_close"},
-    "drift": {"rebalance": al.drift(0.02, cooldown=7)},
-    "daily": {"rebalance": al.calendar("day")},
+    "every row": {"rebalance": al.Rebalance.every_row(), "fill": "next_close"},
+    "drift": {"rebalance": al.Rebalance.drift(0.02, cooldown=7)},
+    "daily": {"rebalance": al.Rebalance.calendar("day")},
     "limits": {"limits": al.Limits(weight=0.3, daily_loss=0.02, drawdown=0.3)},
     "exits": {"exits": al.Exits(stop_loss=0.03, take_profit=0.05)},
     "limit orders": {"entry": al.Entry(limit_offset_bps=20.0), "execution": al.Execution(delay=1)},
@@ -383,7 +383,11 @@ def test_the_number_of_threads_changes_nothing(
 @pytest.mark.parametrize("gap", [0, 15])
 def test_what_comes_later_changes_nothing_before(bars: al.Bars, anchored: bool, gap: int) -> None:
     more: dict[str, Any] = {"train": 300, "test": 120, "anchored": anchored, "gap": gap}
-    more |= {"rebalance": al.every_row(), "quality": "accept", **OPTIONS}  # prices are changed
+    more |= {
+        "rebalance": al.Rebalance.every_row(),
+        "quality": "accept",
+        **OPTIONS,
+    }  # prices are changed
     walk = al.walk_forward(Cross, bars, GRID, **more)
     first = walk.folds[0].test[0]
     rows = {fold.test[0] for fold in walk.folds} | {fold.train[1] for fold in walk.folds[1:]}
@@ -643,7 +647,11 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "an unknown name": ({"space": {"fats": [5]}}, UnknownNameError, "did you mean 'fast'"),
     "an unknown metric": ({"metric": "sharp"}, UnknownNameError, "did you mean 'sharpe'"),
     "bad cash": ({"cash": -5.0}, ParameterError, "cash=-5"),
-    "an unknown keyword": ({"results": "kept.db"}, al.UnknownNameError, "unknown keyword .results"),
+    "an unknown keyword": (
+        {"results": "kept.db"},
+        al.errors.UnknownNameError,
+        "unknown keyword .results",
+    ),
     "no figure": (
         {"space": {"fast": [200], "slow": [300]}},
         StateError,
@@ -685,5 +693,7 @@ def test_hardly_any_rows(bars: al.Bars, n_rows: int) -> None:
     ids=["backtest", "sweep", "walk_forward"],
 )
 def test_a_keyword_that_does_not_exist_is_refused(bars: al.Bars, run: Any) -> None:
-    with pytest.raises(al.UnknownNameError, match="unknown keyword 'csh': did you mean 'cash'"):
+    with pytest.raises(
+        al.errors.UnknownNameError, match="unknown keyword 'csh': did you mean 'cash'"
+    ):
         run(bars)

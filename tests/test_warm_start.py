@@ -76,7 +76,7 @@ def test_the_first_row_as_a_start_changes_nothing(bars):
 
 
 def test_a_start_without_rows_is_refused(bars):
-    with pytest.raises(al.DataError, match="no rows between start=2030-01-01"):
+    with pytest.raises(al.errors.DataError, match="no rows between start=2030-01-01"):
         al.backtest(Slow(), bars, start="2030-01-01")
 
 

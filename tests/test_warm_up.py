@@ -32,7 +32,7 @@ def market() -> al.Bars:
 
 
 def expression(text: str) -> al.Strategy:
-    return al.Expression(text=text)
+    return al.ExprStrategy(text=text)
 
 
 class Middle(al.Strategy):
@@ -111,7 +111,9 @@ def test_an_exponential_mean_has_forgotten_after_its_bound():
 
 
 def test_what_never_forgets_is_refused():
-    with pytest.raises(al.DataError, match=r"(?s)cold starts need .* of 1,500.*never forgets"):
+    with pytest.raises(
+        al.errors.DataError, match=r"(?s)cold starts need .* of 1,500.*never forgets"
+    ):
         certify_warmup(Total(), market(), n_starts=10)
 
 
@@ -136,5 +138,5 @@ def test_a_certificate_names_its_proof():
     ],
 )
 def test_bad_input_is_refused(call, message):
-    with pytest.raises(al.InputError, match=f"(?s){message}"):
+    with pytest.raises(al.errors.InputError, match=f"(?s){message}"):
         call()

@@ -9,7 +9,7 @@ from math import nan
 
 from case_strategy import Case, case
 
-from alphalab.config import Costs, Execution, Exits, Holding, every_row
+from alphalab.config import Costs, Execution, Exits, Holding, Rebalance
 
 HALF = Execution(participation=0.5)  # half a bar's volume can be had
 QUEUE = Execution(limits="traded_through")
@@ -220,7 +220,7 @@ HOLDING = [
         cash=5_000,
         equity=[10_000, 10_000, 5_000, 5_000, 5_000],
         columns={"delisting": [nan, nan, 0, nan, nan]},
-        rebalance=every_row(),
+        rebalance=Rebalance.every_row(),
     ),
     case(
         "the fraction of a lot that a split leaves is paid out at the new price",

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from alphalab.core.decide import decide_identity
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
 from alphalab.expr.nodes import Expr
 
@@ -19,10 +19,10 @@ def strategy_id(strategy: Strategy) -> str:
 
     Examples
     --------
-    >>> first = strategy_id(Expression(text="where(close > 1, 1, 0)"))
-    >>> first == strategy_id(Expression(text="where(close>1.0, 1, 0)"))
+    >>> first = strategy_id(ExprStrategy(text="where(close > 1, 1, 0)"))
+    >>> first == strategy_id(ExprStrategy(text="where(close>1.0, 1, 0)"))
     True
-    >>> first == strategy_id(Expression(text="where(close > 2, 1, 0)"))
+    >>> first == strategy_id(ExprStrategy(text="where(close > 2, 1, 0)"))
     False
     """
     expressions = strategy.expressions().items()
@@ -41,20 +41,20 @@ def family_id(
 ) -> str:
     """Return the identity of a hypothesis: 64 hexadecimal digits.
 
-    Runs of one class are one family whatever their parameters; runs of an `Expression` are one
+    Runs of one class are one family whatever their parameters; runs of an `ExprStrategy` are one
     family if their expressions differ in numbers only. The symbols, in any order, and the number of
     rows in a year belong to it. An edited class keeps its family: its trials still count.
 
     Examples
     --------
-    >>> fast, slow = (Expression(text=f"close > ts_mean(close, {n})") for n in (5, 50))
+    >>> fast, slow = (ExprStrategy(text=f"close > ts_mean(close, {n})") for n in (5, 50))
     >>> family_id(fast, ["A", "B"], 252.0) == family_id(slow, ["B", "A"], 252.0)
     True
-    >>> other = Expression(text="close > ts_max(close, 5)")
+    >>> other = ExprStrategy(text="close > ts_max(close, 5)")
     >>> family_id(fast, ["A"], 252.0) == family_id(other, ["A"], 252.0)
     False
     """
-    if isinstance(strategy, Expression):
+    if isinstance(strategy, ExprStrategy):
         idea = [f"{name}={_shape(expr).hex()}" for name, expr in strategy.expressions().items()]
     else:
         cls = strategy if isinstance(strategy, type) else type(strategy)

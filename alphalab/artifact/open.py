@@ -33,7 +33,7 @@ from alphalab.artifact.models import check_model
 from alphalab.artifact.validation_record import ValidationRecord
 from alphalab.artifact.write import speaks_language
 from alphalab.config import RunSettings
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
 from alphalab.errors import AlphalabError, ArtifactError, InputError
 
@@ -109,14 +109,14 @@ class Artifact:
             )
         return strategy
 
-    def _expression(self) -> Expression:
+    def _expression(self) -> ExprStrategy:
         text = self.strategy.expressions.get("weights")
         if text is None or len(self.strategy.expressions) != 1:
             raise ArtifactError(
                 f"{self.folder}: an artifact of expressions without weights",
                 rule="its one expression is named weights.",
             )
-        strategy = Expression(text=text)
+        strategy = ExprStrategy(text=text)
         if not speaks_language(strategy):
             raise ArtifactError(
                 f"{self.folder}: {text:.80} calls a function",

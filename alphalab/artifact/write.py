@@ -166,8 +166,8 @@ def speaks_language(strategy: Strategy) -> bool:
 
     Examples
     --------
-    >>> from alphalab.core.expression import Expression
-    >>> speaks_language(Expression(text="close > ts_mean(close, 20)"))
+    >>> from alphalab.core.expr_strategy import ExprStrategy
+    >>> speaks_language(ExprStrategy(text="close > ts_mean(close, 20)"))
     True
     """
     from alphalab.expr.registry import REGISTRY

@@ -149,7 +149,7 @@ def _strategies(
     """Return the strategy or the expressions, and the class whose parameters a grid can name."""
     from alphalab.artifact.loading import load_strategy
     from alphalab.cli.grids import expressions_of
-    from alphalab.core.expression import Expression
+    from alphalab.core.expr_strategy import ExprStrategy
 
     if (strategy is None) == (expressions is None):
         raise ParameterError(
@@ -159,7 +159,7 @@ def _strategies(
             rule="a sweep runs one strategy, or the expressions of a file.",
         )
     if expressions is not None:
-        return expressions_of(expressions), Expression
+        return expressions_of(expressions), ExprStrategy
     cls = load_strategy(str(strategy))
     return cls, cls
 
@@ -174,7 +174,7 @@ def _space(
 ) -> dict[str, Any] | Search | None:
     """Return the grid or the search of the flags; None: only expressions are swept."""
     from alphalab.cli.grids import RULE, fixed_values, grid_values, search_space
-    from alphalab.core.expression import Expression
+    from alphalab.core.expr_strategy import ExprStrategy
 
     texts = named_texts("--grid", grid, f"a grid is written name=values; {RULE}")
     if twice := texts.keys() & parameters.keys():
@@ -185,7 +185,7 @@ def _space(
     settings = dict(zip(("n_trials", "batch", "seed"), flags, strict=True))
     chosen: dict[str, Any] = {name: x for name, x in settings.items() if x is not None}
     fixed = fixed_values(parameters, cls)
-    if not texts and cls is not Expression:
+    if not texts and cls is not ExprStrategy:
         raise ParameterError(
             "a sweep without --grid",
             rule="a sweep runs every combination of the values of --grid.",
@@ -199,7 +199,7 @@ def _space(
                 fix="Add --search tpe.",
             )
         return {**fixed, **grid_values(texts, cls, most)} or None
-    if cls is Expression:
+    if cls is ExprStrategy:
         raise ParameterError(
             "--search with --expressions",
             rule="a search needs --grid, and expressions are listed in a file.",

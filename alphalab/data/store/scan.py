@@ -210,9 +210,9 @@ def scan(
     >>> import alphalab as al
     >>> folder = tempfile.TemporaryDirectory()
     >>> walk = "synthetic:rows=5000,symbols=1"
-    >>> written = al.ingest(walk, venue="syn", interval="1h", store=folder.name)
+    >>> written = al.data.ingest(walk, venue="syn", interval="1h", store=folder.name)
     >>> scan = al.scan("store:syn/1h", store=folder.name)
-    >>> trend = al.Expression(text="where(close > ts_mean(close, 50), 1, 0)")
+    >>> trend = al.ExprStrategy(text="where(close > ts_mean(close, 50), 1, 0)")
     >>> summary = al.backtest(trend, scan)
     >>> bars = al.load("store:syn/1h", store=folder.name)
     >>> summary.digest == al.backtest(trend, bars).digest

@@ -96,7 +96,7 @@ def run_columns(
     >>> import alphalab as al
     >>> bars, settings = al.load("sp500"), al.RunSettings(cash=100.0)
     >>> texts = [f"where(close > ts_mean(close, {n}), 1, 0)" for n in (50, 200)]
-    >>> columns = [Column.of(al.Expression(text=x), settings, bars.instruments) for x in texts]
+    >>> columns = [Column.of(al.ExprStrategy(text=x), settings, bars.instruments) for x in texts]
     >>> fills = {}
     >>> run_columns(columns, bars, done=lambda i, x: fills.update(zip(i, x["n_fills"].tolist())))
     >>> sorted(fills.items())

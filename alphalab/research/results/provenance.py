@@ -63,7 +63,7 @@ class Gate(NamedTuple):
         """
         errors = [finding for finding in verdict.errors if finding.rule not in _ENFORCED]
         if errors and self.on_errors == "refuse":
-            look = f"alphalab data check {source}" if source else "al.check(bars)"
+            look = f"alphalab data check {source}" if source else "al.data.check(bars)"
             raise RefusedError(
                 f"{source or 'the bars'}: data with {_errors(errors)}: {_few(errors)}",
                 rule="a strategy is not run on data with errors.",

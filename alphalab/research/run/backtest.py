@@ -80,7 +80,7 @@ def backtest(
         - fill: where a market order decided at row t trades, "next_open" (unless given),
           "next_close" or "same_close";
         - limits, rebalance, exits, entry: else as set by the strategy's class, else `Limits()`,
-          `on_change()`, no protective orders, and entries by market orders;
+          `Rebalance.on_change()`, no protective orders, and entries by market orders;
         - execution (`Execution`): the path inside a bar, the largest share of its volume to fill,
           the delay of orders;
         - margin (`Margin`): else a cash account;

@@ -10,7 +10,7 @@ import numpy as np
 from alphalab.artifact.identity import family_id
 from alphalab.artifact.ledger import is_counting
 from alphalab.artifact.trials import sharpe_moments
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
 from alphalab.research.results.series import periods_per_year
@@ -70,7 +70,7 @@ def of_columns(sweep: Sweep, bars: Bars) -> dict[str, Any]:
 
 def _different(strategies: Sequence[Strategy]) -> Iterable[Strategy]:
     """Return the strategies that may be of different families: one of each class, all texts."""
-    if isinstance(strategies[0], Expression):
+    if isinstance(strategies[0], ExprStrategy):
         return strategies
     return {type(strategy): strategy for strategy in strategies}.values()
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from alphalab.artifact.ledger import check_ledger
 from alphalab.core.columns import COLUMN, Column
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
 from alphalab.data.quality.findings import Verdict
@@ -282,4 +282,4 @@ def _one(strategy: Any) -> Strategy | type[Strategy]:
 def _name_of(strategy: Any) -> str:
     if isinstance(strategy, Strategy):
         return type(strategy).__name__
-    return getattr(strategy, "__name__", Expression.__name__)
+    return getattr(strategy, "__name__", ExprStrategy.__name__)

@@ -11,7 +11,7 @@ import msgspec
 from alphalab.config import RunSettings
 from alphalab.core.checks import check_assets, check_names
 from alphalab.core.columns import Column
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
 from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
@@ -213,7 +213,7 @@ def variants(
                 rule="expressions are swept alone, or with a grid of settings.",
             )
         space = {"expression": _texts(strategy, max_columns), **(space or {})}
-        strategy = Expression
+        strategy = ExprStrategy
     if space is None:
         raise ParameterError(
             f"a sweep of {getattr(strategy, '__name__', type(strategy).__name__)} without a grid",
@@ -261,7 +261,7 @@ def _strategy_class(strategy: Any) -> type[Strategy]:
 
 def swept_fields(cls: type[Strategy]) -> dict[str, str]:
     """Return the fields of a strategy by the names under which they are swept."""
-    if cls is Expression:
+    if cls is ExprStrategy:
         return {"expression": "text"}
     return {name: name for name in cls.__struct_fields__}
 

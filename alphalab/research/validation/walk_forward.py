@@ -16,7 +16,7 @@ import msgspec
 from alphalab.artifact.ledger import check_ledger, uncounted
 from alphalab.config import RunSettings
 from alphalab.core.engine import Engine
-from alphalab.core.expression import Expression
+from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import iso
 from alphalab.data.panel.bars import Bars
@@ -288,7 +288,7 @@ def _prepared(
     elif space is not None:
         names, rows = combinations(space, max_columns)
         space = [dict(zip(names, row, strict=True)) for row in rows]
-    cls: type[Strategy] = Expression
+    cls: type[Strategy] = ExprStrategy
     if isinstance(strategy, Iterable) and not isinstance(strategy, str | Mapping):
         strategy = list(strategy)
     else:

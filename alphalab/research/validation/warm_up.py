@@ -143,7 +143,7 @@ def certify_warmup(
     >>> found = certify_warmup(load_strategy("sma_cross")(), al.load("sp500"))
     >>> found.rows, found.exact
     (30, True)
-    >>> slow = al.Expression(text="where(close > ema(close, 30), 1, 0)")
+    >>> slow = al.ExprStrategy(text="where(close > ema(close, 30), 1, 0)")
     >>> found = certify_warmup(slow, al.load("sp500"))
     >>> found.rows, found.bound, found.exact
     (238, 238, False)

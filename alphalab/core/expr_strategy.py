@@ -1,4 +1,4 @@
-"""`Expression`: a strategy that is one expression."""
+"""`ExprStrategy`: a strategy that is one expression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alphalab.expr.nodes import Expr
 from alphalab.expr.text import parse
 
 
-class Expression(Strategy, frozen=True, dict=True):
+class ExprStrategy(Strategy, frozen=True, dict=True):
     """Hold the weights that one expression gives: its value is the weight of equity per asset.
 
     Parameters
@@ -27,7 +27,7 @@ class Expression(Strategy, frozen=True, dict=True):
 
     Examples
     --------
-    >>> Expression(text="where(close>ts_mean(close,20), 1, 0)").text
+    >>> ExprStrategy(text="where(close>ts_mean(close,20), 1, 0)").text
     'where(close > ts_mean(close, 20), 1.0, 0.0)'
     """
 
