@@ -100,7 +100,7 @@ def test_edited_code_is_never_answered_from_the_cache(tmp_path, code, main, resu
 
 
 IDENTITY = """
-from alphalab.kernels.identity import identity
+from alphalab.expr.identity import identity
 
 NAMES = {"alpha", "beta", "gamma"}
 

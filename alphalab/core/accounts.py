@@ -72,7 +72,7 @@ def shape_of(strategy: Strategy, settings: RunSettings, n_signals: int, n_assets
 
 
 def waits_inside(strategy: Strategy, settings: RunSettings) -> bool:
-    """Tell whether orders may wait inside bars."""
+    """Return True if orders may wait inside bars."""
     return bool(settings.exits or settings.entry or strategy.max_orders)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr import functions
 from alphalab.expr.functions import function_of
+from alphalab.expr.identity import identity
 from alphalab.expr.nodes import Expr, as_expr
 from alphalab.expr.registry import REGISTRY, WINDOW, Linear, Operator, Param, register
-from alphalab.kernels.identity import identity
 from alphalab.types import FloatArray
 
 #: Python functions by name and identity, and the identity of the latest of each name.
@@ -128,7 +128,7 @@ def op(
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Tell whether this is one function, as it was or as edited in a notebook."""
+    """Return True if this is one function, as it was or as edited in a notebook."""
     old, new = getattr(old, "py_func", old), getattr(new, "py_func", new)
     if (old.__module__, old.__qualname__) != (new.__module__, new.__qualname__):
         return False

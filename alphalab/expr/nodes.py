@@ -9,8 +9,16 @@ from typing import Any, TypeAlias
 from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr import operators as _operators  # noqa: F401  (fills the registry)
 from alphalab.expr.registry import REGISTRY, Operator, operator
+from alphalab.types import BAR_COLUMNS
 
 Number: TypeAlias = int | float
+
+#: Longest text of an expression, in characters.
+MAX_LENGTH = 100_000
+
+# Signs by how tightly they bind, as Python reads them; 8 is a name, a number or a call.
+_LEVELS = {"|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "**": 7}
+_COMPARE, _UNARY, _ATOM = 1, 6, 8
 
 
 class Expr:
@@ -81,8 +89,6 @@ class Expr:
         )
 
     def __str__(self) -> str:
-        from alphalab.expr.text import to_text
-
         return to_text(self)
 
     def __repr__(self) -> str:
@@ -284,3 +290,51 @@ def _bound(record: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> t
             rule=f"it is called as {record.signature}.",
         )
     return tuple(values[name] for name in names)
+
+
+def to_text(expr: Expr) -> str:
+    """Return the canonical text of an expression; `parse` gives the expression back."""
+    written: dict[bytes, tuple[str, int]] = {}
+    for node in expr.walk():
+        text, level = _written(node, [written[arg.key] for arg in node.args])
+        if len(text) > MAX_LENGTH:
+            raise ExprError(
+                f"expression whose text has more than {MAX_LENGTH} characters",
+                rule="a part that is used twice is written twice.",
+                fix="Build it from fewer parts.",
+            )
+        written[node.key] = text, level
+    return written[expr.key][0]
+
+
+def _written(node: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
+    """Return a node's text and how tightly it binds, given those of its inputs."""
+    if node.op == "constant":
+        text = repr(node.params[0])
+        return text, _UNARY if text.startswith("-") else _ATOM
+    if node.op == "column" and node.params[0] in BAR_COLUMNS:
+        return node.params[0], _ATOM
+    sign = REGISTRY[node.op].infix
+    if sign and len(args) == 1:
+        return sign + _bracketed(args[0], _UNARY), _UNARY
+    if sign:
+        level = _LEVELS.get(sign, _COMPARE)
+        # Powers group from the right, comparisons not at all, everything else from the left.
+        left, right = (_ATOM, _UNARY) if sign == "**" else (level + (level == _COMPARE), level + 1)
+        return f"{_bracketed(args[0], left)} {sign} {_bracketed(args[1], right)}", level
+    inputs = [text for text, _ in args]
+    if node.op == "per_symbol":
+        pairs = zip(node.params, inputs, strict=True)
+        return (
+            f"per_symbol({{{', '.join(f'{symbol!r}: {text}' for symbol, text in pairs)}}})",
+            _ATOM,
+        )
+    params = [repr(p) for p in node.params]
+    if node.op == "python_op":
+        params, inputs = params[1:2], [params[0], *inputs]
+    return f"{node.op}({', '.join([*inputs, *params])})", _ATOM
+
+
+def _bracketed(part: tuple[str, int], level: int) -> str:
+    text, own = part
+    return text if own >= level else f"({text})"

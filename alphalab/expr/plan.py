@@ -11,11 +11,11 @@ import numpy as np
 
 from alphalab.errors import ExprError, ParameterError, StateError, UnknownNameError
 from alphalab.expr.custom import python_function
+from alphalab.expr.identity import identity
 from alphalab.expr.nodes import Expr
 from alphalab.expr.python_rows import run_python
 from alphalab.expr.registry import operator
 from alphalab.kernels._jit import silent
-from alphalab.kernels.identity import identity
 from alphalab.kernels.operators.blocks import block_kernel
 from alphalab.kernels.operators.window import ROWS, SLOT
 from alphalab.types import FloatArray, Instrument
@@ -35,13 +35,14 @@ def kernel_of(name: str) -> Callable[..., None]:
     """Return the compiled block kernel of an operator, loaded or compiled once per process."""
     record = operator(name)
     update = record.update
-    key = (update if isinstance(update, str) else identity(update), record.family)
+    users = "" if isinstance(update, str) else identity(update)
+    key = users or update, record.family
     if key not in _KERNELS:
         if isinstance(update, str):
             module, _, function = update.partition(":")
             update = getattr(import_module(f"alphalab.kernels.operators.{module}"), function)
         try:
-            _KERNELS[key] = block_kernel(update, record.loop, len(record.inputs))
+            _KERNELS[key] = block_kernel(update, record.loop, len(record.inputs), users)
         except Exception as error:
             raise ExprError(
                 f"operator {name!r} cannot be compiled: {type(error).__name__}: {error}",

@@ -211,7 +211,7 @@ def _package(module: Any) -> str:
 
 
 def installed(file: str) -> bool:
-    """Tell whether code is part of a package with a version, not somebody's own."""
+    """Return True if code is part of a package with a version, not somebody's own."""
     path = Path(file)
     return (
         file.startswith("<frozen")
