@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
+from alphalab.config import RunSettings
 from alphalab.core.expression import Expression
-from alphalab.research.run.options import run_settings
+from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.sweep.combinations import combinations
 from alphalab.research.sweep.variants import Family, Variant, variants
 
@@ -409,3 +410,7 @@ def test_ten_thousand_variants_are_made_in_no_time() -> None:
     found = made(SmaCross, space)
     assert len(found) == 10_000
     assert time.thread_time() - started < 2
+
+
+def test_every_setting_is_a_keyword_of_a_run() -> None:
+    assert set(RunOptions.__annotations__) == set(RunSettings.__struct_fields__)

@@ -311,7 +311,7 @@ def test_schema_flags(cli: Any, tmp_path: Path) -> None:
     assert rows["symbol"].to_pylist() == ["B", "B"] and rows["close"].to_pylist() == [1.5, 1.5]
     assert str(rows["time"][0]).startswith("2024-01-02 16:00")
     run = cli("data", "ingest", path, *flags, "--column", "volume=Last", *where)
-    assert run.code == 2 and "called by their place" in run.err
+    assert run.code == 2 and "named by position" in run.err
 
 
 def test_instruments_of_files(cli: Any, tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ class Engine:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from alphalab.expr.functions import close, where
     >>> class Long(Strategy):
     ...     def weights(self):

@@ -86,7 +86,10 @@ def backtest(
         - margin (`Margin`): else a cash account;
         - financing (`Financing`): else borrowing costs nothing and cash earns nothing;
         - actions: how the columns ``split`` and ``dividend`` are applied, "none" (unless given),
-          "cash" or "reinvest";
+          "cash" or "reinvest"; fractions: what a split that leaves a fraction of a lot does with
+          it, "kept" (unless given) or "paid";
+        - sizing: how a target's sale is sized, "by_value" (unless given) or "at_fill";
+        - holdings (mapping of symbol to `Holding`): what is held before the first row;
         - currency (str): quote currency of the account; else the one that all assets share;
         - conversions (mapping): the column with the value of each other currency in the quote
           currency.

@@ -11,6 +11,7 @@ from alphalab.config import (
     Execution,
     Exits,
     Financing,
+    Holding,
     Limits,
     Margin,
     Rebalance,
@@ -37,7 +38,10 @@ class RunOptions(TypedDict, total=False):
     margin: Margin | None
     financing: Financing | None
     actions: str
+    fractions: str
+    sizing: str
     currency: str | None
+    holdings: Mapping[str, Holding] | None
     conversions: Mapping[str, str] | None
 
 

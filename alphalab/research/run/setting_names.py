@@ -24,8 +24,8 @@ def setting_types() -> dict[str, Any]:
 
     Examples
     --------
-    >>> [name for name in setting_types() if name.startswith("execution")]
-    ['execution', 'execution.path', 'execution.participation', 'execution.delay']
+    >>> [name for name in setting_types() if name.startswith("financing")][:3]
+    ['financing', 'financing.borrow_bps', 'financing.loan_bps']
     """
     found = {}
     for field, hint in get_type_hints(RunSettings, include_extras=True).items():

@@ -9,10 +9,10 @@ from alphalab.expr.text import parse
 from alphalab.research.run.options import RunOptions
 
 _SHOWN = {
-    "signals": "targets[{row}]",
-    "targets": "targets[{row}]",
+    "signals": "record.targets[{row}]",
+    "targets": "record.targets[{row}]",
     "orders": "order_events",
-    "fills": "fills_frame",
+    "fills": "fills",
     "account": "equity.iloc[{row}]",
 }
 
@@ -52,7 +52,7 @@ class Given(NamedTuple):
         import alphalab as al
         from alphalab.research.validation.perturb import perturbed, perturbed_table
         for x in (bars, perturbed(bars, 9, 'nan', 0)):
-            print(al.backtest(strategy, x, quality='unchecked').targets[7])
+            print(al.backtest(strategy, x, quality='unchecked').record.targets[7])
         """
         lines = ["import alphalab as al"]
         other, other_tables = "bars", "tables"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+import numpy as np
+
+from alphalab.codes import Origin
 from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import iso
 from alphalab.expr.custom import python_function
@@ -53,9 +56,13 @@ def held_leaks(run: Outputs) -> Iterator[Leak]:
 
 
 def same_bar_leaks(run: Outputs) -> Iterator[Leak]:
-    """Yield a leak for the first fill of ``fill="same_close"``: its decision has seen the price."""
-    fills = run.block.fills
-    seen = fills[fills["row"] <= fills["order_row"]]
+    """Yield a leak for the first fill of ``fill="same_close"``: its decision has seen the price.
+
+    What the venue does by itself (a liquidation, the end of a listing) nobody has decided.
+    """
+    events, fills = run.block.events, run.block.fills
+    by_venue = np.isin(fills["order"], events["order"][events["origin"] == Origin.VENUE])
+    seen = fills[(fills["row"] <= fills["order_row"]) & ~by_venue]
     if seen.size:
         row, price = int(seen["row"][0]), float(seen["price"][0])
         yield Leak(
@@ -69,7 +76,7 @@ def same_bar_leaks(run: Outputs) -> Iterator[Leak]:
             was=price,
             now=price,
             counter_example="import alphalab as al\n"
-            'frame = al.backtest(strategy, bars, fill="same_close").fills_frame\n'
+            'frame = al.backtest(strategy, bars, fill="same_close").fills\n'
             "print(frame.head(1))  # decided and filled at one close",
         )
 

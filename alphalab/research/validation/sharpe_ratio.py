@@ -60,7 +60,7 @@ class Moments(NamedTuple):
 
         Examples
         --------
-        >>> Moments.of(np.array([0.01, -0.01, 0.03, 0.01])).kurtosis
+        >>> round(Moments.of(np.array([0.01, -0.01, 0.03, 0.01])).kurtosis, 12)
         2.0
         """
         values = np.asarray(returns, np.float64)
