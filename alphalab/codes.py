@@ -153,13 +153,13 @@ class Posting(IntEnum):
 #: The text of each posting.
 POSTINGS: dict[Posting, str] = {
     Posting.FUNDING: "funding of a perpetual contract",
-    Posting.BORROW: "borrowing of what is sold short",
+    Posting.BORROW: "borrow fee of a short position",
     Posting.LOAN: "interest on borrowed cash",
     Posting.INTEREST: "interest on idle cash",
     Posting.DIVIDEND: "dividend",
-    Posting.REINVESTMENT: "dividend put into the same asset",
+    Posting.REINVESTMENT: "dividend reinvested in the same asset",
     Posting.SPLIT: "split",
-    Posting.LIQUIDATION: "fee of a liquidation",
+    Posting.LIQUIDATION: "liquidation fee",
 }
 
 
@@ -212,31 +212,30 @@ REASONS: dict[Reason, str] = {
     Reason.DAILY_LOSS: "daily loss limit reached: flat until the next UTC day (loss)",
     Reason.LARGEST_ORDER: "order larger than the limit: refused (fraction of equity)",
     Reason.MIN_VALUE: "order below the venue's minimum value: refused (quote currency)",
-    Reason.LOT: "order smaller than one lot, or no whole number of lots: refused (units)",
-    Reason.CASH: "order larger than the cash at hand: a target is cut, an order refused "
+    Reason.LOT: "order smaller than one lot, or not a whole number of lots: refused (units)",
+    Reason.CASH: "order larger than the available cash: a target is cut, an order refused "
     "(quote currency)",
     Reason.BANKRUPT: "equity is zero or less: flat and locked (quote currency)",
     Reason.MARGIN: "order larger than the margin allows: a target is cut, an order refused "
     "(quote currency)",
     Reason.LIQUIDATED: "equity below the maintenance margin: liquidated (quote currency)",
     Reason.UNKNOWN_ASSET: "order for an asset that does not exist: refused (index)",
-    Reason.BAD_QUANTITY: "order without a side, or with a quantity that is not above 0: refused "
-    "(units)",
-    Reason.BAD_PRICE: "order with a price that is not a number above 0: refused (price)",
+    Reason.BAD_QUANTITY: "order without a side, or with a quantity of 0 or less: refused (units)",
+    Reason.BAD_PRICE: "order with a price that is missing, infinite, 0 or less: refused (price)",
     Reason.NO_PRICE: "order for an asset that has no price yet: refused (units)",
     Reason.OFF_TICK: "price between two ticks: refused (price)",
     Reason.WRONG_SIDE: "stop or target on the wrong side of the price: refused (price)",
     Reason.NOTHING_TO_REDUCE: "reduce-only order without a position to reduce (units)",
-    Reason.TOO_MANY_ORDERS: "no room in the order table: refused (orders)",
-    Reason.UNKNOWN_ORDER: "no such order to amend or cancel (order)",
+    Reason.TOO_MANY_ORDERS: "more orders or requests than `max_orders` allows: refused (orders)",
+    Reason.UNKNOWN_ORDER: "no live order with this id to amend or cancel (order)",
     Reason.POST_ONLY: "post-only order would have traded at once: refused (price)",
-    Reason.FILL_OR_KILL: "not to be filled at once and whole: cancelled (units)",
-    Reason.IMMEDIATE_OR_CANCEL: "the rest was not to be filled at once: cancelled (units)",
+    Reason.FILL_OR_KILL: "order could not fill at once and whole: cancelled (units)",
+    Reason.IMMEDIATE_OR_CANCEL: "the rest of the order could not fill at once: cancelled (units)",
     Reason.REPLACED: "replaced by a newer decision",
     Reason.ONE_CANCELS_OTHER: "another order of its group was filled",
-    Reason.PARENT_ENDED: "the order it belongs to ended unfilled",
+    Reason.PARENT_ENDED: "the parent order ended unfilled",
     Reason.ASKED_FOR: "cancelled by the strategy",
     Reason.HELD_BEFORE: "held at the start of the run",
     Reason.DELISTED: "the listing of the asset ended",
-    Reason.CASH_IN_LIEU: "the fraction of a lot that a split left, paid in cash",
+    Reason.CASH_IN_LIEU: "cash for the fraction of a lot that a split left",
 }

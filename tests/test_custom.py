@@ -1,4 +1,4 @@
-"""What users add to the language: compiled operators and Python functions."""
+"""User-defined operators: compiled updates and Python functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users' compiled code that was edited is never answered from the cache."""
+"""Edited user code is compiled again, never loaded from the cache."""
 
 from __future__ import annotations
 

@@ -43,13 +43,13 @@ def parse(text: str) -> Expr:
     Returns
     -------
     Expr
-        ``parse(str(e)) == e`` for every expression of at most 100 nested levels; of the Python
-        functions that `python_op` has registered under one name, text means the latest.
+        ``parse(str(e)) == e`` for every expression of at most 100 nested levels. A name of a Python
+        function means the latest one that `python_op` has registered under it.
 
     Raises
     ------
     ExprError
-        Text that is no expression; the message points at the place.
+        Text that is not an expression; the message shows the place.
     UnknownNameError
         An operator or column that does not exist; near names are suggested.
 
@@ -76,7 +76,7 @@ def parse(text: str) -> Expr:
 
 
 class _Reader:
-    """Turns a Python syntax tree into an expression, and refuses all the rest."""
+    """Turns a Python syntax tree into an expression; refuses all other syntax."""
 
     def __init__(self, text: str) -> None:
         self.text = text
