@@ -403,12 +403,12 @@ def every_row() -> Rebalance:
 def drift(threshold: float, cooldown: int = 0) -> Rebalance:
     """Trade an asset when its weight is more than `threshold` from its target.
 
-    A target of 0 and the first target of an asset that is not held trade at any distance.
+    A target of 0 is always met, and so is the first one of an asset that is not held.
 
     Parameters
     ----------
     threshold : float
-        Distance in weight; 0.05 is 5 % of equity.
+        Distance in weight (0.05 is five percent of equity).
     cooldown : int
         Rows that must pass after an asset's order before its next one.
 
