@@ -316,9 +316,10 @@ class Entry(Settings, frozen=True):
 class Limits(Settings, frozen=True):
     """The limits of the risk gate, checked on every row after the strategy and before any order.
 
-    The gate limits targets. An asset with a NaN target counts with its position or its live order.
-    Targets above a limit are cut; orders of a `decide` above it are refused. A position that drifts
-    beyond a limit is not cut; to bring it back, rebalance by `every_row` or `drift`.
+    It limits what is asked for: the targets, together with what is held or on its way where the
+    strategy has no opinion. Targets above a limit are cut, orders of a `decide` are refused. A
+    position that drifts beyond a limit by itself is not cut: rebalance by `every_row` or `drift`
+    where it has to be.
 
     Parameters
     ----------

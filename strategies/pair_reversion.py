@@ -26,7 +26,7 @@ class PairReversion(al.Strategy):
     enter: float = 2.0
     leave: float = 0.25
 
-    # The hedge ratio changes on every row; trading every small change would only add costs.
+    # The hedge ratio moves on every row; following it to the last share would only feed the broker.
     rebalance = al.drift(0.05)
 
     def __post_init__(self) -> None:
