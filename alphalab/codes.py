@@ -1,4 +1,4 @@
-"""Codes: what kernels say with an integer, and the words for it."""
+"""Integer codes of the kernels, and the text for each posting and reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FillAt(IntEnum):
 
 
 class Path(IntEnum):
-    """How the way of the price inside a bar is taken."""
+    """Which path the price takes inside a bar."""
 
     PESSIMISTIC = 0
     OPTIMISTIC = 1
@@ -39,7 +39,7 @@ class Kind(IntEnum):
 
 
 class Actions(IntEnum):
-    """What is done with splits and dividends."""
+    """How splits and dividends are handled."""
 
     NONE = 0
     CASH = 1
@@ -47,7 +47,7 @@ class Actions(IntEnum):
 
 
 class Quotes(IntEnum):
-    """Whose price the columns `bid` and `ask` decide."""
+    """Which takers trade at the quotes of the columns `bid` and `ask`."""
 
     NONE = 0
     BOTH = 1
@@ -56,7 +56,7 @@ class Quotes(IntEnum):
 
 
 class OnExpiry(IntEnum):
-    """What follows an entry order that ended unfilled."""
+    """What replaces an entry order that ended unfilled."""
 
     REQUOTE = 0
     MARKET = 1
@@ -64,7 +64,7 @@ class OnExpiry(IntEnum):
 
 
 class OrderType(IntEnum):
-    """What makes an order trade, and at which price."""
+    """Order types; `alphalab.kernels.market.order_types` has their rules."""
 
     MARKET = 1
     LIMIT = 2
@@ -78,13 +78,13 @@ class OrderType(IntEnum):
 
 
 class Sizing(IntEnum):
-    """How large an order is."""
+    """How the units of an order follow from its fields."""
 
-    QTY = 1  # so many units
-    BUY_VALUE = 2  # a value to spend, fees included
-    SELL_QTY = 3  # so many units, rounded down to whole lots
-    CLOSE = 4  # whatever is held
-    SELL_VALUE = 5  # so much value at the price of the fill, rounded down to whole lots
+    QTY = 1  # `qty` units
+    BUY_VALUE = 2  # `value` is spent, fees included
+    SELL_QTY = 3  # `qty` units, rounded down to whole lots
+    CLOSE = 4  # all units held
+    SELL_VALUE = 5  # `value` at the fill price, rounded down to whole lots
 
 
 class TimeInForce(IntEnum):
@@ -98,7 +98,7 @@ class TimeInForce(IntEnum):
 
 
 class OrderState(IntEnum):
-    """Where an order stands; FREE is a place in the table without an order."""
+    """The state of a place in the order table; FREE: it holds no order."""
 
     FREE = 0
     HELD = 1  # waits for its parent's first fill
@@ -107,7 +107,7 @@ class OrderState(IntEnum):
 
 
 class OrderStatus(IntEnum):
-    """What happened to an order: the stages of its life."""
+    """The stages in the life of an order, as logged in its events."""
 
     SUBMITTED = 1
     ACTIVE = 2
@@ -121,7 +121,7 @@ class OrderStatus(IntEnum):
 
 
 class Origin(IntEnum):
-    """Who asked for an order."""
+    """What created an order: a target, an exit, a `decide`, or the venue."""
 
     TARGET = 1
     EXITS = 2
@@ -130,7 +130,7 @@ class Origin(IntEnum):
 
 
 class RequestKind(IntEnum):
-    """What a `decide` asks the venue for."""
+    """The kinds of requests of a `decide`."""
 
     SUBMIT = 1
     AMEND = 2
@@ -138,7 +138,7 @@ class RequestKind(IntEnum):
 
 
 class Posting(IntEnum):
-    """What changed the cash or a position besides trading."""
+    """The kinds of postings: changes of cash or position without a trade."""
 
     FUNDING = 1
     BORROW = 2
@@ -150,21 +150,21 @@ class Posting(IntEnum):
     LIQUIDATION = 8
 
 
-#: What each posting is.
+#: The text of each posting.
 POSTINGS: dict[Posting, str] = {
     Posting.FUNDING: "funding of a perpetual contract",
-    Posting.BORROW: "borrowing of what is sold short",
+    Posting.BORROW: "borrow fee of a short position",
     Posting.LOAN: "interest on borrowed cash",
     Posting.INTEREST: "interest on idle cash",
     Posting.DIVIDEND: "dividend",
-    Posting.REINVESTMENT: "dividend put into the same asset",
+    Posting.REINVESTMENT: "dividend reinvested in the same asset",
     Posting.SPLIT: "split",
-    Posting.LIQUIDATION: "fee of a liquidation",
+    Posting.LIQUIDATION: "liquidation fee",
 }
 
 
 class Reason(IntEnum):
-    """Why something was refused, reduced or ended. `REASONS` has the words."""
+    """Why an order or target was refused, reduced or ended. `REASONS` has the text."""
 
     NOT_FINITE = 1
     WEIGHT_LIMIT = 2
@@ -201,7 +201,7 @@ class Reason(IntEnum):
     CASH_IN_LIEU = 33
 
 
-#: What each reason means; `asked` and `approved` are in the unit named last.
+#: The text of each reason; the unit of `asked` and `approved` is in brackets.
 REASONS: dict[Reason, str] = {
     Reason.NOT_FINITE: "target is infinite: ignored (weight)",
     Reason.WEIGHT_LIMIT: "weight of one asset above its limit (weight)",
@@ -212,31 +212,30 @@ REASONS: dict[Reason, str] = {
     Reason.DAILY_LOSS: "daily loss limit reached: flat until the next UTC day (loss)",
     Reason.LARGEST_ORDER: "order larger than the limit: refused (fraction of equity)",
     Reason.MIN_VALUE: "order below the venue's minimum value: refused (quote currency)",
-    Reason.LOT: "order smaller than one lot, or no whole number of lots: refused (units)",
-    Reason.CASH: "order larger than the cash at hand: a target is cut, an order refused "
+    Reason.LOT: "order smaller than one lot, or not a whole number of lots: refused (units)",
+    Reason.CASH: "order larger than the available cash: a target is cut, an order refused "
     "(quote currency)",
     Reason.BANKRUPT: "equity is zero or less: flat and locked (quote currency)",
     Reason.MARGIN: "order larger than the margin allows: a target is cut, an order refused "
     "(quote currency)",
     Reason.LIQUIDATED: "equity below the maintenance margin: liquidated (quote currency)",
     Reason.UNKNOWN_ASSET: "order for an asset that does not exist: refused (index)",
-    Reason.BAD_QUANTITY: "order without a side, or with a quantity that is not above 0: refused "
-    "(units)",
-    Reason.BAD_PRICE: "order with a price that is not a number above 0: refused (price)",
+    Reason.BAD_QUANTITY: "order without a side, or with a quantity of 0 or less: refused (units)",
+    Reason.BAD_PRICE: "order with a price that is missing, infinite, 0 or less: refused (price)",
     Reason.NO_PRICE: "order for an asset that has no price yet: refused (units)",
     Reason.OFF_TICK: "price between two ticks: refused (price)",
     Reason.WRONG_SIDE: "stop or target on the wrong side of the price: refused (price)",
     Reason.NOTHING_TO_REDUCE: "reduce-only order without a position to reduce (units)",
-    Reason.TOO_MANY_ORDERS: "no room in the order table: refused (orders)",
-    Reason.UNKNOWN_ORDER: "no such order to amend or cancel (order)",
+    Reason.TOO_MANY_ORDERS: "more orders or requests than `max_orders` allows: refused (orders)",
+    Reason.UNKNOWN_ORDER: "no live order with this id to amend or cancel (order)",
     Reason.POST_ONLY: "post-only order would have traded at once: refused (price)",
-    Reason.FILL_OR_KILL: "not to be filled at once and whole: cancelled (units)",
-    Reason.IMMEDIATE_OR_CANCEL: "the rest was not to be filled at once: cancelled (units)",
+    Reason.FILL_OR_KILL: "order could not fill at once and whole: cancelled (units)",
+    Reason.IMMEDIATE_OR_CANCEL: "the rest of the order could not fill at once: cancelled (units)",
     Reason.REPLACED: "replaced by a newer decision",
     Reason.ONE_CANCELS_OTHER: "another order of its group was filled",
-    Reason.PARENT_ENDED: "the order it belongs to ended unfilled",
+    Reason.PARENT_ENDED: "the parent order ended unfilled",
     Reason.ASKED_FOR: "cancelled by the strategy",
     Reason.HELD_BEFORE: "held at the start of the run",
     Reason.DELISTED: "the listing of the asset ended",
-    Reason.CASH_IN_LIEU: "the fraction of a lot that a split left, paid in cash",
+    Reason.CASH_IN_LIEU: "cash for the fraction of a lot that a split left",
 }

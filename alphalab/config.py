@@ -1,4 +1,4 @@
-"""What decides a run: frozen settings, each with an identity."""
+"""The settings of a run: frozen, checked, each with an identity."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Period = Literal["day", "week", "month", "quarter", "year"]
 
 
 class FeeTier(Settings, frozen=True):
-    """Fees from a traded value on.
+    """Fees from a level of traded value on.
 
     Parameters
     ----------
     value : float
-        Traded in the 30 UTC days before the current one, quote currency.
+        Least value traded in the previous 30 UTC days, quote currency.
     maker_bps, taker_bps : float
-        Fees from there on, basis points of traded value. Below 0 a maker is paid.
+        Fees of the tier, basis points of traded value; a negative maker's fee is a rebate.
     """
 
     value: Money
@@ -43,43 +43,44 @@ class FeeTier(Settings, frozen=True):
 
 
 class Costs(Settings, frozen=True):
-    """What trading costs.
+    """The costs of trading.
 
     Parameters
     ----------
     fee_bps : float, optional
-        Fee in basis points of traded value, for every asset and for makers and takers alike. Not
-        given: each instrument's own.
+        Fee in basis points of traded value, for every asset, makers and takers alike. None: the
+        fees of each instrument.
     tiers : sequence of FeeTier
-        Fees that depend on what was traded in the 30 days before, in place of those, from value 0
-        on.
+        Fees by the value traded in the previous 30 days, instead of the instruments' fees. The
+        first tier starts at value 0.
     fee_per_unit : float
-        On top, quote currency per unit (per share); 1e15 at most, as all fees.
+        Additional fee, quote currency per unit (per share); 1e15 at most, as all fees.
     fee_per_order : float
-        On top, quote currency, with the first fill of an order.
+        Additional fee, quote currency, charged with the first fill of an order.
     min_fee, max_fee : float
-        Least and largest fee of one order, quote currency. No `max_fee`: there is none.
+        Smallest and largest fee of one order, quote currency. `max_fee` None: no maximum.
     fee_step : float
         Fees are rounded to whole steps, such as 0.01, quote currency; half a step is rounded up.
-        0: they are not rounded.
+        0: no rounding.
     fee_in : {"quote", "coin"}
-        ``coin``: the fee of a purchase of spot is taken from the units that come, as spot
-        exchanges for coins do. It is then fees in basis points alone.
+        ``coin``: the fee of a spot purchase is taken from the units bought, as spot exchanges for
+        coins do. Only fees in basis points are possible then.
     spread_bps : float
-        Distance from bid to ask in basis points of the price. Whoever takes pays half of it.
+        Distance from bid to ask in basis points of the price. A taker pays half of it.
     quotes : {"none", "both", "ask", "bid"}
-        In place of a fixed spread, the columns ``ask`` and ``bid`` say what a taker's price is
-        worse by: a purchase by ``ask / close - 1``, a sale by ``1 - bid / close``, at least 0; at a
-        close those of its row, before it the last known. ``ask`` and ``bid`` alone: only purchases
-        or only sales. Orders of takers wait for the first quote.
+        Friction from the columns ``ask`` and ``bid`` instead of a fixed spread: a taker buys at a
+        price worse by ``ask / close - 1`` and sells at one worse by ``1 - bid / close``, at least
+        0. A fill at a close uses the quotes of its row, an earlier fill the last known ones.
+        ``ask``: purchases only; ``bid``: sales only. Taker orders wait for the first quote.
     slippage_bps : float
-        What a taker's price is worse by, in basis points.
+        Fixed slippage of a taker, basis points of the price.
     share_impact_bps : float
-        What it is worse by when trading all of a bar's volume V; q units cost this times (q / V)^2.
+        Quadratic market impact of a bar's whole volume V, basis points of the price; q units cost
+        this times (q / V)^2.
     root_impact_bps : float
-        The same by the square-root law: this times sqrt(q / V). Almgren et al., Direct Estimation
-        of Equity Market Impact (2005), and Toth et al. (2011) find Y times the volatility of the
-        span that the volume is of, with Y near 1.
+        Square-root market impact: q units cost this times sqrt(q / V). Almgren et al., Direct
+        Estimation of Equity Market Impact (2005), and Toth et al. (2011) estimate the impact of
+        the volume of a period as Y times the volatility of that period, with Y near 1.
 
     Examples
     --------
@@ -107,12 +108,12 @@ class Costs(Settings, frozen=True):
         if self.tiers and (values[0] != 0 or sorted(set(values)) != values):
             raise ParameterError(
                 f"Costs(tiers from {', '.join(f'{value:g}' for value in values)})",
-                rule="tiers begin at 0, each above the one before.",
+                rule="the first tier starts at 0, and tiers ascend.",
             )
         if self.tiers and self.fee_bps is not None:
             raise ParameterError(
                 f"Costs(fee_bps={self.fee_bps:g}, tiers=...)",
-                rule="fees are either one for all or in tiers.",
+                rule="set either fee_bps or tiers.",
             )
         if self.max_fee is not None and self.max_fee < self.min_fee:
             raise ParameterError(
@@ -122,30 +123,30 @@ class Costs(Settings, frozen=True):
         money = (self.fee_per_unit, self.fee_per_order, self.min_fee, self.max_fee, self.fee_step)
         if self.fee_in == "coin" and any(money):
             raise ParameterError(
-                "Costs(fee_in='coin') with a fee in money",
-                rule="a fee taken from the units that come is a share of them.",
+                "Costs(fee_in='coin') with a fee in quote currency",
+                rule="a fee taken from the units bought is in basis points only.",
                 fix="Leave fee_per_unit, fee_per_order, min_fee, max_fee and fee_step out.",
             )
         if self.quotes != "none" and self.spread_bps:
             raise ParameterError(
                 f"Costs(spread_bps={self.spread_bps:g}, quotes={self.quotes!r})",
-                rule="a spread is either fixed or in the columns bid and ask.",
+                rule="set either spread_bps or quotes.",
             )
         if self.worst_bps >= 10_000:
             raise ParameterError(
                 f"Costs: half the spread, slippage and impact add up to {self.worst_bps:g} bps",
-                rule="a taker's price is worse by less than 10,000 bps.",
+                rule="the friction of a taker is below 10,000 bps.",
             )
 
     @property
     def worst_bps(self) -> float:
-        """What a taker's price is worse by when trading all of a bar's volume."""
+        """Friction of a taker that trades a bar's whole volume, basis points of the price."""
         fixed = self.spread_bps / 2 + self.slippage_bps
         return fixed + self.share_impact_bps + self.root_impact_bps
 
     @property
     def has_impact(self) -> bool:
-        """Whether a price depends on how much of the volume is traded."""
+        """True if the fill price depends on the share of the volume that is traded."""
         return self.share_impact_bps > 0 or self.root_impact_bps > 0
 
 
@@ -155,18 +156,19 @@ class Execution(Settings, frozen=True):
     Parameters
     ----------
     path : {"pessimistic", "optimistic", "ohlc"}
-        Which way the price took inside a bar: from the open over low and high, or over high and
-        low, to the close. ``pessimistic`` takes the way that leaves the account with less,
-        ``optimistic`` the one that leaves it with more, ``ohlc`` the one that visits the nearer
-        extreme first.
+        The path of the price inside a bar: from the open through low and high, or through high and
+        low, to the close. ``pessimistic`` uses the path that leaves the account with less equity,
+        ``optimistic`` the one that leaves more, ``ohlc`` the one that reaches the nearer extreme
+        first.
     participation : float, optional
-        Largest share of a bar's volume that can be filled; the rest goes on with the next bar.
+        Largest fraction of a bar's volume that can fill; the rest of an order waits for the next
+        bar. None: no limit.
     delay : int
-        Rows that an order is on its way, besides the one that decided it; a billion at most, as all
-        counts of rows.
+        Extra rows until an order reaches the venue; 0: it is there on the next row. A billion at
+        most, as all counts of rows.
     limits : {"touched", "traded_through"}
-        When a limit order that rests is filled: by a price at its limit, or only by one beyond it.
-        The second is what an order at the end of a long queue can count on.
+        Which price fills a resting limit order: one at its limit, or only one beyond it. The second
+        is the safe assumption for an order at the end of a long queue.
     """
 
     path: Literal["pessimistic", "optimistic", "ohlc"] = "pessimistic"
@@ -181,12 +183,12 @@ class Margin(Settings, frozen=True):
     Parameters
     ----------
     initial : float
-        Equity needed per value of positions to open more of them; 0.2 is a leverage of 5, and the
-        least, 0.0001, one of 10,000.
+        Initial margin: equity per gross exposure needed to open positions. 0.2 is a leverage of 5;
+        the smallest, 0.0001, is one of 10,000.
     maintenance : float
-        Equity needed per value of positions to keep them; below it the account is liquidated.
+        Maintenance margin: equity per gross exposure; below it the account is liquidated.
     liquidation_fee_bps : float
-        Fee of a liquidation, basis points of the value closed, on top of the taker's.
+        Fee of a liquidation, basis points of the value closed, in addition to the taker's fee.
 
     Examples
     --------
@@ -208,24 +210,24 @@ class Margin(Settings, frozen=True):
 
     @property
     def leverage(self) -> float:
-        """Largest value of positions per equity."""
+        """Largest gross exposure per equity."""
         return 1 / self.initial
 
 
 class Financing(Settings, frozen=True):
-    """What holding costs and earns: posted once a UTC day, on what was held at the day before.
+    """Daily costs and income of holdings: posted once per UTC day, for the previous day's end.
 
     Parameters
     ----------
     borrow_bps : float
-        Yearly cost of what is sold short, basis points of its value (contracts excepted); 1e7 at
-        most, as the others.
+        Yearly borrow fee of short positions, basis points of their value; none for contracts. 1e7
+        at most, as the other rates.
     loan_bps : float
-        Yearly cost of borrowed cash, basis points.
+        Yearly interest on borrowed cash, basis points.
     interest_bps : float
-        Yearly interest on cash, basis points. The proceeds of short sales earn none.
+        Yearly interest on cash, basis points. Proceeds of short sales earn no interest.
     day_count : {360, 365}
-        Days of a year.
+        Days per year.
     """
 
     borrow_bps: YearlyBps = 0.0
@@ -242,8 +244,8 @@ class Holding(Settings, frozen=True):
     qty : float
         Units, below 0 for a short position.
     price : float
-        Price at which they are taken over: the equity at the start and the profit count from it.
-        Usually the close before the first row.
+        Entry price, usually the close before the first row. The equity at the start and later
+        profit are computed from it.
 
     Examples
     --------
@@ -256,19 +258,19 @@ class Holding(Settings, frozen=True):
 
 
 class Exits(Settings, frozen=True):
-    """Protective orders that every position has, from its first fill on, at the venue.
+    """Exit orders at the venue that protect every position from its first fill on.
 
-    Whatever is filled first cancels the others. A position that an exit has closed is not opened
-    again until the strategy's target changes.
+    The first exit to fill cancels the others. A position that an exit has closed is not reopened
+    until the strategy's target changes.
 
     Parameters
     ----------
     stop_loss : float, optional
-        Stop order at this fraction of the average entry price away, on the losing side.
+        Stop order on the losing side; its distance is this fraction of the average entry price.
     take_profit : float, optional
-        Limit order at this fraction of the average entry price away, on the winning side.
+        Limit order on the winning side; its distance is this fraction of the average entry price.
     trailing : float, optional
-        Stop order at this fraction of the best price since the entry.
+        Trailing stop; its distance is this fraction of the best price since the entry.
     max_holding : int, optional
         Rows after which the position is closed at market.
 
@@ -290,20 +292,20 @@ class Exits(Settings, frozen=True):
 
 
 class Entry(Settings, frozen=True):
-    """Positions are opened and added to by limit orders in place of market orders.
+    """Limit orders, instead of market orders, to open a position or add to it.
 
-    What reduces or closes a position still goes by market order.
+    Orders that reduce or close a position are still market orders.
 
     Parameters
     ----------
     limit_offset_bps : float
-        Distance of the limit from the close that decided, basis points: below it for a purchase,
-        above it for a sale. A negative one crosses the market.
+        Distance of the limit from the close of the decision, basis points: below it for a purchase,
+        above it for a sale. A negative distance crosses the market.
     ttl : int, optional
-        Rows the order lives. Not given: until the target changes.
+        Rows until the order expires. None: it lives until the target changes.
     then : {"requote", "market", "give_up"}
-        What follows when it ends unfilled: a new limit order at the new close, a market order, or
-        nothing until the target changes.
+        What replaces an order that expires unfilled: a new limit order at the new close, a market
+        order, or no order until the target changes.
     post_only : bool
         Refuse an order that would trade at once, instead of paying the taker's fee.
     """
@@ -315,7 +317,7 @@ class Entry(Settings, frozen=True):
 
 
 class Limits(Settings, frozen=True):
-    """The risk gate: what is set is checked on every row, after the strategy, before any order.
+    """The limits of the risk gate, checked on every row after the strategy and before any order.
 
     It limits what is asked for: the targets, together with what is held or on its way where the
     strategy has no opinion. Targets above a limit are cut, orders of a `decide` are refused. A
@@ -325,25 +327,25 @@ class Limits(Settings, frozen=True):
     Parameters
     ----------
     gross : float, optional
-        Largest sum of absolute weights; targets above it are scaled down in proportion. Not given:
-        1 in a cash account, the leverage in a margin account. Purchases in a cash account need
-        cash: above 1 it takes short sales to get there. At most 1e12, as all limits of weight.
+        Largest sum of absolute weights; targets above it are scaled down in proportion. None: 1 in
+        a cash account, the leverage in a margin account. Purchases in a cash account need cash, so
+        only short sales can take it above 1. At most 1e12, as all limits of weight.
     net : float, optional
         Largest absolute sum of weights; the larger side is scaled down.
     weight : float, optional
-        Largest absolute weight of one asset; a target above it is cut.
+        Largest absolute weight of one asset; a target above it is cut to it.
     group : str, optional
-        Label whose groups `group_gross` limits, such as ``"sector"``.
+        Label of the groups that `group_gross` limits, such as ``"sector"``.
     group_gross : float, optional
         Largest sum of absolute weights within one group; the group is scaled down.
     drawdown : float, optional
-        At this fall from the peak the account goes flat and stays flat.
+        Largest fall of equity from its peak, as a fraction. At it the account is closed for good.
     daily_loss : float, optional
-        At this loss since the last row of the day before (UTC) the account is flat for the rest of
-        the day.
+        Largest loss since the end of the previous UTC day, as a fraction. At it the account is
+        flat for the rest of the day.
     order : float, optional
         Largest value of one order as a fraction of equity; a larger order is refused. Orders that
-        only reduce a position are always let through.
+        only reduce a position are never refused.
 
     Examples
     --------
@@ -442,44 +444,44 @@ class Rebalance(Settings, frozen=True):
 
 
 class RunSettings(Settings, frozen=True):
-    """Everything that decides a run besides its strategy and its data.
+    """All settings of a run: everything but its strategy and its data.
 
     Parameters
     ----------
     cash : float
         Cash at the start, quote currency: from 1e-9 to 1e18.
     fill : {"next_open", "next_close", "same_close"}
-        Price a market order decided at row t trades at. ``same_close`` trades at a price the
-        decision has seen, and every report says so.
+        Fill price of a market order decided on row t. ``same_close`` is a price that the decision
+        has seen; every report of such a run states it.
     costs : Costs
     limits : Limits
     rebalance : Rebalance
     execution : Execution
     margin : Margin, optional
-        Not given: a cash account.
+        None: a cash account.
     financing : Financing
     exits : Exits, optional
     entry : Entry, optional
     actions : {"none", "cash", "reinvest"}
-        What is done with the columns ``split`` (new units per old one) and ``dividend`` (cash per
-        unit, after the split of its row): nothing, dividends are paid, or dividends of what is
-        held long are put into the same asset at its last close less the dividend, free of charge.
-        Both belong to the first row that trades without them (the ex-date).
+        How the columns ``split`` (new units per old unit) and ``dividend`` (cash per unit, after
+        the split of its row) are handled. ``none``: ignored. ``cash``: dividends are paid.
+        ``reinvest``: dividends of long positions buy the same asset at its last close minus the
+        dividend, without a fee. Both columns take effect on the ex-date, the first row that trades
+        without them.
     currency : str, optional
-        Quote currency of the account. Not given: the one that all assets share.
+        Quote currency of the account. None: the currency that all assets share.
     fractions : {"kept", "paid"}
-        What a split that leaves a fraction of a lot does with it: the position keeps it, or it is
-        paid out at the price after the split, without a fee (cash in lieu).
+        What happens to the fraction of a lot that a split leaves: the position keeps it, or it is
+        paid in cash at the price after the split, without a fee (cash in lieu).
     sizing : {"by_value", "at_fill"}
-        How a target's sale is sized: as many units as its value was at the close that decided it,
-        or as it is at the price of the fill. Purchases spend a value at the price of the fill in
-        both.
+        Price that converts the value of a target's sale to units: the close of the decision, or the
+        fill price. A purchase always spends its value at the fill price.
     holdings : dict of str to Holding
-        What is held before the first row, by symbol, beside the cash. The equity at the start
-        includes it. Assets in another currency than the account's cannot be among them.
+        Positions before the first row, by symbol, in addition to the cash. The equity at the start
+        includes them. Their assets must be in the currency of the account.
     conversions : dict of str to str
-        For every other currency, the column that says what one unit of it is worth in the quote
-        currency, such as ``{"EUR": "eurusd"}``.
+        The column with the conversion rate of every other currency: the price of one unit of it in
+        the quote currency, such as ``{"EUR": "eurusd"}``.
 
     Examples
     --------
@@ -511,13 +513,13 @@ class RunSettings(Settings, frozen=True):
         if self.costs.has_impact and self.execution.participation is None:
             raise ParameterError(
                 "Costs with an impact, Execution(participation=None)",
-                rule="an impact that grows with the share of the volume needs a largest share.",
+                rule="market impact needs a limit of participation.",
                 fix="Set execution=al.Execution(participation=0.1) or another fraction.",
             )
         if self.execution.delay and self.fill != "next_open":
             raise ParameterError(
                 f"Execution(delay={self.execution.delay}) with fill={self.fill!r}",
-                rule="orders are delayed to a later open.",
+                rule="a delayed order fills at a later open.",
                 fix='Use fill="next_open".',
             )
 

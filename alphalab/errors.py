@@ -1,7 +1,7 @@
 """Every error alphalab raises on purpose.
 
     AlphalabError                 exit code   code
-    ├── InputError  (ValueError)      2       INPUT       what you gave breaks a rule
+    ├── InputError  (ValueError)      2       INPUT       input that breaks a rule
     │   ├── DataError                 2       DATA        bars, files, data sets
     │   ├── ExprError                 2       EXPR        the alpha language
     │   ├── ParameterError            2       PARAMETER   strategy parameters and settings
@@ -11,9 +11,9 @@
     ├── StateError                    1       STATE       a snapshot that does not fit its engine
     ├── JournalError                  1       JOURNAL     a journal that is damaged, in use or full
     ├── ArtifactError                 1       ARTIFACT    an artifact or key that cannot be trusted
-    └── RefusedError                  3       REFUSED     a gate said no
+    └── RefusedError                  3       REFUSED     a gate refused to go on
 
-Each says what was given, the rule it breaks and what to do about it.
+Every message has what was given, the rule that it breaks, and what to do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class AlphalabError(Exception):
     rule : str
         The rule it breaks.
     fix : str
-        What to do about it.
+        What the user can do.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _rebuild(cls: type[AlphalabError], what: str, rule: str, fix: str) -> Alphal
 
 
 class InputError(AlphalabError, ValueError):
-    """What was given breaks a rule."""
+    """Input that breaks a rule."""
 
     code = "INPUT"
     exit_code = 2
@@ -95,7 +95,7 @@ class ParameterError(InputError):
 
 
 class StrategyError(InputError):
-    """A strategy that cannot be loaded, or that fails while it is asked for its expressions."""
+    """A strategy that cannot be loaded, or that fails while it builds its expressions."""
 
     code = "STRATEGY"
 
@@ -161,7 +161,7 @@ class RefusedError(AlphalabError):
 
 @contextmanager
 def led_by(where: str) -> Iterator[None]:
-    """Lead the message of every error raised inside with where it happened.
+    """Put `where` in front of the message of every error raised inside the context.
 
     Examples
     --------
@@ -179,7 +179,7 @@ def led_by(where: str) -> Iterator[None]:
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
-    """Import an optional dependency, or say which extra brings it.
+    """Return an optional dependency; the error for a missing one names its extra.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The base of all settings: frozen, checked when made, with an identity."""
+"""`Settings`, the base of all settings: frozen, checked when made, with an identity."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from msgspec import Meta
 
 from alphalab.errors import ParameterError
 
-#: Bounds of what is counted. Products and squares of such numbers stay within float64, sums of rows
-#: within int64, so that nothing overflows on the way to a result.
+#: Bounds of numbers from outside. Products and squares of numbers within them stay within float64,
+#: sums of rows within int64, so no result can overflow.
 LEAST_PRICE, MOST_PRICE = 1e-30, 1e30  # quote currency per unit; also conversion rates
 MOST_DIVIDEND = MOST_PRICE
-LEAST_MULTIPLIER, MOST_UNIT = 1e-15, 1e15  # of instruments: ticks, lots, least values, multipliers
+LEAST_MULTIPLIER, MOST_UNIT = 1e-15, 1e15  # ticks, lots, minimum values, multipliers
 LEAST_SPLIT, MOST_SPLIT = 1e-6, 1e6  # new units per old one
 MOST_ROWS = 1_000_000_000
 FIRST_YEAR, LAST_YEAR = 1678, 2261  # whole years of int64 nanoseconds
-MOST_YEARS = 290  # between two rows: a difference of times is an int64, too
+MOST_YEARS = 290  # between two rows: the difference of two times is an int64 too
 
 Rows = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
 RowsOrNone = Annotated[int, Meta(ge=0, le=MOST_ROWS)]
@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
 
 
-#: Default values as they are given and as they are checked: each is checked once.
+#: Default values of each class, as given and as checked: a default is checked only once.
 _DEFAULTS: dict[type, dict[str, tuple[Any, Any]]] = {}
 _HINTS: dict[type, dict[str, Any]] = {}
 
@@ -98,7 +98,7 @@ def _checked(owner: Settings, name: str, value: Any, hint: Any) -> Any:
 
 
 def broken_rule(error: msgspec.ValidationError, hint: Any) -> str:
-    """Return what a value of a type has to be, after msgspec refused one."""
+    """Return the rule that a value breaks, from the error of msgspec and the type."""
     choices = next((get_args(x) for x in (hint, *get_args(hint)) if _is_choice(x)), ())
     allowed = f" Choose from {', '.join(map(str, choices))}." if choices else ""
     return f"{error}.{allowed}".replace("`", "")

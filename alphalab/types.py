@@ -1,7 +1,7 @@
-"""The shapes that cross a kernel's boundary: record layouts with a unit on every field.
+"""Record layouts of everything that Python and kernels exchange, with a unit on every field.
 
-Money is in quote currency, quantities in units of the asset, times in int64 nanoseconds UTC, rates
-as plain fractions (0.001 is 10 bps). `row` counts from the first row an engine was given.
+Money is in quote currency, quantities are in units of the asset, times in int64 nanoseconds UTC,
+rates are fractions (0.001 is 10 bps). `row` is the number of a row since the engine's first row, 0.
 """
 
 from __future__ import annotations
@@ -22,82 +22,82 @@ Records: TypeAlias = NDArray[np.void]
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
-#: The column of the ends of listings: in the row in which one ends, the price at which positions
-#: are closed; NaN elsewhere. Bars need not have it.
+#: The column of delistings: on the row on which a listing ends, the price that closes positions;
+#: NaN on all other rows. The column is optional.
 DELISTING = "delisting"
 
-#: A time, day or period before all others.
+#: A time, day or period before all data.
 NEVER = np.iinfo(np.int64).min
 
-#: A time after all others.
+#: A time or row after all data.
 FOREVER = np.iinfo(np.int64).max
 
-#: What a venue says about one asset, as the kernels see it.
+#: The trading rules of one asset, as the kernels read them.
 INSTRUMENT = np.dtype(
     [
         ("kind", "i8"),  # a Kind code
-        ("tick", "f8"),  # smallest step of an order's price; 0: none
-        ("tick_den", "f8"),  # power of ten that makes the tick a whole number; 0: there is none
-        ("lot", "f8"),  # smallest quantity step, units; 0: none
-        ("lot_den", "f8"),  # power of ten that makes the lot a whole number; 0: there is none
+        ("tick", "f8"),  # smallest price step; 0: any price
+        ("tick_den", "f8"),  # power of ten that makes the tick an integer; 0: none does
+        ("lot", "f8"),  # smallest quantity step, units; 0: any quantity
+        ("lot_den", "f8"),  # power of ten that makes the lot an integer; 0: none does
         ("min_value", "f8"),  # smallest order value, quote currency
-        ("maker", "f8"),  # fee, fraction of traded value, below 0 a maker is paid
+        ("maker", "f8"),  # fee, fraction of traded value; below 0: a rebate
         ("taker", "f8"),  # fee, fraction of traded value
-        ("multiplier", "f8"),  # currency per unit and point of price; inverse: face value
+        ("multiplier", "f8"),  # currency per unit and price point; inverse contract: face value
     ]
 )
 
-#: The settings of one run, as the kernels see them. A limit that is not set is infinite.
+#: The settings of one run, as the kernels read them. A limit that is not set is infinite.
 RULES = np.dtype(
     [
         ("fill", "i8"),  # a FillAt code
         ("rebalancing", "i8"),  # a Rebalancing code
-        ("threshold", "f8"),  # drift, weight
-        ("cooldown", "i8"),  # drift, rows
-        ("gross", "f8"),  # weight
-        ("net", "f8"),  # weight
-        ("weight", "f8"),  # weight
-        ("group_gross", "f8"),  # weight
+        ("threshold", "f8"),  # of `drift`, weight
+        ("cooldown", "i8"),  # of `drift`, rows
+        ("gross", "f8"),  # limit of gross exposure, weight
+        ("net", "f8"),  # limit of net exposure, weight
+        ("weight", "f8"),  # limit of one asset, weight
+        ("group_gross", "f8"),  # limit of gross exposure in a group, weight
         ("n_groups", "i8"),
-        ("drawdown", "f8"),  # fraction of the peak
-        ("daily_loss", "f8"),  # fraction of the equity at the last row of the day before
-        ("order", "f8"),  # fraction of equity
+        ("drawdown", "f8"),  # limit, fraction of the peak
+        ("daily_loss", "f8"),  # limit, fraction of the equity at the end of the previous day
+        ("order", "f8"),  # limit of one order, fraction of equity
         ("path", "i8"),  # a Path code
         ("delay", "i8"),  # rows
         ("participation", "f8"),  # fraction of a bar's volume
-        ("slippage", "f8"),  # half the spread and the fixed slippage, fraction of the price
-        ("share_impact", "f8"),  # fraction of the price when trading a bar's whole volume
-        ("root_impact", "f8"),  # fraction of the price when trading a bar's whole volume
-        ("quotes", "i8"),  # a Quotes code: whether takers pay the ask and get the bid
-        ("through", "i8"),  # 1: a resting limit order trades only past its limit
+        ("slippage", "f8"),  # half the spread plus fixed slippage, fraction of the price
+        ("share_impact", "f8"),  # quadratic impact of a bar's whole volume, fraction of the price
+        ("root_impact", "f8"),  # square-root impact of a bar's whole volume, fraction of the price
+        ("quotes", "i8"),  # a Quotes code: which takers trade at the quotes
+        ("through", "i8"),  # 1: a resting limit order fills only at a price beyond its limit
         ("unit_fee", "f8"),  # quote currency per unit
-        ("order_fee", "f8"),  # quote currency per order, with its first fill
+        ("order_fee", "f8"),  # quote currency per order, charged with its first fill
         ("min_fee", "f8"),  # quote currency per order; -inf: none
         ("max_fee", "f8"),  # quote currency per order; inf: none
-        ("fee_step", "f8"),  # fees are rounded to whole steps, quote currency; 0: they are not
-        ("fee_den", "f8"),  # power of ten that makes the step a whole number; 0: there is none
-        ("coin_fee", "i8"),  # 1: the fee of a purchase of spot is taken from the units that come
+        ("fee_step", "f8"),  # fees are rounded to whole steps, quote currency; 0: no rounding
+        ("fee_den", "f8"),  # power of ten that makes the step an integer; 0: none does
+        ("coin_fee", "i8"),  # 1: the fee of a spot purchase is taken from the units bought
         ("margin", "i8"),  # 1: a margin account
-        ("initial", "f8"),  # equity per value of positions; 1 in a cash account
-        ("maintenance", "f8"),  # equity per value of positions
-        ("liquidation", "f8"),  # fee, fraction of value
-        ("borrow", "f8"),  # per day, fraction of what is sold short
-        ("loan", "f8"),  # per day, fraction
-        ("interest", "f8"),  # per day, fraction
-        ("posts", "i8"),  # 1: there are postings or conversion rates
-        ("daily", "i8"),  # 1: holding costs or earns
+        ("initial", "f8"),  # initial margin, equity per gross exposure; 1 in a cash account
+        ("maintenance", "f8"),  # maintenance margin, equity per gross exposure
+        ("liquidation", "f8"),  # liquidation fee, fraction of the value closed
+        ("borrow", "f8"),  # borrow fee per day, fraction of the value sold short
+        ("loan", "f8"),  # interest on borrowed cash per day, fraction
+        ("interest", "f8"),  # interest on cash per day, fraction
+        ("posts", "i8"),  # 1: rows may have postings or conversion rates
+        ("daily", "i8"),  # 1: borrow, loan or interest is not 0
         ("actions", "i8"),  # an Actions code
         ("in_lieu", "i8"),  # 1: fractions of a lot after a split are paid in cash
-        ("starts", "i8"),  # 1: something is held at the start
-        ("at_fill", "i8"),  # 1: a target's sale is sized at the price of its fill
-        ("funds", "i8"),  # 1: there is funding
-        ("converts", "i8"),  # 1: there are conversion rates
-        ("exits", "i8"),  # 1: positions have protective orders
+        ("starts", "i8"),  # 1: the account has holdings at the start
+        ("at_fill", "i8"),  # 1: the sale of a target is sized at its fill price
+        ("funds", "i8"),  # 1: an asset has funding
+        ("converts", "i8"),  # 1: an asset needs a conversion rate
+        ("exits", "i8"),  # 1: positions have exit orders
         ("stop_loss", "f8"),  # fraction of the entry price; NaN: none
         ("take_profit", "f8"),  # fraction of the entry price; NaN: none
         ("trailing", "f8"),  # fraction of the best price; NaN: none
         ("max_holding", "i8"),  # rows; 0: no limit
-        ("entry", "i8"),  # 1: entries by limit orders
+        ("entry", "i8"),  # 1: limit orders open positions
         ("entry_offset", "f8"),  # fraction of the mark
         ("entry_ttl", "i8"),  # rows; 0: no limit
         ("entry_then", "i8"),  # an OnExpiry code
@@ -105,46 +105,46 @@ RULES = np.dtype(
     ]
 )
 
-#: What is held of one asset at the start.
+#: The holding of one asset at the start.
 START = np.dtype(
     [
         ("qty", "f8"),  # units, negative when short
-        ("price", "f8"),  # at which they are taken over
+        ("price", "f8"),  # entry price of the holding
     ]
 )
 
-#: Fees from a traded value on.
+#: One fee tier.
 TIER = np.dtype(
     [
-        ("value", "f8"),  # traded in the 30 days before, quote currency
+        ("value", "f8"),  # least value traded in the previous 30 days, quote currency
         ("maker", "f8"),  # fraction of traded value
         ("taker", "f8"),
     ]
 )
 
-#: One asset's place in the account.
+#: The position of one asset.
 POSITION = np.dtype(
     [
         ("qty", "f8"),  # units held, negative when short
         ("mark", "f8"),  # last known close; NaN before the first
         ("rate", "f8"),  # quote currency per unit of the asset's currency
-        ("entry_price", "f8"),  # average price of what is held; NaN when flat
-        ("basis", "f8"),  # average of what profit is counted from; NaN when flat
+        ("entry_price", "f8"),  # average price of the units held; NaN when flat
+        ("basis", "f8"),  # average profit basis (`basis_at` in money.py); NaN when flat
         ("entry_row", "i8"),  # row of the fill that opened the position; -1 when flat
-        ("target", "f8"),  # last approved weight acted upon; NaN: none
-        ("unmet", "i8"),  # 1: its order was refused or ended unfilled, it is still to be met
-        ("period", "i8"),  # calendar period in which that was; NEVER before
-        ("traded_row", "i8"),  # row of the last order (drift cooldown); -1 before the first
-        ("refusal", "i8"),  # Reason last logged for its orders; 0: none since its last fill
-        ("out", "i8"),  # 1: left by an exit, stays out until its target changes
-        ("chase", "i8"),  # 1: its next entry goes by market order
+        ("target", "f8"),  # last approved weight that became an order; NaN: none
+        ("unmet", "i8"),  # 1: the order of the target was refused or ended unfilled
+        ("period", "i8"),  # calendar period of that order; NEVER before the first
+        ("traded_row", "i8"),  # row of the last order, for the cooldown; -1 before the first
+        ("refusal", "i8"),  # last Reason logged for its orders; 0: none since the last fill
+        ("out", "i8"),  # 1: closed by an exit, stays flat until its target changes
+        ("chase", "i8"),  # 1: the next entry is a market order
         ("room", "f8"),  # units that the current bar can still fill
-        ("over", "f8"),  # last known ask above the close, fraction of it
-        ("under", "f8"),  # last known bid below the close, fraction of it
+        ("over", "f8"),  # last known ask / close - 1, at least 0
+        ("under", "f8"),  # last known 1 - bid / close, at least 0
     ]
 )
 
-#: One order. A price that does not belong to its type is NaN.
+#: One order. Prices that its type does not use are NaN.
 ORDER = np.dtype(
     [
         ("state", "i8"),  # an OrderState code; FREE: no order here
@@ -154,40 +154,40 @@ ORDER = np.dtype(
         ("sizing", "i8"),  # a Sizing code
         ("side", "i8"),  # 1 buys, -1 sells
         ("qty", "f8"),  # units still to fill; NaN where the sizing is by value or CLOSE
-        ("value", "f8"),  # BUY_VALUE: still to spend, fees included; otherwise as decided
+        ("value", "f8"),  # BUY_VALUE: left to spend, fees included; otherwise as decided
         ("filled", "f8"),  # units filled so far
         ("limit", "f8"),  # price
-        ("stop", "f8"),  # price that triggers it; of a trailing order: as it stands
+        ("stop", "f8"),  # price that triggers it; of a trailing stop: its current level
         ("trail", "f8"),  # distance of a trailing stop, price
         ("trail_frac", "f8"),  # the same as a fraction of the best price
         ("best", "f8"),  # best price seen by a trailing stop
-        ("triggered", "i8"),  # 1: a stop-limit order that is a limit order now
+        ("triggered", "i8"),  # 1: a two-stage order that is a limit order now
         ("tif", "i8"),  # a TimeInForce code
         ("until_row", "i8"),  # last row it may meet
         ("until_time", "i8"),  # ns UTC: last close it may meet
         ("day", "i8"),  # UTC day on which it became active
         ("reduce_only", "i8"),  # 0 or 1
         ("post_only", "i8"),  # 0 or 1
-        ("group", "i8"),  # of orders of which one cancels the others; 0: none
-        ("parent", "i8"),  # order whose first fill it waits for; 0: none
+        ("group", "i8"),  # a fill cancels the other orders of the group; 0: none
+        ("parent", "i8"),  # id of the order whose first fill releases it; 0: none
         ("row", "i8"),  # row that decided it
         ("time", "i8"),  # close time of that row, ns UTC
-        ("active_row", "i8"),  # row in which it became active; -1 before
+        ("active_row", "i8"),  # row on which it became active; -1 before
         ("active_time", "i8"),  # close time of that row, ns UTC
         ("live_row", "i8"),  # first row it may meet
-        ("met_row", "i8"),  # row in which it first met a price; -1 before
-        ("spent_row", "i8"),  # row in which the volume ran out for it; -1: none
-        ("raw_fee", "f8"),  # fees so far, without the minimum
+        ("met_row", "i8"),  # row on which it first met a price; -1 before
+        ("spent_row", "i8"),  # row on which no volume was left for it; -1: none
+        ("raw_fee", "f8"),  # fees so far, before minimum, maximum and rounding
         ("fee", "f8"),  # fees so far
-        ("logged", "i8"),  # 0: the same order as one refused before, not told again
+        ("logged", "i8"),  # 0: not logged, a repeat of an order refused before
     ]
 )
 
-#: What a `decide` asks for.
+#: One request of a `decide`.
 REQUEST = np.dtype(
     [
         ("kind", "i8"),  # a RequestKind code
-        ("order", "i8"),  # id: to be given, or of the order to amend or cancel
+        ("order", "i8"),  # id of the new order, or of the order to amend or cancel
         ("asset", "i8"),
         ("side", "i8"),
         ("type", "i8"),
@@ -205,36 +205,36 @@ REQUEST = np.dtype(
     ]
 )
 
-#: The account of one column: everything that is not per asset.
+#: The account of one column: all state that is not per asset.
 ACCOUNT = np.dtype(
     [
         ("row", "i8"),  # rows pushed so far
         ("cash", "f8"),
-        ("equity", "f8"),  # cash + market value at the last mark
+        ("equity", "f8"),  # cash + value of positions at the last mark
         ("peak", "f8"),  # highest equity so far
-        ("realised", "f8"),  # closed profit before fees, cumulative
+        ("realised", "f8"),  # realised profit before fees, cumulative
         ("fees", "f8"),  # cumulative
-        ("turnover", "f8"),  # traded value, cumulative, quote currency
+        ("turnover", "f8"),  # traded value, cumulative
         ("carry", "f8"),  # sum of all postings, quote currency
         ("day", "i8"),  # UTC day number of the last row
-        ("day_equity", "f8"),  # equity at the last row of the day before
-        ("lock", "i8"),  # 0, or the Reason that closed the account to new risk
-        ("flat_day", "i8"),  # UTC day the daily loss limit was last reached; NEVER before
-        ("waiting", "i8"),  # orders that live
+        ("day_equity", "f8"),  # equity at the end of the previous day
+        ("lock", "i8"),  # 0, or the Reason that locked the account
+        ("flat_day", "i8"),  # UTC day on which the daily loss limit was last reached
+        ("waiting", "i8"),  # number of live orders
         ("n_orders", "i8"),  # orders so far: the id of the last one
-        ("tier", "i8"),  # place of the fees in force among the tiers
+        ("tier", "i8"),  # index of the fee tier in force
         ("time", "i8"),  # close time of the current row, ns UTC
     ]
 )
 
-#: The account at one row, after everything that happened in it.
+#: The account at the end of one row.
 LEDGER = np.dtype(
     [
         ("equity", "f8"),  # cash + value
         ("cash", "f8"),
-        ("value", "f8"),  # market value of all positions: shorts negative, contracts their profit
+        ("value", "f8"),  # of all positions: negative for shorts, open profit of contracts
         ("gross", "f8"),  # sum of absolute position sizes
-        ("realised", "f8"),  # closed profit before fees, cumulative
+        ("realised", "f8"),  # realised profit before fees, cumulative
         ("unrealised", "f8"),  # open profit before fees
         ("fees", "f8"),  # cumulative
         ("turnover", "f8"),  # traded value, cumulative
@@ -242,10 +242,10 @@ LEDGER = np.dtype(
     ]
 )
 
-#: One execution.
+#: One fill.
 FILL = np.dtype(
     [
-        ("row", "i8"),  # row of the execution
+        ("row", "i8"),  # row of the fill
         ("time", "i8"),  # close time of that row, ns UTC
         ("asset", "i8"),  # index into the symbols
         ("order", "i8"),  # id
@@ -253,18 +253,18 @@ FILL = np.dtype(
         ("qty", "f8"),  # units, negative for a sale
         ("price", "f8"),
         ("fee", "f8"),  # quote currency
-        ("realised", "f8"),  # profit this execution closed, before its fee
+        ("realised", "f8"),  # profit realised by this fill, before its fee
     ]
 )
 
-#: Something the gate or the venue did not let through as asked.
+#: A refusal or reduction by the gate or the venue.
 REFUSAL = np.dtype(
     [
         ("row", "i8"),
         ("time", "i8"),  # ns UTC
         ("asset", "i8"),  # index into the symbols; -1: the whole portfolio
         ("reason", "i8"),  # a Reason code
-        ("asked", "f8"),  # in the unit that the reason names
+        ("asked", "f8"),  # unit as in the text of the reason
         ("approved", "f8"),
     ]
 )
@@ -288,20 +288,20 @@ EVENT = np.dtype(
     ]
 )
 
-#: A change of cash or position that is no trade.
+#: A change of cash or position without a trade.
 POSTED = np.dtype(
     [
         ("row", "i8"),
         ("time", "i8"),  # ns UTC
         ("asset", "i8"),  # index into the symbols; -1: the account
         ("kind", "i8"),  # a Posting code
-        ("qty", "f8"),  # units it is for; of a split or a reinvestment: units that came
+        ("qty", "f8"),  # units it applies to; split or reinvestment: units added
         ("rate", "f8"),  # funding rate, dividend per unit, split ratio, rate per day ...
-        ("amount", "f8"),  # quote currency that came, negative: was paid
+        ("amount", "f8"),  # quote currency; above 0: received, below 0: paid
     ]
 )
 
-#: A bar in which the path of the price decides what became of an asset.
+#: A bar in which the two paths of the price lead to different equity.
 AMBIGUITY = np.dtype(
     [
         ("row", "i8"),
@@ -314,16 +314,16 @@ AMBIGUITY = np.dtype(
 )
 
 
-#: The figures of a run, folded as its rows went by. r is the return of a row.
+#: The figures of a run, updated as its rows are pushed. r is the return of a row.
 TALLY = np.dtype(
     [
-        ("rows", "i8"),  # folded into the figures below
-        ("kept", "i8"),  # rows that wait to be folded
+        ("rows", "i8"),  # number of rows folded into the figures below
+        ("kept", "i8"),  # number of rows not folded yet
         ("equity", "f8"),  # after the last row
         ("start", "f8"),  # before the first row
         ("peak", "f8"),  # highest equity
-        ("least", "f8"),  # lowest equity, the start included
-        ("least_before", "f8"),  # the same without the last row
+        ("least", "f8"),  # lowest equity, including the start
+        ("least_before", "f8"),  # lowest equity without the last row
         ("max_drawdown", "f8"),  # fraction of the peak
         ("mean", "f8"),  # of r
         ("m2", "f8"),  # sum of (r - mean)^2
@@ -333,27 +333,27 @@ TALLY = np.dtype(
         ("lost", "f8"),  # sum of max(-r, 0)
         ("downside", "f8"),  # sum of min(r, 0)^2
         ("equity_sum", "f8"),  # over the rows
-        ("invested", "i8"),  # rows that end with a position
+        ("invested", "i8"),  # number of rows that end with a position
         ("fees", "f8"),
         ("turnover", "f8"),  # traded value
         ("carry", "f8"),
         ("n_fills", "i8"),
         ("n_refusals", "i8"),
         ("n_ambiguities", "i8"),
-        ("n_trips", "i8"),  # closed round trips
-        ("n_won", "i8"),  # of them
+        ("n_trips", "i8"),  # number of closed round trips
+        ("n_won", "i8"),  # round trips with a profit
         ("trips_won", "f8"),  # sum of their profits, after fees
-        ("trips_lost", "f8"),  # sum of the losses of the others
+        ("trips_lost", "f8"),  # sum of the losses of the others, as a positive number
         ("trip_rows", "i8"),  # sum of the rows from first to last fill
     ]
 )
 
-#: The round trip that a position is in.
+#: The open round trip of an asset.
 TRIP_SO_FAR = np.dtype(
     [
-        ("total", "f8"),  # sum of all units that came and went
-        ("held", "f8"),  # the same; 0 where only rounding is left
-        ("qty", "f8"),  # units as they were last seen
+        ("total", "f8"),  # sum of the signed units of all fills
+        ("held", "f8"),  # the same without rounding errors: exactly 0 when flat
+        ("qty", "f8"),  # units last recorded in the digest
         ("entry_row", "i8"),  # row of the first fill
         ("realised", "f8"),  # before fees
         ("fees", "f8"),
@@ -362,29 +362,29 @@ TRIP_SO_FAR = np.dtype(
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a venue says about one asset.
+    """The trading rules of one asset.
 
     Parameters
     ----------
     symbol : str
     kind : {"spot", "linear", "inverse"}
-        ``spot``: paid for and owned (stocks, coins). ``linear``: a contract of which only profit
-        and loss change hands (futures, perpetuals). ``inverse``: the same, settled in the coin it
-        is on: one unit is worth multiplier / price of it.
+        ``spot``: the account pays for the units and owns them (stocks, coins). ``linear``: a
+        contract that only pays profit and loss (futures, perpetuals). ``inverse``: a contract that
+        settles in its underlying coin; one unit is worth multiplier / price coins.
     tick, lot : float
-        Smallest step of price and of quantity; 0 means any.
+        Smallest step of price and of quantity; 0: any price or quantity.
     min_value : float
         Smallest order value, quote currency.
     maker_bps, taker_bps : float
-        Fees in basis points of traded value: the maker's for orders that waited in the book, the
-        taker's for all others.
+        Fees in basis points of traded value: the maker's for limit orders that rested in the book,
+        the taker's for all others. A negative maker's fee is a rebate.
     multiplier : float
-        Currency per unit and point of price (1 for stocks and spot). Of an inverse contract: its
+        Currency per unit and price point (1 for stocks and spot). For an inverse contract: its
         face value, such as 100 (dollars).
     currency : str
-        What prices are in; of an inverse contract: what it settles in.
+        Currency of the prices; for an inverse contract: of the settlement.
     funding_hours : float
-        Hours between two fundings of a perpetual contract, counted from midnight UTC; 0: none.
+        Hours between two fundings of a perpetual contract, from midnight UTC; 0: no funding.
     groups : dict of str to str
         Labels such as ``{"sector": "energy"}``, read by `al.group`.
     calendar : str
@@ -439,14 +439,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class InstrumentChange(msgspec.Struct, frozen=True):
-    """What an instrument becomes at a time.
+    """A change of an instrument at a time.
 
     Parameters
     ----------
     time : int
-        ns UTC; it counts from the first row on that ends after it.
+        ns UTC. The change applies from the first row that ends after this time.
     instrument : Instrument
-        The whole instrument from then on.
+        The complete instrument after the change.
     """
 
     time: int

@@ -4,21 +4,21 @@ import alphalab as al
 
 
 class BollingerReversion(al.Strategy):
-    """Long from a close below the lower band to a close above the middle one.
+    """Buy at a close below the lower band, sell at a close above the middle band.
 
     Parameters
     ----------
     n : int
-        Rows of the bands.
+        Rows of the mean and of the deviation.
     width : float
-        Standard deviations between the middle and a band.
+        Distance of the bands from the mean, in standard deviations.
     """
 
     n: int = 20
     width: float = 2.0
 
     def weights(self) -> al.Expr:
-        """Give an equal share of equity to every asset that is in a dip."""
+        """Return an equal share of equity for every asset between entry and exit, else 0."""
         bands = al.bollinger(al.close, self.n, self.width)
         in_dip = al.latch(al.close < bands.lower, al.close > bands.middle)
         share = al.cs_scale(al.latch(al.close > 0, 0))

@@ -1,10 +1,10 @@
-"""Equal shares of everything, bought once and kept."""
+"""Buy and hold: equal shares of all assets, bought once."""
 
 import alphalab as al
 
 
 class BuyAndHold(al.Strategy):
-    """Buy equal shares of all assets that have a price, and let them run.
+    """Buy equal shares of all assets that have a price, and hold them.
 
     Parameters
     ----------
@@ -22,5 +22,5 @@ class BuyAndHold(al.Strategy):
             )
 
     def weights(self) -> al.Expr:
-        """Give every asset the same weight from its first price on, whatever gaps follow."""
+        """Return the same weight for every asset from its first price on, also in gaps."""
         return al.cs_scale(al.latch(al.close > 0, 0), self.gross)

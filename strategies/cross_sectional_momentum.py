@@ -4,16 +4,16 @@ import alphalab as al
 
 
 class CrossSectionalMomentum(al.Strategy):
-    """Hold the k strongest of the assets, and if asked sell the k weakest short.
+    """Hold the k assets with the highest return; with `short`, sell the k lowest short.
 
     Parameters
     ----------
     lookback, skip : int
-        The return is measured from `lookback` rows ago to `skip` rows ago.
+        The return is from `lookback` rows ago to `skip` rows ago.
     k : int
         Assets on each side.
     short : bool
-        Whether to sell the weakest short.
+        True to sell the k assets with the lowest return short.
     """
 
     lookback: int = 252
@@ -32,7 +32,7 @@ class CrossSectionalMomentum(al.Strategy):
             )
 
     def weights(self) -> al.Expr:
-        """Equal shares of the winners, minus equal shares of the losers when selling short."""
+        """Return equal shares of the winners, and with `short` minus those of the losers."""
         strength = al.close.delay(self.skip).returns(self.lookback - self.skip)
         winners = al.cs_top(strength, self.k)
         losers = al.cs_top(-strength, self.k)

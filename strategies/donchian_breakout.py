@@ -1,4 +1,4 @@
-"""Donchian channel breakout, decided row by row: the channel's other side is the way out."""
+"""Donchian channel breakout: a compiled `decide` enters above one channel, leaves below another."""
 
 import numpy as np
 
@@ -8,19 +8,19 @@ CLOSE, HIGHEST, LOWEST, SHARE = range(4)
 
 
 class DonchianBreakout(al.Strategy):
-    """Buy a close above the highest high of the rows before, sell a close below their lowest low.
+    """Buy at a close above the highest high of the previous rows, sell below their lowest low.
 
     Parameters
     ----------
     enter, leave : int
-        Rows of the channel to enter and of the one to leave.
+        Rows of the highest high for entries, and of the lowest low for exits.
     """
 
     enter: int = 55
     leave: int = 20
 
     def signals(self) -> dict[str, al.Expr]:
-        """Name the channel of the rows before this one, and each asset's share."""
+        """Return the channel of the previous rows, and the share of each asset."""
         return {
             "close": al.close,
             "highest": al.high.ts_max(self.enter).delay(1),
@@ -30,7 +30,7 @@ class DonchianBreakout(al.Strategy):
 
     @staticmethod
     def decide(signals, account, memory):
-        """Keep what is held until it breaks out of its channel."""
+        """Return the share at a breakout above, 0 at one below, else NaN (no change)."""
         targets = np.full(signals.shape[1], np.nan)
         for j in range(targets.size):
             held = account.positions[j]["qty"] > 0.0

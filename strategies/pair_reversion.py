@@ -1,10 +1,10 @@
-"""Two stocks that move together: trade the spread around a rolling hedge ratio."""
+"""Pair trading: the spread of two stocks around a rolling hedge ratio."""
 
 import alphalab as al
 
 
 class PairReversion(al.Strategy):
-    """Buy one stock against the other when their spread is stretched, until it is back at its mean.
+    """Buy one stock and sell the other when their spread is wide, until it is near its mean.
 
     The spread is the residual of the log price of `first` regressed on that of `second` over the
     last `n` rows.
@@ -43,7 +43,7 @@ class PairReversion(al.Strategy):
             )
 
     def weights(self) -> al.Expr:
-        """Long and short the two in the ratio of the hedge, gross exposure 1, flat in between."""
+        """Return long and short weights in the hedge ratio, gross exposure 1, or 0 when flat."""
         y, x = al.log(al.close).of(self.first), al.log(al.close).of(self.second)
         hedge = al.ts_beta(y, x, self.n)
         stretch = al.ts_residual(y, x, self.n).ts_zscore(self.n)

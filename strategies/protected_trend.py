@@ -1,10 +1,10 @@
-"""Follow the trend of a perpetual, with a stop, a target and a trailing stop at the venue."""
+"""Trend following on a perpetual, with stop, take-profit and trailing stop at the venue."""
 
 import alphalab as al
 
 
 class ProtectedTrend(al.Strategy):
-    """Long above the slow average, short below it; every position is protected.
+    """Long while the fast average is above the slow one, else short; exits protect positions.
 
     Parameters
     ----------
@@ -18,5 +18,5 @@ class ProtectedTrend(al.Strategy):
     exits = al.Exits(stop_loss=0.006, take_profit=0.015, trailing=0.009)
 
     def weights(self) -> al.Expr:
-        """Give the side of the trend."""
+        """Return 1 in an up-trend, else -1."""
         return al.where(al.close.ts_mean(self.fast) > al.close.ts_mean(self.slow), 1.0, -1.0)

@@ -25,6 +25,6 @@ class SmaCross(al.Strategy):
             )
 
     def weights(self) -> al.Expr:
-        """All of the equity while the fast average is above the slow one, nothing otherwise."""
+        """Return 1 (all of the equity) while the fast average is above the slow one, else 0."""
         fast, slow = al.close.ts_mean(self.fast), al.close.ts_mean(self.slow)
         return al.where(fast > slow, 1.0, 0.0)

@@ -4,7 +4,7 @@ import alphalab as al
 
 
 class TimeSeriesMomentum(al.Strategy):
-    """Long what has risen and short what has fallen, each at the same risk.
+    """Long the assets that have risen, short those that have fallen, each at the same risk.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class TimeSeriesMomentum(al.Strategy):
             )
 
     def weights(self) -> al.Expr:
-        """Direction times target risk over own risk, shared equally among the assets."""
+        """Return direction times target volatility over own volatility, at most an equal share."""
         direction = al.sign(al.close.returns(self.lookback))
         volatility = al.close.returns(1).ts_std(self.vol_window)
         share = al.cs_scale(al.latch(al.close > 0, 0))

@@ -1,4 +1,4 @@
-"""Results by hand: market orders at the open, booked one after the other in plain Python."""
+"""Results computed by hand: market orders at the open, booked one by one in plain Python."""
 
 from __future__ import annotations
 

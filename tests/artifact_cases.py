@@ -1,4 +1,4 @@
-"""Artifacts as tests make them: real backtests, real keys, real files."""
+"""Builders of artifacts for tests: from real backtests, with real keys and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real browser, headless: what a page is once its scripts have run."""
+"""A real headless browser: the content of a page after its scripts have run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests build: files, rows and bars; and how they read the notes of these."""
+"""Builders of files, rows and bars for tests, and readers of their notes."""
 
 from __future__ import annotations
 

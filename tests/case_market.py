@@ -1,4 +1,4 @@
-"""Bar cases as markets that the naive account can read."""
+"""Bar cases as markets for the naive twin."""
 
 from __future__ import annotations
 

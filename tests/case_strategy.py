@@ -1,4 +1,4 @@
-"""What a bar case is: a few bars, what is asked of the market, and what has to come of it.
+"""Bar cases: a few bars, the orders or targets of each row, and the expected results.
 
 `bars` has one entry per row: a price where all four are the same, `(price, volume)`, `(open, high,
 low, close)`, or all five; a list of them has one per asset, A, B, C. `asks` says per row what the

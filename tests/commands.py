@@ -1,4 +1,4 @@
-"""The command line as tests run it: in this process, in one of its own, on a terminal."""
+"""Running the command line: in this process, in a new process, on a terminal."""
 
 from __future__ import annotations
 

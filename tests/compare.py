@@ -1,4 +1,4 @@
-"""How results are compared: unknown values and infinities have to be in the same places."""
+"""Comparison of results: NaN and infinities must be in the same places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strategies that remember something, and what another process does with their snapshots."""
+"""Strategies with memory, and a process that restores their snapshots."""
 
 from __future__ import annotations
 

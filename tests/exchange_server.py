@@ -1,7 +1,7 @@
-"""An exchange on loopback: the public REST protocols of Binance and Kraken over data of your own.
+"""An exchange on loopback: the public REST protocols of Binance and Kraken over given data.
 
-It answers as the real ones do where the tests depend on it: pages from a time or an id on, at most
-so many rows, the candle that is still open included. Faults are scripted: see `Fault`.
+It answers like the real exchanges: pages start at a time or an id, have a limit of rows, and
+include the candle that is still open. Tests script its faults: see `Fault`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What exits and entries do for a target, worked out by hand: section 5 of docs/market.md.
+"""Exits and entries of targets, worked out by hand: section 5 of docs/market.md.
 
 `case_strategy` explains how to read a case.
 """

@@ -1,4 +1,4 @@
-"""What tests of fetching share: an exchange's data, and what a store has of it."""
+"""Shared by the tests of fetching: the data of an exchange, and the expected rows of a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holding brings and costs, and what contracts are worth, worked out by hand.
+"""Income and costs of holding, and the value of contracts, worked out by hand.
 
 `case_strategy` explains how to read a case.
 """

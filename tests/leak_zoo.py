@@ -1,6 +1,6 @@
-"""Strategies that see the future in every way that people build by accident, and ones that do not.
+"""Strategies with every common kind of look-ahead leak, and strategies without one.
 
-A case is what `check_causality` is called with, and for a leak the output that it leaks into first.
+A case has the arguments of `check_causality`, and for a leak the first output that it reaches.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What orders do to each other, how they end, and how they go on, worked out by hand.
+"""The life of orders: groups, parents, expiry and amendments, worked out by hand.
 
 `case_strategy` explains how to read a case.
 """

@@ -1,4 +1,4 @@
-"""Random markets for the step, with everything in them that real ones have and worse."""
+"""Random markets for the step, with all features of real markets, and more extreme ones."""
 
 from __future__ import annotations
 

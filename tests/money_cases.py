@@ -1,4 +1,4 @@
-"""What trading costs, and what an account may do, worked out by hand.
+"""Costs of trading, and limits of accounts, worked out by hand.
 
 `case_strategy` explains how to read a case.
 """

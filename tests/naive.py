@@ -1,4 +1,4 @@
-"""Every operator once more: slow, obvious, and written without a look at the kernels.
+"""The naive twin of every operator: slow, obvious, and independent of the kernels.
 
 A twin takes the operator's inputs, arrays of shape (T, N), then its numbers, and gives (T, N).
 Windows are cut out one by one; their moments are exact rational numbers, rounded at the end.

@@ -1,4 +1,4 @@
-"""The money of the slow twin: what an asset is worth, the books, and everything that is posted."""
+"""The money of the naive twin: values of assets, the books, and all postings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The orders of the slow twin, and their lives."""
+"""The orders of the naive twin, and their lives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a `decide` asks of the slow twin: orders, amendments, cancellations, and their rules."""
+"""Requests of a `decide` to the naive twin: orders, amendments, cancellations, and their rules."""
 
 from __future__ import annotations
 

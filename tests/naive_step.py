@@ -1,7 +1,7 @@
-"""The whole step once more, slow and plain: docs/market.md read out loud.
+"""The naive twin of the step: slow and plain, sentence by sentence from docs/market.md.
 
-Written from the rules, not from the kernels: objects and lists, one small method per sentence. Only
-the order of the floating-point operations is shared, so that both can be compared bit for bit.
+It follows the rules, not the kernels: objects and lists, one small method per sentence. It shares
+only the order of the floating-point operations, so that results can be compared bit for bit.
 """
 
 from __future__ import annotations

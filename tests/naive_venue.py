@@ -1,4 +1,4 @@
-"""How the orders of the slow twin meet a bar, and one execution."""
+"""Matching of the naive twin's orders with a bar, and their execution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How orders trade, worked out by hand: each case is a rule of docs/market.md.
+"""Execution of orders, worked out by hand: each case is a rule of docs/market.md.
 
 `case_strategy` explains how to read a case.
 """

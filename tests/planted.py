@@ -1,4 +1,4 @@
-"""Sweeps whose figures are given, to look at what is made of them."""
+"""Sweeps with given figures, to test the plots and tables made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars in which a column foretells the next return, and a strategy that trades it."""
+"""Bars with a column that predicts the next return, and a strategy that trades it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows with faults that are planted, each by a function of sound ones."""
+"""Rows with planted faults: each function adds one fault to sound rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores at random: what a scan and memory have to agree on."""
+"""Random stores, for which a scan and a read into memory must agree."""
 
 from __future__ import annotations
 

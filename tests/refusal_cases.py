@@ -1,4 +1,4 @@
-"""What is refused, reason by reason, worked out by hand: section 6 of docs/market.md.
+"""Refusals by reason, worked out by hand: section 6 of docs/market.md.
 
 `case_strategy` explains how to read a case.
 """

@@ -1,4 +1,4 @@
-"""Expressions run in blocks of any sizes."""
+"""Runs expressions in blocks of given sizes."""
 
 from __future__ import annotations
 

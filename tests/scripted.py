@@ -1,7 +1,7 @@
-"""A strategy that sends the orders that a test has written down, and returns written weights.
+"""A strategy that sends the orders and returns the weights that a test has scripted.
 
-What it sends on a row is in numbered columns: each cell holds up to `SLOTS` requests, the cells of
-a row are read from the first asset to the last.
+The requests of a row are in numbered columns: each cell holds up to `SLOTS` requests, and the cells
+of a row are read from the first asset to the last.
 """
 
 from __future__ import annotations

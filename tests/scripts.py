@@ -1,4 +1,4 @@
-"""Random scripts: orders that make sense near the price, and some that break a rule."""
+"""Random scripts: sensible orders near the price, and some that break a rule."""
 
 from __future__ import annotations
 

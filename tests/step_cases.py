@@ -1,4 +1,4 @@
-"""Accounts worked out by hand: a few rows of prices and weights, and what has to come of them.
+"""Accounts worked out by hand: a few rows of prices and weights, and the expected results.
 
 A row is `(price, weight)`, or `(open, close, weight)` where the prices differ; each is a number, or
 a tuple of one number per asset. A fill is `(row, asset, units, price)`, decided on the row before

@@ -1,4 +1,4 @@
-"""Columns of a sweep beside engines: random mixtures of strategies and settings on one market."""
+"""Columns of a sweep and single engines: random mixes of strategies and settings on one market."""
 
 from __future__ import annotations
 

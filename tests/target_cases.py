@@ -1,4 +1,4 @@
-"""What becomes of orders when the target, the parent or the volume behind them changes, by hand.
+"""Orders whose target, parent or volume changes, worked out by hand.
 
 `case_strategy` explains how to read a case.
 """

@@ -1,4 +1,4 @@
-"""Artifacts: what was promoted is what is opened, and what was changed is named."""
+"""Artifacts: an artifact opens as it was promoted, and a changed file is named."""
 
 from __future__ import annotations
 

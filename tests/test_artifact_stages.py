@@ -1,4 +1,4 @@
-"""Stages: signed moves in order, with caps, and with two signatures where the policy says so."""
+"""Stages: signed moves in order, with caps, and with two signatures if the policy requires them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Whatever comes in from outside is taken or refused in words: no traceback, no crash, no file
-outside the folder that was named.
+"""Hostile input is accepted or refused with a message: no traceback, no crash, no file outside
+the given folder.
 
 `make test` tries a few hundred inputs of each kind, `make test-slow` 100,000 and more.
 """

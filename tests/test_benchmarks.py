@@ -1,6 +1,6 @@
 """The benchmarks run at a small size, compare what they time, and can find a difference.
 
-No time is asserted: what a benchmark measures is for a quiet machine.
+No test asserts a time: timings need a quiet machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Numbers at the edge: beyond a bound a refusal that states it, at the bound a run."""
+"""Numbers at a bound run; numbers beyond it are refused with the bound in the message."""
 
 from __future__ import annotations
 

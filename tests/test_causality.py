@@ -1,4 +1,4 @@
-"""The causality check against a zoo: every planted leak is caught, nothing clean is accused."""
+"""The causality check: it finds every planted leak, and refuses no clean strategy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused before any row is seen, and what a result warns of."""
+"""Inputs that are refused before the first row, and warnings of results."""
 
 from __future__ import annotations
 

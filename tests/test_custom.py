@@ -1,4 +1,4 @@
-"""What users add to the language: compiled operators and Python functions."""
+"""User-defined operators: compiled updates and Python functions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ import alphalab as al
 from alphalab.codes import Reason
 from alphalab.errors import ExprError, StateError, UnknownNameError
 from alphalab.expr.custom import LATEST, PYTHON_FUNCTIONS
+from alphalab.expr.identity import identity
 from alphalab.expr.plan import Plan
 from alphalab.expr.registry import REGISTRY, Param
 from alphalab.expr.text import parse
 from alphalab.kernels._jit import jit
-from alphalab.kernels.identity import identity
 
 close, low = al.close, al.low
 

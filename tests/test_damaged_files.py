@@ -1,4 +1,4 @@
-"""Files that lie about what they hold: refused in words that name the file, and never a crash."""
+"""Damaged files: refused with a message that names the file, and never a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public names of `alphalab.data`: what type checkers see is what runs."""
+"""The public names of `alphalab.data`: type checkers and the running program see the same names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users' compiled code that was edited is never answered from the cache."""
+"""Edited user code is compiled again, never loaded from the cache."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_edited_code_is_never_answered_from_the_cache(tmp_path, code, main, resu
 
 
 IDENTITY = """
-from alphalab.kernels.identity import identity
+from alphalab.expr.identity import identity
 
 NAMES = {"alpha", "beta", "gamma"}
 

@@ -1,4 +1,4 @@
-"""Fetching: the real ccxt clients, over real sockets, with everything that goes wrong."""
+"""Fetching: the real ccxt clients, over real sockets, and scripted faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``alphalab data fetch``: as people run it, interrupt it and kill it."""
+"""``alphalab data fetch``: run, interrupted and killed."""
 
 from __future__ import annotations
 

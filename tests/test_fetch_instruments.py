@@ -1,4 +1,4 @@
-"""What exchanges say about their symbols, as instruments."""
+"""Instruments from the market information of exchanges."""
 
 from __future__ import annotations
 

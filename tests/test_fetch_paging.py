@@ -1,4 +1,4 @@
-"""Paging, over exchanges of all manners: whatever their pages are like, no row is lost."""
+"""Paging over exchanges with every kind of page: no row is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching trades: many share a time, pages end among them, and none is lost."""
+"""Fetching trades: pages end between trades of one time, and no trade is lost."""
 
 from __future__ import annotations
 

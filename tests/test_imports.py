@@ -1,4 +1,4 @@
-"""What a run of a built-in data set imports: no store, no exchange, no ingestion."""
+"""A run on a built-in data set imports no store, no exchange and no ingestion."""
 
 from __future__ import annotations
 

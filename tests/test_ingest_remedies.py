@@ -1,4 +1,4 @@
-"""What a source that is refused is told: the remedy that fits, as a keyword and as a flag."""
+"""Refused sources: the message has the remedy, as a keyword and as a flag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that are programs stay text in every page: tried in a real browser."""
+"""Names that contain scripts stay text in every page, checked in a real browser."""
 
 from __future__ import annotations
 

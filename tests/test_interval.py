@@ -1,4 +1,4 @@
-"""The interval of the three paths, and the break-even fee: both by running again."""
+"""The interval of the three paths, and the break-even fee: both from further runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal: what was written is read, what was changed is named, and one process writes."""
+"""The journal: events are read as written, changed events are named, one process writes."""
 
 from __future__ import annotations
 

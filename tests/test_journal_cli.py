@@ -1,4 +1,4 @@
-"""``alphalab journal``: what a user sees of a journal, whole or damaged."""
+"""``alphalab journal``: its output for whole and damaged journals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled kernels on disk that are damaged, or that others may have written."""
+"""Compiled kernels on disk that are damaged, or that another user may have written."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The laws of the design, each over random expressions, markets and settings.
 
-Bit-identical means equal bytes: tables are compared through `tobytes`, so NaN equals NaN and 0
-differs from -0.
+Bit-identical means equal bytes: tables are compared by `tobytes`, so NaN equals NaN and 0 differs
+from -0.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Doors through which the future can come into a run: each is told as a warning."""
+"""Possible sources of look-ahead in a run: each gives a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second opinions on the simulated market: vectorbt, backtesting.py, and what mathematics says.
+"""Independent checks of the simulated market: vectorbt, backtesting.py, and closed formulas.
 
 All agree to 1e-9 where they mean the same. vectorbt's ``from_orders`` does for orders in units:
 same rows, prices, units and fees. Its stops do for positions opened at a close. They differ, and

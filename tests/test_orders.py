@@ -1,4 +1,4 @@
-"""Orders, costs and accounts worked out by hand, and the settings that ask for them."""
+"""Orders, costs and accounts worked out by hand, and the checks of their settings."""
 
 from __future__ import annotations
 
@@ -220,9 +220,9 @@ IMPACT = Costs(root_impact_bps=10)
 
 BAD_SETTINGS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Costs(tiers=(tier(100),)), "tiers begin at 0"),
-    (lambda: Costs(tiers=(tier(0), tier(200), tier(100))), "each above the one before"),
-    (lambda: Costs(tiers=(tier(0), tier(0))), "each above the one before"),
-    (lambda: Costs(fee_bps=10, tiers=(tier(0),)), "one for all or in tiers"),
+    (lambda: Costs(tiers=(tier(0), tier(200), tier(100))), "the first tier starts at 0"),
+    (lambda: Costs(tiers=(tier(0), tier(0))), "the first tier starts at 0"),
+    (lambda: Costs(fee_bps=10, tiers=(tier(0),)), "set either fee_bps or tiers"),
     (lambda: Costs(spread_bps=9_000, slippage_bps=6_000), "less than 10,000 bps"),
     (lambda: Costs(share_impact_bps=6_000, root_impact_bps=6_000), "less than 10,000 bps"),
     (lambda: Costs(min_fee=-1), "min_fee"),

@@ -1,4 +1,4 @@
-"""Each rule of quality finds what is planted, and nothing else speaks."""
+"""Each quality rule finds its planted fault, and no other rule reports one."""
 
 from __future__ import annotations
 

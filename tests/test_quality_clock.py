@@ -1,4 +1,4 @@
-"""Rows against the sessions of an exchange: gaps, zones, labels; and what is no bar."""
+"""Rows against the sessions of an exchange: gaps, zones, labels, and rows that are not bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data with errors is refused, unless it is accepted: then whatever is made of it says so."""
+"""Data with errors is refused, unless the user accepts it: then every result states it."""
 
 from __future__ import annotations
 

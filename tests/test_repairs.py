@@ -1,4 +1,4 @@
-"""Repairs against what they say: each against a reading of its rule row by row, in Python."""
+"""Repairs against their rules: each is compared with a row-by-row version in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coarser bars against pandas and a naive twin; nothing of them is known before it happened."""
+"""Coarser bars against pandas and a naive twin; and no coarse bar is known before its last row."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ def test_orders_and_fills_tell_one_story(market: Result) -> None:
 KINDS = {
     "linear": {"funding of a perpetual contract"},
     "dividends": {"dividend", "split"},
-    "reinvested": {"dividend", "split", "dividend put into the same asset"},
+    "reinvested": {"dividend", "split", "dividend reinvested in the same asset"},
     "spot on margin": {"interest on borrowed cash"},
 }
 
@@ -270,7 +270,7 @@ def test_postings_add_up_to_the_carry(market: Result, request: pytest.FixtureReq
     posted = market.postings
     name = request.node.callspec.params["market"]
     assert set(posted["kind"]) == KINDS.get(name, set())
-    held = posted["kind"] != "dividend put into the same asset"  # that is a purchase
+    held = posted["kind"] != "dividend reinvested in the same asset"  # that is a purchase
     assert posted["amount"][held].sum() == pytest.approx(market.metrics["carry"], abs=1e-7)
     assert (market.metrics["carry"] != 0) == (name in KINDS)
 

@@ -1,4 +1,4 @@
-"""A results file keeps what was saved, whatever happens, and refuses what is not its own."""
+"""A results file keeps saved columns through crashes, and refuses files of another kind."""
 
 from __future__ import annotations
 

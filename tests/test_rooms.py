@@ -10,11 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Circles that are still there, each by its files. Empty this set; never add to it.
-KNOWN = {
-    ("expr/custom", "expr/functions", "expr/nodes", "expr/text"),
-}
-
 
 def modules(package: Path) -> dict[str, Path]:
     """Return the files of a package by the names of their modules."""
@@ -84,7 +79,7 @@ def test_no_circle_of_files() -> None:
         tuple(name.removeprefix("alphalab.").replace(".", "/") for name in circle)
         for circle in circles(graph_of(ROOT / "alphalab"))
     }
-    assert found == KNOWN
+    assert found == set()
 
 
 @pytest.mark.parametrize(

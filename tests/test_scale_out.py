@@ -1,4 +1,4 @@
-"""One sweep in threads, processes, on a Dask and on a Ray cluster: the same bits everywhere.
+"""One sweep in threads, processes, on a Dask and on a Ray cluster gives the same bits.
 
 The clusters are real, of two processes on this machine.
 """

@@ -1,4 +1,4 @@
-"""A backtest over a scan is the backtest of the same bars in memory, however they are cut."""
+"""A backtest over a scan is the backtest of the same bars in memory, for every block size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are written otherwise, read by a schema; and what a schema refuses."""
+"""Files in other formats, read by a schema; and files that a schema refuses."""
 
 from __future__ import annotations
 

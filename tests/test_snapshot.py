@@ -1,4 +1,4 @@
-"""Snapshots that are damaged or made up: refused, and never a crash."""
+"""Damaged or forged snapshots: refused, and never a crash."""
 
 from __future__ import annotations
 

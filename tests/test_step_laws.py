@@ -1,4 +1,4 @@
-"""The account's own laws, on random markets: what holds whatever the rules of trading are."""
+"""Laws of the account on random markets, such as conservation of money."""
 
 from __future__ import annotations
 

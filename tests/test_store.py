@@ -1,4 +1,4 @@
-"""The store: what a write changes and what it refuses, what a read returns, at every version."""
+"""The store: writes, refused writes, and reads at every version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions to a store: in SQL, and on the command line; addresses of what is in it."""
+"""Queries of a store in SQL and on the command line, and addresses of its tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writers that are killed, and writers that meet: nothing is lost, nothing is there twice."""
+"""Killed and concurrent writers of a store: no row is lost, and none is stored twice."""
 
 from __future__ import annotations
 

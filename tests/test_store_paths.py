@@ -1,4 +1,4 @@
-"""Folders of awkward names: a store is in the folder that was named, or it is refused."""
+"""Folders of awkward names: a store is in exactly the given folder, or the name is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store in a bucket, through a real S3 protocol on loopback; and what goes wrong on the way."""
+"""A store in a bucket, through a real S3 protocol on loopback; with failing requests."""
 
 from __future__ import annotations
 

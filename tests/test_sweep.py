@@ -1,4 +1,4 @@
-"""`al.sweep` end to end: every column is its backtest, what is saved is not run again."""
+"""`al.sweep` end to end: every column equals its backtest, and saved columns are not run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Neighbours of the columns of a sweep, and the figures: what is drawn is what was found."""
+"""Neighbours of the columns of a sweep, and the figures: they show the computed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures from what a column keeps of its rows: those of the full result, for every metric."""
+"""Metrics from a tally equal those of the full result, for every metric."""
 
 from __future__ import annotations
 

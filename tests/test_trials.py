@@ -1,4 +1,4 @@
-"""The trial ledger: what was run is counted, by several processes, and nothing is counted twice."""
+"""The trial ledger: every run is counted exactly once, also by several processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statistics of validation against published values, slow twins, and what they must give on
+"""The statistics of validation against published values, slow twins, and known results on
 noise."""
 
 from __future__ import annotations

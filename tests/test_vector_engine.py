@@ -1,4 +1,4 @@
-"""Many accounts in one pass: each is, bit for bit, what an engine of its own gives."""
+"""Many accounts in one pass: each equals, bit for bit, an engine of its own."""
 
 from __future__ import annotations
 

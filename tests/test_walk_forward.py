@@ -1,4 +1,4 @@
-"""`al.walk_forward`: no choice knows what comes, and what is traded is one account."""
+"""`al.walk_forward`: no choice uses later rows, and one account trades all segments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A later start: rows before it are seen, nothing trades in them, and the report says how many."""
+"""A later start: earlier rows feed the signals, nothing trades on them, the report counts them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The warm-up certificate: cold starts decide as full history does, and what never forgets is
-refused."""
+"""The warm-up certificate: cold starts decide like full history, and operators that never forget
+are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a note or of a message is for people: no code branches on it."""
+"""No code branches on the text of a note or of a message: the text is for people only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What venues do besides plain orders and fees in basis points, worked out by hand.
+"""Venue rules beyond plain orders and fees in basis points, worked out by hand.
 
 `case_strategy` explains how to read a case.
 """

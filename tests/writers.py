@@ -1,4 +1,4 @@
-"""Processes that write into a store: several at a time, or killed while they do."""
+"""Processes that write into a store: several at a time, or killed while writing."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import msgspec
 
 from alphalab.artifact.open import Artifact
 from alphalab.errors import AlphalabError
-from alphalab.expr.nodes import Expr
-from alphalab.expr.text import parse, to_text
+from alphalab.expr.nodes import Expr, to_text
+from alphalab.expr.text import parse
 
 MISSING = "(none)"
 

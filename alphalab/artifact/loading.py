@@ -1,8 +1,8 @@
 """Strategies from files: by path, by path and class, or by the name of a reference strategy.
 
-A strategy file runs as a module of its own. The name of that module spells the path of the file,
-and a finder on `sys.meta_path` reads it back: so a process that never saw the file can import it by
-name, which is what unpickling a strategy in a joblib worker does.
+A strategy file runs as a module of its own. The name of the module encodes the path of the file,
+and a finder on `sys.meta_path` decodes it. So another process can import the module by name, as a
+joblib worker does when it unpickles a strategy.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from alphalab.settings import broken_rule
 if TYPE_CHECKING:
     from alphalab.core.strategy import Strategy
 
-#: How the names of the modules of strategy files start.
+#: Prefix of the module names of strategy files.
 PREFIX = "alphalab.artifact.file_"
 
 
 def reference_strategies() -> dict[str, Path]:
     """Return the files of the reference strategies by name.
 
-    They lie inside an installed package, and in ``strategies/`` of a checkout.
+    The files are inside an installed package, or in ``strategies/`` of a checkout.
 
     Examples
     --------
@@ -62,13 +62,13 @@ def load_strategy(source: str, *, sha256: str | None = None) -> type[Strategy]:
         The path of a ``.py`` file, or the bare name of a reference strategy such as ``sma_cross``.
         A file that defines several strategies needs the class as well: ``path.py:ClassName``.
     sha256 : str, optional
-        The hash that the file must have, 64 hexadecimal digits: another file is not run.
+        Hash that the file must have, 64 hexadecimal digits; a file with another hash is not run.
 
     Returns
     -------
     type
-        A subclass of `Strategy`. Its module can be imported by name in every process that sees the
-        same file.
+        A subclass of `Strategy`. Every process with access to the file can import its module by
+        name.
 
     Raises
     ------
@@ -118,9 +118,9 @@ def load_function(source: str) -> Callable[..., Any]:
 
 
 def make_strategy(cls: type[Strategy], params: Mapping[str, str]) -> Strategy:
-    """Return a strategy with parameters given as text, each converted to the type of its field.
+    """Return a strategy with parameters from text, each converted to the type of its field.
 
-    Numbers, booleans and names are written plainly; lists and the like as JSON.
+    Numbers, booleans and names are plain text; lists and other containers are JSON.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def make_strategy(cls: type[Strategy], params: Mapping[str, str]) -> Strategy:
     if missing:
         raise ParameterError(
             f"{cls.__name__} without {', '.join(missing)}",
-            rule="a parameter without a default has to be given.",
+            rule="a parameter without a default is required.",
         )
     with blame(cls):
         return cls(**values)
@@ -154,8 +154,8 @@ def make_strategy(cls: type[Strategy], params: Mapping[str, str]) -> Strategy:
 def blame(cls: type[Strategy]) -> Iterator[None]:
     """Turn an exception raised by a strategy's own code into a `StrategyError` that shows the line.
 
-    Deliberate errors pass as they are, with the line as a note where it led to them; exceptions
-    that never touched the strategy's file pass untouched.
+    An `AlphalabError` passes unchanged, with the line of the strategy as a note. An exception
+    whose traceback does not contain the strategy's file passes unchanged too.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def blame(cls: type[Strategy]) -> Iterator[None]:
 
 
 def _located(source: str) -> tuple[Path, str]:
-    """Split a source into the file and the class it names (empty: the only one)."""
+    """Split a source into its file and its class name, which may be empty."""
     text, _, class_name = source.rpartition(":")
     if not (text and class_name.isidentifier()):
         text, class_name = source, ""
@@ -189,7 +189,7 @@ def _located(source: str) -> tuple[Path, str]:
 
 
 def _run(path: Path, sha256: str | None = None) -> ModuleType:
-    """Run a file as a module, unless it is loaded already and has not changed since."""
+    """Run a file as a module, unless it is loaded and unchanged."""
     name = PREFIX + str(path).encode().hex()
     linecache.checkcache(str(path))
     try:
@@ -261,7 +261,7 @@ def _chosen(path: Path, class_name: str, found: Mapping[str, type[Strategy]]) ->
 
 
 def converted(owner: str, name: str, text: str, kind: Any) -> Any:
-    """Return a text as a value of a type; a `ParameterError` says whose name was given it.
+    """Return a text converted to a type; a `ParameterError` names the owner and the name.
 
     Examples
     --------
@@ -272,7 +272,7 @@ def converted(owner: str, name: str, text: str, kind: Any) -> Any:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         rule = broken_rule(error, kind)
-    except UnicodeError:  # bytes of a command line that are no text
+    except UnicodeError:  # a command-line argument that is not valid text
         raise ParameterError(f"{owner}: {name}={text!r}", rule="a value is text.") from None
     try:
         return msgspec.json.decode(text, type=kind)
@@ -281,7 +281,7 @@ def converted(owner: str, name: str, text: str, kind: Any) -> Any:
 
 
 def _place(error: BaseException, path: Path) -> tuple[str, bool]:
-    """Return the last line of the file the error came through, and whether it was raised there."""
+    """Return the last line of the file in the traceback, and True if it raised the error."""
     place, inside = "", False
     frame = error.__traceback__
     while frame is not None:
@@ -294,13 +294,13 @@ def _place(error: BaseException, path: Path) -> tuple[str, bool]:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as a person would write it from here."""
+    """Return a path relative to the working folder, if it is inside it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _syntax(error: SyntaxError, path: Path) -> str:
-    """Show the line that does not compile, with a caret below the place."""
+    """Return the line that does not compile, with a caret below the error."""
     line = (error.text or "").rstrip("\n")
     text = line.lstrip()
     caret = " " * max(0, (error.offset or 1) - 1 - (len(line) - len(text))) + "^"
@@ -313,7 +313,7 @@ def _check_hash(path: Path, source: bytes, sha256: str | None) -> None:
     if sha256 is not None and found != sha256:
         raise ArtifactError(
             f"{_shown(path)} has SHA-256 {found}",
-            rule=f"code runs only if it has the hash that was pinned, {sha256}.",
+            rule=f"only a file with the pinned hash is run, {sha256}.",
             fix="Read the file; pin its hash if you trust it.",
         )
 
@@ -328,13 +328,13 @@ def _spec(name: str, path: Path, sha256: str | None = None) -> ModuleSpec:
 
 
 class _Loader(SourceFileLoader):
-    """Runs a strategy file from its source; leaves no __pycache__ beside it."""
+    """Runs a strategy file from its source, without a __pycache__ folder beside it."""
 
     sha256: str | None = None
 
     def get_code(self, fullname: str) -> Any:
         data = self.get_data(self.path)
-        _check_hash(Path(self.path), data, self.sha256)  # of the very bytes that are run
+        _check_hash(Path(self.path), data, self.sha256)  # check the same bytes that are run
         if b"\0" in data:  # Python's own error does not name the file
             raise SyntaxError("not a text file", (self.path, 1, None, None))
         return self.source_to_code(data, self.path)

@@ -1,4 +1,4 @@
-"""The books of columns, and the memory that the step works in."""
+"""The books of columns, and the rows of bars in the layout of the step."""
 
 from __future__ import annotations
 
@@ -42,13 +42,15 @@ from alphalab.types import (
     Records,
 )
 
-_PLACE = {name: place for place, name in enumerate(Row._fields)}  # of the kernels' columns
+_PLACE = {
+    name: place for place, name in enumerate(Row._fields)
+}  # place of each field in `Market.bars`
 
 
 class Shape(NamedTuple):
-    """What columns have in common that are pushed together."""
+    """The array sizes and the `decide` that columns pushed together must share."""
 
-    places: int  # of the order table, per asset
+    places: int  # places of the order table per asset
     n_requests: int
     memory_rows: int
     n_tiers: int
@@ -72,7 +74,7 @@ def shape_of(strategy: Strategy, settings: RunSettings, n_signals: int, n_assets
 
 
 def waits_inside(strategy: Strategy, settings: RunSettings) -> bool:
-    """Tell whether orders may wait inside bars."""
+    """Return True if orders can fill between open and close: exits, entries, own orders."""
     return bool(settings.exits or settings.entry or strategy.max_orders)
 
 
@@ -91,7 +93,7 @@ class Accounts:
         n, n_assets = len(columns), len(instruments)
         self.shape = shape
         self.decide = compiled_decide(columns[0][0])
-        different = {id(settings): settings for _, settings in columns}  # most share theirs
+        different = {id(settings): settings for _, settings in columns}  # most columns share one
         place = {key: i for i, key in enumerate(different)}
         which = np.array([place[id(settings)] for _, settings in columns])
         self._costs, self._which = [settings.costs for settings in different.values()], which
@@ -120,18 +122,18 @@ class Accounts:
         self.equity[:, 0] = cash
 
     def change(self, instruments: Sequence[Instrument]) -> None:
-        """Go on with other ticks, lots, minimum values and fees."""
+        """Replace ticks, lots, minimum values and fees by those of changed instruments."""
         records = [instrument_records(instruments, costs) for costs in self._costs]
         self.instruments[...] = np.array(records)[self._which]
 
     @property
     def books(self) -> tuple[Any, ...]:
-        """What an account remembers of its rows, besides its tally."""
+        """The arrays of the accounts without the tally: account, positions, orders, traded."""
         return self.accounts, self.positions, self.orders, self.traded
 
     @property
     def state(self) -> tuple[Any, ...]:
-        """The books, and what a `decide` remembers."""
+        """The books and the memory of a `decide`."""
         return *self.books, self.memory
 
     def read(self, parts: Sequence[bytes]) -> tuple[Any, ...]:
@@ -153,7 +155,7 @@ class Accounts:
         )
 
     def tallied(self) -> tuple[Records, Any]:
-        """Return figures and digest words, with the rows that wait folded in."""
+        """Return figures and digest words, including the rows that are not folded yet."""
         figures, equity, words = self.figures.copy(), self.equity.copy(), self.words.copy()
         with silent():
             fold_all()(figures, equity, equity.view(np.uint64), np.empty((3, CHUNK)), words)
@@ -161,17 +163,17 @@ class Accounts:
 
     @property
     def equity_bits(self) -> Any:
-        """The memory of `equity`, as unsigned integers."""
+        """A view of `equity` as unsigned integers."""
         return self.equity.view(np.uint64)
 
     @property
     def trip_bits(self) -> Any:
-        """The memory of `trips`, (C, N, fields), as unsigned integers."""
+        """A view of `trips` as unsigned integers, (C, N, fields)."""
         return bits(self.trips)
 
 
 class Market:
-    """The rows of bars as the step reads them."""
+    """A block of rows of bars in the layout that the step reads."""
 
     def __init__(
         self,
@@ -201,7 +203,7 @@ class Market:
             self.bars[_PLACE[name]] = np.nan
 
     def read(self, time: IntArray, columns: Mapping[str, FloatArray], rows: slice) -> int:
-        """Take the next rows; return how many."""
+        """Copy the next rows; return their number."""
         n: int = rows.stop - rows.start
         self.time[:n] = time[rows]
         for name in self.names:
@@ -212,7 +214,7 @@ class Market:
         return n
 
     def _read_delistings(self, ends: FloatArray | None, rows: slice) -> None:
-        """Take the ends of listings; bars need not have any."""
+        """Copy the column of delistings, which is optional."""
         if ends is not None:
             self.bars[_PLACE[DELISTING], : rows.stop - rows.start] = ends[rows]
         self.delists[0] = ends is not None and not np.isnan(ends[rows]).all()
@@ -223,7 +225,7 @@ class Market:
 
 
 def default_capacity(n_assets: int) -> int:
-    """Return the rows that keep a node's buffer in the cache: 8,192 cells, 16 to 4,096 rows."""
+    """Return the rows of a block whose buffers fit the cache: 8,192 cells, 16 to 4,096 rows."""
     return min(max(8192 // n_assets, 16), 4096)
 
 
@@ -233,7 +235,7 @@ def bits(records: Records) -> Any:
 
 
 def _records_of(settings: RunSettings, instruments: Sequence[Instrument]) -> tuple[Any, ...]:
-    """Return settings as the kernels see them: rules, tiers, instruments, groups."""
+    """Return settings as records for the kernels: rules, tiers, instruments, groups."""
     groups = _groups(settings, instruments)
     n_groups = int(groups.max(initial=-1)) + 1
     return (

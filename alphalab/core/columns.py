@@ -14,10 +14,10 @@ from alphalab.core.checks import check_weights
 from alphalab.core.decide import decide_identity
 from alphalab.core.strategy import Strategy
 from alphalab.errors import ParameterError
+from alphalab.expr.identity import identity
 from alphalab.expr.nodes import Expr
 from alphalab.expr.registry import operator
 from alphalab.kernels._jit import CACHE_DIR
-from alphalab.kernels.identity import identity
 from alphalab.kernels.market.digest import N_WORDS
 from alphalab.types import TALLY, Instrument
 

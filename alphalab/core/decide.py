@@ -8,13 +8,13 @@ from typing import Any
 
 from alphalab.core.strategy import Strategy
 from alphalab.errors import StrategyError
-from alphalab.kernels.identity import identity
+from alphalab.expr.identity import identity
 from alphalab.kernels.market import drivers
 
 
 @cache
 def _compiled(decide: Callable[..., Any]) -> Any:
-    return drivers.compile_decide(decide)
+    return drivers.compile_decide(decide, identity(decide))
 
 
 def compiled_decide(strategy: Strategy) -> Any:

@@ -1,4 +1,4 @@
-"""Run settings and instruments as the step reads them."""
+"""Run settings and instruments as the records that the step reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Quotes, Rebala
 from alphalab.config import Costs, RunSettings
 from alphalab.types import INSTRUMENT, RULES, START, TIER, Instrument, IntArray, Records
 
-_LARGEST_STEP = 1e9  # as a whole number: a million of them are still exact in a float
+_LARGEST_STEP = 1e9  # of a step as an integer: a million such steps are exact in a float64
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _LIMITS = ("net", "weight", "group_gross", "drawdown", "daily_loss", "order")
 
@@ -98,12 +98,12 @@ def _set_orders(rules: dict[str, float], settings: RunSettings) -> None:
 
 
 def quote_currency(settings: RunSettings, instruments: Sequence[Instrument]) -> str:
-    """Return the currency of the account: the one that was set, or that of the first asset."""
+    """Return the currency of the account: from the settings, else of the first asset."""
     return settings.currency or instruments[0].currency
 
 
 def foreign(settings: RunSettings, instruments: Sequence[Instrument]) -> dict[str, str]:
-    """Return the conversion column of every asset in another currency than the account's."""
+    """Return the conversion column of every asset in another currency, by symbol."""
     quote = quote_currency(settings, instruments)
     return {
         instrument.symbol: settings.conversions.get(instrument.currency, "")
@@ -113,7 +113,7 @@ def foreign(settings: RunSettings, instruments: Sequence[Instrument]) -> dict[st
 
 
 def instrument_records(instruments: Sequence[Instrument], costs: Costs) -> Records:
-    """Return the instruments as the kernels see them; a fee for all overrides their own."""
+    """Return the instruments as records; `fee_bps` of the costs overrides their fees."""
     records: Any = np.zeros(len(instruments), INSTRUMENT)
     for record, instrument in zip(records, instruments, strict=True):
         record["kind"] = Kind[instrument.kind.upper()]
@@ -128,7 +128,7 @@ def instrument_records(instruments: Sequence[Instrument], costs: Costs) -> Recor
 
 
 def _ten_power(step: float) -> float:
-    """Return the power of ten that makes a step a whole number below 1e9; 0: there is none.
+    """Return the power of ten that makes a step an integer below 1e9, or 0 if none does.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def _ten_power(step: float) -> float:
 
 
 def start_records(settings: RunSettings, instruments: Sequence[Instrument]) -> Records:
-    """Return what is held at the start, one record per asset."""
+    """Return the holdings at the start, one record per asset."""
     records: Any = np.zeros(len(instruments), START)
     for record, instrument in zip(records, instruments, strict=True):
         holding = settings.holdings.get(instrument.symbol)
@@ -150,7 +150,7 @@ def start_records(settings: RunSettings, instruments: Sequence[Instrument]) -> R
 
 
 def start_equity(settings: RunSettings, instruments: Sequence[Instrument]) -> float:
-    """Return cash and value of what is held before the first row, quote currency."""
+    """Return the equity before the first row: cash plus holdings, quote currency."""
     equity = settings.cash
     for instrument in instruments:
         holding = settings.holdings.get(instrument.symbol)
@@ -160,7 +160,7 @@ def start_equity(settings: RunSettings, instruments: Sequence[Instrument]) -> fl
 
 
 def tier_records(costs: Costs) -> Records:
-    """Return the fee tiers as the kernels see them."""
+    """Return the fee tiers as records."""
     tiers = [(t.value, t.maker_bps / 1e4, t.taker_bps / 1e4) for t in costs.tiers]
     return np.array(tiers, TIER)
 
@@ -168,7 +168,7 @@ def tier_records(costs: Costs) -> Records:
 def periods(time: IntArray, period: str | None) -> IntArray:
     """Return the number of the UTC day, week (from Monday), month, quarter or year of each time.
 
-    A row that ends at midnight belongs to the period that ends.
+    A row that ends at midnight belongs to the period before midnight.
 
     Examples
     --------

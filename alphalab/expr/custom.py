@@ -1,4 +1,4 @@
-"""Two doors for what the language lacks: a compiled update, and Python on the last rows."""
+"""User-defined operators: a compiled update (`op`), or a Python function (`python_op`)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr import functions
 from alphalab.expr.functions import function_of
+from alphalab.expr.identity import identity
 from alphalab.expr.nodes import Expr, as_expr
 from alphalab.expr.registry import REGISTRY, WINDOW, Linear, Operator, Param, register
-from alphalab.kernels.identity import identity
 from alphalab.types import FloatArray
 
-#: Python functions by name and identity, and the identity of the latest of each name.
+#: Registered Python functions by name and identity, and the latest identity of each name.
 PYTHON_FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {}
 LATEST: dict[str, str] = {}
 
-# Words that are no operators: sources, composites, and what every expression has.
+# Reserved words that are not operators: sources, composites, and attributes of `Expr`.
 _WORDS = {*functions.__all__, "nan", "inf", *(name for name in dir(Expr) if name[0] != "_")}
 
 _LEADING = {"series": ("state", "params"), "elementwise": ("params",)}
@@ -40,32 +40,33 @@ def op(
     Parameters
     ----------
     params : sequence of str or Param
-        Its numbers, in order. One named ``n`` is a count of rows of at least 1.
+        The operator's numbers, in order. A number named ``n`` is a count of rows, at least 1.
     rows : str
-        Rows it needs for its first value: ``"1"``, ``"n"``, ``"n + 1"``. It counts as warm-up only:
-        what the function returns before then is used. Return NaN where the value is not known yet.
+        Rows needed for the first value: ``"1"``, ``"n"``, ``"n + 1"``. It only sets the warm-up:
+        values that the function returns earlier are used, so return NaN until a value is known.
     state : str
-        float64 values it carries per asset, such as ``"n + 2"``; all zeros before the first row.
+        Number of float64 values of state per asset, such as ``"n + 2"``; all zeros before the first
+        row.
     recursive : bool
-        Whether rows older than `rows` still count.
+        True if rows older than `rows` affect the value.
     family : {"series", "elementwise"}
         ``series`` updates are called as ``f(state, params, x, ...)`` and return one value;
         ``elementwise`` ones as ``f(params, x, ...)``.
     unknown : str
-        What it does with NaN, for the documentation.
+        The NaN rule of the operator, for the documentation.
 
     Returns
     -------
     callable
-        A decorator that returns the function of the language. The function is compiled with numba
-        (nopython); it may use numpy, and compiled functions of its own module. It writes its state
-        only, and draws no random numbers.
+        A decorator that returns the operator as a function of expressions. The update is compiled
+        with numba (nopython); it may use NumPy and compiled functions of its own module. It may
+        write only to its state, and draws no random numbers.
 
     Raises
     ------
     ExprError
-        A name that the language or another function has taken, arguments that do not start as
-        they must, or a count of rows in an n that is not the first of its numbers.
+        A name that is taken, arguments that do not start as the family requires, or a count of
+        rows that uses n although n is not the first number.
 
     Examples
     --------
@@ -128,7 +129,7 @@ def op(
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Tell whether this is one function, as it was or as edited in a notebook."""
+    """Return True if both are one function, or the new one is its edited version."""
     old, new = getattr(old, "py_func", old), getattr(new, "py_func", new)
     if (old.__module__, old.__qualname__) != (new.__module__, new.__qualname__):
         return False
@@ -136,7 +137,7 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _check_counts(record: Operator) -> None:
-    """Refuse counts in an n that is not there, and such that may become too small."""
+    """Refuse counts that use an n the operator does not have, or that may be below 1 row."""
     least = record.params[0].low if record.counts_rows else -np.inf
     counted = record.rows.per_n or record.state.per_n
     if (counted and least < 0) or record.rows.at(int(max(least, 0))) < 1:
@@ -156,30 +157,30 @@ def python_op(
 ) -> Expr:
     """Return an expression computed by a Python function of exactly the last `lookback` rows.
 
-    Slower than a compiled operator (one Python call a row), but the same in every mode: the
-    function is never shown a longer history, whatever the size of the block.
+    It is slower than a compiled operator (one Python call per row), but gives the same values in
+    every mode: the function receives exactly `lookback` rows for every block size.
 
     Parameters
     ----------
     function : callable
         ``f(x, ...) -> (N,)``: one read-only array of shape (lookback, N) per input, oldest row
-        first. It must be a function of its arguments alone, without random numbers. Not called
-        before `lookback` rows are there (NaN until then).
+        first. The result must depend on the arguments alone, without random numbers. The function
+        is not called for the first ``lookback - 1`` rows, whose value is NaN.
     inputs : sequence of Expr
     lookback : int
         At least 1.
     name : str, optional
-        Name in the text form; by default the function's own. Where two functions have one name,
-        each expression keeps its own, and `parse` takes the latest.
+        Name in the text of the expression; by default the function's own. If two functions share a
+        name, each expression keeps its own function, and `parse` uses the latest.
     version : str, optional
-        Stands for the function's code and all that it names, such as the release of a model whose
-        content cannot be compared. By default these are compared themselves.
+        Identity of the function, instead of the hash of its code and of all that it names. Use it
+        if the function names an object that cannot be hashed, such as a model: give its release.
 
     Raises
     ------
     ExprError
-        A function without a name, that names random numbers, or whose code names an object without
-        content to compare; no inputs; a lookback that is no count of rows.
+        A function without a name, one that draws random numbers, or one that names an object whose
+        content cannot be hashed; no inputs; a lookback below 1 or not an integer.
 
     Examples
     --------
@@ -200,7 +201,7 @@ def python_op(
 
 
 def python_function(name: str, code: str) -> Callable[..., FloatArray]:
-    """Return the Python function that `python_op` has registered under a name and an identity."""
+    """Return the Python function registered under a name and an identity."""
     if (name, code) not in PYTHON_FUNCTIONS:
         raise UnknownNameError(
             "Python function",
@@ -212,7 +213,7 @@ def python_function(name: str, code: str) -> Callable[..., FloatArray]:
 
 
 def python_expr(name: str, inputs: tuple[Expr, ...], lookback: float) -> Expr:
-    """Return the expression of the latest Python function that has this name."""
+    """Return an expression of the latest Python function with this name."""
     if name not in LATEST:
         raise UnknownNameError(
             "Python function", name, LATEST, fix="Register it with al.python_op first."

@@ -1,4 +1,4 @@
-"""The words of the language as functions: sources, composites, one per operator."""
+"""The functions of the alpha language: sources, composites, and one per operator."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ open, high, low, close, volume = (column(name) for name in BAR_COLUMNS)
 
 
 def group(label: str) -> Expr:
-    """Return the group of each asset as a code, read from its instrument; unknown without one.
+    """Return the group of each asset as a code, from its instrument; NaN without a label.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def group(label: str) -> Expr:
 
 
 def per_symbol(expressions: Mapping[str, Expr | Number]) -> Expr:
-    """Return another expression for each asset; the assets not named get NaN (no opinion).
+    """Return an expression with its own formula per asset; other assets get NaN (no opinion).
 
     Examples
     --------
@@ -84,10 +84,10 @@ class Macd(NamedTuple):
 
 
 def macd(x: Expr, fast: int = 12, slow: int = 26, signal: int = 9) -> Macd:
-    """Return the difference of two exponential means, its mean, and their difference.
+    """Return MACD: the difference of two exponential means, its signal line, and the histogram.
 
-    Both means start at the first row. TA-Lib starts the fast one late, so first values differ and
-    then converge.
+    Both means start at the first row. TA-Lib starts the fast mean later, so its first values
+    differ from these and then converge.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class Bollinger(NamedTuple):
 
 
 def bollinger(x: Expr, n: int = 20, width: float = 2.0) -> Bollinger:
-    """Return the mean of n rows and the bands `width` deviations (divisor n - 1) around it.
+    """Return the mean of n rows, and bands `width` standard deviations (ddof 1) around it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`Expr`: a node of the alpha language. Immutable; equal when it says the same."""
+"""`Expr`, a node of the alpha language: immutable, with a canonical text."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from typing import Any, TypeAlias
 from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr import operators as _operators  # noqa: F401  (fills the registry)
 from alphalab.expr.registry import REGISTRY, Operator, operator
+from alphalab.types import BAR_COLUMNS
 
 Number: TypeAlias = int | float
+
+#: Longest text of an expression, in characters.
+MAX_LENGTH = 100_000
+
+# Precedence of the signs, as in Python; 8: a name, a number or a call.
+_LEVELS = {"|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "**": 7}
+_COMPARE, _UNARY, _ATOM = 1, 6, 8
 
 
 class Expr:
     """A causal expression: an operator, the expressions it reads and its numbers.
 
-    Made by operators, signs and the functions of the language, never directly. Every operator is a
-    method too: ``al.close.ts_mean(10)``. ``==`` asks whether two expressions say the same; a
-    comparison of values is ``al.eq(x, y)``.
+    Build expressions with operators, signs and the functions of the language, never directly. Every
+    operator is also a method: ``al.close.ts_mean(10)``. ``==`` is True if two expressions are the
+    same formula; to compare values, use ``al.eq(x, y)``.
 
     Examples
     --------
@@ -34,14 +42,14 @@ class Expr:
 
     __slots__ = ("args", "key", "op", "params", "warmup")
 
-    # NumPy leaves the signs to us; else `np.float64(2) < close` would ask for a truth value.
+    # NumPy then calls our reflected operators; else `np.float64(2) < close` would fail.
     __array_ufunc__ = None
 
     op: str
     args: tuple[Expr, ...]
     params: tuple[Any, ...]
     key: bytes
-    #: Rows at the start of the data before every window in it is full.
+    #: Rows at the start of the data before every window of the expression is full.
     warmup: int
 
     def __init__(self, op: str, args: tuple[Expr, ...], params: tuple[Any, ...]) -> None:
@@ -81,8 +89,6 @@ class Expr:
         )
 
     def __str__(self) -> str:
-        from alphalab.expr.text import to_text
-
         return to_text(self)
 
     def __repr__(self) -> str:
@@ -99,7 +105,7 @@ class Expr:
         return lambda *args, **kwargs: apply(name, self, *args, **kwargs)
 
     def of(self, symbol: str) -> Expr:
-        """Return this series of one asset, seen by all assets.
+        """Return the series of one asset, as an input for all assets.
 
         Examples
         --------
@@ -112,9 +118,9 @@ class Expr:
         return Expr("of", (self,), (symbol,))
 
     def walk(self, seen: set[bytes] | None = None) -> Iterator[Expr]:
-        """Yield every distinct node below and including this one, inputs first.
+        """Yield every distinct node of the expression, inputs before their readers.
 
-        Those whose keys are in `seen` are left out, with all below them; the others join it.
+        A node whose key is in `seen` is skipped with all its inputs; `seen` is updated.
         """
         seen = set() if seen is None else seen
         stack: list[tuple[Expr, bool]] = [(self, False)]
@@ -206,7 +212,7 @@ def constant(value: Number) -> Expr:
 
 
 def as_expr(value: Any, owner: str) -> Expr:
-    """Return expressions as they are and numbers as constants; refuse everything else."""
+    """Return an expression unchanged, or a number as a constant; refuse everything else."""
     if isinstance(value, Expr):
         return value
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
@@ -214,7 +220,7 @@ def as_expr(value: Any, owner: str) -> Expr:
     if isinstance(value, bool):
         raise ExprError(
             f"{owner}: got the Python truth value {value}",
-            rule="== and != ask whether two expressions say the same; they compare no values.",
+            rule="== and != compare two expressions as formulas, not their values.",
             fix="Compare values with al.eq(x, y) and al.ne(x, y); for a constant write 1 or 0.",
         )
     if isinstance(value, int | float):
@@ -228,7 +234,7 @@ def as_expr(value: Any, owner: str) -> Expr:
 
 
 def apply(name: str, *args: Any, **kwargs: Any) -> Expr:
-    """Apply an operator of the registry: its inputs, then its numbers, which may be named.
+    """Return an operator applied to its inputs and numbers; arguments may be named.
 
     Raises
     ------
@@ -263,7 +269,7 @@ def apply(name: str, *args: Any, **kwargs: Any) -> Expr:
 
 
 def _bound(record: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the arguments of an operator in its order, defaults filled in."""
+    """Return the arguments of an operator in its order, with defaults."""
     names = [*record.inputs, *(p.name for p in record.params)]
     values: dict[str, Any] = {p.name: p.default for p in record.params if p.default is not None}
     if len(args) > len(names):
@@ -284,3 +290,51 @@ def _bound(record: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> t
             rule=f"it is called as {record.signature}.",
         )
     return tuple(values[name] for name in names)
+
+
+def to_text(expr: Expr) -> str:
+    """Return the canonical text of an expression; `parse` gives the expression back."""
+    written: dict[bytes, tuple[str, int]] = {}
+    for node in expr.walk():
+        text, level = _written(node, [written[arg.key] for arg in node.args])
+        if len(text) > MAX_LENGTH:
+            raise ExprError(
+                f"expression whose text has more than {MAX_LENGTH} characters",
+                rule="a part that is used twice is written twice.",
+                fix="Build it from fewer parts.",
+            )
+        written[node.key] = text, level
+    return written[expr.key][0]
+
+
+def _written(node: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
+    """Return the text and the precedence of a node, given those of its inputs."""
+    if node.op == "constant":
+        text = repr(node.params[0])
+        return text, _UNARY if text.startswith("-") else _ATOM
+    if node.op == "column" and node.params[0] in BAR_COLUMNS:
+        return node.params[0], _ATOM
+    sign = REGISTRY[node.op].infix
+    if sign and len(args) == 1:
+        return sign + _bracketed(args[0], _UNARY), _UNARY
+    if sign:
+        level = _LEVELS.get(sign, _COMPARE)
+        # Powers group from the right, comparisons do not group, other signs group from the left.
+        left, right = (_ATOM, _UNARY) if sign == "**" else (level + (level == _COMPARE), level + 1)
+        return f"{_bracketed(args[0], left)} {sign} {_bracketed(args[1], right)}", level
+    inputs = [text for text, _ in args]
+    if node.op == "per_symbol":
+        pairs = zip(node.params, inputs, strict=True)
+        return (
+            f"per_symbol({{{', '.join(f'{symbol!r}: {text}' for symbol, text in pairs)}}})",
+            _ATOM,
+        )
+    params = [repr(p) for p in node.params]
+    if node.op == "python_op":
+        params, inputs = params[1:2], [params[0], *inputs]
+    return f"{node.op}({', '.join([*inputs, *params])})", _ATOM
+
+
+def _bracketed(part: tuple[str, int], level: int) -> str:
+    text, own = part
+    return text if own >= level else f"({text})"

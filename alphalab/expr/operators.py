@@ -85,26 +85,26 @@ _source("group", "Group label of each asset as a code: group('sector').")
 _source("constant", "A number; written as the number itself.")
 _source(
     "of",
-    "One asset's series, seen by all: of(close, 'SPY') or close.of('SPY').",
+    "The series of one asset, for all assets: of(close, 'SPY') or close.of('SPY').",
     "x",
     family="shape",
 )
 _source(
     "per_symbol",
-    "Another expression for each asset, unknown for the rest: per_symbol({'A': x, 'B': y}).",
+    "One expression per asset, unknown for the rest: per_symbol({'A': x, 'B': y}).",
     family="shape",
 )
 _source(
     "python_op", "A registered Python function of exactly the last `lookback` rows.", family="shape"
 )
 
-# Cells.
+# Elementwise.
 _cell("add", "x y", "Sum.", infix="+")
 _cell("sub", "x y", "Difference.", infix="-")
 _cell("mul", "x y", "Product.", infix="*")
 _cell("div", "x y", "Quotient; x / 0 is infinite, 0 / 0 unknown.", infix="/")
 _cell("power", "x y", "x to the power y.", infix="**")
-_cell("neg", "x", "The opposite.", infix="-")
+_cell("neg", "x", "x times -1.", infix="-")
 _cell("gt", "x y", "1 where x > y, else 0.", infix=">")
 _cell("ge", "x y", "1 where x >= y, else 0.", infix=">=")
 _cell("lt", "x y", "1 where x < y, else 0.", infix="<")
@@ -114,30 +114,30 @@ _cell("ne", "x y", "1 where x differs from y, else 0.")
 _cell(
     "and_",
     "x y",
-    "1 where both hold.",
+    "1 where both are true, else 0.",
     infix="&",
     unknown="0 where one is 0, else unknown where one is unknown",
 )
 _cell(
     "or_",
     "x y",
-    "1 where one holds.",
+    "1 where at least one is true, else 0.",
     infix="|",
-    unknown="1 where one holds, else unknown where one is unknown",
+    unknown="1 where one is true, else unknown where one is unknown",
 )
 _cell("not_", "x", "1 where x is 0.", infix="~")
 _cell(
     "where",
     "condition x y",
-    "x where the condition holds, else y.",
+    "x where the condition is true, else y.",
     unknown="unknown where the condition is unknown",
 )
 _cell("abs", "x", "Absolute value.", function="abs_")
-_cell("log", "x", "Natural logarithm; of 0 minus infinity, of a negative number unknown.")
+_cell("log", "x", "Natural logarithm; minus infinity for 0, unknown for a negative number.")
 _cell("exp", "x", "e to the power x.")
-_cell("sqrt", "x", "Square root; of a negative number unknown.")
+_cell("sqrt", "x", "Square root; unknown for a negative number.")
 _cell("sign", "x", "-1, 0 or 1.")
-_cell("clip", "x", "x, at least low and at most high.", Param("low"), Param("high"))
+_cell("clip", "x", "x limited to the range from low to high.", Param("low"), Param("high"))
 _cell("minimum", "x y", "The smaller of two.")
 _cell("maximum", "x y", "The larger of two.")
 _cell("is_nan", "x", "1 where x is unknown, else 0.", unknown="never unknown")
@@ -149,10 +149,10 @@ _cell(
     unknown="replaced by the value",
 )
 
-# The past of one asset.
-_window("delay", "x", "x of n rows ago.", LAG, rows="n + 1", unknown="passed on as it is")
-_window("delta", "x", "x minus x of n rows ago.", LAG, rows="n + 1", unknown=CELL)
-_window("returns", "x", "x over x of n rows ago, minus 1.", LAG, rows="n + 1", unknown=CELL)
+# Past values of one asset.
+_window("delay", "x", "x n rows ago.", LAG, rows="n + 1", unknown="passed on as it is")
+_window("delta", "x", "x minus x n rows ago.", LAG, rows="n + 1", unknown=CELL)
+_window("returns", "x", "x divided by x n rows ago, minus 1.", LAG, rows="n + 1", unknown=CELL)
 
 # Windows of the last n rows, this row included.
 _window("ts_sum", "x", "Sum.", state="2*n + 10")
@@ -186,21 +186,21 @@ _window(
 )
 _window("ts_product", "x", "Product.")
 _window("ts_decay_linear", "x", "Mean weighted n (this row) down to 1 (oldest).")
-_window("ts_count", "x", "Number of rows where x holds.")
-_window("ts_rank", "x", "Rank of this row among the n, ties averaged, over n: in (0, 1].")
+_window("ts_count", "x", "Number of rows where x is true.")
+_window("ts_rank", "x", "Rank of this row among the n, ties averaged, divided by n: in (0, 1].")
 _window("ts_min", "x", "Smallest value.", kernel="quantiles", state="n + 9")
 _window("ts_max", "x", "Largest value.", kernel="quantiles", state="n + 9")
 _window(
     "ts_argmin",
     "x",
-    "Rows since the smallest value, the latest of equals; 0 is this row.",
+    "Rows since the smallest value, ties go to the latest; 0 is this row.",
     kernel="quantiles",
     state="2*n + 10",
 )
 _window(
     "ts_argmax",
     "x",
-    "Rows since the largest value, the latest of equals; 0 is this row.",
+    "Rows since the largest value, ties go to the latest; 0 is this row.",
     kernel="quantiles",
     state="2*n + 10",
 )
@@ -218,7 +218,7 @@ _window("ts_cov", "x y", "Covariance, divisor n - 1.", kernel="pair", state="5*n
 _window(
     "ts_corr",
     "x y",
-    "Correlation; unknown when either is constant.",
+    "Correlation; unknown if either input is constant.",
     kernel="pair",
     state="5*n + 21",
 )
@@ -231,7 +231,7 @@ _window(
     state="5*n + 21",
 )
 
-# Recursion.
+# Recursive.
 _recursive(
     "ema",
     "x",
@@ -253,7 +253,7 @@ _recursive(
 _recursive(
     "rsi",
     "x",
-    "Wilder's relative strength index, 0 to 100; unknown when nothing has moved.",
+    "Wilder's relative strength index, 0 to 100; unknown if x has not moved.",
     N,
     rows="n + 1",
     state="5",
@@ -271,26 +271,26 @@ _recursive(
 _recursive(
     "latch",
     "enter exit",
-    "1 from the row where enter holds to the row where exit holds, else 0; exit wins.",
+    "1 from the row where enter is true until exit is true, else 0; exit wins.",
     state="1",
     unknown="unknown on a row whose unknown input could have changed it; such a row is skipped",
 )
 _recursive(
     "bars_since",
     "x",
-    "Rows since x held; 0 is this row.",
+    "Rows since x was true; 0 is this row.",
     state="1",
     unknown="unknown before the first, and from an unknown row to the next",
 )
 
-# One row across assets.
-_cross("cs_rank", "x", "Rank among the assets, ties averaged, over their number: in (0, 1].")
+# Cross-section.
+_cross("cs_rank", "x", "Rank among the assets, ties averaged, divided by their number: in (0, 1].")
 _cross("cs_zscore", "x", "Distance from the row's mean in standard deviations (divisor n - 1).")
 _cross("cs_demean", "x", "x minus the row's mean.")
 _cross(
     "cs_scale",
     "x",
-    "x times a factor that makes the absolute values add up to gross; zeros stay zeros.",
+    "x scaled so that the absolute values sum to gross; zeros stay zeros.",
     Param("gross", low=0.0, default=1.0),
 )
 _cross(
@@ -305,7 +305,7 @@ _cross(
 _cross(
     "cs_top",
     "x",
-    "1 for the k largest, else 0; of equals the earlier symbol.",
+    "1 for the k largest, else 0; ties go to the earlier symbol.",
     Param("k", integer=True, low=1),
 )
 _cross("cs_residual", "y x", "Residual of the row's regression of y on x over the assets.")

@@ -1,4 +1,4 @@
-"""From expressions to ordered kernel calls, their state carried from block to block."""
+"""`Plan`: expressions compiled to ordered kernel calls, with state carried between blocks."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from alphalab.errors import ExprError, ParameterError, StateError, UnknownNameError
 from alphalab.expr.custom import python_function
+from alphalab.expr.identity import identity
 from alphalab.expr.nodes import Expr
 from alphalab.expr.python_rows import run_python
 from alphalab.expr.registry import operator
 from alphalab.kernels._jit import silent
-from alphalab.kernels.identity import identity
 from alphalab.kernels.operators.blocks import block_kernel
 from alphalab.kernels.operators.window import ROWS, SLOT
 from alphalab.types import FloatArray, Instrument
 
 
 class Call(NamedTuple):
-    """One kernel call and its arguments; of an output: no kernel, its name and its values."""
+    """One kernel call and its arguments; for an output: None, and its name and values."""
 
     kernel: Callable[..., None] | None
     args: tuple[Any, ...]
@@ -35,13 +35,14 @@ def kernel_of(name: str) -> Callable[..., None]:
     """Return the compiled block kernel of an operator, loaded or compiled once per process."""
     record = operator(name)
     update = record.update
-    key = (update if isinstance(update, str) else identity(update), record.family)
+    users = "" if isinstance(update, str) else identity(update)
+    key = users or update, record.family
     if key not in _KERNELS:
         if isinstance(update, str):
             module, _, function = update.partition(":")
             update = getattr(import_module(f"alphalab.kernels.operators.{module}"), function)
         try:
-            _KERNELS[key] = block_kernel(update, record.loop, len(record.inputs))
+            _KERNELS[key] = block_kernel(update, record.loop, len(record.inputs), users)
         except Exception as error:
             raise ExprError(
                 f"operator {name!r} cannot be compiled: {type(error).__name__}: {error}",
@@ -59,18 +60,18 @@ class Plan:
     ----------
     outputs : mapping of str to Expr
     instruments : sequence of Instrument
-        The N assets, in the order of the columns; their group labels are read here.
+        The N assets, in the order of the bar columns; they hold the group labels.
     capacity : int
-        Largest number of rows of one block.
+        Largest number of rows in one block.
 
     Attributes
     ----------
     columns : tuple of str
-        The bar columns it reads.
+        The columns of the bars that the plan reads.
     warmup : int
-        Rows at the start before every window of some output is full.
+        Rows at the start before every window of every output is full.
     id : bytes
-        Identity of what it computes: expressions, assets, and the code of users' functions.
+        Hash of the expressions, the assets and the code of users' functions, 16 bytes.
 
     Raises
     ------
@@ -108,10 +109,10 @@ class Plan:
     def each(
         self, columns: Mapping[str, FloatArray], n_rows: int
     ) -> Iterator[tuple[str, FloatArray]]:
-        """Push a block of rows through all nodes, and yield each output when it is known.
+        """Push a block of rows through all nodes, and yield each output when it is computed.
 
-        Nodes that several outputs share are computed once; memory is used again as soon as nothing
-        needs what it holds.
+        Nodes that several outputs share are computed once. A buffer is reused after its last
+        reader.
 
         Parameters
         ----------
@@ -123,8 +124,8 @@ class Plan:
         Yields
         ------
         str, ndarray of shape (R, N)
-            In the order of the outputs. The values are gone when the next output is asked for; the
-            rows count as pushed only when all have been.
+            In the order of the outputs. The array is valid until the next output; copy it to keep
+            it. The state is complete only after the last output.
         """
         if n_rows > self.capacity:
             raise ParameterError(
@@ -149,13 +150,13 @@ class Plan:
         return [self.id, *(self._state[node.key].tobytes() for node in self.nodes)]
 
     def restore(self, state: Sequence[bytes]) -> None:
-        """Take up the state of a `snapshot` of an equal plan.
+        """Restore the state of a `snapshot` of an equal plan.
 
         Raises
         ------
         StateError
-            A snapshot of other expressions or other assets, or one whose windows stand at places
-            where they cannot be. The plan is as it was then.
+            A snapshot of other expressions or other assets, or one with an impossible position of
+            a window. The plan is then unchanged.
         """
         targets = [self._state[node.key] for node in self.nodes]
         sizes = [target.nbytes for target in targets]
@@ -180,17 +181,17 @@ class Plan:
 
     def _state_shape(self, node: Expr) -> tuple[int, int]:
         if node.op == "python_op":
-            # One row: the number of rows seen, then the last rows of every input.
+            # The number of rows seen, then the last rows of every input.
             return 1, 1 + node.params[1] * len(node.args) * len(self.instruments)
         record = operator(node.op)
         size = record.state.at(record.n(node.params))
         if record.loop != "rows":
             return len(self.instruments), size
-        # Fields whose distance is a multiple of 2 kB would share few places of the cache.
+        # Pad rows of state to avoid cache conflicts at strides that are multiples of 2 kB.
         return size, len(self.instruments) + (8 if len(self.instruments) % 256 == 0 else 0)
 
     def _fill_sources(self) -> None:
-        """Write constants and group codes, which no row changes, into their buffers."""
+        """Write constants and group codes to their buffers, once for all blocks."""
         for node in self.nodes:
             if node.op == "constant":
                 self._buffers[node.key][:] = node.params[0]
@@ -198,7 +199,7 @@ class Plan:
                 self._buffers[node.key][:] = group_codes(self.instruments, node.params[0])
 
     def _calls_for(self, rows: int) -> list[Call]:
-        """Return the calls for a block of this size; blocks come in few sizes, so they are kept."""
+        """Return the calls for a block of this size, cached for the few sizes in use."""
         if rows not in self._calls:
             if len(self._calls) >= 8:
                 self._calls.clear()
@@ -235,15 +236,15 @@ class Plan:
         return Call(_run_users, (node.op, kernel_of(node.op), args))
 
 
-#: What no row changes: written once, into memory of its own.
+#: Nodes that are the same on every row: each has its own buffer, written once.
 _CONSTANT = ("constant", "group")
 
-#: A node to compute, or an output, by name, to hand over.
+#: A node to compute, or an output (name, node) to yield.
 Item = Expr | tuple[str, Expr]
 
 
 def _in_order(outputs: Mapping[str, Expr]) -> Iterator[Item]:
-    """Yield every distinct node, inputs first, and each output as soon as it is known."""
+    """Yield every distinct node, inputs first, and each output after its nodes."""
     seen: set[bytes] = set()
     for name, root in outputs.items():
         yield from root.walk(seen)
@@ -251,7 +252,7 @@ def _in_order(outputs: Mapping[str, Expr]) -> Iterator[Item]:
 
 
 def _shared_buffers(order: Sequence[Item], shape: tuple[int, int]) -> dict[bytes, FloatArray]:
-    """Return memory for every node; nodes that are never needed at one time may share theirs."""
+    """Return a buffer for every node; nodes that are not needed at the same time share one."""
     last_use: dict[bytes, int] = {}
     for place, item in enumerate(order):
         for needed in item.args if isinstance(item, Expr) else (item[1],):
@@ -278,9 +279,9 @@ def _read(columns: Mapping[str, FloatArray], name: str, out: FloatArray) -> None
 
 
 def _check_clocks(nodes: Sequence[Expr], states: Sequence[FloatArray]) -> None:
-    """Refuse windows whose next slot is not in their ring, or that have seen different rows.
+    """Refuse states whose next slot is outside the ring, or whose windows differ in rows seen.
 
-    Kernels write to that slot without looking.
+    Kernels write to that slot without a bounds check.
     """
     seen = set()
     for node, state in zip(nodes, states, strict=True):
@@ -314,14 +315,14 @@ def _identity(nodes: Sequence[Expr], instruments: Sequence[Instrument]) -> bytes
     for node in nodes:
         digest.update(node.key)
         update = operator(node.op).update
-        if callable(update):  # a Python function's identity is in the key of its node
+        if callable(update):  # the key of a python_op node has the identity already
             digest.update(identity(update).encode())
     digest.update(repr([instrument.symbol for instrument in instruments]).encode())
     return digest.digest()
 
 
 def _run_users(name: str, kernel: Callable[..., None], args: tuple[Any, ...]) -> None:
-    """Run the kernel of a user's operator; what fails there names the operator."""
+    """Run the kernel of a user's operator; an error names the operator."""
     try:
         kernel(*args)
     except Exception as error:
@@ -339,7 +340,7 @@ def _per_symbol(assets: list[int], inputs: list[FloatArray], out: FloatArray) ->
 
 
 def group_codes(instruments: Sequence[Instrument], label: str) -> FloatArray:
-    """Return each asset's group as a number in sorted order, from 0; NaN without one.
+    """Return the group of each asset as its place among the sorted groups; NaN without a label.
 
     Raises
     ------

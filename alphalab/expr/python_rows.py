@@ -1,4 +1,4 @@
-"""Running a user's Python function row by row, on exactly the last rows."""
+"""Runs the Python function of a `python_op` row by row, on exactly the last rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run_python(
     inputs: list[FloatArray],
     out: FloatArray,
 ) -> None:
-    """Fill `out` (R, N) by calling the function once a row; the last rows are kept in `state`.
+    """Fill `out` (R, N) by one call per row; `state` keeps the last rows.
 
     `state[0, 0]` counts the rows seen; the rest holds the last `lookback` rows of each input,
     oldest first.

@@ -1,7 +1,7 @@
-"""What an operator is, and the one registry of all of them.
+"""`Operator`, the record of an operator, and the registry of all operators.
 
-Parser, printer, plan, documentation, warm-up analysis and tests read these records; nobody keeps
-another list.
+Parser, printer, plan, documentation, warm-up analysis and tests all read the registry; there is no
+other list of operators.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import msgspec
 
 from alphalab.errors import ExprError, UnknownNameError
 
-#: Largest count of rows an operator may ask for: twenty years of minutes, 80 MB of state per asset.
+#: Largest n of an operator, rows: twenty years of minutes, 80 MB of state per asset.
 MAX_ROWS = 10_000_000
 
 Family = Literal["source", "elementwise", "series", "cross", "shape"]
 
-#: What happens to unknown (NaN, and in windows infinite) values, in words.
+#: NaN rules as text. Unknown means NaN, in windows also infinite.
 CELL = "unknown where an input is unknown"
 WINDOW = "unknown until the window is full and while it holds an unknown value"
 SKIP = "an unknown row gives unknown and is skipped"
@@ -73,7 +73,7 @@ class Param(msgspec.Struct, frozen=True):
     default: float | None = None
 
     def check(self, owner: str, value: Any) -> float | int:
-        """Return the value as int or float, or say what is wrong with it."""
+        """Return the value as int or float; raise `ExprError` if it is out of range."""
         given = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
         wanted = "an integer" if self.integer else "a number"
         high = min(self.high, MAX_ROWS) if self.integer else self.high
@@ -92,35 +92,35 @@ class Param(msgspec.Struct, frozen=True):
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
-    """One word of the alpha language.
+    """The record of one operator of the alpha language.
 
     Parameters
     ----------
     name : str
-        As it is written in expressions.
+        Its name in expressions.
     family : str
         ``elementwise`` (one cell), ``series`` (one asset through time), ``cross`` (one row across
         assets), ``source`` (reads a column or a constant) or ``shape`` (moves series between
         assets, calls Python).
     doc : str
-        One line that says what it gives.
+        What it returns, in one line.
     inputs, params : tuple
-        Names of the series it takes, then its numbers.
+        Names of its input series, then its numbers.
     rows : Linear
-        Rows it must have seen before it can know its first value.
+        Rows needed for the first value.
     recursive : bool
-        Whether rows older than `rows` still count.
+        True if rows older than `rows` affect the value.
     span : Linear, optional
-        Of a recursive operator that forgets: its newest row has the weight 2 / (span + 1), and what
-        was known before loses that share with each row.
+        Span of an exponential mean: the newest row has the weight 2 / (span + 1), and the weight of
+        older rows shrinks by that share with each row.
     state : Linear
-        Carried float64 values per asset.
+        Number of float64 values of state per asset.
     unknown : str
-        What it does with unknown values.
+        Its NaN rule, as text.
     infix : str
         Its Python sign, if it has one.
     update : str or callable
-        ``module:function`` in `alphalab.kernels`, or a user's function.
+        ``module:function`` in `alphalab.kernels.operators`, or a user's function.
     """
 
     name: str
@@ -138,7 +138,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def signature(self) -> str:
-        """How it is called, such as ``ts_mean(x, n)``."""
+        """The call, such as ``ts_mean(x, n)``."""
         if self.infix:
             return f"{self.infix}x" if len(self.inputs) == 1 else f"x {self.infix} y"
         numbers = [p.name if p.default is None else f"{p.name}={p.default:g}" for p in self.params]
@@ -146,31 +146,31 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def memory(self) -> str:
-        """What it remembers, in words."""
+        """The rows it remembers, as text."""
         if self.recursive:
             return f"all rows, known after {self.rows}" if self.rows.per_n else "all rows"
         return "this row" if self.rows == Linear(1) else f"{self.rows} rows"
 
     @property
     def loop(self) -> str:
-        """How its update is called: a built-in series is told whole rows of assets."""
+        """The loop that calls its update; a built-in series update takes whole rows of assets."""
         built_in = isinstance(self.update, str)
         return "rows" if self.family == "series" and built_in else self.family
 
     @property
     def counts_rows(self) -> bool:
-        """Whether it has an n that `rows` and `state` depend on: its first number."""
+        """True if its first number is n, the count of rows that `rows` and `state` depend on."""
         return bool(self.params) and self.params[0].integer
 
     @property
     def has_clock(self) -> bool:
-        """Whether its state begins with a clock: rows seen, slot of the next in a ring of n."""
+        """True if its state begins with a clock: rows seen, and the next slot of a ring of n."""
         return self.loop == "rows" and not self.recursive
 
     def rows_to_forget(self, params: tuple[Any, ...], share: float) -> float:
-        """Return the rows after which less than `share` of what was known before is left.
+        """Return the rows after which older rows have a weight of less than `share`.
 
-        Infinite for a recursive operator that need not forget: `latch` waits for an event.
+        Infinite for a recursive operator without a span: `latch` remembers until an event.
 
         Examples
         --------
@@ -203,7 +203,7 @@ def register(operator: Operator) -> Operator:
 
 
 def operator(name: str) -> Operator:
-    """Return the operator of this name, or suggest near ones."""
+    """Return the operator of this name; the error for an unknown name suggests near ones."""
     if name not in REGISTRY:
         raise UnknownNameError("operator", name, REGISTRY)
     return REGISTRY[name]

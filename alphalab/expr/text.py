@@ -1,4 +1,4 @@
-"""Expressions as canonical text, and back; parsing runs no code."""
+"""Parsing: from text to an expression, without running any code."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from alphalab.errors import ExprError, UnknownNameError
+from alphalab.expr.custom import python_expr
 from alphalab.expr.functions import group, per_symbol
-from alphalab.expr.nodes import Expr, apply, constant
+from alphalab.expr.nodes import MAX_LENGTH, Expr, apply, constant
 from alphalab.expr.registry import REGISTRY
 from alphalab.types import BAR_COLUMNS
-
-MAX_LENGTH = 100_000
-
-# Signs by how tightly they bind, as Python reads them; 8 is a name, a number or a call.
-_LEVELS = {"|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "**": 7}
-_COMPARE, _UNARY, _ATOM = 1, 6, 8
 
 _SIGNS: dict[type, str] = {
     ast.Add: "add",
@@ -35,54 +30,6 @@ _SIGNS: dict[type, str] = {
 }
 
 
-def to_text(expr: Expr) -> str:
-    """Return the canonical text of an expression; `parse` gives the expression back."""
-    written: dict[bytes, tuple[str, int]] = {}
-    for node in expr.walk():
-        text, level = _written(node, [written[arg.key] for arg in node.args])
-        if len(text) > MAX_LENGTH:
-            raise ExprError(
-                f"expression whose text has more than {MAX_LENGTH} characters",
-                rule="a part that is used twice is written twice.",
-                fix="Build it from fewer parts.",
-            )
-        written[node.key] = text, level
-    return written[expr.key][0]
-
-
-def _written(node: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
-    """Return a node's text and how tightly it binds, given those of its inputs."""
-    if node.op == "constant":
-        text = repr(node.params[0])
-        return text, _UNARY if text.startswith("-") else _ATOM
-    if node.op == "column" and node.params[0] in BAR_COLUMNS:
-        return node.params[0], _ATOM
-    sign = REGISTRY[node.op].infix
-    if sign and len(args) == 1:
-        return sign + _bracketed(args[0], _UNARY), _UNARY
-    if sign:
-        level = _LEVELS.get(sign, _COMPARE)
-        # Powers group from the right, comparisons not at all, everything else from the left.
-        left, right = (_ATOM, _UNARY) if sign == "**" else (level + (level == _COMPARE), level + 1)
-        return f"{_bracketed(args[0], left)} {sign} {_bracketed(args[1], right)}", level
-    inputs = [text for text, _ in args]
-    if node.op == "per_symbol":
-        pairs = zip(node.params, inputs, strict=True)
-        return (
-            f"per_symbol({{{', '.join(f'{symbol!r}: {text}' for symbol, text in pairs)}}})",
-            _ATOM,
-        )
-    params = [repr(p) for p in node.params]
-    if node.op == "python_op":
-        params, inputs = params[1:2], [params[0], *inputs]
-    return f"{node.op}({', '.join([*inputs, *params])})", _ATOM
-
-
-def _bracketed(part: tuple[str, int], level: int) -> str:
-    text, own = part
-    return text if own >= level else f"({text})"
-
-
 def parse(text: str) -> Expr:
     """Read an expression from text.
 
@@ -96,13 +43,13 @@ def parse(text: str) -> Expr:
     Returns
     -------
     Expr
-        ``parse(str(e)) == e`` for every expression of at most 100 nested levels; of the Python
-        functions that `python_op` has registered under one name, text means the latest.
+        ``parse(str(e)) == e`` for every expression of at most 100 nested levels. A name of a Python
+        function means the latest one that `python_op` has registered under it.
 
     Raises
     ------
     ExprError
-        Text that is no expression; the message points at the place.
+        Text that is not an expression; the message shows the place.
     UnknownNameError
         An operator or column that does not exist; near names are suggested.
 
@@ -129,7 +76,7 @@ def parse(text: str) -> Expr:
 
 
 class _Reader:
-    """Turns a Python syntax tree into an expression, and refuses all the rest."""
+    """Turns a Python syntax tree into an expression; refuses all other syntax."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -243,8 +190,6 @@ class _Reader:
         raise self.refuse(tree, "it is called as per_symbol({'A': x, 'B': y}).")
 
     def python_op(self, tree: ast.Call, args: list[ast.expr]) -> Expr:
-        from alphalab.expr.custom import python_expr
-
         if len(args) < 3:
             raise self.refuse(tree, "it is called as python_op('name', x, ..., lookback).")
         name = self.string(tree, args[:1])

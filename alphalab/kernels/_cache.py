@@ -1,8 +1,8 @@
-"""Compiled kernels on disk: damage is noticed, and only files of this user alone are run.
+"""Compiled kernels on disk: damaged files and files of other users are never run.
 
-Numba keeps machine code in pickles and runs what it finds. Here every file begins with a hash of
-its name and its content, so that an empty, cut or changed one is compiled again. A file or a folder
-that others own or may write to is not read: a hash is no signature.
+Numba keeps machine code in pickles and runs any file it finds. Here every file begins with a hash
+of its name and content, so an empty, cut or changed file is compiled again. The hash is no
+signature: a file or folder that another user owns or may write to is not read at all.
 """
 
 from __future__ import annotations
@@ -29,25 +29,26 @@ _TOLD: set[str] = set()
 
 
 def keep(dispatcher: Any, function: Callable[..., Any], folder: Path, root: Path) -> None:
-    """Let a dispatcher keep what it compiles in a folder, if that is this user's alone.
+    """Cache the compiled code of a dispatcher in a folder that only this user may write to.
 
     Parameters
     ----------
     dispatcher : numba dispatcher
     function : callable
-        What it compiles; it stands in a file.
+        The function that the dispatcher compiles; its source is in a file.
     folder : Path
     root : Path
-        The folder of all kernels, above it.
+        The parent folder of all kernels; nothing is cached unless it is private.
     """
     if not is_private(root):
         return
-    # Numba reads the folder when a cache is made, so other packages' kernels stay where they are.
+    # Numba reads CACHE_DIR when it makes a cache. It is set only here, so that other packages keep
+    # their own folder.
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(folder)
     try:
         dispatcher._cache = _SealedCache(function)
-    except RuntimeError as error:  # no folder that can be written
+    except RuntimeError as error:  # the folder is not writable
         _tell(f"Compiled kernels are not kept: {error}")
     finally:
         numba.config.CACHE_DIR = before
@@ -55,9 +56,9 @@ def keep(dispatcher: Any, function: Callable[..., Any], folder: Path, root: Path
 
 @cache
 def is_private(folder: Path) -> bool:
-    """Return whether a folder is this user's, and closed to writing by others; make it if need be.
+    """Return True if only this user may write to the folder, which is made if it does not exist.
 
-    Where it is not, say so: kernels are then compiled in every process.
+    If not, a warning is logged once: every process then compiles its own kernels.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ class _SealedFiles(IndexDataCacheFile):  # type: ignore[misc]
     def _load_data(self, name: str) -> Any:
         content = _read(Path(self._data_path(name)))
         if content is None:
-            raise FileNotFoundError(name)  # to numba: it is to be compiled
+            raise FileNotFoundError(name)  # makes numba compile the function
         return pickle.loads(content)
 
     def _save_data(self, name: str, data: Any) -> None:
@@ -109,7 +110,7 @@ class _SealedCache(FunctionCache):  # type: ignore[misc]
 
 
 def _read(path: Path) -> bytes | None:
-    """Return the content of a file; None where there is none that can be trusted."""
+    """Return the content of a file; None if it is missing, damaged or not private."""
     try:
         with path.open("rb") as file:
             own = _is_own(os.fstat(file.fileno()))
@@ -132,7 +133,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file at one moment, readable by this user alone; a full disk is no error."""
+    """Replace a file atomically, private to this user; a full disk only logs a warning."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
         try:
@@ -152,13 +153,13 @@ def _hash(path: Path, content: bytes) -> bytes:
 
 
 def _is_own(status: os.stat_result) -> bool:
-    if os.name == "nt":  # access is not in the mode there; a profile is its user's alone
+    if os.name == "nt":  # no mode bits there; a user's profile is private
         return True
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _tell(said: str) -> None:
-    """Say something once in a process: of many damaged files, the first."""
+    """Log a warning, but only the first of its kind in this process."""
     subject = said.partition(":")[0]
     if subject not in _TOLD:
         _TOLD.add(subject)

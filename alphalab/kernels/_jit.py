@@ -1,8 +1,8 @@
 """Compilation and its cache on disk.
 
-Numba notices that a kernel's own file changed, not that a function it calls changed. So compiled
-code is kept in a folder named by the hash of every kernel source: a change anywhere in this package
-starts a new folder.
+Numba notices a change in a kernel's own file, but not in the file of a function that the kernel
+calls. So the cache folder is named by a hash of all kernel sources: a change anywhere in this
+package starts a new folder.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-# Where Intel's vector library is installed, numba would compute exp and log in the middle of a
-# block by other rules than at its end. Numba reads this when it is imported.
+# With Intel's vector library, numba computes exp and log differently in the middle and at the end
+# of a block, so results would depend on the block size. Numba reads the variable at import.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 
 import numba
@@ -34,7 +34,7 @@ DISABLED = bool(numba.config.DISABLE_JIT)
 
 
 def source_hash() -> str:
-    """Return the hash of all that is compiled in: kernels, codes and layouts; 16 digits."""
+    """Return the hash of the sources of kernels, codes and record layouts: 16 hex digits."""
     package = Path(__file__).parents[1]
     digest = hashlib.blake2b(digest_size=8)
     for path in [
@@ -47,7 +47,7 @@ def source_hash() -> str:
 
 
 def cache_root() -> Path:
-    """Return the folder of compiled kernels: `ALPHALAB_CACHE_DIR` or the user's cache."""
+    """Return the folder of all compiled kernels: in `ALPHALAB_CACHE_DIR` or the user's cache."""
     if given := os.environ.get("ALPHALAB_CACHE_DIR"):
         return Path(given) / "kernels"
     if sys.platform == "win32":
@@ -70,35 +70,37 @@ def jit(
     boundscheck: bool = False,
     folder: Path | None = CACHE_DIR,
 ) -> Any:
-    """Compile a function to strict IEEE arithmetic; kept on disk when it stands in a file.
+    """Compile a function to strict IEEE arithmetic; cached on disk if its source is in a file.
 
     Parameters
     ----------
     function : callable
     signature : numba signature, optional
-        With one the function is compiled (or loaded) at once, without one where another kernel
-        first names it; Python must not call that, unless it allocates or is public.
+        With a signature the function is compiled (or loaded) now. Without one it is compiled when
+        another kernel first calls it; Python must not call it then, unless it allocates or is
+        public.
     allocates : bool
-        Whether it makes arrays. One that does not is compiled without reference counts and inlined
-        into its caller, which made the step fourteen times faster.
+        True if the function makes arrays. If not, it is compiled without reference counts and
+        inlined into its caller, which made the step fourteen times faster.
     inline : bool
-        Whether one that makes no arrays is part of its caller: not where it is seldom needed, or
-        called from many places.
+        True to inline a function that makes no arrays. Use False for a function that is rarely
+        called or has many callers.
     public : bool
-        Whether users name it, and might call it from Python.
+        True if user code calls the function, perhaps from plain Python.
     boundscheck : bool
-        Whether an index outside its array is an error: for code that is not ours.
+        True to raise an error for an index outside its array: for user code.
     folder : Path, optional
-        Where it is kept on disk. None: nowhere.
+        Cache folder; None: not cached on disk.
     """
     if DISABLED:
         return function
-    # Said in both cases: numba would take over from the caller what is left out.
+    # Set `_nrt` in both cases: numba would otherwise inherit it from the caller.
     options: dict[str, Any] = {"nogil": True, "_nrt": allocates}
     if not allocates:
         options["forceinline"] = inline
     if signature is None and not (allocates or public):
-        # Part of a larger kernel: what Python would enter by took a quarter of the compilation.
+        # Only other kernels call it. The wrappers for calls from Python took a quarter of the
+        # compilation time.
         options["no_cpython_wrapper"] = options["no_cfunc_wrapper"] = True
     if boundscheck:
         options["boundscheck"] = True
@@ -117,20 +119,20 @@ def jit_allocating(function: Callable[..., Any], signature: Any = None) -> Any:
 
 
 def jit_public(function: Callable[..., Any]) -> Any:
-    """Compile a function that users name in theirs."""
+    """Compile a function that user code calls."""
     return jit(function, public=True)
 
 
 def jit_apart(function: Callable[..., Any], signature: Any = None) -> Any:
-    """Compile a function that is called, not made part of its caller."""
+    """Compile a function that makes no arrays and is not inlined into its caller."""
     return jit(function, signature, inline=False)
 
 
 def silent() -> AbstractContextManager[Any]:
-    """Return a context in which numpy is as silent as compiled IEEE arithmetic."""
+    """Return a context without NumPy floating-point warnings, as in compiled code."""
     return np.errstate(all="ignore") if DISABLED else nullcontext()
 
 
 def compiled(function: Callable[..., Any]) -> bool:
-    """Tell whether a function has been compiled by numba."""
+    """Return True if the function is compiled by numba."""
     return isinstance(function, numba.core.dispatcher.Dispatcher)

@@ -1,7 +1,7 @@
-"""Trades to bars, one trade after the other: the state holds the bar that is not finished.
+"""From trades to bars, one trade at a time: the state holds the unfinished bar.
 
-A bar ends when what it holds is enough and a trade of a later time comes: trades of one time stay
-together. Imbalance bars follow M. Lopez de Prado, Advances in Financial Machine Learning (2018),
+A bar ends when it is full and the next trade has a later time: trades of one time stay in one bar.
+Imbalance bars follow M. Lopez de Prado, Advances in Financial Machine Learning (2018),
 section 2.3.2.
 """
 
@@ -19,7 +19,7 @@ from alphalab.kernels.operators.recursive import smooth
 
 
 class By(IntEnum):
-    """What a bar is full of."""
+    """The quantity that fills a bar."""
 
     TIME = 0
     TICK = 1
@@ -30,48 +30,48 @@ class By(IntEnum):
     DOLLAR_IMBALANCE = 6
 
 
-#: What ends a bar.
+#: The rule that ends a bar.
 BAR_RULE = np.dtype(
     [
         ("by", "i8"),  # a By code
-        ("size", "f8"),  # trades, units or value of a bar; of imbalance: trades of the first
-        ("step", "i8"),  # ns of a window of time
-        ("shift", "i8"),  # ns by which windows begin later than multiples since 1970
-        ("span_bars", "f8"),  # of the mean of how many trades a bar has
-        ("span_trades", "f8"),  # of the mean imbalance of a trade
-        ("least", "f8"),  # trades of an imbalance bar
-        ("most", "f8"),
+        ("size", "f8"),  # trades, units or value of a bar; imbalance: trades of the first bar
+        ("step", "i8"),  # length of a time window, ns
+        ("shift", "i8"),  # offset of the time windows from multiples since 1970, ns
+        ("span_bars", "f8"),  # span of the mean number of trades in a bar, bars
+        ("span_trades", "f8"),  # span of the mean imbalance of a trade, trades
+        ("least", "f8"),  # fewest trades of an imbalance bar
+        ("most", "f8"),  # most trades of an imbalance bar
     ]
 )
 
-#: The bar that is being made, and what is expected of it.
+#: The unfinished bar, and its expected trades and imbalance.
 BAR_SO_FAR = np.dtype(
     [
-        ("time", "i8"),  # of the last trade, ns UTC
-        ("until", "i8"),  # no trade before it is to come, ns UTC
-        ("end", "i8"),  # of the window of time, ns UTC
-        ("n", "i8"),  # trades; 0: none yet
+        ("time", "i8"),  # time of the last trade, ns UTC
+        ("until", "i8"),  # no trade comes before this time, ns UTC
+        ("end", "i8"),  # end of the time window, ns UTC
+        ("n", "i8"),  # number of trades; 0: the bar has not begun
         ("open", "f8"),
         ("high", "f8"),
         ("low", "f8"),
         ("close", "f8"),
         ("volume", "f8"),  # units
-        ("bought", "f8"),  # units that buyers took; NaN: the side of a trade is unknown
+        ("bought", "f8"),  # units of trades that a buyer initiated; NaN: a side is unknown
         ("value", "f8"),  # sum of price times units
-        ("imbalance", "f8"),  # theta: of signs, signed units or signed value
-        ("price", "f8"),  # of the last trade; 0: none yet
-        ("sign", "f8"),  # of the last trade: 1 bought, -1 sold, 0 unknown
-        ("n_signed", "f8"),  # trades in the mean imbalance
-        ("mean", "f8"),  # imbalance of a trade, expected
-        ("expected", "f8"),  # trades in a bar, expected
-        ("enough", "f8"),  # imbalance that ends this bar; NaN: it is the first
+        ("imbalance", "f8"),  # theta: sum of signs, of signed units or of signed values
+        ("price", "f8"),  # price of the last trade; 0: no trade yet
+        ("sign", "f8"),  # sign of the last trade: 1 bought, -1 sold, 0 unknown
+        ("n_signed", "f8"),  # trades in `mean`, the expected imbalance
+        ("mean", "f8"),  # expected imbalance of a trade
+        ("expected", "f8"),  # expected trades in a bar
+        ("enough", "f8"),  # imbalance that ends this bar; NaN in the first bar
     ]
 )
 
 #: A finished bar.
 FINISHED = np.dtype(
     [
-        ("time", "i8"),  # ns UTC: the end of its window, or its last trade
+        ("time", "i8"),  # ns UTC: end of the time window, or time of the last trade
         ("n", "i8"),
         ("open", "f8"),
         ("high", "f8"),
@@ -86,13 +86,13 @@ FINISHED = np.dtype(
 TIME, TICK, VOLUME, DOLLAR = (np.int64(x) for x in (By.TIME, By.TICK, By.VOLUME, By.DOLLAR))
 TICK_IMBALANCE, VOLUME_IMBALANCE = np.int64(By.TICK_IMBALANCE), np.int64(By.VOLUME_IMBALANCE)
 
-# Ten trades of 0.1 make one unit, whatever their sum in binary.
+# Tolerance of a full bar: the binary sum of ten trades of 0.1 is below 1.
 NEARLY = 1.0 - 1e-12
 
 
 @jit
 def is_full(rule, bar, time):
-    """Tell whether a bar ends before a trade of a later time."""
+    """Return True if a bar ends before a trade of a later time."""
     by = rule["by"]
     if by == TIME:
         return time > bar["end"]
@@ -109,13 +109,13 @@ def is_full(rule, bar, time):
 
 @jit
 def ends(rule, bar, time):
-    """Tell whether a bar ends where no trade before a time is to come."""
+    """Return True if the bar ends, given that no trade comes before `time`."""
     return bar["n"] > 0 and time > bar["time"] and is_full(rule, bar, time)
 
 
 @jit
 def finish(rule, bar, out):
-    """Write a bar, and begin the next with what is expected of it."""
+    """Write the finished bar, and update what is expected of the next one."""
     out["time"] = bar["end"] if rule["by"] == TIME else bar["time"]
     out["n"] = bar["n"]
     out["open"] = bar["open"]
@@ -147,7 +147,7 @@ def begin(rule, bar, time, price):
 
 @jit
 def add(rule, bar, time, price, amount, side):
-    """Add a trade to the bar. A side of 0 is unknown, then the tick rule tells the sign."""
+    """Add a trade to the bar. A side of 0 is unknown: the tick rule then gives the sign."""
     if bar["n"] == 0:
         begin(rule, bar, time, price)
     bar["time"] = time
@@ -179,9 +179,9 @@ def add(rule, bar, time, price, amount, side):
 
 
 def _run(rules, bars, time, price, amount, side, until, out):
-    """Push trades, and let the time pass; returns how many bars that finished.
+    """Push trades, then move the clock to `until`; return the number of finished bars.
 
-    A trade finishes one at most, and so does the time.
+    Each trade finishes at most one bar, and so does the clock.
     """
     rule, bar = rules[0], bars[0]
     count = 0

@@ -1,7 +1,7 @@
-"""The arguments of the driver: their names, types and order, written down once.
+"""The arguments of the driver: their names, types and order, defined once.
 
-The compiled signature and what Python passes both come from the groups below, and the kernels read
-an argument by its name.
+The compiled signature and the arguments that Python passes both come from the groups below. Kernels
+read an argument by its name.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Group:
     Attributes
     ----------
     names : tuple of str
-        The arrays, in their order.
+        Names of the arrays, in order.
     kind : type
         The named tuple.
     type : numba type
@@ -66,7 +66,7 @@ class Group:
     def pack(self, **arrays: Any) -> Any:
         """Return the arrays as the named tuple that the compiled driver takes.
 
-        The driver is entered without a look at its arguments, so this is where they are checked.
+        Python calls the driver's entry point, which checks no argument. So they are checked here.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Group:
         return packed
 
 
-#: Columns: each is an account with rules of its own. The first axis of every array is the column.
+#: The columns: one account with its own rules each. The first axis of every array is the column.
 COLUMNS = Group(
     "Columns",
     rules=(RULES, 1),
@@ -104,20 +104,20 @@ COLUMNS = Group(
     positions=(POSITION, 2),
     orders=(ORDER, 3),
     traded=(FLOAT, 2),
-    memory=(FLOAT, 3),  # of a `decide`
+    memory=(FLOAT, 3),  # (C, M, N), memory of a `decide`
     figures=(TALLY, 1),
     equity=(FLOAT, 2),
-    equity_bits=(BITS, 2),  # the same memory
+    equity_bits=(BITS, 2),  # view of `equity`
     trips=(TRIP_SO_FAR, 2),
-    trip_bits=(BITS, 3),  # the same memory
+    trip_bits=(BITS, 3),  # view of `trips`
     words=(BITS, 2),
 )
 
-#: Memory that the step works in, used by one column after the other.
+#: Working memory of the step: logs, saved copies, scratch. The columns use it in turn.
 WORKSPACE = Group(
     "Workspace",
     fills=(FILL, 1),
-    fill_bits=(BITS, 2),  # the same memory
+    fill_bits=(BITS, 2),  # view of `fills`
     refusals=(REFUSAL, 1),
     events=(EVENT, 1),
     postings=(POSTED, 1),
@@ -136,24 +136,24 @@ WORKSPACE = Group(
     sent=(INT, 1),
 )
 
-#: A block of R rows, or room for more of them.
+#: A block of rows: arrays with room for R rows.
 ROWS = Group(
     "Rows",
     time=(INT, 1),
     period=(INT, 1),
     bars=(FLOAT, 3),  # (fields of `Row`, R, N)
-    delists=(INT, 1),  # one number; 1: the listing of an asset ends in these rows
-    signals=(FLOAT, 4),  # (C, R, K, N), what a `decide` reads
+    delists=(INT, 1),  # one element; 1: the listing of an asset ends in these rows
+    signals=(FLOAT, 4),  # (C, R, K, N), signals of a `decide`
 )
 
-#: What the columns make of the rows. Where only tallies are kept, ledger and qty hold one row.
+#: Results of the columns. In a sweep (tallies only) ledger and qty hold one row.
 OUTPUT = Group(
     "Output",
-    targets=(FLOAT, 3),  # (C, R, N), weights: given, or written by a `decide`; then as approved
+    targets=(FLOAT, 3),  # (C, R, N), weights, given or from a `decide`; the gate edits them
     ledger=(LEDGER, 2),  # (C, R)
     qty=(FLOAT, 3),  # (C, R, N)
 )
 
-#: The named tuples can be imported by their names: otherwise numba does not recognise them in the
-#: next process, and compiles the driver again in each.
+#: The named tuples are importable by name: otherwise numba does not recognise them in the next
+#: process, and compiles the driver again in each.
 Columns, Workspace, Rows, Output = (x.kind for x in (COLUMNS, WORKSPACE, ROWS, OUTPUT))

@@ -1,4 +1,4 @@
-"""What the stages of the step share: the books of one account, and its logs."""
+"""The books of one account and its logs, shared by all stages of the step."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ BUY_VALUE, CLOSE = np.int64(Sizing.BUY_VALUE), np.int64(Sizing.CLOSE)
 NO_REASON = np.int64(0)
 PORTFOLIO = np.int64(-1)  # in place of an asset
 
-ROUNDING = 1e-9  # relative size below which a difference is rounding, not a decision
+ROUNDING = 1e-9  # a smaller relative difference is a rounding error, not a decision
 
 N_FILLS, N_REFUSALS, N_EVENTS, N_POSTINGS, N_AMBIGUITIES = range(5)  # places in `counts`
 
 #: One account with everything a stage may read or write. `rules` and `account` are single records;
-#: `instruments`, `groups` and `positions` hold one entry per asset, `orders` a row of places per
-#: asset (0 is its target's, 1 to 3 its exits', the others are for those of a `decide`), `tiers` the
-#: fees, `traded` the value traded today and on each of the 30 days before. Of the logs the first
-#: `counts` entries are in use; that of events may have no room at all, then they are not logged.
-#: `starts` is what is held before the first row. `saved_account` and `saved_position`, of one
-#: record each, and `saved_orders` are for going back.
+#: `instruments`, `groups` and `positions` hold one entry per asset; `orders` has several places per
+#: asset: 0 for the order of the target, 1 to 3 for the exits, the others for orders of a `decide`.
+#: `tiers` are the fee tiers; `traded` is the value traded today and on each of the 30 days before.
+#: The first `counts` entries of each log are in use; events are not logged if their log has size 0.
+#: `starts` holds the positions before the first row. `saved_account`, `saved_position` (one record
+#: each) and `saved_orders` keep a copy while a path inside a bar is tried.
 Books = namedtuple(
     "Books",
     "rules tiers instruments groups starts accounts account positions orders traded"
@@ -37,21 +37,20 @@ Books = namedtuple(
     " saved_account saved_position saved_orders saved_traded",
 )
 
-#: One row of bars: arrays of one value per asset. What a run does not use is not set.
+#: One row of bars: arrays of one value per asset. Fields that a run does not use are not set.
 Row = namedtuple("Row", "open high low close volume rate funding split dividend bid ask delisting")
 
 CLOSE_COLUMN = Row._fields.index("close")
 
-#: What a run does without on every row, told once. `rests`: a row may be one in which nothing can
-#: happen.
+#: Flags of the per-row rules in force. `rests`: rows may be quiet (see `quiet_rows.py`).
 Switches = namedtuple("Switches", "posts participates margin ages same_close quotes delists rests")
 
 
 @jit
 def row_of(bars, t):
-    """Return row t of bars, (columns, rows, assets).
+    """Return row t of bars of shape (fields, rows, assets).
 
-    Not for code that counts references: it would release what it does not own.
+    Call it only from kernels without reference counts: others would release borrowed arrays.
     """
     return Row(
         *(bars[0, t], bars[1, t], bars[2, t], bars[3, t], bars[4, t]),
@@ -61,9 +60,9 @@ def row_of(bars, t):
 
 @jit
 def switches(books, delists):
-    """Return which of the rules that are looked at on every row are in force.
+    """Return the flags of the per-row rules in force.
 
-    `delists`: the listing of an asset ends in the rows to come.
+    `delists`: the listing of an asset ends in this block of rows.
     """
     rules = books.rules
     posts = rules["posts"] == 1
@@ -80,7 +79,7 @@ def switches(books, delists):
 
 
 def most_of_row(n_assets: int, n_orders: int, n_requests: int) -> tuple[int, ...]:
-    """Return what one row may at most write into each of the logs, in the order of `counts`."""
+    """Return the most entries that one row can add to each log, in the order of `counts`."""
     n_fills = 3 * n_orders + 4 * n_assets
     return (
         n_fills,
@@ -96,7 +95,7 @@ _most_of_row = jit(most_of_row)
 
 @jit
 def fullest(books, n_requests):
-    """Return the counts up to which each log can take whatever one row may write."""
+    """Return the largest count of each log at which one more row still fits."""
     most = _most_of_row(books.positions.size, books.orders.size, n_requests)
     return (
         books.fills.size - most[N_FILLS],
@@ -109,7 +108,7 @@ def fullest(books, n_requests):
 
 @jit
 def logs_have_room(counts, most):
-    """Tell whether no log is fuller than it may be before a row."""
+    """Return True if every log has room for one more row."""
     return (
         counts[N_FILLS] <= most[N_FILLS]
         and counts[N_REFUSALS] <= most[N_REFUSALS]
@@ -121,7 +120,7 @@ def logs_have_room(counts, most):
 
 @jit
 def refuse(books, asset, reason, asked, approved):
-    """Log what was not let through as asked; asset -1 stands for the whole portfolio."""
+    """Log a refusal or a reduction; asset -1 means the whole portfolio."""
     r = books.refusals[books.counts[N_REFUSALS]]
     r["row"] = books.account["row"]
     r["time"] = books.account["time"]
@@ -134,13 +133,13 @@ def refuse(books, asset, reason, asked, approved):
 
 @jit
 def leave_due(position):
-    """Leave an asset's target to be met."""
+    """Mark the asset's target as unmet: rebalancing tries it again on the next row."""
     position["unmet"] = 1
 
 
 @jit
 def refuse_once(books, j, reason, asked):
-    """Log that the order of an asset's target was refused, once per reason; returns whether."""
+    """Log the refusal of a target's order, once per reason; return True if it was logged."""
     position = books.positions[j]
     if position["refusal"] == reason:
         return False
@@ -170,6 +169,7 @@ def write_event(events, counts, j, o, status, reason, row, time):
 
 @jit_apart
 def tell_held_back(events, counts, j, o):
+    """Log the submission and activation of an order that were not logged yet."""
     o["logged"] = 1
     if events.size == 0:
         return
@@ -188,13 +188,14 @@ def tell_stage(events, counts, account, j, o, status, reason):
 
 @jit
 def tell(books, j, o, status, reason):
-    """Log a stage of an order's life; those before it first, if they have been held back."""
+    """Log a stage of an order's life, after any earlier stages that were not logged yet."""
     if books.events.size > 0:
         tell_stage(books.events, books.counts, books.account, j, o, status, reason)
 
 
 @jit
 def log_posting(books, asset, kind, qty, rate, amount):
+    """Log a posting, and add its amount to cash."""
     p = books.postings[books.counts[N_POSTINGS]]
     p["row"] = books.account["row"]
     p["time"] = books.account["time"]
@@ -209,6 +210,6 @@ def log_posting(books, asset, kind, qty, rate, amount):
 
 @jit
 def post(books, asset, kind, qty, rate, amount):
-    """Log a posting, and book its amount as earned or spent by holding."""
+    """Log a posting, and add its amount to cash and to `carry`."""
     log_posting(books, asset, kind, qty, rate, amount)
     books.account["carry"] += amount

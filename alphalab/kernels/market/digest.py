@@ -1,8 +1,8 @@
-"""A run's digest as it is folded: every bit of its equity, positions and fills, in order.
+"""The digest of a run, updated row by row from every bit of equity, positions and fills.
 
-Sixteen words of 64 bits. One step of a word is a permutation of the word for a given number, and of
-the number for a given word: so two runs that differ once agree again only if a later difference
-happens to undo it, one chance in 2^64. It guards against accidents, not against forgers.
+The digest is sixteen words of 64 bits. For a fixed input the update permutes the word, and for a
+fixed word it permutes the input. So two runs that differ once have equal digests only if a later
+difference cancels the first, a chance of 1 in 2^64. It detects accidents, not forgery.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from numba import types, uint64
 
 from alphalab.kernels._jit import jit, jit_apart
 
-EQUITY = 0  # four words: row i goes into word i modulo 4, so that none waits for the one before
-POSITIONS = 4  # three: row, asset and units of every change
-FILLS = 7  # one for each field
+EQUITY = 0  # four words: row i goes into word i modulo 4, so that the CPU updates four at a time
+POSITIONS = 4  # three words: row, asset and units of every change
+FILLS = 7  # one word for each field of a fill
 N_WORDS = 16
 
 ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio
@@ -26,14 +26,14 @@ ZERO = np.uint64(0)  # also the bits of 0.0
 
 @jit
 def mixed(word, bits):
-    """Return a word with 64 bits folded in."""
+    """Return the word updated by 64 bits."""
     word = (word ^ bits) * ODD
     return word ^ (word >> HALF)
 
 
 @jit_apart
 def fold_equity(words, bits):
-    """Fold the equities of rows, as unsigned bits; the first one's number is a multiple of 4."""
+    """Fold the equity bits of rows; the number of the first row is a multiple of 4."""
     a, b, c, d = words[EQUITY], words[EQUITY + 1], words[EQUITY + 2], words[EQUITY + 3]
     whole = bits.size - bits.size % 4
     for i in range(0, whole, 4):
@@ -48,7 +48,7 @@ def fold_equity(words, bits):
 
 @jit
 def fold_position(words, row, asset, units):
-    """Fold what is held of an asset from a row on, as unsigned bits."""
+    """Fold a change of position: the units held from `row` on, as unsigned bits."""
     words[POSITIONS] = mixed(words[POSITIONS], np.uint64(row))
     words[POSITIONS + 1] = mixed(words[POSITIONS + 1], np.uint64(asset))
     words[POSITIONS + 2] = mixed(words[POSITIONS + 2], units)

@@ -1,8 +1,8 @@
-"""Rows through the step: the driver that every way of running a strategy shares.
+"""The driver: it pushes rows through the step, for every way of running a strategy.
 
-It pushes a block of rows for one column after the other. A column is an account of its own, with
-rules of its own; all see the same bars. Of a column either every row and every log entry is
-recorded (then there is one column, and Python empties the logs when they are full), or its tally.
+It pushes a block of rows for one column after the other. Each column is an account with its own
+rules; all columns see the same bars. A run of one column records every row and log entry, and
+Python empties the logs when they are full. A sweep keeps the tally of each column instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numba
 from numba import boolean, float64, int64
 
 from alphalab.kernels._jit import CACHE_DIR, DISABLED, jit, jit_allocating
-from alphalab.kernels.identity import identity
 from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_FILLS,
@@ -38,19 +37,20 @@ from alphalab.types import ORDER, POSITION, REQUEST
 Account = namedtuple(
     "Account", "row time cash equity drawdown positions orders n_orders requests sent"
 )
-Account.__doc__ = """What a compiled `decide` sees of the account, marked at the row's close.
+Account.__doc__ = """The account as a compiled `decide` sees it, marked at the row's close.
 
 `row`, `time` (ns UTC), `cash`, `equity`, `drawdown` (fraction of the peak), `positions`: one record
 per asset with `qty`, `mark`, `entry_price`, `entry_row`, `target` and the rest of
 `alphalab.types.POSITION`, and `orders`: the order table, records of `alphalab.types.ORDER` of shape
-(N, places): place 0 is the target's, 1 to 3 are the exits' stop, target and trailing stop, the
-others are those of `decide`. The rest is for the functions of `alphalab.kernels.market.orders`.
+(N, places): place 0 holds the order of the target, places 1 to 3 the stop, take-profit and trailing
+stop of the exits, the others the orders of `decide`. The functions of
+`alphalab.kernels.market.orders` use the remaining fields.
 """
 
 
 @jit
 def show(books, view):
-    """Copy what a `decide` may look at: what it writes there changes nothing."""
+    """Copy positions and orders for a `decide`, so that its writes change nothing."""
     for j in range(books.positions.size):
         view.positions[j] = books.positions[j]
     if books.orders.shape[1] > FIRST_EXPLICIT:
@@ -73,7 +73,7 @@ def ask(decide, signals, view, memory, targets):
 
 @jit
 def take_requests(books, requests, sent, forced):
-    """Do what a `decide` has asked for, unless the account has to be flat."""
+    """Process the requests of a `decide`; if forced flat, cancel orders that may open first."""
     if forced and books.orders.shape[1] > FIRST_EXPLICIT:
         cancel_opening(books)
     if sent[N_REQUESTS] > 0 or sent[N_LOST] > 0:
@@ -82,7 +82,7 @@ def take_requests(books, requests, sent, forced):
 
 @jit
 def keep(books, tally, recording, ledger, qty, changes):
-    """Keep a row that the step has taken to its end."""
+    """Record the units held after a row, or add the row to the tally."""
     if recording:
         for j in range(qty.size):
             qty[j] = books.positions[j]["qty"]
@@ -92,10 +92,10 @@ def keep(books, tally, recording, ledger, qty, changes):
 
 
 def _run(columns, work, rows, output, recording, first, last, decide):
-    """Push the rows from `first` to `last` (excluded); return the row to go on from.
+    """Push the rows from `first` to `last` (excluded); return the next row to push.
 
-    That is `last`, or the row before which a log is full. Without a `decide` the compiler leaves
-    out what belongs to it, and the targets are those given.
+    That is `last`, or the first row for which a log has no room. With `decide=None` the compiler
+    prunes the code for it, and the targets are read from `output.targets`.
     """
     for c in range(columns.accounts.size):
         books = Books(
@@ -172,10 +172,10 @@ DECIDE = float64[::1](_TABLE, _VIEW, _TABLE)
 
 @cache
 def run_of(deciding: bool) -> Any:
-    """Return the driver, for columns with a `decide` or for such without.
+    """Return the compiled driver, for columns with or without a `decide`.
 
-    Python enters the compiled code itself, which looks at no argument: they have to be packed by
-    their groups.
+    It is the entry point of the machine code, which checks no argument: pack them by their groups
+    (`alphalab.kernels.market.arguments`).
     """
     decide = numba.types.FunctionType(DECIDE) if deciding else numba.none
     groups = COLUMNS.type, WORKSPACE.type, ROWS.type, OUTPUT.type
@@ -186,8 +186,11 @@ def run_of(deciding: bool) -> Any:
     return overload.entry_point
 
 
-def compile_decide(function: Callable[..., Any]) -> Any:
-    """Compile a strategy's `decide` to the one type that the step takes, its indices checked."""
-    # Kept under its identity: it may name what stands in other files than its own.
-    folder = CACHE_DIR / identity(function)
+def compile_decide(function: Callable[..., Any], identity: str) -> Any:
+    """Compile a strategy's `decide` to the one type that the step takes, its indices checked.
+
+    `identity` is the hash of the function and of all that it names; it names the cache folder.
+    Numba would not notice a change in another file that the function reads from.
+    """
+    folder = CACHE_DIR / identity
     return jit(function, DECIDE, allocates=True, boundscheck=True, folder=folder)

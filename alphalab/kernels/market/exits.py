@@ -1,4 +1,4 @@
-"""What follows from a trade: its group, its children, and the protective orders of its position."""
+"""After a trade: its order group, its child orders, and the exits that protect the position."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STOP_PLACE, PROFIT_PLACE, TRAILING_PLACE = (FIRST_EXIT + np.int64(i) for i in ra
 
 @jit
 def cancel_group(books, j, k):
-    """Cancel the others of an order's group: all, or those that do more than reduce."""
+    """Cancel the other orders of the group; a partial fill leaves the reduce-only ones."""
     o = books.orders[j, k]
     for i in range(FIRST_EXPLICIT, books.orders.shape[1]):
         other = books.orders[j, i]
@@ -47,7 +47,7 @@ def cancel_group(books, j, k):
 
 @jit
 def join_children(books, j, parent, price):
-    """Release the held children of a parent's first fill; one still on its way arrives later."""
+    """Release the held children at their parent's first fill; delayed ones arrive later."""
     for i in range(FIRST_EXPLICIT, books.orders.shape[1]):
         child = books.orders[j, i]
         if child["state"] == HELD and child["parent"] == parent:
@@ -62,7 +62,7 @@ def join_children(books, j, parent, price):
 
 @jit
 def drop_idle(books, j):
-    """Cancel reduce-only orders that find nothing to reduce."""
+    """Cancel reduce-only orders if there is no position for them to reduce."""
     held = books.positions[j]["qty"]
     for i in range(books.orders.shape[1]):
         o = books.orders[j, i]
@@ -73,7 +73,7 @@ def drop_idle(books, j):
 
 @jit
 def exit_level(books, j, frac, side):
-    """Return the price at a fraction of the entry price from it, above it for side 1."""
+    """Return entry price * (1 + side * frac), on a tick."""
     price = books.positions[j]["entry_price"] * (1.0 + side * frac)
     return on_tick(books.instruments[j], price, side > 0)
 
@@ -88,7 +88,7 @@ def new_exit(books, j, k, kind):
 
 @jit
 def place_exits(books, j, price):
-    """Protect a position that has been opened at a price."""
+    """Place the exits of a position that was opened at `price`."""
     rules = books.rules
     if rules["stop_loss"] > 0.0:
         o = new_exit(books, j, STOP_PLACE, STOP)
@@ -111,7 +111,7 @@ def place_exits(books, j, price):
 
 @jit
 def move_exits(books, j):
-    """Bring stop and target to the new average price."""
+    """Move stop and take-profit to the new average entry price."""
     o = books.orders[j, STOP_PLACE]
     if o["state"] != FREE:
         level = exit_level(books, j, books.rules["stop_loss"], o["side"])
@@ -128,7 +128,7 @@ def move_exits(books, j):
 
 @jit_apart
 def after_trade(books, j, k, before, price):
-    """Do what an execution of the order at place k, from `before` units, leads to."""
+    """Apply the consequences of a fill of the order at place k; `before`: units held before."""
     o = books.orders[j, k]
     if k >= FIRST_EXPLICIT:
         join_children(books, j, o["id"], price)

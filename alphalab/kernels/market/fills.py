@@ -1,4 +1,4 @@
-"""An order meets a price: how much it trades there, at what price, and what is booked."""
+"""Execution of an order at a price: its quantity, its fill price, and the booking."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FILL_OR_KILL = np.int64(Reason.FILL_OR_KILL)
 
 @jit
 def priced(instrument, o, x, friction):
-    """Return the price an order gets at a reference price."""
+    """Return the fill price at reference price x: with friction, never beyond the limit."""
     side = o["side"]
     price = x * (1.0 + side * friction)
     if friction > 0.0:
@@ -63,7 +63,7 @@ def priced(instrument, o, x, friction):
 
 @jit
 def units_asked(rules, o, held, unit, rate):
-    """Return how many units an order asks for."""
+    """Return the units that an order asks for."""
     sizing = o["sizing"]
     if sizing == BUY_VALUE:
         return spendable(rules, o, o["value"], unit, rate)
@@ -77,7 +77,7 @@ def units_asked(rules, o, held, unit, rate):
 
 @jit
 def friction_of(books, j, side):
-    """Return what a taker's price is worse by, without impact; NaN before the first quote."""
+    """Return a taker's friction without impact, fraction of the price; NaN before any quote."""
     rules = books.rules
     friction = rules["slippage"]
     quotes = rules["quotes"]
@@ -90,7 +90,7 @@ def friction_of(books, j, side):
 
 @jit
 def with_impact(rules, friction, qty, room, volume):
-    """Return a friction with that of taking part of a bar's volume, after the orders before it."""
+    """Return the friction plus market impact; earlier orders have used part of the volume."""
     used = rules["participation"] * volume - room
     share = (used + min(qty, room)) / volume
     return friction + rules["share_impact"] * share * share + rules["root_impact"] * np.sqrt(share)
@@ -98,7 +98,7 @@ def with_impact(rules, friction, qty, room, volume):
 
 @jit
 def money_allows(books, j, o, owed, price, unit, rate):
-    """Return the largest quantity the account can pay; what is owed it always can."""
+    """Return the largest quantity the account can pay for, at least `owed` (which reduces)."""
     account = books.account
     if books.rules["margin"] == 1 or books.instruments[j]["kind"] != SPOT:
         return margin_allows(books, j, o, owed, price, unit, rate)
@@ -170,13 +170,13 @@ def book_trade(books, j, order, order_row, qty, price, unit, fee):
 
 @jit
 def pays_in_coin(books, j, o):
-    """Tell whether the fee of an order is taken from the units that it buys."""
+    """Return True if the fee of a purchase is taken from the units bought."""
     return books.rules["coin_fee"] == 1 and o["side"] > 0 and books.instruments[j]["kind"] == SPOT
 
 
 @jit
 def trade(books, j, k, qty, price, unit, rate, whole, reason):
-    """Book an order's execution and what follows from it; `whole` ends the order."""
+    """Book a fill and its consequences; `whole`: the order is complete."""
     o = books.orders[j, k]
     if o["logged"] == 0:
         tell_held_back(books.events, books.counts, j, o)
@@ -208,7 +208,7 @@ def trade(books, j, k, qty, price, unit, rate, whole, reason):
 
 @jit
 def execute(books, row, j, k, x, maker):
-    """Let an order trade what it can at a reference price."""
+    """Trade as much of an order as money, lots and volume allow, at reference price x."""
     o = books.orders[j, k]
     rules = books.rules
     position = books.positions[j]
@@ -227,7 +227,7 @@ def execute(books, row, j, k, x, maker):
         o["spent_row"] = books.account["row"]
         return
     fee = fee_rate(books, j, maker)
-    rate = 0.0 if pays_in_coin(books, j, o) else fee  # what the money has to pay besides the units
+    rate = 0.0 if pays_in_coin(books, j, o) else fee  # fee rate that cash pays
     price = priced(instrument, o, x, friction)
     unit = unit_value(instrument, price, position["rate"])
     asked = units_asked(rules, o, held, unit, rate)
@@ -249,7 +249,7 @@ def execute(books, row, j, k, x, maker):
     qty = min(asked, most)
     if sizing in (BUY_VALUE, SELL_QTY, SELL_VALUE):
         qty = whole_lots(instrument, qty)
-        if qty > most:  # a lot that is reached but for rounding still has to be paid
+        if qty > most:  # rounding up to a lot costs more than the cash allows
             qty = whole_lots(instrument, qty - 0.5 * instrument["lot"])
     wanted = o["value"] if sizing == BUY_VALUE else asked * unit
     if qty <= 0.0:

@@ -1,7 +1,7 @@
-"""Trades that the venue makes by itself: no order of the strategy asked for them.
+"""Trades by the venue, without an order of the strategy.
 
-What is held at the start is taken over, a position in an asset whose listing ends is closed, the
-fraction of a unit that a split leaves is paid out, and `liquidation.py` closes an account.
+The venue books the holdings at the start, closes positions in delisted assets, and pays cash for
+the fraction of a lot that a split leaves. `liquidation.py` closes all positions of an account.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CASH_IN_LIEU = np.int64(Reason.CASH_IN_LIEU)
 
 @jit
 def force(books, j, qty, price, fee, reason):
-    """Trade units of asset j at a price, by an order of the venue that is filled at once."""
+    """Trade units of asset j at a price, by an order of the venue that fills at once."""
     account = books.account
     account["n_orders"] += 1
     o = books.saved_orders[0]
@@ -47,7 +47,7 @@ def force(books, j, qty, price, fee, reason):
 
 @jit
 def cancel_all(books, j, reason):
-    """Take every order of asset j off the table."""
+    """Cancel every order of asset j."""
     for k in range(books.orders.shape[1]):
         o = books.orders[j, k]
         if o["state"] != FREE:
@@ -57,19 +57,19 @@ def cancel_all(books, j, reason):
 
 @jit_apart
 def take_over(books):
-    """Take over what is held at the start; the cash to pay for it is in the account."""
+    """Book the holdings at the start as fills; the initial cash includes their cost."""
     for j in range(books.positions.size):
         start = books.starts[j]
         if start["qty"] != 0.0:
             force(books, j, start["qty"], start["price"], 0.0, HELD_BEFORE)
             if books.rules["exits"] == 1:
                 place_exits(books, j, start["price"])
-    books.account["turnover"] = books.traded[0] = 0.0  # nothing was traded for it
+    books.account["turnover"] = books.traded[0] = 0.0  # the holdings are no turnover
 
 
 @jit_apart
 def close_delisted(books, bars, t):
-    """Close the positions in assets whose listing ends, at the price that is paid for them."""
+    """Close positions in delisted assets at the delisting price."""
     paid = row_of(bars, t).delisting
     for j in range(books.positions.size):
         if paid[j] == paid[j]:
@@ -81,7 +81,7 @@ def close_delisted(books, bars, t):
 
 @jit_apart
 def forget_delisted(books, bars, t):
-    """Take the mark from assets whose listing has ended: nothing is ordered without one."""
+    """Set the mark of delisted assets to NaN: no order is made without a mark."""
     paid = row_of(bars, t).delisting
     for j in range(books.positions.size):
         if paid[j] == paid[j]:
@@ -90,7 +90,7 @@ def forget_delisted(books, bars, t):
 
 @jit_apart
 def pay_fraction(books, j):
-    """Sell what a split left beside whole lots at the mark."""
+    """Close the fraction of a lot that a split left, at the mark (cash in lieu)."""
     position = books.positions[j]
     held = position["qty"]
     whole = whole_lots(books.instruments[j], abs(held))

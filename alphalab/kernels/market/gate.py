@@ -1,4 +1,4 @@
-"""The risk gate: targets become approved targets; whatever is cut is logged with its reason."""
+"""The risk gate: from targets to approved targets; every cut is logged with its reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALL = np.int64(-1)  # in place of a group: every asset
 
 @jit
 def forced_flat(books):
-    """Tell whether the account has to be flat now, and log when that begins."""
+    """Return True if a risk rule forces the account flat on this row; log when that begins."""
     account = books.account
     rules = books.rules
     equity = account["equity"]
@@ -43,7 +43,7 @@ def forced_flat(books):
 
 @jit
 def limit_weights(books, targets):
-    """Ignore infinite targets and cut those above the limit of one asset."""
+    """Replace infinite targets by NaN, and cut those above the weight limit of one asset."""
     largest = books.rules["weight"]
     for j in range(targets.size):
         weight = targets[j]
@@ -57,7 +57,7 @@ def limit_weights(books, targets):
 
 @jit
 def weight_to_be(books, j):
-    """Return the weight of an asset without an opinion: its waiting order's, or what is held."""
+    """Return the weight of an asset with a NaN target: of its live order, else as held."""
     o = books.orders[j, 0]
     if o["state"] == FREE:
         return held_weight(books, j)
@@ -68,8 +68,8 @@ def weight_to_be(books, j):
 def exposure(books, group, targets):
     """Return sums of absolute weights in a group: (long, short, held long, held short).
 
-    Assets without an opinion count with what is held of them or with what their waiting order is
-    for, and cannot give way.
+    `long` and `short` sum the targets. Assets with a NaN target count as held, with the weight of
+    their live order or of their position: the gate cannot scale them down.
     """
     long = short = held_long = held_short = 0.0
     for j in range(targets.size):
@@ -87,13 +87,13 @@ def exposure(books, group, targets):
 
 @jit
 def factor_to(limit, held, free):
-    """Return what `free` is multiplied by to bring `held + free` down to the limit."""
+    """Return f in [0, 1] for which held + f * free meets the limit, as far as possible."""
     return min(max((limit - held) / free, 0.0), 1.0)
 
 
 @jit
 def scale(books, group, targets, factor, longs, shorts):
-    """Multiply a group's long targets, its short ones, or both."""
+    """Multiply the long targets of a group, the short ones, or both, by `factor`."""
     for j in range(targets.size):
         if (group == ALL or books.groups[j] == group) and (
             (longs and targets[j] > 0.0) or (shorts and targets[j] < 0.0)
@@ -115,7 +115,7 @@ def limit_gross(books, group, targets, limit, reason):
 
 @jit
 def limit_net(books, targets):
-    """Scale the larger side down until long minus short is within the limit."""
+    """Scale the larger of long and short down until net exposure is within the limit."""
     limit = books.rules["net"]
     long, short, held_long, held_short = exposure(books, ALL, targets)
     net = long + held_long - short - held_short
@@ -136,6 +136,6 @@ def gate(books, targets):
         for group in range(rules["n_groups"]):
             limit_gross(books, group, targets, rules["group_gross"], GROUP_LIMIT)
     limit_gross(books, ALL, targets, rules["gross"], GROSS_LIMIT)
-    # Last, because it only ever makes the gross exposure smaller.
+    # Last: the net limit only reduces gross exposure, so the limits above still hold.
     if rules["net"] < np.inf:
         limit_net(books, targets)

@@ -1,4 +1,4 @@
-"""A margin account whose equity no longer carries its positions is closed."""
+"""Liquidation: all positions are closed when equity is below the maintenance margin."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from alphalab.kernels.market.money import INVERSE, fee_rate, trade_fee, unit_val
 PESSIMISTIC, LIQUIDATED = np.int64(Path.PESSIMISTIC), np.int64(Reason.LIQUIDATED)
 LIQUIDATION = np.int64(Posting.LIQUIDATION)
 
-AT_MARK = np.float64(-1.0)  # in place of a share of the way
+AT_MARK = np.float64(-1.0)  # in place of `way`: use the mark
 
 
 @jit
 def price_on_the_way(books, row, j, way):
-    """Return asset j's price a share of the way from its open to its worst, or its mark."""
+    """Return asset j's price at the fraction `way` from open to worst price, or its mark."""
     position = books.positions[j]
     if way == AT_MARK or not known(row, j):
         return position["mark"]
@@ -36,7 +36,7 @@ def price_on_the_way(books, row, j, way):
 
 @jit
 def equity_and_need(books, row, way):
-    """Return equity and required equity a share of the way to the worst prices."""
+    """Return equity and maintenance margin at the fraction `way` to the worst prices."""
     value = 0.0
     gross = 0.0
     for j in range(books.positions.size):
@@ -51,7 +51,7 @@ def equity_and_need(books, row, way):
 
 @jit
 def close_all(books, row, way):
-    """Close every position a share of the way to the worst prices, and cancel every order."""
+    """Cancel every order, and close every position at the fraction `way` to its worst price."""
     for j in range(books.positions.size):
         cancel_all(books, j, LIQUIDATED)
     for j in range(books.positions.size):
@@ -71,7 +71,7 @@ def close_all(books, row, way):
 
 @jit
 def liquidate(books, row):
-    """Close everything if the margin does not last; returns whether it has."""
+    """Liquidate the account if its margin is too small; return True if it was liquidated."""
     if books.rules["path"] == PESSIMISTIC:
         equity0, need0 = equity_and_need(books, row, 0.0)
         equity1, need1 = equity_and_need(books, row, 1.0)

@@ -1,4 +1,4 @@
-"""Orders meet a bar: at its open, on the way inside it, at its close."""
+"""Matching of orders with a bar: at its open, on the path inside it, at its close."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ FILL_OR_KILL, IMMEDIATE = np.int64(Reason.FILL_OR_KILL), np.int64(Reason.IMMEDIA
 
 LOW_FIRST, HIGH_FIRST = np.int64(0), np.int64(1)
 TAKER = np.bool_(False)
-WITHIN = np.bool_(False)  # prices at a level reach it
-NO_ORDER = np.int64(0)  # before every id
+WITHIN = np.bool_(False)  # a price equal to the level reaches it
+NO_ORDER = np.int64(0)  # smaller than every order id
 
 
 @jit
 def turn_to_target(books, j, o):
-    """Say how a target is met whose entry order the market did not fill."""
+    """Leave the target of an unfilled entry order unmet, to requote or go by market order."""
     if o["origin"] == TARGET and books.rules["entry_then"] != GIVE_UP:
         position = books.positions[j]
         leave_due(position)
@@ -74,7 +74,7 @@ def turn_to_target(books, j, o):
 
 @jit
 def refuse_taker(books, j, o):
-    """End a post-only order that would trade at once."""
+    """Refuse a post-only order that would trade at once."""
     turn_to_target(books, j, o)
     if o["origin"] != TARGET:
         refuse(books, j, POST_ONLY, o["limit"], 0.0)
@@ -86,7 +86,7 @@ def refuse_taker(books, j, o):
 
 @jit
 def begin(books):
-    """End the orders whose time is over, and make those active whose row has come."""
+    """Expire orders whose time is over, and activate those that reach the venue on this row."""
     account = books.account
     for j in range(books.orders.shape[0]):
         for k in range(books.orders.shape[1]):
@@ -104,7 +104,7 @@ def begin(books):
 
 @jit
 def begin_now(books):
-    """Make the market orders active that are filled at the close they were decided at."""
+    """Activate the market orders that fill at the close that decided them."""
     for j in range(books.orders.shape[0]):
         for k in range(books.orders.shape[1]):
             o = books.orders[j, k]
@@ -116,19 +116,20 @@ def begin_now(books):
 
 @jit
 def trigger(books, j, o):
+    """Turn a stop-limit or limit-if-touched order into a limit order."""
     o["triggered"] = 1
     tell(books, j, o, TRIGGERED, NO_REASON)
 
 
 @jit
 def past_limit(books, o):
-    """Tell whether only a price beyond its limit fills an order that rests."""
+    """Return True if only a price beyond its limit fills this limit order (`traded_through`)."""
     return books.rules["through"] == 1 and rests(o)
 
 
 @jit
 def meet(books, row, j, k, price):
-    """Let an order meet the open, or the close if it is a market order."""
+    """Match an order with a single price: the open, or the close for a market order."""
     o = books.orders[j, k]
     first = o["met_row"] < 0
     o["met_row"] = books.account["row"]
@@ -150,7 +151,7 @@ def meet(books, row, j, k, price):
 
 @jit
 def end_immediate(books, j, o):
-    """End what an order that does not wait has left after its first price."""
+    """Cancel the rest of an IOC or FOK order after its first price."""
     if o["state"] == ACTIVE:
         if o["tif"] == IOC:
             end(books, j, o, CANCELLED, IMMEDIATE)
@@ -160,7 +161,7 @@ def end_immediate(books, j, o):
 
 @jit
 def next_order(books, j, side, after, moment):
-    """Return the place of the active order of lowest id above `after` that meets a price; or -1."""
+    """Return the place of the next order, by id after `after`, that meets a price; or -1."""
     place = -1
     lowest = 0
     for k in range(books.orders.shape[1]):
@@ -181,7 +182,7 @@ def next_order(books, j, side, after, moment):
 
 @jit
 def cross(books, row, prices, moment):
-    """Let orders meet one price: sales first (they free cash), each in symbol order, then by id."""
+    """Match orders with one price: sales first (they free cash), by symbol, then by id."""
     for side in (np.int64(-1), np.int64(1)):
         for j in range(prices.size):
             if np.isnan(prices[j]):
@@ -196,7 +197,7 @@ def cross(books, row, prices, moment):
 
 @jit
 def first_reached(books, j, a, b):
-    """Return the place of the order that trades first on the way from a to b, or -1."""
+    """Return the place of the order that is reached first on the path from a to b, or -1."""
     place = -1
     shortest = np.inf
     low, high = min(a, b), max(a, b)
@@ -222,6 +223,7 @@ def first_reached(books, j, a, b):
 
 @jit
 def follow_all(books, j, price):
+    """Move the trailing stops of asset j to a price."""
     for k in range(books.orders.shape[1]):
         o = books.orders[j, k]
         if o["state"] == ACTIVE and o["type"] == TRAILING:
@@ -230,7 +232,7 @@ def follow_all(books, j, price):
 
 @jit
 def walk(books, row, j, first):
-    """Move the price of asset j through the bar, and let its orders trade on the way."""
+    """Move the price of asset j along one path of the bar, and execute the orders it reaches."""
     if first == LOW_FIRST:
         points = (row.open[j], row.low[j], row.high[j], row.close[j])
     else:
@@ -254,6 +256,7 @@ def walk(books, row, j, first):
 
 @jit
 def save(books, j):
+    """Copy the account, and the position and orders of asset j."""
     books.saved_account[0] = books.accounts[0]
     books.saved_position[0] = books.positions[j]
     for k in range(books.saved_orders.size):
@@ -264,6 +267,7 @@ def save(books, j):
 
 @jit
 def go_back(books, j):
+    """Restore the copy that `save` made."""
     books.accounts[0] = books.saved_account[0]
     books.positions[j] = books.saved_position[0]
     for k in range(books.saved_orders.size):
@@ -274,9 +278,9 @@ def go_back(books, j):
 
 @jit
 def may_trade_inside(books, row, j):
-    """Tell whether an order of asset j can be reached inside its bar.
+    """Return True if the bar can reach an order of asset j after its open.
 
-    Where none can, trailing stops take the bar into account here: both ways leave them the same.
+    If not, trailing stops move to the bar's extremes here: both paths would move them alike.
     """
     low, high = row.low[j], row.high[j]
     for k in range(books.orders.shape[1]):
@@ -298,7 +302,7 @@ def may_trade_inside(books, row, j):
 
 @jit_apart
 def inside(books, row, j):
-    """Walk through a bar the way that the rules take, having tried both."""
+    """Try both paths inside a bar, and keep the one that `path` selects."""
     counts = books.counts
     n_fills, n_refusals = counts[N_FILLS], counts[N_REFUSALS]
     n_events, n_postings = counts[N_EVENTS], counts[N_POSTINGS]
@@ -341,7 +345,7 @@ def inside(books, row, j):
 
 @jit
 def have_met(books, j):
-    """Note that the orders that joined inside the bar have met a price."""
+    """Set `met_row` of orders that became active inside the bar: they have met a price."""
     for k in range(books.orders.shape[1]):
         o = books.orders[j, k]
         if o["state"] == ACTIVE and o["met_row"] < 0 and not by_market(o["type"]):
@@ -350,14 +354,14 @@ def have_met(books, j):
 
 @jit
 def known(row, j):
-    """Tell whether all four prices of a bar are known."""
+    """Return True if all four prices of the bar are known."""
     total = row.open[j] + row.high[j] + row.low[j] + row.close[j]
     return total == total
 
 
 @jit_apart
 def give_room(books, bars, t):
-    """Say how much of each asset the bar can fill."""
+    """Set the units of each asset that the bar can fill: a share of its volume."""
     volume = row_of(bars, t).volume
     for j in range(books.positions.size):
         room = books.rules["participation"] * volume[j]
@@ -366,7 +370,7 @@ def give_room(books, bars, t):
 
 @jit
 def expire_entries(books):
-    """End the entry orders whose last row this was."""
+    """Expire the entry orders whose last row this was."""
     for j in range(books.positions.size):
         o = books.orders[j, 0]
         if o["state"] != FREE and books.account["row"] >= o["until_row"]:
@@ -376,7 +380,7 @@ def expire_entries(books):
 
 @jit
 def meet_inside(books, row):
-    """Let orders meet what lies between the open and the close."""
+    """Match orders with the prices between open and close."""
     for j in range(books.positions.size):
         if row.open[j] == row.open[j]:
             follow_all(books, j, row.open[j])
@@ -388,7 +392,7 @@ def meet_inside(books, row):
 
 @jit
 def take_quotes(books, bars, t):
-    """Take in how far the row's ask and bid are from its close."""
+    """Store the distances of the row's ask and bid from its close, as fractions of it."""
     row = row_of(bars, t)
     for j in range(books.positions.size):
         position = books.positions[j]
@@ -401,7 +405,7 @@ def take_quotes(books, bars, t):
 
 @jit
 def meet_bar(books, on, bars, t):
-    """Let the orders that are at the venue, or arrive there, meet the bar."""
+    """Match the orders at the venue, and those that arrive on this row, with the bar."""
     row = row_of(bars, t)
     begin(books)
     cross(books, row, row.open, AT_OPEN)
@@ -417,7 +421,7 @@ def meet_bar(books, on, bars, t):
 
 @jit
 def meet_own_close(books, bars, t):
-    """Let the market orders that were decided on the row meet its own close."""
+    """Match the market orders decided on this row with its own close (`same_close`)."""
     row = row_of(bars, t)
     begin_now(books)
     cross(books, row, row.close, AT_OWN_CLOSE)

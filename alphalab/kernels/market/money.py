@@ -1,4 +1,4 @@
-"""What units are worth, what trading them costs, and what the account can pay."""
+"""Values of units and positions, fees, rounding to ticks and lots, and affordable quantities."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from alphalab.kernels._jit import jit
 
 SPOT, LINEAR, INVERSE = (np.int64(x) for x in Kind)
 
-ROUNDING = 1e-9  # part of a tick or a lot that is rounding
-SUM_ERROR = 1e-14  # relative error of a sum of floats that are decimals: some forty ulps
-MAX_STEPS = 64  # to the next smaller float, before a purchase is given up
+ROUNDING = 1e-9  # a smaller part of a tick or a lot is a rounding error
+SUM_ERROR = 1e-14  # relative error of a sum of decimals in binary: about forty ulps
+MAX_STEPS = 64  # steps to the next smaller float before `affordable` gives up
 
 
 @jit
 def unit_of(kind, multiplier, price, rate):
-    """Return what one unit of an instrument is worth, quote currency."""
+    """Return the value of one unit, quote currency."""
     if kind == INVERSE:
         return multiplier / price * rate
     return price * multiplier * rate
@@ -24,13 +24,13 @@ def unit_of(kind, multiplier, price, rate):
 
 @jit
 def unit_value(instrument, price, rate):
-    """Return what one unit is worth, quote currency."""
+    """Return the value of one unit of an instrument, quote currency."""
     return unit_of(instrument["kind"], instrument["multiplier"], price, rate)
 
 
 @jit
 def basis_at(kind, price, rate):
-    """Return the number whose differences, times the scale, are profit."""
+    """Return the profit basis at a price: profit is qty * scale * (change of basis)."""
     if kind == SPOT:
         return price * rate
     return price if kind == LINEAR else -1.0 / price
@@ -38,13 +38,13 @@ def basis_at(kind, price, rate):
 
 @jit
 def basis_of(instrument, price, rate):
-    """Return the number whose differences, times the scale, are profit."""
+    """Return the profit basis of an instrument at a price."""
     return basis_at(instrument["kind"], price, rate)
 
 
 @jit
 def profit_of(kind, multiplier, rate, basis, qty, price):
-    """Return the profit of units held, from their average basis to a price."""
+    """Return the profit of qty units from their average basis to a price, quote currency."""
     gain = basis_at(kind, price, rate) - basis
     scale = multiplier if kind == SPOT else multiplier * rate
     return qty * gain * scale
@@ -52,14 +52,14 @@ def profit_of(kind, multiplier, rate, basis, qty, price):
 
 @jit
 def profit(instrument, position, qty, price):
-    """Return the profit of units held, from their average basis to a price."""
+    """Return the profit of qty units of a position at a price, quote currency."""
     terms = instrument["kind"], instrument["multiplier"], position["rate"], position["basis"]
     return profit_of(*terms, qty, price)
 
 
 @jit
 def value_at(instrument, position, price):
-    """Return what a position is worth at a price: its size, or the open profit of a contract."""
+    """Return the value of a position at a price; of a contract, its open profit."""
     qty = position["qty"]
     if qty == 0.0:
         return 0.0
@@ -70,33 +70,33 @@ def value_at(instrument, position, price):
 
 @jit
 def unit_at_mark(books, j):
-    """Return what one unit of asset j is worth at its mark."""
+    """Return the value of one unit of asset j at its mark, quote currency."""
     position = books.positions[j]
     return unit_value(books.instruments[j], position["mark"], position["rate"])
 
 
 @jit
 def size(books, j):
-    """Return what is held of asset j at the mark, quote currency, negative when short."""
+    """Return the size of asset j's position at its mark, quote currency, negative when short."""
     qty = books.positions[j]["qty"]
     return 0.0 if qty == 0.0 else qty * unit_at_mark(books, j)
 
 
 @jit
 def held_weight(books, j):
-    """Return asset j's share of equity as it stands."""
+    """Return the weight of asset j as held: its size over equity."""
     return size(books, j) / books.account["equity"]
 
 
 @jit
 def multiple(k, step, den):
-    """Return k steps as the float nearest to their decimal; `den` makes the step a whole number."""
+    """Return k * step as the nearest float to the decimal; step * den is a whole number."""
     return k * np.rint(step * den) / den if den > 0.0 else k * step
 
 
 @jit
 def on_tick(instrument, price, up):
-    """Return the price on the next tick, at least one."""
+    """Return the price rounded up or down to a tick, at least one tick."""
     tick = instrument["tick"]
     if tick == 0.0:
         return price
@@ -106,14 +106,14 @@ def on_tick(instrument, price, up):
 
 @jit
 def nearest_tick(instrument, price):
-    """Return a price that is a whole number of ticks but for rounding, without the rounding."""
+    """Return a price rounded to the nearest tick."""
     tick = instrument["tick"]
     return multiple(np.rint(price / tick), tick, instrument["tick_den"]) if tick > 0.0 else price
 
 
 @jit
 def whole_lots(instrument, qty):
-    """Return the quantity rounded down to whole lots."""
+    """Return the quantity rounded down to whole lots, units."""
     lot = instrument["lot"]
     if lot == 0.0:
         return qty
@@ -122,14 +122,14 @@ def whole_lots(instrument, qty):
 
 @jit
 def nearest_lot(instrument, qty):
-    """Return the whole number of lots that a quantity is nearest to."""
+    """Return the quantity rounded to the nearest lot, units."""
     lot = instrument["lot"]
     return multiple(np.rint(qty / lot), lot, instrument["lot_den"]) if lot > 0.0 else qty
 
 
 @jit
 def add_units(instrument, held, qty):
-    """Return held + qty: 0 where only rounding is left, and on the grid of lots where it was."""
+    """Return held + qty without rounding errors: 0, or whole lots, if it is that close."""
     total = held + qty
     if abs(total) <= ROUNDING * max(abs(held), abs(qty)):
         return 0.0
@@ -143,7 +143,7 @@ def add_units(instrument, held, qty):
 
 @jit
 def is_whole(number, step):
-    """Tell whether a number is a whole number of steps."""
+    """Return True if a number is a whole number of steps."""
     if step == 0.0:
         return True
     steps = number / step
@@ -162,25 +162,25 @@ def fee_rate(books, j, maker):
 
 @jit
 def trade_fee(rules, qty, unit, rate):
-    """Return the fee of a trade by its size, without what belongs to its order."""
+    """Return the fee of a trade by value and units, without the fees per order."""
     return qty * unit * rate + qty * rules["unit_fee"]
 
 
 @jit
 def order_fee(rules, order):
-    """Return the fixed fee of an order that its next trade pays."""
+    """Return the fixed fee of an order: its first trade pays it."""
     return rules["order_fee"] if order["filled"] == 0.0 else 0.0
 
 
 @jit
 def raw_fee(rules, order, qty, unit, rate):
-    """Return the fee of an order's next trade, before its least and largest fee and rounding."""
+    """Return the fee of an order's next trade, before minimum, maximum and rounding."""
     return trade_fee(rules, qty, unit, rate) + order_fee(rules, order)
 
 
 @jit
 def fee_of(rules, order, qty, unit, rate):
-    """Return the fee of an order's next trade."""
+    """Return the fee of an order's next trade, quote currency."""
     fee = raw_fee(rules, order, qty, unit, rate)
     least, most = rules["min_fee"], rules["max_fee"]
     if least > -np.inf or most < np.inf:
@@ -193,8 +193,8 @@ def fee_of(rules, order, qty, unit, rate):
 
 @jit
 def spendable(rules, order, money, unit, rate):
-    """Return the units that money buys, fees included."""
-    money -= 0.5 * rules["fee_step"]  # that rounding may add
+    """Return the units that an amount of money buys, fees included."""
+    money -= 0.5 * rules["fee_step"]  # rounding the fee may add this
     qty = max(money - order_fee(rules, order), 0.0) / (unit * (1.0 + rate) + rules["unit_fee"])
     total = order["raw_fee"] + raw_fee(rules, order, qty, unit, rate)
     bound = min(max(total, rules["min_fee"]), rules["max_fee"])
@@ -205,7 +205,7 @@ def spendable(rules, order, money, unit, rate):
 
 @jit
 def affordable(rules, order, cash, owed, unit, rate):
-    """Return the largest quantity whose value and fee the cash pays, at least what is owed."""
+    """Return the largest quantity whose value and fee the cash pays, at least `owed`."""
     qty = max(spendable(rules, order, cash, unit, rate), owed)
     for _ in range(MAX_STEPS):
         if qty <= owed or qty * unit + fee_of(rules, order, qty, unit, rate) <= cash:
@@ -216,7 +216,7 @@ def affordable(rules, order, cash, owed, unit, rate):
 
 @jit
 def margin_allows(books, j, o, owed, price, unit, rate):
-    """Return the largest quantity of asset j that the margin allows at a price."""
+    """Return the largest quantity of asset j that the initial margin allows, at least `owed`."""
     rules = books.rules
     equity = books.account["cash"] - order_fee(rules, o)
     gross = 0.0

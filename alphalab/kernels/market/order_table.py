@@ -1,4 +1,4 @@
-"""The order table: orders come, become active, and end."""
+"""The order table: new orders, activation, and their end."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CANCELLED = np.int64(OrderStatus.CANCELLED)
 REPLACED = np.int64(Reason.REPLACED)
 PARENT_ENDED = np.int64(Reason.PARENT_ENDED)
 
-TARGET_PLACE = np.int64(0)  # of an asset
+TARGET_PLACE = np.int64(0)  # the place of the target's order, per asset
 FIRST_EXIT, FIRST_EXPLICIT = np.int64(1), np.int64(4)
 
 
 @jit
 def new_order(books, j, k, origin, kind, sizing, side):
-    """Put a new order on its way to the venue, in a place that is free; returns it."""
+    """Return a new submitted order of asset j, written to the free place k."""
     account = books.account
     account["n_orders"] += 1
     account["waiting"] += 1
@@ -67,13 +67,13 @@ def new_order(books, j, k, origin, kind, sizing, side):
 
 @jit
 def submit(books, j, o):
-    """Log an order that is complete now."""
+    """Log the submission of an order, after all its fields are set."""
     tell(books, j, o, WAS_SUBMITTED, NO_REASON)
 
 
 @jit
 def activate(books, j, o):
-    """Make an order active from now on."""
+    """Make an order active."""
     account = books.account
     o["state"] = ACTIVE
     o["day"] = account["day"]
@@ -85,14 +85,15 @@ def activate(books, j, o):
 
 @jit
 def join(books, j, o):
-    """Make an order active in the middle of a bar."""
+    """Make an order active inside a bar."""
     activate(books, j, o)
-    o["live_row"] = books.account["row"] + 1  # its first open; the rest of the bar it can meet
+    # The first open it meets is that of the next row. The rest of this bar can fill it too.
+    o["live_row"] = books.account["row"] + 1
 
 
 @jit
 def follow(books, j, o, price):
-    """Let a trailing stop take a price into account."""
+    """Move a trailing stop to a price, if that is a new best price."""
     sells = o["side"] < 0
     o["best"] = max(o["best"], price) if sells else min(o["best"], price)
     o["stop"] = trailing_level(books, j, o, o["best"])
@@ -100,7 +101,7 @@ def follow(books, j, o, price):
 
 @jit
 def trailing_level(books, j, o, best):
-    """Return where a trailing stop stands, given the best price."""
+    """Return the level of a trailing stop for a best price, on a tick."""
     side = o["side"]
     if o["trail"] == o["trail"]:
         level = best + side * o["trail"]
@@ -111,13 +112,14 @@ def trailing_level(books, j, o, best):
 
 @jit
 def free(books, o):
+    """Free the place of an order."""
     o["state"] = FREE
     books.account["waiting"] -= 1
 
 
 @jit
 def lives(books, j, order):
-    """Tell whether an order of asset j is on the table."""
+    """Return True if the order with this id is in the table of asset j."""
     for k in range(books.orders.shape[1]):
         o = books.orders[j, k]
         if o["state"] != FREE and o["id"] == order:
@@ -127,7 +129,7 @@ def lives(books, j, order):
 
 @jit_apart
 def cancel_orphans(books, j):
-    """Cancel what waits for an order that ended unfilled, and what waits for that in turn."""
+    """Cancel the held children of orders that ended unfilled, recursively."""
     found = True
     while found:
         found = False
@@ -141,7 +143,7 @@ def cancel_orphans(books, j):
 
 @jit
 def end(books, j, o, status, reason):
-    """Take an order off the table, with all that waits for it."""
+    """Remove an order from the table; if it is unfilled, cancel its held children too."""
     free(books, o)
     tell(books, j, o, status, reason)
     if o["filled"] == 0.0 and books.orders.shape[1] > FIRST_EXPLICIT:
@@ -150,7 +152,7 @@ def end(books, j, o, status, reason):
 
 @jit
 def drop_target_order(books, j, reason):
-    """Cancel the order of an asset's target, if it waits."""
+    """Cancel the live order of an asset's target, if there is one."""
     o = books.orders[j, 0]
     if o["state"] != FREE:
         end(books, j, o, CANCELLED, reason)
@@ -158,9 +160,10 @@ def drop_target_order(books, j, reason):
 
 @jit
 def place_target_order(books, j, kind, sizing, side, value, qty, origin):
-    """Put the order of an asset's target on its way, in place of the one before; returns it.
+    """Return a new order for an asset's target, which replaces the previous one.
 
-    While the last one of its asset was refused, it is not told before its outcome is another.
+    If the previous order was refused, the new one is logged only when its outcome differs:
+    otherwise every row would log the same refusal again.
     """
     drop_target_order(books, j, REPLACED)
     position = books.positions[j]

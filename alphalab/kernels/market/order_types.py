@@ -1,7 +1,7 @@
-"""Order types: what each one is, when a price reaches it, where it trades, what a valid one needs.
+"""Order types: which prices reach an order, where it trades, and which prices a valid one has.
 
-A new type is a code in `alphalab.codes.OrderType`, its lines here, its function in `orders.py`, and
-its lines in the twin of the tests.
+To add a type: a code in `alphalab.codes.OrderType`, its rules here, its function in `orders.py`,
+and its rules in the twin of the tests.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from alphalab.kernels.market.money import is_whole
 
 NEXT_OPEN, NEXT_CLOSE = np.int64(FillAt.NEXT_OPEN), np.int64(FillAt.NEXT_CLOSE)
 
-#: The moments of a row at which orders meet a single price.
+#: The moments of a row when orders meet a single price.
 AT_OPEN, AT_CLOSE, AT_OWN_CLOSE = np.int64(0), np.int64(1), np.int64(2)
 
 
 @jit
 def by_market(kind):
-    """Tell whether an order of a type waits for a moment, not for a price."""
+    """Return True for the market order types: they wait for a moment, not for a price."""
     return kind in (MARKET, MARKET_ON_OPEN, MARKET_ON_CLOSE)
 
 
 @jit
 def takes_part(kind, fill, moment):
-    """Tell whether orders of a type meet the price of a moment; `fill` is the run's FillAt."""
+    """Return True if a type of order meets the price of a moment; `fill` is a FillAt code."""
     if moment == AT_OPEN:
         return (
             not by_market(kind) or kind == MARKET_ON_OPEN or (kind == MARKET and fill == NEXT_OPEN)
@@ -50,38 +50,38 @@ def takes_part(kind, fill, moment):
 
 @jit
 def in_two_stages(kind):
-    """Tell whether a type is triggered by one price and then a limit order at another."""
+    """Return True if one price triggers the order, which is then a limit order at another price."""
     return kind in (STOP_LIMIT, LIMIT_IF_TOUCHED)
 
 
 @jit
 def is_untriggered(o):
-    """Tell whether an order still waits for the price that triggers it."""
+    """Return True if a two-stage order is not triggered yet."""
     return in_two_stages(o["type"]) and o["triggered"] == 0
 
 
 @jit
 def rests(o):
-    """Tell whether an order is a limit order by now."""
+    """Return True if the order is a limit order, from the start or since its trigger."""
     return o["type"] == LIMIT or (in_two_stages(o["type"]) and o["triggered"] == 1)
 
 
 @jit
 def level_of(o):
-    """Return the price at which an order trades or is triggered; NaN for a market order."""
+    """Return the price that executes or triggers an order; NaN for a market order."""
     return o["limit"] if rests(o) else o["stop"]
 
 
 @jit
 def rises_to(o):
-    """Tell whether an order is reached by prices at its level or above, not by those below."""
+    """Return True if rising prices reach the order, False if falling prices do."""
     wants_better = rests(o) or o["type"] in (TAKE_PROFIT, LIMIT_IF_TOUCHED)
     return (o["side"] > 0) != wants_better
 
 
 @jit
 def reached(o, low, high, beyond):
-    """Tell whether prices from low to high reach an order; `beyond`: only prices past its level."""
+    """Return True if a range of prices reaches the order; `beyond`: the level does not count."""
     level = level_of(o)
     if rises_to(o):
         return high > level if beyond else high >= level
@@ -90,37 +90,37 @@ def reached(o, low, high, beyond):
 
 @jit
 def met_at(o, a):
-    """Return the price at which an order that is reached on the way from `a` trades."""
+    """Return the price at which a reached order trades, on a path that starts at `a`."""
     return max(level_of(o), a) if rises_to(o) else min(level_of(o), a)
 
 
 @jit
 def needs_limit(kind):
-    """Tell whether a type has a limit."""
+    """Return True if the type has a limit price."""
     return kind == LIMIT or in_two_stages(kind)
 
 
 @jit
 def needs_stop(kind):
-    """Tell whether a type has a price of its own that makes it trade or triggers it."""
+    """Return True if the type has a stop price: one that executes or triggers it."""
     return kind in (STOP, TAKE_PROFIT) or in_two_stages(kind)
 
 
 @jit
 def is_price(x):
-    """Tell whether a number can be a price."""
+    """Return True if a number is a valid price: positive and finite."""
     return x > 0.0 and x < np.inf
 
 
 @jit
 def off_grid(number, step):
-    """Tell whether a number is not a whole number of steps, at least one."""
+    """Return True if a number is not a positive multiple of the step."""
     return step > 0.0 and (number < 0.5 * step or not is_whole(number, step))
 
 
 @jit
 def bad_price(r):
-    """Return (whether a price or distance that the type needs is none, that number)."""
+    """Return (True, value) for the first invalid price or distance, or (False, 0)."""
     kind = r["type"]
     if needs_limit(kind) and not is_price(r["limit"]):
         return True, r["limit"]
@@ -136,7 +136,7 @@ def bad_price(r):
 
 @jit
 def wrong_side(kind, side, stop, price):
-    """Tell whether a price that makes an order trade is reached already."""
+    """Return True if the price has reached the stop already: the order would trigger at once."""
     if kind in (STOP, STOP_LIMIT):
         return side * (stop - price) <= 0.0
     return kind in (TAKE_PROFIT, LIMIT_IF_TOUCHED) and side * (stop - price) >= 0.0

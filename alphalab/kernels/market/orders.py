@@ -1,21 +1,21 @@
-"""Orders of a compiled `decide`: what it may ask the venue for.
+"""Orders of a compiled `decide`: the functions that submit, amend and cancel them.
 
-A strategy that sends orders says how many may live at once per asset (`max_orders`), calls these
-functions with the `account` it is given, and returns NaN as the target of an asset it trades by
-orders. What is asked for on row t is checked at the end of that row, and meets the market from row
-t + 1 on. A refusal is no error: `result.orders` says what became of each.
+A strategy that sends orders sets the largest number of live orders per asset (`max_orders`). Its
+`decide` calls these functions with the `account` it receives, and returns NaN as the target of an
+asset that it trades by orders. A request of row t is checked at the end of that row, and meets the
+market from row t + 1 on. A refusal raises no error: `result.orders` has the outcome of each order.
 
 Every function that submits takes
 
 - `asset` : int, index of the column; `side` : `BUY` or `SELL`; `qty` : float, units, above 0;
-- `tif` : `GTC` (until cancelled), `DAY` (the UTC day on which it becomes active), `IOC` and `FOK`
-  (at the first open it meets: what it can get, or all of it or nothing), `GTD` (bars that close
-  at `until`, ns UTC, or before);
-- `reduce_only` : never opens a position; `post_only` (limit orders) : never takes;
-- `group` : orders of one asset with the same number above 0 cancel each other when one is filled;
-- `parent` : an order of the same asset whose first fill this one waits for;
+- `tif` : `GTC` (until cancelled), `DAY` (the UTC day on which it becomes active), `IOC` (fills what
+  it can at the first open, the rest is cancelled), `FOK` (fills whole at the first open, or is
+  cancelled), `GTD` (bars that close at `until`, ns UTC, or before);
+- `reduce_only` : never opens a position; `post_only` (limit orders) : never trades as a taker;
+- `group` : a fill of one order cancels the other orders of the asset with the same group above 0;
+- `parent` : id of an order of the same asset; this order is held until the parent's first fill;
 
-and returns the order's id, by which it can be amended and cancelled, also within the same call.
+and returns the order's id. `amend` and `cancel` take it, also in the same call of `decide`.
 
 Examples
 --------
@@ -65,7 +65,7 @@ N_REQUESTS, N_SUBMITTED, N_LOST = 0, 1, 2  # places in `sent`
 @jit
 def _request(account, kind, order):
     sent = account.sent
-    last = account.requests.size - 1  # catches what there is no room for
+    last = account.requests.size - 1  # a spare record takes the requests that do not fit
     r = account.requests[min(sent[N_REQUESTS], last)]
     if sent[N_REQUESTS] == last:
         sent[N_LOST] += 1
@@ -111,7 +111,7 @@ def _submit(account, asset, side, kind, qty, tif, until, reduce_only, group, par
 def market(
     account, asset, side, qty, tif=GTC, until=0, reduce_only=False, group=0, parent=0
 ):  # fmt: skip
-    """Buy or sell at the next open (or close, as `fill` says)."""
+    """Buy or sell at market: at the next open, or where the setting `fill` says."""
     r = _submit(account, asset, side, MARKET, qty, tif, until, reduce_only, group, parent)
     return r["order"]
 
@@ -120,7 +120,7 @@ def market(
 def market_on_open(
     account, asset, side, qty, tif=GTC, until=0, reduce_only=False, group=0, parent=0
 ):  # fmt: skip
-    """Buy or sell at the next open, whatever `fill` says."""
+    """Buy or sell at the next open, for every setting of `fill`."""
     r = _submit(account, asset, side, ON_OPEN, qty, tif, until, reduce_only, group, parent)
     return r["order"]
 
@@ -129,7 +129,7 @@ def market_on_open(
 def market_on_close(
     account, asset, side, qty, tif=GTC, until=0, reduce_only=False, group=0, parent=0
 ):  # fmt: skip
-    """Buy or sell at the next close, whatever `fill` says: not at the one that decided it."""
+    """Buy or sell at the close of the next row, for every setting of `fill`."""
     r = _submit(account, asset, side, ON_CLOSE, qty, tif, until, reduce_only, group, parent)
     return r["order"]
 
@@ -193,7 +193,7 @@ def trailing_stop(
     account, asset, side, qty, distance=np.nan, fraction=np.nan, tif=GTC, until=0,
     reduce_only=False, group=0, parent=0,
 ):  # fmt: skip
-    """Follow the best price at a `distance` (price) or a `fraction` of it, and trade as a stop."""
+    """Place a stop that follows the best price at a `distance` (price) or a `fraction` of it."""
     r = _submit(account, asset, side, TRAILING, qty, tif, until, reduce_only, group, parent)
     r["trail"] = distance
     r["trail_frac"] = fraction
@@ -202,9 +202,9 @@ def trailing_stop(
 
 @jit_public
 def bracket(account, asset, side, qty, limit, take_profit, stop_loss):
-    """Enter at `limit` (NaN: at market), with a target and a stop that wait for the entry.
+    """Enter at `limit` (NaN: at market), with a take-profit and a stop held until the entry fills.
 
-    Returns the id of the entry; that of the target is one more, that of the stop two more.
+    Returns the id of the entry order; the take-profit has the next id, the stop the one after.
     """
     kind = MARKET if np.isnan(limit) else LIMIT
     r = _submit(account, asset, side, kind, qty, GTC, 0, False, 0, 0)
@@ -221,9 +221,9 @@ def bracket(account, asset, side, qty, limit, take_profit, stop_loss):
 def amend(
     account, order, qty=np.nan, limit=np.nan, stop=np.nan, distance=np.nan, fraction=np.nan
 ):  # fmt: skip
-    """Change the units still to fill, the limit or the stop of an order; NaN leaves them.
+    """Change the units still to fill, the limit or the stop of an order; NaN keeps the old value.
 
-    Of a trailing stop, `distance` or `fraction` is the new one, from the best price so far.
+    `distance` or `fraction` changes a trailing stop; its best price so far stays.
     """
     r = _request(account, AMEND, int(order))
     r["qty"] = qty

@@ -1,4 +1,4 @@
-"""What changes the account besides trading: splits, dividends, funding, borrowing, interest."""
+"""Postings, the account changes without a trade: splits, dividends, funding, borrow, interest."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ DIVIDEND, REINVESTMENT, SPLIT = (
 )
 NONE, REINVEST = np.int64(Actions.NONE), np.int64(Actions.REINVEST)
 
-DAYS = 30  # that fee tiers look back
+DAYS = 30  # length of the window of traded value that selects the fee tier
 
 
 @jit
 def post_amount(books, asset, kind, qty, rate, amount):
-    """Log and book an amount that is not 0."""
+    """Log and book an amount, unless it is 0."""
     if amount != 0.0:
         post(books, asset, kind, qty, rate, amount)
 
 
 @jit_apart
 def split(books, j, ratio):
-    """Turn each unit into `ratio` units, and divide every price by it."""
+    """Rescale a position and its orders at a split: units times `ratio`, prices divided by it."""
     position = books.positions[j]
     before = position["qty"]
     position["qty"] = before * ratio
@@ -58,7 +58,7 @@ def split(books, j, ratio):
 
 @jit_apart
 def pay_dividend(books, j, dividend):
-    """Pay a dividend to who holds, and take it from who is short."""
+    """Book a dividend: income for a long position, cost for a short one."""
     position = books.positions[j]
     instrument = books.instruments[j]
     qty = position["qty"]
@@ -77,7 +77,7 @@ def pay_dividend(books, j, dividend):
 
 @jit
 def take_rates(books, row):
-    """Take the conversion rates of the row."""
+    """Store the conversion rates of the row; NaN keeps the last known rate."""
     for j in range(books.positions.size):
         if row.rate[j] == row.rate[j]:
             books.positions[j]["rate"] = row.rate[j]
@@ -85,7 +85,7 @@ def take_rates(books, row):
 
 @jit
 def post_daily(books, days):
-    """Post what a number of days of holding cost and earned."""
+    """Post borrow fees, loan interest and interest on cash for a number of days."""
     account, rules = books.account, books.rules
     short = 0.0
     for j in range(books.positions.size):
@@ -104,7 +104,7 @@ def post_daily(books, days):
 
 @jit_apart
 def post_due(books, bars, t, days):
-    """Post what is due since the row before; `days` is 0 within a day."""
+    """Post everything due since the previous row; `days`: UTC days that have passed."""
     rules = books.rules
     row = row_of(bars, t)
     if rules["converts"] == 1:
@@ -131,7 +131,7 @@ def post_due(books, bars, t, days):
 
 @jit_apart
 def turn_tiers(books, days):
-    """Begin a new day of traded values, and look up the fees of what was traded before."""
+    """Shift the traded values by `days`, and select the fee tier for the last 30 days."""
     traded = books.traded
     for i in range(traded.size - 1, -1, -1):
         traded[i] = traded[i - days] if i >= days else 0.0

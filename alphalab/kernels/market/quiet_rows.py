@@ -1,7 +1,7 @@
-"""Rows in which nothing can happen but that prices move: most rows of most runs.
+"""Quiet rows: only prices move, and nothing can trade. Most rows of most runs are quiet.
 
-On such a row the step would only mark and record. `rest` does just that for many rows at once,
-asset by asset. Nothing else may be different: the twin compares both bit for bit.
+On a quiet row the step only marks positions and records. `rest` does the same for many rows at
+once, asset by asset. Its results equal those of the step bit for bit; the twin checks it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from alphalab.kernels.market.money import SPOT, profit_of, unit_of
 from alphalab.kernels.market.step import day_of, write
 from alphalab.kernels.market.tally import CHUNK, extremes, fold_kept
 
-LANES = 64
+LANES = 64  # numbers compared at once
 
 
 @jit
 def wants_nothing(books, targets):
-    """Tell whether gate and rebalancing would leave everything as it is."""
+    """Return True if gate and rebalancing would change nothing for these targets."""
     total = 0.0
     without_opinion = False
     for j in range(targets.size):
@@ -31,7 +31,7 @@ def wants_nothing(books, targets):
             return False
         elif position["qty"] != 0.0:
             without_opinion = True
-    # What is held of assets without an opinion changes with the prices: the gate has to look.
+    # The weight of a position with a NaN target changes with prices: the gate has to check it.
     if without_opinion and total > 0.0:
         return False
     return total <= books.rules["gross"] * (1.0 + ROUNDING)
@@ -39,19 +39,19 @@ def wants_nothing(books, targets):
 
 @jit
 def differ(a, b):
-    """Tell whether two numbers differ, bit by bit: no branch, and NaN is the same as NaN."""
+    """Return True if two numbers differ, without a branch; NaN equals NaN."""
     return (a != b) & ((a == a) | (b == b))
 
 
 @jit
 def rows_alike(cells, n_assets, t, most):
-    """Return how many rows, t and those after it, hold the same numbers in the same places."""
+    """Return the number of rows from t on that equal row t, at most `most`."""
     first, end = t * n_assets, (t + most) * n_assets
     here, before = cells[first + n_assets : end], cells[first : end - n_assets]
     i = 0
     while i < here.size and not differ(here[i], before[i]):
         i += 1
-        if i % LANES == 0:  # a long stretch, it seems: the processor can look at many at once
+        if i % LANES == 0:  # probably a long run of equal rows: compare LANES numbers at once
             while i + LANES <= here.size:
                 different = False
                 for k in range(LANES):
@@ -64,7 +64,7 @@ def rows_alike(cells, n_assets, t, most):
 
 @jit
 def value_rows(books, bars, j, t, n, value):
-    """Add what an asset's position is worth after each of n rows."""
+    """Add the value of an asset's position after each of n rows to `value`."""
     position = books.positions[j]
     kind, multiplier = books.instruments[j]["kind"], books.instruments[j]["multiplier"]
     qty, basis, rate = position["qty"], position["basis"], position["rate"]
@@ -91,7 +91,7 @@ def value_rows(books, bars, j, t, n, value):
 
 @jit
 def describe_rows(books, bars, j, t, n, gross, gain):
-    """Add the size and the open profit of an asset's position after each of n rows."""
+    """Add size and open profit of an asset's position after each of n rows to gross and gain."""
     position = books.positions[j]
     kind, multiplier = books.instruments[j]["kind"], books.instruments[j]["multiplier"]
     qty, basis, rate = position["qty"], position["basis"], position["rate"]
@@ -106,7 +106,7 @@ def describe_rows(books, bars, j, t, n, gross, gain):
 
 @jit
 def rows_above_zero(equity, value, cash, n):
-    """Add up the equity of n rows; return how many come before one at zero or below."""
+    """Compute the equity of n rows; return the number of rows before equity is 0 or less."""
     for k in range(n):
         equity[k + 1] = cash + value[k]
     if extremes(equity[1:], n)[0] > 0.0:
@@ -119,7 +119,7 @@ def rows_above_zero(equity, value, cash, n):
 
 @jit
 def take_marks(books, bars, t, n):
-    """Take in the last close of every asset among n rows."""
+    """Set the mark of every asset to its last close among n rows."""
     for j in range(books.positions.size):
         for k in range(n - 1, -1, -1):
             close = bars[CLOSE_COLUMN, t + k, j]
@@ -130,7 +130,7 @@ def take_marks(books, bars, t, n):
 
 @jit
 def rows_before_day(time, day):
-    """Return how many of some rows come before a day."""
+    """Return the number of rows before a UTC day (binary search)."""
     low, high = 0, time.size
     while low < high:
         middle = (low + high) // 2
@@ -143,7 +143,7 @@ def rows_before_day(time, day):
 
 @jit
 def pass_rows(account, time, t, n, equity):
-    """Move the account over n rows; `equity` holds the one before them, then theirs."""
+    """Move the account over n rows; `equity` holds the value before them, then after each."""
     last = day_of(time[t + n - 1])
     if last != account["day"]:
         account["day"] = last
@@ -156,7 +156,7 @@ def pass_rows(account, time, t, n, equity):
 
 @jit
 def write_rows(books, bars, t, n, tally, ledger, qty):
-    """Record n rows, and what is held after each."""
+    """Record the ledger and the units held for n rows."""
     gross, gain = tally.gross, tally.gain
     for k in range(n):
         gross[k] = gain[k] = 0.0
@@ -173,7 +173,7 @@ def write_rows(books, bars, t, n, tally, ledger, qty):
 
 @jit
 def rest(books, bars, time, targets, cells, t, last, recording, ledger, qty, tally):
-    """Push the rows from t on in which nothing can happen; return the row to go on from."""
+    """Push the quiet rows from t on; return the first row that is not quiet, or `last`."""
     account = books.account
     if account["waiting"] > 0 or account["lock"] != 0:
         return t
@@ -196,7 +196,7 @@ def rest(books, bars, time, targets, cells, t, last, recording, ledger, qty, tal
                 value_rows(books, bars, j, t, wanted, value)
         n = rows_above_zero(equity, value, account["cash"], wanted)
         if n == 0:
-            return t  # the gate has to see it
+            return t  # the gate has to lock the account
         if recording:
             write_rows(books, bars, t, n, tally, ledger, qty)
         else:

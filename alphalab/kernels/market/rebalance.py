@@ -1,4 +1,4 @@
-"""When an approved target becomes an order, and how large it is."""
+"""Rebalancing: when an approved target becomes an order, and the size of the order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGEST_ORDER, REPLACED = np.int64(Reason.LARGEST_ORDER), np.int64(Reason.REPLAC
 
 @jit
 def due(books, j, target, period):
-    """Tell whether the rebalancing rule wants asset j traded now."""
+    """Return True if the rebalancing rule trades asset j on this row."""
     position = books.positions[j]
     when = books.rules["rebalancing"]
     if when == ON_CHANGE:
@@ -38,7 +38,7 @@ def due(books, j, target, period):
 
 @jit
 def close_position(books, j, value, origin):
-    """Close what is held of asset j by market order."""
+    """Close the position in asset j by market order."""
     side = SELL if books.positions[j]["qty"] > 0.0 else BUY
     o = place_target_order(books, j, MARKET, CLOSE, side, value, np.nan, origin)
     o["reduce_only"] = 1
@@ -48,7 +48,7 @@ def close_position(books, j, value, origin):
 
 @jit
 def trade_towards(books, j, value, reduces, by_limit):
-    """Buy or sell asset j for a value."""
+    """Buy or sell asset j for a value, quote currency; below 0 is a sale."""
     position = books.positions[j]
     rules = books.rules
     side = BUY if value > 0.0 else SELL
@@ -77,14 +77,14 @@ def trade_towards(books, j, value, reduces, by_limit):
 
 @jit
 def closes(books, j):
-    """Tell whether an order that closes the position in asset j waits already."""
+    """Return True if a live order closes the position in asset j already."""
     o = books.orders[j, 0]
     return o["state"] != FREE and o["sizing"] == CLOSE
 
 
 @jit
 def order_for(books, j, target):
-    """Make the order that takes asset j from what is held to its target, valued at the mark."""
+    """Make the order that takes asset j from its position to its target, valued at the mark."""
     equity = books.account["equity"]
     position = books.positions[j]
     held = size(books, j)
@@ -117,7 +117,7 @@ def order_for(books, j, target):
 
 @jit_apart
 def close_old(books):
-    """Close positions that have been held for as long as they may be."""
+    """Close positions that have reached the maximum holding time."""
     for j in range(books.positions.size):
         position = books.positions[j]
         age = books.account["row"] - position["entry_row"]
@@ -130,18 +130,18 @@ def close_old(books):
 
 @jit
 def drop_old_target(books, j):
-    """Cancel the waiting order of a target that the strategy has replaced by another."""
+    """Cancel the live order of a target that the strategy has replaced."""
     if books.orders[j, 0]["origin"] == TARGET:
         drop_target_order(books, j, REPLACED)
 
 
 @jit
 def rebalance(books, targets, forced, period):
-    """Turn approved targets into orders that wait for the next price.
+    """Turn approved targets into orders for the next price.
 
-    Nothing happens without an opinion, nor without a mark to value it with, nor while an order is
-    on its way: such an asset stays due. One that an exit has closed stays out until its target
-    changes.
+    An asset is skipped if its target is NaN, if it has no mark to value the order with, or while an
+    order is on its way to the venue: it stays due. A position that an exit closed is not reopened
+    until its target changes.
     """
     for j in range(targets.size):
         position = books.positions[j]
@@ -163,6 +163,6 @@ def rebalance(books, targets, forced, period):
             continue
         position["target"] = target
         position["unmet"] = 0
-        # What was forced out may come back as soon as the account is let go.
+        # A position closed by a risk rule may reopen in the same period.
         position["period"] = NEVER if forced else period
         order_for(books, j, target)

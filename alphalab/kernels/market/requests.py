@@ -1,4 +1,4 @@
-"""Requests of a `decide` become orders, changes and cancellations, or are refused."""
+"""Requests of a `decide`: each submits, amends or cancels an order, or is refused."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ PARENT_ENDED, TOO_MANY_ORDERS = np.int64(Reason.PARENT_ENDED), np.int64(Reason.T
 ASKED_FOR = np.int64(Reason.ASKED_FOR)
 
 NEW = np.bool_(True)
-NOWHERE = np.int64(-1)  # in place of a place
-ANY = np.int64(0)  # in place of a side
-ALL = np.int64(-1)  # in place of a group: every asset
+NOWHERE = np.int64(-1)  # no place in the order table
+ANY = np.int64(0)  # both sides
+ALL = np.int64(-1)  # every asset, instead of one group
 
 
 @jit
 def reference(books, j, o):
-    """Return the price that an order, or a request, is valued at: its limit, stop, or the mark."""
+    """Return the price that values an order or a request: its limit, its stop, or the mark."""
     if needs_limit(o["type"]):
         return o["limit"]
     return o["stop"] if needs_stop(o["type"]) else books.positions[j]["mark"]
@@ -69,7 +69,7 @@ def reference(books, j, o):
 
 @jit
 def waiting_weight(books, j, k, side):
-    """Return the weight of an order that waits to open on one side, or on any."""
+    """Return the weight of a live order on one side or ANY; 0 if it is reduce-only."""
     o = books.orders[j, k]
     if o["state"] == FREE or o["reduce_only"] == 1 or (side != ANY and o["side"] != side):
         return 0.0
@@ -79,7 +79,7 @@ def waiting_weight(books, j, k, side):
 
 @jit
 def gross_weight(books, group):
-    """Return the absolute weight of what is held and of what waits, in a group."""
+    """Return the absolute weight of positions and live orders in a group."""
     total = 0.0
     for i in range(books.positions.size):
         if group == ALL or books.groups[i] == group:
@@ -91,7 +91,7 @@ def gross_weight(books, group):
 
 @jit
 def net_weight(books, side):
-    """Return the weight of what is held and of what waits on one side, as seen from that side."""
+    """Return net weight held plus live orders of one side, positive in its direction."""
     held = 0.0
     waiting = 0.0
     for i in range(books.positions.size):
@@ -108,7 +108,7 @@ def beyond(limit, weight):
 
 @jit
 def broken_limit(books, j, side, weight):
-    """Return (reason, weight) of the first limit that an order of this weight breaks, or (0, 0)."""
+    """Return (reason, weight) for the first limit that an order would break, or (0, 0)."""
     rules = books.rules
     if beyond(rules["order"], weight):
         return LARGEST_ORDER, weight
@@ -134,7 +134,7 @@ def broken_limit(books, j, side, weight):
 
 @jit
 def beyond_means(books, j, side, extra, owed, unit):
-    """Return (reason, value) if the account cannot pay for `extra` units, or (0, 0)."""
+    """Return (reason, value) if the account cannot pay for `extra` units, else (0, 0)."""
     account = books.account
     rate = fee_rate(books, j, TAKER)
     value = extra * unit
@@ -152,7 +152,7 @@ def beyond_means(books, j, side, extra, owed, unit):
 
 @jit
 def why_flat(books):
-    """Return (reason, figure) of what forces the account to be flat."""
+    """Return (reason, figure) of the risk rule that forces the account flat."""
     account = books.account
     if account["lock"] == BANKRUPT:
         return BANKRUPT, account["equity"]
@@ -163,7 +163,7 @@ def why_flat(books):
 
 @jit
 def place_of(books, j, order):
-    """Return where an order of a `decide` stands in its asset's places, or -1."""
+    """Return the place of an order of a `decide` in the table of asset j, or -1."""
     for k in range(FIRST_EXPLICIT, books.orders.shape[1]):
         o = books.orders[j, k]
         if o["state"] != FREE and o["id"] == order:
@@ -173,9 +173,9 @@ def place_of(books, j, order):
 
 @jit
 def fault_of_form(books, j, r, moves_stop, forced):
-    """Return (reason, figure) of what is wrong with an order by itself, or (0, 0).
+    """Return (reason, figure) for the first invalid field of an order, or (0, 0).
 
-    `r` is a request, or an order as it is to be.
+    `r` is a request, or an order with its amended fields.
     """
     side, qty = r["side"], r["qty"]
     if not (qty > 0.0 and qty < np.inf and (side == 1 or side == -1)):
@@ -212,7 +212,7 @@ def fault_of_form(books, j, r, moves_stop, forced):
 
 @jit
 def fault_of_size(books, j, side, qty, price, reduce_only):
-    """Return (reason, figure) of what forbids an order of this size, or (0, 0)."""
+    """Return (reason, figure) for the first rule that an order of this size breaks, or (0, 0)."""
     if reduce_only == 1:
         return NO_REASON, 0.0
     position = books.positions[j]
@@ -239,7 +239,7 @@ def free_place(books, j):
 
 @jit
 def copy_request(books, j, r, o):
-    """Fill in an order as it was asked for."""
+    """Copy the fields of a request to a new order, rounded to ticks and lots."""
     instrument = books.instruments[j]
     o["qty"] = nearest_lot(instrument, r["qty"])
     o["limit"] = nearest_tick(instrument, r["limit"]) if needs_limit(r["type"]) else np.nan
@@ -260,7 +260,7 @@ def copy_request(books, j, r, o):
 
 @jit
 def refuse_submit(books, r, j, reason, figure):
-    """Log the short life of an order that is refused."""
+    """Log a refused order: its submission and its refusal."""
     account = books.account
     account["n_orders"] += 1
     o = books.saved_orders[0]
@@ -280,7 +280,7 @@ def refuse_submit(books, r, j, reason, figure):
 
 @jit
 def submit_order(books, r, forced):
-    """Take an order into the table, or refuse it."""
+    """Add an order to the table, or refuse it."""
     j = r["asset"]
     if j < 0 or j >= books.positions.size:
         refuse_submit(books, r, PORTFOLIO, UNKNOWN_ASSET, float(j))
@@ -315,7 +315,7 @@ def find(books, order):
 
 @jit
 def amend_order(books, r, forced):
-    """Change an order, or refuse to."""
+    """Amend an order, or refuse the request."""
     j, k = find(books, r["order"])
     if k < 0:
         refuse(books, PORTFOLIO, UNKNOWN_ORDER, float(r["order"]), 0.0)
@@ -348,7 +348,7 @@ def amend_order(books, r, forced):
     reason, figure = fault_of_form(books, j, changed, moves_stop, forced)
     if reason == 0:
         state = o["state"]
-        o["state"] = FREE  # what waits is counted without this order
+        o["state"] = FREE  # the limits count the other live orders only
         price = reference(books, j, changed)
         reason, figure = fault_of_size(books, j, o["side"], changed["qty"], price, o["reduce_only"])
         o["state"] = state
@@ -359,7 +359,7 @@ def amend_order(books, r, forced):
     o["qty"] = nearest_lot(instrument, changed["qty"])
     if moves_limit:
         o["limit"] = nearest_tick(instrument, changed["limit"])
-        o["met_row"] = -1  # it may trade at the next open, as a taker
+        o["met_row"] = -1  # it may trade as a taker at the next open
     if moves_stop:
         o["stop"] = nearest_tick(instrument, changed["stop"])
     if moves_trail:
@@ -370,6 +370,7 @@ def amend_order(books, r, forced):
 
 @jit
 def cancel_order(books, order):
+    """Cancel an order, or refuse the request."""
     j, k = find(books, order)
     if k < 0:
         refuse(books, PORTFOLIO, UNKNOWN_ORDER, float(order), 0.0)
@@ -379,7 +380,7 @@ def cancel_order(books, order):
 
 @jit_apart
 def handle(books, requests, sent, forced):
-    """Do what a `decide` has asked for, in order."""
+    """Process the requests of a `decide`, in order."""
     for i in range(sent[N_REQUESTS]):
         r = requests[i]
         if r["kind"] == SUBMIT:
@@ -394,9 +395,9 @@ def handle(books, requests, sent, forced):
 
 @jit_apart
 def cancel_opening(books):
-    """Cancel all orders that do more than reduce: the account has to be flat."""
+    """Cancel all orders that may open a position: a risk rule forces the account flat."""
     reason, _ = why_flat(books)
-    for held in (False, True):  # what ends with its parent is told so
+    for held in (False, True):  # parents first, so that children are logged as PARENT_ENDED
         for j in range(books.orders.shape[0]):
             for k in range(FIRST_EXPLICIT, books.orders.shape[1]):
                 o = books.orders[j, k]

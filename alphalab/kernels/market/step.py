@@ -1,14 +1,14 @@
-"""The step: what happens to one account in one row, in the order that every driver shares.
+"""The step: everything that happens to one account on one row, in one order for all drivers.
 
-    post_due      splits, dividends, funding, costs of holding
-    meet_bar      orders that wait meet the bar
-    mark          positions are valued at the close; a margin account may be liquidated
-    handle        what a `decide` asks for
+    post_due      post splits, dividends, funding, costs of holding
+    meet_bar      match live orders with the bar
+    mark          value positions at the close; liquidate a margin account if needed
+    handle        process the requests of a `decide`
     gate          targets -> approved targets, or refusals
-    rebalance     approved targets -> orders that wait for the next row
-    write         the account as it stands
+    rebalance     approved targets -> orders for the next row
+    write         record the account
 
-`docs/market.md` says each rule; `alphalab.kernels.market.drivers` pushes rows through it.
+`docs/market.md` has the rules; `alphalab.kernels.market.drivers` pushes rows through the step.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ DAY_NS = 86_400_000_000_000
 
 @jit
 def day_of(time):
-    """Return the UTC day that a row belongs to: one that ends at midnight, to the day that ends."""
+    """Return the UTC day of a row; a row that ends at midnight belongs to the day before."""
     return (time - 1) // DAY_NS
 
 
 @jit
 def start_row(books, on, bars, t, time):
-    """Move the clock, and post what is due. A new day remembers the equity it began with."""
+    """Set the time and post what is due; on a new day, store the equity it begins with."""
     account = books.account
     account["time"] = time
     day = day_of(time)
@@ -53,7 +53,7 @@ def start_row(books, on, bars, t, time):
 
 @jit
 def mark_asset(books, j, close):
-    """Take in an asset's close; return the size of its position, what it adds, and its profit."""
+    """Mark asset j at its close; return size, value and open profit of its position."""
     position = books.positions[j]
     if close == close:
         position["mark"] = close
@@ -68,7 +68,7 @@ def mark_asset(books, j, close):
 
 @jit
 def mark(books, close, ledger):
-    """Value every position at its last known close, into the row's ledger record."""
+    """Value every position at its last known close, and write the sums to the ledger row."""
     value = gross = unrealised = 0.0
     for j in range(close.size):
         size, worth, gain = mark_asset(books, j, close[j])
@@ -83,7 +83,7 @@ def mark(books, close, ledger):
 
 @jit
 def mark_row(books, on, bars, t, ledger):
-    """Value every position at the row's closes; an asset whose listing ends loses its mark."""
+    """Value every position at the row's closes; delisted assets lose their mark."""
     mark(books, bars[CLOSE_COLUMN, t], ledger)
     if on.delists:
         forget_delisted(books, bars, t)
@@ -91,7 +91,7 @@ def mark_row(books, on, bars, t, ledger):
 
 @jit
 def write(ledger, account, equity, value, gross, unrealised):
-    """Write the account as it stands."""
+    """Write the account to its ledger row."""
     ledger["equity"] = equity
     ledger["cash"] = account["cash"]
     ledger["value"] = value
@@ -105,7 +105,7 @@ def write(ledger, account, equity, value, gross, unrealised):
 
 @jit_apart
 def check_margin(books, on, bars, t, ledger):
-    """Liquidate the account if its margin does not last."""
+    """Liquidate the account if its margin is too small."""
     row = row_of(bars, t)
     if liquidate(books, row):
         mark_row(books, on, bars, t, ledger)
@@ -113,14 +113,14 @@ def check_margin(books, on, bars, t, ledger):
 
 @jit_apart
 def fill_at_close(books, on, bars, t, ledger):
-    """Fill what was decided on the row at its own close."""
+    """Fill the market orders decided on this row at its own close (`same_close`)."""
     meet_own_close(books, bars, t)
     mark_row(books, on, bars, t, ledger)
 
 
 @jit
 def before_decision(books, on, bars, t, time, ledger):
-    """Take the row up to the point where a strategy may look at it."""
+    """Process the row up to the decision: postings, fills, marks, margin."""
     if books.rules["starts"] == 1 and books.account["row"] == 0:
         books.account["time"] = time
         take_over(books)
@@ -140,7 +140,7 @@ def before_decision(books, on, bars, t, time, ledger):
 
 @jit
 def after_decision(books, on, bars, t, period, forced, targets, ledger):
-    """Take the row from its targets to its record."""
+    """Process the row from its targets on: gate, rebalancing, record."""
     if forced:
         targets[:] = 0.0
     else:

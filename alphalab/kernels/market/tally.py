@@ -1,9 +1,9 @@
-"""What a column keeps of its rows: the figures of a whole run, folded as the rows go by.
+"""The tally of a column: the figures of a whole run, updated as its rows are pushed.
 
-Rows are folded CHUNK at a time, counted from the first: so no figure depends on how the rows came.
-Inside a chunk the moments are those of two passes (mean, then deviations); chunks are merged by
-Pébay (2008), Formulas for Robust, One-Pass Parallel Computation of Covariances and Arbitrary-Order
-Statistical Moments, section 2.1.
+Rows are folded into the figures CHUNK at a time, counted from the first row of the run: so no
+figure depends on the block size. Inside a chunk the moments take two passes (mean, then
+deviations). Chunks are merged by Pébay (2008), Formulas for Robust, One-Pass Parallel Computation
+of Covariances and Arbitrary-Order Statistical Moments, section 2.1.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from alphalab.types import TALLY, TRIP_SO_FAR
 
 SPLIT, REINVESTMENT = np.int64(Posting.SPLIT), np.int64(Posting.REINVESTMENT)
 
-CHUNK = 512  # rows; a multiple of the four words of equities
-QTY = list(TRIP_SO_FAR.fields or ()).index("qty")  # its place in the bits of a trip
-DUST = 1e-9  # a position below this part of the change that led to it is rounding: flat
+CHUNK = 512  # rows; a multiple of 4, the number of equity words of the digest
+QTY = list(TRIP_SO_FAR.fields or ()).index("qty")  # field number in `trip_bits`
+DUST = 1e-9  # a position smaller than this part of its last change is a rounding error: flat
 
-#: What one column remembers of its rows. `figures` is a record of `alphalab.types.TALLY`, `equity`
-#: the rows that wait to be folded after the one before them, `equity_bits` the same memory as
-#: unsigned integers, `trips` one record per asset, `trip_bits`
-#: and `fill_bits` the trips and the log of fills as unsigned integers, `words` the digest.
+#: The tally of one column. `figures` is a record of `alphalab.types.TALLY`; `equity` holds the
+#: equity before the rows that are not folded yet, then after each; `trips` has one record per
+#: asset; `words` is the digest. `equity_bits`, `trip_bits` and `fill_bits` view equity, trips and
+#: the log of fills as unsigned integers. `value`, `gross` and `gain` are scratch.
 Tally = namedtuple(
     "Tally", "figures equity equity_bits value gross gain trips trip_bits fill_bits words"
 )
@@ -38,7 +38,7 @@ Tally = namedtuple(
 
 @jit
 def sum_of(x, n):
-    """Return the sum of n numbers; four at a time, so that none waits for the one before."""
+    """Return the sum of n numbers, as four partial sums that the CPU adds in parallel."""
     a = b = c = d = 0.0
     whole = n - n % 4
     for i in range(0, whole, 4):
@@ -53,7 +53,7 @@ def sum_of(x, n):
 
 @jit
 def extremes(x, n):
-    """Return the lowest and the highest of n numbers; four at a time."""
+    """Return the lowest and the highest of n numbers, four at a time."""
     low, a, b, c = x[0], x[0], x[0], x[0]
     high, d, e, f = x[0], x[0], x[0], x[0]
     whole = n - n % 4
@@ -67,7 +67,7 @@ def extremes(x, n):
 
 @jit_apart
 def fold_rows(f, equity, equity_bits, words, r):
-    """Fold the rows that wait; `r` is room for their returns."""
+    """Fold the kept rows into the figures; `r` is scratch for their returns."""
     n = f["kept"]
     for i in range(n):
         r[i] = equity[i + 1] / equity[i] - 1.0
@@ -98,7 +98,7 @@ def fold_rows(f, equity, equity_bits, words, r):
 
 @jit
 def fold_kept(tally):
-    """Fold the rows that wait."""
+    """Fold the kept rows into the figures."""
     fold_rows(tally.figures, tally.equity, tally.equity_bits, tally.words, tally.value)
 
 
@@ -118,7 +118,7 @@ def fold_all():
 
 @jit
 def merge_moments(f, n, mean, m2, m3, m4):
-    """Merge the moments of n more numbers into those so far."""
+    """Merge the moments of n more numbers into the figures."""
     a = float(f["rows"])
     b = float(n)
     both = a + b
@@ -139,7 +139,7 @@ def merge_moments(f, n, mean, m2, m3, m4):
 
 @jit
 def fold_drawdown(f, equity, n):
-    """Look for a new peak, and for a deeper fall where there can be one."""
+    """Update peak and maximum drawdown; scan the rows only if a deeper fall is possible."""
     lowest, highest = extremes(equity[1:], n)
     f["least_before"] = min(f["least"], extremes(equity, n)[0])
     f["least"] = min(f["least"], lowest)
@@ -155,7 +155,7 @@ def fold_drawdown(f, equity, n):
 
 @jit
 def keep_row(tally, books, ledger, changed):
-    """Keep a row that has been taken to its end; `changed`: positions may have."""
+    """Add a completed row to the tally; `changed`: its positions may have changed."""
     f = tally.figures
     f["kept"] += 1
     tally.equity[f["kept"]] = ledger["equity"]
@@ -168,13 +168,13 @@ def keep_row(tally, books, ledger, changed):
         trip = tally.trips[j]
         if books.positions[j]["qty"] != trip["qty"]:
             trip["qty"] = books.positions[j]["qty"]
-            row = books.account["row"] - 1  # the step has counted it already
+            row = books.account["row"] - 1  # the step has advanced it already
             fold_position(tally.words, row, j, tally.trip_bits[j, QTY])
 
 
 @jit
 def close_trip(f, trip, row, part_of_fee):
-    """Count a round trip that ends."""
+    """Add a closed round trip to the figures."""
     pnl = trip["realised"] - (trip["fees"] + part_of_fee)
     f["n_trips"] += 1
     f["trip_rows"] += row - trip["entry_row"]
@@ -187,7 +187,7 @@ def close_trip(f, trip, row, part_of_fee):
 
 @jit
 def fold_change(trip, qty):
-    """Add units to a trip; returns what was held before and after."""
+    """Add units to a trip; return the units held before and after."""
     before = trip["held"]
     trip["total"] += qty
     after = trip["total"]
@@ -199,7 +199,7 @@ def fold_change(trip, qty):
 
 @jit
 def fold_fill(f, trip, fill):
-    """Pair a fill with those before it: `alphalab.research.results.round_trips` says how."""
+    """Add a fill to its round trip, by the rules of `alphalab.research.results.round_trips`."""
     qty = fill["qty"]
     before, after = fold_change(trip, qty)
     if before * after < 0.0:
@@ -222,7 +222,7 @@ def fold_fill(f, trip, fill):
 
 @jit_apart
 def fold_logs(tally, books):
-    """Fold what the logs hold, and empty them."""
+    """Fold all log entries into the tally, and empty the logs."""
     f = tally.figures
     counts = books.counts
     p = 0
@@ -244,7 +244,7 @@ def fold_logs(tally, books):
 
 @jit
 def fold_posting(tally, posting):
-    """Add the units that came without a trade to the trip that is under way."""
+    """Add the units of a split or a reinvestment to the open round trip."""
     kind = posting["kind"]
     if kind in (SPLIT, REINVESTMENT):
         trip = tally.trips[posting["asset"]]
@@ -254,7 +254,7 @@ def fold_posting(tally, posting):
 
 @jit
 def fold_account(tally, account):
-    """Take over what the account itself adds up."""
+    """Copy the totals that the account keeps."""
     f = tally.figures
     f["equity"] = account["equity"]
     f["fees"] = account["fees"]

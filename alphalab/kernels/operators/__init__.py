@@ -1,1 +1,1 @@
-"""The update of every operator, and the blocks that loop over it."""
+"""The update of every operator, and the block loops that call it."""

@@ -1,12 +1,11 @@
 """From an operator's update to a kernel over a block of rows: one loop per family.
 
-An update of one cell (`elementwise`, and `series` of users) is called for each cell. One of a whole
-row of assets (`rows`, as built-in series are, and `cross`) is called row by row: its own loops over
-the assets become vector instructions, and vanish where there is one asset.
+The families `elementwise` and `series` (a user's series operator) call the update for each cell.
+The families `rows` (a built-in series operator) and `cross` call it once per row: the compiler
+turns the update's own loop over the assets into vector instructions, and removes it for one asset.
 
-Numba never finds a closure over another compiled function in its cache. So each operator gets a
-copy of its family's loop that names the update as a global: found again in the next process,
-without generated source.
+Numba cannot cache a closure over another compiled function. So each operator gets a copy of its
+family's loop that names the update as a global. The next process finds it in the cache.
 """
 
 from __future__ import annotations
@@ -19,11 +18,10 @@ from numba import float64
 from numba import types as nb
 
 from alphalab.kernels._jit import compiled, jit
-from alphalab.kernels.identity import identity
 
 
 def update(*_: Any) -> Any:
-    """Stand for the operator's update in the loops below; every copy of a loop has its own."""
+    """Stand for the operator's update in the loops below; each copy of a loop names its own."""
 
 
 def _elementwise1(state, params, x, out):
@@ -70,7 +68,7 @@ def _series3(state, params, x, y, z, out):
             out[t, j] = update(memory, params, x[t, j], y[t, j], z[t, j])
 
 
-# Both branches say the same: in the first the compiler knows how long an update's loops are.
+# Both branches do the same. In the first the compiler knows that the update's loops have length 1.
 
 
 def _rows1(state, params, x, out):
@@ -128,16 +126,21 @@ _PANEL = float64[:, ::1]
 _PARAMS = nb.Array(float64, 1, "C", readonly=True)
 
 
-def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Callable[..., None]:
+def block_kernel(
+    update: Callable[..., Any], family: str, n_inputs: int, identity: str = ""
+) -> Callable[..., None]:
     """Return the compiled `kernel(state, params, *inputs, out)` of an operator.
 
     Parameters
     ----------
     update : callable
-        The operator's update, compiled or plain. A user's kernel is cached under the identity of
-        its update, so an edit is never answered from the cache.
+        The operator's update, compiled or plain.
     family : {"elementwise", "series", "rows", "cross"}
+        How the update is called, see the module.
     n_inputs : int
+    identity : str
+        Hash of a user's update and of all that it names; empty for a built-in operator. The name of
+        the cache file contains it, so an edited update is compiled again.
 
     Returns
     -------
@@ -147,10 +150,9 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
         that writes `params` does not compile.
     """
     source = getattr(update, "py_func", update)
-    own = source.__module__.startswith("alphalab.kernels.")
     name = f"{family}_{source.__module__.rpartition('.')[2]}_{source.__name__}"
-    if not own:
-        name += "_" + identity(source)
+    if identity:
+        name += f"_{identity}"
         if not compiled(update):
             update = jit(update, allocates=True, boundscheck=True, folder=None)
     template = LOOPS[family, n_inputs]
@@ -158,4 +160,4 @@ def block_kernel(update: Callable[..., Any], family: str, n_inputs: int) -> Call
     kernel.__qualname__ = name
     kernel.__module__ = __name__
     signature = nb.void(_PANEL, _PARAMS, *[_PANEL] * n_inputs, _PANEL)
-    return jit(kernel, signature, allocates=family == "cross" or not own)  # type: ignore[no-any-return]
+    return jit(kernel, signature, allocates=family == "cross" or bool(identity))  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
-"""One row across all assets: `update(params, x, ..., out)` fills `out`.
+"""Cross-section operators: `update(params, x, ..., out)` fills one row of all assets.
 
-Assets whose input is not finite are left out of the row's statistics and get NaN.
+An asset whose input is not finite does not enter the row's statistics, and its output is NaN.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def cs_rank(params, x, out):
 
 @jit
 def centre(values):
-    """Return one of the values and the distance of their mean from it.
+    """Return a point, the first value, and the mean of the values minus that point.
 
-    ``(v - point) - mean`` is a deviation that loses no digits to a large common offset, and is
-    exactly 0 when all values are equal.
+    The deviation ``(v - point) - mean`` loses no digits to a large common offset, and is exactly 0
+    when all values are equal.
     """
     if values.size == 0:
         return np.nan, np.nan
@@ -81,7 +81,7 @@ def cs_scale(params, x, out):
 
 @jit
 def interpolated(x, order, q):
-    """Return the quantile q of values in order (Hyndman & Fan 1996, type 7: linear)."""
+    """Return the quantile q of x, sorted by `order` (Hyndman & Fan 1996, type 7: linear)."""
     place = q * (order.size - 1)
     low = int(place)
     value = x[order[low]]

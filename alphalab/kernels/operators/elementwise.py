@@ -1,8 +1,7 @@
-"""Arithmetic of one cell: `update(params, x, ...) -> y`.
+"""Elementwise operators: `update(params, x, ...) -> y` computes one cell.
 
-IEEE 754 rules, except that logic is three-valued.
-
-A truth value is 1.0, 0.0 or NaN for unknown; any other number counts as true.
+Arithmetic follows IEEE 754. Logic is three-valued: a truth value is 1.0, 0.0, or NaN for unknown;
+any other number counts as true.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def neg(params, x):
 
 @jit
 def power(params, x, y):
-    # C's pow says 1 for anything ** 0 and for 1 ** anything; unknown stays unknown here.
+    # C's pow gives nan ** 0 = 1 and 1 ** nan = 1; here the result is NaN.
     return np.nan if np.isnan(x) or np.isnan(y) else np.power(x, y)
 
 

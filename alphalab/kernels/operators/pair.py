@@ -1,6 +1,6 @@
-"""Two series in one window: covariance, correlation and the regression of one on the other.
+"""Window operators of two series: covariance, correlation and linear regression.
 
-Same contract and the same rounds as `window.py`; a row where either value is unknown is unknown.
+The contract and the rounds are those of `window.py`. If one value of a row is unknown, both are.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import numpy as np
 from alphalab.kernels._jit import jit
 from alphalab.kernels.operators.window import fill, tick, varies
 
-# Of x and of y: first values of the head and last of the tail.
+# First values of the head and last values of the tail, of x and y.
 FIRST_X, FIRST_Y, END_X, END_Y = 2, 3, 4, 5
-# Sums over the head of deviations from its first values, and of their products.
+# Sums over the head: deviations from its first values, and their products.
 SX, SY, SXX, SYY, SXY = 6, 7, 8, 9, 10
-# Of the window: means less the head's first values; sums of products about the means.
+# Over the window: means minus the head's first values; sums of products about the means.
 MX, MY, VX, VY, COV = 11, 12, 13, 14, 15
-RING = 16  # five rings, of the tails' sums
+RING = 16  # start of five rings: sums over the tails
 
 
 @jit
 def both_known(x, y):
-    """Return both, or NaN for both when one is unknown."""
+    """Return both values, or NaN for both if one is unknown."""
     known = np.isfinite(x) & np.isfinite(y)
     return x if known else np.nan, y if known else np.nan
 
 
 @jit
 def pair(state, n, x, y):
-    """Advance the window and tell whether it is full."""
+    """Advance the window; return True if it is full."""
     full, slot = tick(state, n)
     first_x, first_y, end_x, end_y = state[FIRST_X], state[FIRST_Y], state[END_X], state[END_Y]
     sx, sy, sxx, syy, sxy = state[SX], state[SY], state[SXX], state[SYY], state[SXY]
@@ -84,7 +84,7 @@ def pair(state, n, x, y):
 
 @jit
 def end_round(n, x, y, end_x, end_y, xs, ys, xxs, yys, xys):
-    """Turn the values of the round that ends into the sums of its tails."""
+    """Turn the values of the finished round into sums over its tails."""
     for j in range(x.size):
         end_x[j], end_y[j] = both_known(x[j], y[j])
     for i in range(n - 1, -1, -1):
@@ -123,7 +123,7 @@ def ts_corr(state, params, x, y, out):
 
 @jit
 def ts_beta(state, params, y, x, out):
-    """Slope: a constant y has a flat line, a constant x none."""
+    """Slope of y on x: 0 for a constant y, NaN for a constant x."""
     full = pair(state, int(params[0]), x, y)
     var_x, var_y, cov = state[VX], state[VY], state[COV]
     for j in range(x.size):

@@ -1,7 +1,7 @@
 """Order statistics of a window: extremes by rounds, quantiles by a sorted copy.
 
-Same contract as `window.py`. An unknown value stands here as one beyond all others, and a window
-that holds such is unknown.
+The contract is that of `window.py`. An unknown value is stored as infinity, so that a window
+whose largest value is infinite gives NaN.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alphalab.kernels.operators.window import HEAD, ROWS, A, B, fill, tick
 
 @jit
 def beyond(x):
-    """Return x, or what is larger than all values when it is unknown."""
+    """Return x, or infinity if it is unknown."""
     return x if np.isfinite(x) else np.inf
 
 
@@ -22,14 +22,14 @@ def beyond(x):
 def either(condition, x, y):
     """Return x where the condition holds, else y.
 
-    The sum keeps the compiler from choosing between two addresses instead, which no vector can.
+    Adding 0.0 makes the compiler select values. Selecting addresses would prevent vectorisation.
     """
     return x if condition else y + 0.0
 
 
 @jit
 def extreme(state, n, x, sign, out):
-    """Advance the window: the largest sign * x, inf when one is unknown. Head at A."""
+    """Write the largest sign * x of the window, times sign, to `out`. Head at A."""
     full, slot = tick(state, n)
     ring, head = state[HEAD:], state[A]
     if slot == 0:
@@ -63,9 +63,9 @@ def ts_min(state, params, x, out):
 
 @jit
 def since_extreme(state, n, x, sign, out):
-    """Advance the window: rows since the largest sign * x, the latest of equals.
+    """Write the rows since the largest sign * x of the window, the latest of equals, to `out`.
 
-    Head at A, its row at B; the rows of the tails in a second ring.
+    The head's extreme is at A, its row at B; a second ring has the rows of the tails' extremes.
     """
     full, slot = tick(state, n)
     row = state[ROWS, 0]
@@ -111,10 +111,10 @@ def ts_argmin(state, params, x, out):
 
 @jit
 def sorted_window(state, n, x):
-    """Advance the window and its sorted copy in a second ring; tell whether it is full.
+    """Advance the window and its sorted copy in a second ring; return True if it is full.
 
-    Every place of the copy follows from itself and its neighbours: without the value that leaves,
-    `old`, the places from it on move down; then x goes between the two neighbours it lies between.
+    One pass over the copy removes `old`, the value that leaves, and inserts x. The values above
+    `old` move down by one place; then the values above x move up by one.
     """
     full, slot = tick(state, n)
     values, ordered = state[HEAD + slot], state[HEAD + n + 1 :]
@@ -123,7 +123,7 @@ def sorted_window(state, n, x):
     fill(below, -np.inf)
     for j in range(x.size):
         old[j] = values[j]
-        new[j] = beyond(x[j]) + 0.0  # no -0.0, which equals 0.0 and might be taken for it
+        new[j] = beyond(x[j]) + 0.0  # turns -0.0 into 0.0: the two compare as equal
         values[j] = new[j]
     for i in range(n):
         places, above = ordered[i], ordered[i + 1]

@@ -1,7 +1,7 @@
-"""Operators that remember through recursion. Same contract as `alphalab.kernels.operators.window`.
+"""Recursive operators. The contract is that of `alphalab.kernels.operators.window`.
 
-A row with an unknown input gives NaN and leaves the asset's state as it was, unless the operator
-says otherwise.
+A row with an unknown input gives NaN and leaves the asset's state unchanged, unless the operator's
+docstring has another rule.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ COUNT, LEVEL = 0, 1
 
 @jit
 def smooth(count, level, n, weight, x):
-    """Return count, level and value of an exponential mean after x; an unknown x changes neither.
+    """Return count, level and value of an exponential mean after x; an unknown x changes no state.
 
-    It starts from the mean of the first n known values; NaN until then.
+    The mean starts from the arithmetic mean of the first n known values; it is NaN before.
     """
     known, counted = np.isfinite(x), count + 1.0
     share = weight if counted > n else 1.0 / counted
-    moved = x if weight == 1.0 else level + share * (x - level)  # 1.0: no last digits of a spike
+    # With weight 1 the result is exactly x: level + (x - level) would be inexact after a spike.
+    moved = x if weight == 1.0 else level + share * (x - level)
     value = moved if known & (counted >= n) else np.nan
     return counted if known else count, moved if known else level, value
 
 
 @jit
 def restart(counts, levels, others, out):
-    """Let assets whose means a step has taken beyond float64 start again with the next value."""
+    """Reset assets whose means have overflowed float64: they start again at the next value."""
     for j in range(out.size):
         if not np.isfinite(levels[j] + others[j]):
             counts[j] = 0.0
@@ -62,7 +63,7 @@ def wilder(state, params, x, out):
     smoothed(state, params[0], 1.0 / params[0], x, out)
 
 
-# rsi: how many changes, average gain and loss, the previous value and whether there is one.
+# State of rsi: number of changes, mean gain, mean loss, previous value, 1.0 if there is one.
 @jit
 def rsi(state, params, x, out):
     n, weight, lost = params[0], 1.0 / params[0], 0
@@ -72,7 +73,7 @@ def rsi(state, params, x, out):
         known = np.isfinite(value)
         previous[j] = value if known else before
         started[j] = 1.0 if known else told
-        # Beyond float64 neither average sees it.
+        # Neither mean includes a change that overflows float64.
         change = value - before
         change = change if np.isfinite(change) & (told != 0.0) else np.nan
         up = 0.0 if change < 0.0 else change
@@ -88,7 +89,7 @@ def rsi(state, params, x, out):
         restart(counts, gains, losses, out)
 
 
-# atr: average true range in state[0:2], then the previous close and whether there is one.
+# State of atr: count and level of the mean true range, previous close, 1.0 if there is one.
 @jit
 def atr(state, params, high, low, close, out):
     n, weight, lost = params[0], 1.0 / params[0], 0
@@ -111,7 +112,7 @@ def atr(state, params, high, low, close, out):
 
 @jit
 def latch(state, params, enter, exit, out):
-    """1 from enter to exit, exit wins; NaN, and skipped, where an unknown one could change it."""
+    """1 from enter to exit, exit wins; NaN if an unknown input could change the result."""
     inside = state[0]
     for j in range(out.size):
         come, leave, before = enter[j], exit[j], inside[j]
@@ -126,7 +127,7 @@ def latch(state, params, enter, exit, out):
 
 @jit
 def bars_since(state, params, condition, out):
-    """Rows since the condition held, counted in state[0] from 1; 0 stands for "not known"."""
+    """Rows since the condition was true; state[0] is this number plus 1, or 0 if unknown."""
     counts = state[0]
     for j in range(out.size):
         value, count = condition[j], counts[j]

@@ -1,4 +1,4 @@
-"""The order of one row's values, in linear time."""
+"""Sorting the values of one row in linear time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from alphalab.kernels._jit import jit, jit_allocating
 
-DIGIT = 10  # bits that one pass sorts by
-QUICK = 2 * DIGIT  # leading bits that leave few values out of order, unless they are clumped
-PATIENCE = 16  # moves for each value before all bits are sorted by
+DIGIT = 10  # bits sorted in one pass
+QUICK = 2 * DIGIT  # leading bits sorted first; few values are then out of order, unless clustered
+PATIENCE = 16  # moves per value before the insertion sort gives up and all bits are sorted
 
 
 @jit_allocating
 def sort_by_bits(keys, places, first, last):
-    """Sort keys and their places by the bits from first to last of the keys; return both."""
+    """Sort keys and their places by bits `first` to `last` of the keys; return both."""
     other_keys, other_places = np.empty_like(keys), np.empty_like(places)
     mask = np.uint64((1 << DIGIT) - 1)
     for shift in range(first, last, DIGIT):
@@ -38,7 +38,7 @@ def sort_by_bits(keys, places, first, last):
 
 @jit
 def insertion_sort(keys, places, patience):
-    """Sort what is nearly sorted; False when that takes more moves than there is patience for."""
+    """Sort nearly sorted keys; return False if that takes more than `patience` moves."""
     for i in range(1, keys.size):
         key, place, free = keys[i], places[i], i
         while free > 0 and keys[free - 1] > key:
@@ -55,12 +55,12 @@ def insertion_sort(keys, places, patience):
 
 @jit_allocating
 def ascending(x):
-    """Return the places of a row's finite values from the smallest up, equals as they stand.
+    """Return the places of a row's finite values in ascending order; ties keep their order.
 
-    Values are compared by their bits as integers, less the least of them.
+    Keys are the bits of the values as ordered integers, minus the smallest key.
     """
     sign = np.uint64(1 << 63)
-    bits = (x + 0.0).view(np.uint64)  # no -0.0, which equals 0.0
+    bits = (x + 0.0).view(np.uint64)  # turns -0.0 into 0.0: the two are equal
     keys, places = np.empty(x.size, np.uint64), np.empty(x.size, np.int64)
     n = 0
     for j in range(x.size):

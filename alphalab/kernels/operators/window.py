@@ -1,24 +1,23 @@
-"""Windows of the last n rows, all assets at once, in O(1) a row.
+"""Window operators: the last n rows of all assets at once, in O(1) per row.
 
 Every function is an operator's `update(state, params, x, ..., out)` for one row: `x` and `out` are
 that row's values (N,), `state` is (S, N) and all zeros before the first row; `params[0]` is n. A
-value that is not finite is unknown: a window that holds one gives NaN and recovers when it has
-left.
+value that is not finite is unknown: a window that holds one gives NaN, and recovers when the value
+has left the window.
 
-The rows go round a ring of n slots, and a window is always the tail of the last round and the head
-of this one::
+Rows are stored in a ring of n slots. A window consists of the tail of the previous round and the
+head of the current round::
 
     slots       0   1   2   3   4      n = 5; this row is in slot 1
-    this round  x   x                  head: grows by one value a row
-    last round          x   x   x      tail: kept for every slot when a round ends
+    this round  x   x                  head: one running sum, grows by one value a row
+    last round          x   x   x      tail: one sum per slot, computed when the round ends
 
-So sums over windows only ever add, nothing is subtracted that has been added before: they cannot
-drift, forget at once what has left, and NaN spreads as it should without being looked for. Where
-cancellation could cost digits, deviations are taken from a value of the window itself: the first
-of the head, the last of the tail.
+So a window's sum is head + tail, and no value is ever subtracted again. Sums cannot drift, a value
+has no effect after it has left, and NaN spreads without a test. To avoid cancellation, moments use
+deviations from a value of the window: the first of the head, the last of the tail.
 
-The loops over assets are what the compiler makes vectors of. For that they read what they need
-first, and choose between values instead of branching.
+The compiler vectorises the loops over assets. For that they load all values first, and select
+between values instead of branching.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ import numpy as np
 
 from alphalab.kernels._jit import jit
 
-# Fields of the state, one value per asset; the clock is that of all assets, kept with the first.
+# Fields of the state, one value per asset; the clock (ROWS, SLOT) is stored for asset 0 only.
 ROWS, SLOT = 0, 1  # rows seen, slot of the next row
-A, B, C, D, E, F = 2, 3, 4, 5, 6, 7  # named where they are used
-HEAD = 8  # the first ring; each has n slots and one more, for the tail of a round that is over
+A, B, C, D, E, F = 2, 3, 4, 5, 6, 7  # each operator documents its own use
+HEAD = 8  # start of the first ring; a ring has n slots and one more, the empty tail
 
 
 @jit
 def tick(state, n):
-    """Advance the clock: whether the window is full, and this row's slot."""
+    """Advance the clock; return True if the window is full, and this row's slot."""
     row = state[ROWS, 0] + 1.0
     slot = state[SLOT, 0]
     state[ROWS, 0] = row
@@ -45,7 +44,7 @@ def tick(state, n):
 
 @jit
 def known(x):
-    """Return x, or NaN when it is unknown."""
+    """Return x, or NaN if it is not finite."""
     return x if np.isfinite(x) else np.nan
 
 
@@ -60,7 +59,7 @@ def fill(row, value):
 
 @jit
 def add(total, rest, x):
-    """Return total + x, and what Neumaier's compensation knows to be missing from it."""
+    """Return total + x, and the rest: the rounding error so far (Neumaier 1974)."""
     new = total + x
     large, small = (total, x) if abs(total) >= abs(x) else (x, total)
     lost = (large - new) + small
@@ -69,7 +68,7 @@ def add(total, rest, x):
 
 @jit
 def window_sum(state, n, x, out):
-    """Advance the window; its compensated sum. Head at A and B, tails and their rests in rings."""
+    """Write the compensated sum to `out`. Head: sum at A, rest at B; tails in two rings."""
     full, slot = tick(state, n)
     ring, rests = state[HEAD:], state[HEAD + n + 1 :]
     values, tail, tail_rest = ring[slot], ring[slot + 1], rests[slot + 1]
@@ -90,8 +89,8 @@ def window_sum(state, n, x, out):
 
 @jit
 def end_sums(n, ring, rests):
-    """Turn the values of the round that ends into the sums of its tails."""
-    if ring.shape[1] == 1:  # in registers
+    """Turn the values of the finished round into sums over its tails."""
+    if ring.shape[1] == 1:  # one asset: keep the sums in registers
         total, rest = 0.0, 0.0
         for i in range(n - 1, -1, -1):
             total, rest = add(total, rest, ring[i, 0])
@@ -111,7 +110,7 @@ def ts_sum(state, params, x, out):
 
 @jit
 def ts_mean(state, params, x, out):
-    """Return the mean; of equal values exactly this value. C: the last value, D: equal ones."""
+    """Mean, exact for equal values. C: the last value, D: how often it has repeated."""
     n = int(params[0])
     window_sum(state, n, x, out)
     last, run = state[C], state[D]
@@ -168,7 +167,7 @@ def ts_product(state, params, x, out):
 
 @jit
 def ts_decay_linear(state, params, x, out):
-    """Head at A (sum) and B (weighted by slots); a tail is the sum of the sums of all its ends."""
+    """Head: sum at A, sum weighted by slot at B. Tails: cumulative sums of their sums."""
     n = int(params[0])
     full, slot = tick(state, n)
     ring, head, weighted = state[HEAD:], state[A], state[B]
@@ -199,10 +198,10 @@ def ts_decay_linear(state, params, x, out):
 
 @jit
 def moments(state, n, x):
-    """Advance the window: whether it is full, and this row's slot.
+    """Advance the window; return True if it is full, and this row's slot.
 
-    A: first value of the head, B: sum of deviations from it, C: their squares; D: last value of
-    the tail. Of the window then, E: mean less A, F: sum of squared deviations from the mean.
+    A: first value of the head, B: sum of deviations from it, C: sum of their squares; D: last value
+    of the tail. Results, for the window: E: mean minus A, F: sum of squares about the mean.
     """
     full, slot = tick(state, n)
     ring, squares = state[HEAD:], state[HEAD + n + 1 :]
@@ -240,14 +239,14 @@ def moments(state, n, x):
 
 @jit
 def deviate(total, square, d):
-    """Return the sums of deviations and of their squares with one more deviation."""
+    """Return the sums of deviations and of their squares after one more deviation d."""
     return total + d, square + d * d
 
 
 @jit
 def end_moments(n, ring, squares, end):
-    """Turn the values of the round that ends into the sums of its tails, about its last."""
-    if ring.shape[1] == 1:  # in registers
+    """Turn the values of the finished round into sums over its tails, about its last value."""
+    if ring.shape[1] == 1:  # one asset: keep the sums in registers
         total, square = 0.0, 0.0
         for i in range(n - 1, -1, -1):
             total, square = deviate(total, square, ring[i, 0] - end[0])
@@ -278,7 +277,7 @@ def ts_std(state, params, x, out):
 
 @jit
 def varies(variation):
-    """Tell whether one can divide by it: not constant, not beyond float64."""
+    """Return True if a sum of squares is a valid divisor: not 0 (constant window), not infinite."""
     return (variation > 0.0) & (variation < np.inf)
 
 
@@ -293,21 +292,21 @@ def ts_zscore(state, params, x, out):
         out[j] = z if varies(square) & full else np.nan
 
 
-# A ring of the values themselves.
+# Rings of the values themselves.
 
 
 @jit
 def powered(value, first, mean, scale, power):
-    """Return the third or fourth power of a value less first and mean, times scale."""
+    """Return (((value - first) - mean) * scale) ** power, for power 3 or 4."""
     z = ((value - first) - mean) * scale
     return z * z * (z if power == 3 else z * z)
 
 
 @jit
 def standardised(state, n, power, x, out):
-    """Advance the window: the mean of ((x - mean) / deviation)^power. Its values in a third ring.
+    """Write the mean of ((x - mean) / deviation)^power to `out`. Values are in a third ring.
 
-    O(n): third and fourth powers of deviations in other units than these leave float64 early.
+    O(n) per row: running sums of raw third and fourth powers would overflow float64.
     """
     full, slot = moments(state, n, x)
     first, deviation, variation = state[A], state[E], state[F]
@@ -317,7 +316,7 @@ def standardised(state, n, power, x, out):
         values[j] = x[j]
         scale[j] = 1.0 / np.sqrt(variation[j] / n)
         out[j] = 0.0
-    if window.shape[1] == 1:  # in a register
+    if window.shape[1] == 1:  # one asset: keep the sum in a register
         total = 0.0
         for i in range(n):
             total += powered(window[i, 0], first[0], deviation[0], scale[0], power)
@@ -351,13 +350,13 @@ def ts_kurt(state, params, x, out):
 
 @jit
 def half_places(value, x):
-    """Return what a value of the window adds to the rank of x: 2 if less, 1 if equal, else 0."""
+    """Return twice what a value adds to the rank of x: 2 if less, 1 if equal, else 0."""
     return int(value < x) + int(value <= x)
 
 
 @jit
 def ts_rank(state, params, x, out):
-    """Count lesser values. A: row of the last unknown one, from 1; 0 is "before the data"."""
+    """Rank by counting. A: row of the last unknown value, counted from 1; 0: none yet."""
     n = int(params[0])
     _, slot = tick(state, n)
     row, bad, ring = state[ROWS, 0], state[A], state[HEAD:]
@@ -367,7 +366,7 @@ def ts_rank(state, params, x, out):
         values[j] = value
         bad[j] = before if np.isfinite(value) else row
         out[j] = 1.0
-    if ring.shape[1] == 1:  # in a register
+    if ring.shape[1] == 1:  # one asset: keep the sum in a register
         places = 1
         for i in range(n):
             places += half_places(ring[i, 0], x[0])

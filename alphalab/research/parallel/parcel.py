@@ -23,10 +23,10 @@ from alphalab.core.columns import Column
 from alphalab.core.strategy import Strategy
 from alphalab.errors import StateError, StrategyError
 from alphalab.expr.custom import PYTHON_FUNCTIONS, python_function
+from alphalab.expr.identity import adopt, identity, installed
 from alphalab.expr.nodes import Expr
 from alphalab.expr.registry import REGISTRY, Operator, operator, register
 from alphalab.kernels._jit import CACHE_DIR, compiled
-from alphalab.kernels.identity import adopt, identity, installed
 
 #: Version of kernels and layouts, equal in all processes of a sweep.
 VERSION = CACHE_DIR.name

@@ -15,9 +15,9 @@ import numpy as np
 
 from alphalab.core.strategy import Strategy
 from alphalab.expr.custom import python_function
+from alphalab.expr.identity import installed
 from alphalab.expr.nodes import Expr
 from alphalab.expr.registry import operator
-from alphalab.kernels.identity import installed
 
 #: Numbers that a function may name as its constants before it is asked where they come from.
 FEW_NUMBERS = 16

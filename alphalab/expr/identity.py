@@ -1,4 +1,7 @@
-"""What decides the results of a user's function, as a hash that is the same in every process."""
+"""The identity of a user's function: a hash of its code and of all that it names.
+
+Two functions with the same identity give the same results. The hash is the same in every process.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +21,24 @@ import numpy as np
 
 from alphalab.errors import ExprError
 
-#: Types whose repr says everything.
+#: Types whose repr determines the value.
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), range)
 _ADOPTED: WeakKeyDictionary[Callable[..., Any], str] = WeakKeyDictionary()
 _HOMES = (Path(os.__file__).parent, Path(__file__).parents[1])  # standard library and alphalab
 
 
 def identity(function: Callable[..., Any]) -> str:
-    """Return a hash of what decides the results of a user's function, 16 hexadecimal digits.
+    """Return the identity of a user's function: 16 hexadecimal digits.
 
-    That is its file and its code, its defaults, the values it closes over, and the globals it
-    names, also in lambdas and comprehensions. Functions among these count with all of theirs; a
-    module counts with its own file and what is named of it, an installed one with its version.
+    The hash covers the function's file and code, its defaults, the values it closes over, and the
+    globals it names, also in lambdas and comprehensions. Functions among these are hashed in the
+    same way. A module is hashed by its file and by the names that the function uses of it, an
+    installed module by its name and version.
 
     Raises
     ------
     ExprError
-        A function that draws random numbers, or names what has no content to compare.
+        A function that draws random numbers, or names an object whose content cannot be hashed.
     """
     plain = getattr(function, "py_func", function)
     known = _ADOPTED.get(plain) if isinstance(plain, types.FunctionType) else None
@@ -42,7 +46,7 @@ def identity(function: Callable[..., Any]) -> str:
 
 
 def adopt(function: Callable[..., Any], known: str) -> None:
-    """Let a function that came from another process keep its identity: files tell it there."""
+    """Set the identity of a function that came from another process, where its files were read."""
     _ADOPTED[getattr(function, "py_func", function)] = known
 
 
@@ -54,16 +58,16 @@ def _digest(facts: Iterable[bytes]) -> bytes:
 
 
 class _Walk:
-    """Yields the facts of one function: its own, then those of whatever it names."""
+    """Yields the bytes to hash for one function, then for every value that it names."""
 
     def __init__(self, function: Any) -> None:
         self.owner = getattr(function, "__qualname__", type(function).__name__)
         self.package = _package(getattr(function, "__module__", None))
 
     def facts(self, value: Any, name: str, seen: dict[int, Any]) -> Iterator[bytes]:
-        """Yield what tells this value from others; `seen` holds what may contain itself."""
+        """Yield the bytes that identify a value; `seen` ends recursion in cyclic containers."""
         if not isinstance(value, types.ModuleType):
-            value = getattr(value, "py_func", value)  # of a compiled function
+            value = getattr(value, "py_func", value)  # the Python function behind a compiled one
         self._refuse_chance(value, name)
         kind = type(value)
         yield kind.__qualname__.encode()
@@ -200,7 +204,7 @@ def _steps(code: types.CodeType) -> Iterator[dis.Instruction]:
 
 
 def _called(value: Any) -> tuple[str, str] | None:
-    """Return the module and the name of a class or a function, None of anything else."""
+    """Return module and name of a class or a function; None for any other value."""
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     module = getattr(value, "__module__", None) or ("numpy" if type(value) is np.ufunc else None)
     return (module, name) if isinstance(module, str) and isinstance(name, str) else None
@@ -211,7 +215,7 @@ def _package(module: Any) -> str:
 
 
 def installed(file: str) -> bool:
-    """Tell whether code is part of a package with a version, not somebody's own."""
+    """Return True if a file belongs to Python, to alphalab or to an installed package."""
     path = Path(file)
     return (
         file.startswith("<frozen")
