@@ -1,0 +1,73 @@
+"""Sections 1 and 2 of docs/market.md, plainly: what a unit is worth, ticks, lots, days, fees."""
+
+from __future__ import annotations
+
+import datetime
+import math
+
+from alphalab.types import Instrument
+
+HOUR = 3_600 * 10**9
+DAY = 24 * HOUR
+
+
+def unit(instrument: Instrument, price: float, rate: float) -> float:
+    """Value of one unit at a price, quote currency."""
+    if instrument.kind == "inverse":
+        return instrument.multiplier / price * rate
+    return price * instrument.multiplier * rate
+
+
+def basis(instrument: Instrument, price: float, rate: float) -> float:
+    """What profit is counted from."""
+    match instrument.kind:
+        case "spot":
+            return price * rate
+        case "linear":
+            return price
+    return -1.0 / price
+
+
+def scale(instrument: Instrument, rate: float) -> float:
+    if instrument.kind == "spot":
+        return instrument.multiplier
+    return instrument.multiplier * rate
+
+
+def on_tick(instrument: Instrument, price: float, up: bool) -> float:
+    tick = instrument.tick
+    if not tick:
+        return price
+    steps = math.ceil(price / tick - 1e-9) if up else math.floor(price / tick + 1e-9)
+    return max(steps * tick, tick)
+
+
+def lots(instrument: Instrument, qty: float) -> float:
+    if not instrument.lot:
+        return qty
+    return math.floor(qty / instrument.lot + 1e-9) * instrument.lot
+
+
+def is_whole(x: float, step: float) -> bool:
+    """True if `x` is a whole number k of steps, to 1e-9 * max(k, 1) (section 6)."""
+    if not step:
+        return True
+    k = round(x / step)
+    return abs(x / step - k) <= 1e-9 * max(k, 1)
+
+
+def day_of(time: int) -> int:
+    """UTC day number; a row that ends at midnight belongs to the day that ends."""
+    return (time - 1) // DAY
+
+
+def period_of(time: int, period: str) -> int:
+    """Number of the calendar period a row belongs to; weeks start on Monday."""
+    day = day_of(time)
+    if period == "day":
+        return day
+    if period == "week":
+        return (day + 3) // 7  # 1970-01-01 was a Thursday
+    date = datetime.date(1970, 1, 1) + datetime.timedelta(days=day)
+    months = date.year * 12 + date.month - 1
+    return months // {"month": 1, "quarter": 3, "year": 12}[period]

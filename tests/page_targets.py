@@ -1,0 +1,156 @@
+"""Section 5 of docs/market.md: how targets, max_holding and a flat account become orders."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from page_assets import on_tick, period_of
+from page_books import FOREVER, OLD, Account, Order
+
+from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Reason, Sizing
+
+
+def rebalance(a: Account, targets: list[float], flat: bool) -> None:
+    """Step 6 of a row, after the gate."""
+    for j in range(len(targets)):
+        close_what_was_held_too_long(a, j)
+    for j, target in enumerate(targets):
+        if flat:
+            leave(a, j)
+        else:
+            meet_target(a, j, target)
+
+
+def close_what_was_held_too_long(a: Account, j: int) -> None:
+    held, exits = a.positions[j], a.settings.exits
+    if exits is None or exits.max_holding is None or held.qty == 0:
+        return
+    if a.row - held.entry_row < exits.max_holding or math.isnan(held.mark):
+        return
+    waiting = a.target_order(j)
+    if waiting is not None:
+        if waiting.state == OrderState.SUBMITTED:
+            return
+        held.out = True
+        if waiting.sizing == Sizing.CLOSE:
+            return
+        a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
+    held.out = True
+    _close(a, j, Origin.EXITS)
+
+
+def leave(a: Account, j: int) -> None:
+    """Close a position of an account that has to be flat, unless an order for it waits."""
+    held, waiting = a.positions[j], a.target_order(j)
+    if waiting is not None and waiting.state == OrderState.SUBMITTED:
+        return
+    if waiting is not None and held.qty != 0 and waiting.sizing == Sizing.CLOSE:
+        return
+    if waiting is not None:
+        a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
+    held.target, held.due, held.chase = 0.0, False, False
+    if held.qty != 0 and not math.isnan(held.mark):
+        _close(a, j, Origin.TARGET)
+
+
+def meet_target(a: Account, j: int, target: float) -> None:
+    held = a.positions[j]
+    if math.isnan(target) or math.isnan(held.mark):
+        return
+    is_other = target != held.target
+    if is_other:
+        held.out = False
+        held.chase = held.chase and OLD  # it held for the target whose entry expired alone
+    elif held.out:
+        return
+    waiting = a.target_order(j)
+    if waiting is not None and waiting.state == OrderState.SUBMITTED:
+        return
+    if not is_due(a, j, target):
+        drifts = a.settings.rebalance.when == "drift"
+        if drifts and is_other and not OLD and waiting is not None and waiting.origin == Origin.TARGET:
+            a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
+        return
+    act_upon(a, j, target, waiting)
+
+
+def is_due(a: Account, j: int, target: float) -> bool:
+    """True if the rebalancing rule says that a target is acted upon on this row."""
+    held, rule = a.positions[j], a.settings.rebalance
+    match rule.when:
+        case "on_change":
+            return target != held.target or held.due
+        case "every_row":
+            return True
+        case "calendar":
+            assert rule.period is not None
+            return held.period != period_of(a.time, rule.period) or held.due
+    if target == 0:
+        return held.qty != 0 or (not OLD and held.target != 0)
+    rested = held.order_row is None or a.row - held.order_row > rule.cooldown
+    far = held.qty == 0 or abs(target - a.size(j) / a.equity) > rule.threshold
+    return rested and far
+
+
+def act_upon(a: Account, j: int, target: float, waiting: Order | None) -> None:
+    held, rule = a.positions[j], a.settings.rebalance
+    if waiting is not None:
+        a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
+    held.target, held.due = target, False
+    if rule.period is not None:
+        held.period = period_of(a.time, rule.period)
+    value = target * a.equity - a.size(j)
+    if target == 0:
+        if held.qty != 0:
+            _close(a, j, Origin.TARGET)
+        return
+    if abs(value) < 1e-9 * a.equity:
+        return
+    s = 1 if value > 0 else -1
+    turns, grows = held.qty * target < 0, held.qty * s >= 0
+    largest = a.settings.limits.order
+    if (turns or grows) and largest is not None and abs(value) > largest * a.equity * (1 + 1e-9):
+        held.due = True
+        if held.told != Reason.LARGEST_ORDER:
+            held.told = int(Reason.LARGEST_ORDER)
+            a.refusal(j, Reason.LARGEST_ORDER, abs(value) / a.equity, 0.0)
+        return
+    if a.settings.entry is not None and turns:
+        _close(a, j, Origin.TARGET)
+        held.due = True
+        return
+    _submit(a, j, s, value, is_entry=a.settings.entry is not None and grows and not held.chase)
+
+
+def _submit(a: Account, j: int, s: int, value: float, is_entry: bool) -> None:
+    held = a.positions[j]
+    fields: dict[str, Any] = dict(type=OrderType.MARKET, sizing=Sizing.BUY_VALUE, value=abs(value))
+    if s < 0:
+        fields |= dict(sizing=Sizing.SELL_QTY, qty=-value / a.unit(j, held.mark))
+    if is_entry:
+        entry = a.settings.entry
+        assert entry is not None
+        limit = held.mark * (1 - s * entry.limit_offset_bps / 1e4)
+        last = FOREVER
+        if entry.ttl is not None:
+            last = a.row + a.settings.execution.delay + entry.ttl
+        fields |= dict(
+            type=OrderType.LIMIT, limit=on_tick(a.instruments[j], limit, up=s < 0),
+            until_row=last, post_only=entry.post_only, is_entry=True,
+        )  # fmt: skip
+    _place(a, j, side=s, origin=Origin.TARGET, **fields)
+
+
+def _close(a: Account, j: int, origin: Origin) -> None:
+    side = -1 if a.positions[j].qty > 0 else 1
+    fields: dict[str, Any] = dict(type=OrderType.MARKET, sizing=Sizing.CLOSE, reduce_only=True)
+    _place(a, j, side=side, origin=origin, **fields)
+
+
+def _place(a: Account, j: int, **fields: Any) -> None:
+    """Submit an order to the one place that an asset's target has."""
+    held = a.positions[j]
+    held.chase = False
+    held.order_row = a.row
+    a.submit(asset=j, in_place=True, untold=[] if held.told else None, **fields)
