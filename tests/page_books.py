@@ -170,6 +170,15 @@ class Account:
             return self.lock
         return int(Reason.DAILY_LOSS) if self.flat_day == self.day else 0
 
+    def measure_of(self, reason: int) -> float:
+        """What a lock is judged by, in the unit that its reason names."""
+        match reason:
+            case Reason.DRAWDOWN_LOCK:
+                return 1 - self.equity / self.peak
+            case Reason.DAILY_LOSS:
+                return 1 - self.equity / self.day_equity
+        return self.equity
+
     def total_value(self) -> float:
         return sum((self.value(j, p.mark) for j, p in enumerate(self.positions)), 0.0)
 

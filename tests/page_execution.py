@@ -29,14 +29,14 @@ def execute(a: Account, order: Order, x: float, maker: bool) -> None:
         a.end(order, OrderStatus.CANCELLED, Reason.NOTHING_TO_REDUCE)
         return
     if held.room <= 0:
-        _wait_for_volume(a, order)
+        order.spent_row = a.row
         return
     rate = a.rates_of(j)[0 if maker else 1]
     friction = 0.0 if maker else a.slippage
     p = _price(a, order, x, friction)
     asked = _asked(a, order, p, rate)
     if a.settings.costs.has_impact and not maker:
-        friction += _impact(a, j, asked)
+        friction = _with_impact(a, j, asked)
         p = _price(a, order, x, friction)
         asked = _asked(a, order, p, rate)
     u = a.unit(j, p)
@@ -68,20 +68,10 @@ def execute(a: Account, order: Order, x: float, maker: bool) -> None:
             a.end(order, OrderStatus.CANCELLED, Reason.FILL_OR_KILL)
             return
         q = lots(a.instruments[j], held.room)
-        if q <= 0:
-            _wait_for_volume(a, order)
-            return
         order.spent_row = a.row
+        if q <= 0:
+            return
     _book(a, order, q, p, rate, goes_on, reason if cut else 0)
-
-
-def _wait_for_volume(a: Account, order: Order) -> None:
-    """Wait for the next bar; IOC and FOK end, also in a bar without room (section 3)."""
-    order.spent_row = a.row
-    if order.tif == TimeInForce.FOK:
-        a.end(order, OrderStatus.CANCELLED, Reason.FILL_OR_KILL)
-    elif order.tif == TimeInForce.IOC:
-        a.end(order, OrderStatus.CANCELLED, Reason.IMMEDIATE_OR_CANCEL)
 
 
 def _price(a: Account, order: Order, x: float, friction: float) -> float:
@@ -105,11 +95,12 @@ def _asked(a: Account, order: Order, p: float, rate: float) -> float:
     return min(order.qty, held) if order.reduce_only else order.qty
 
 
-def _impact(a: Account, j: int, asked: float) -> float:
+def _with_impact(a: Account, j: int, asked: float) -> float:
     """Step 3: impact accumulates over an asset's orders of a bar."""
     held, costs = a.positions[j], a.settings.costs
     e = (held.used*(not OLD) + min(asked, held.room)) / a.volume[j]
-    return costs.share_impact_bps / 1e4 * e * e + costs.root_impact_bps / 1e4 * math.sqrt(e)
+    share, root = costs.share_impact_bps / 1e4, costs.root_impact_bps / 1e4
+    return a.slippage + share * e * e + root * math.sqrt(e)
 
 
 def spendable(a: Account, order: Order, money: float, u: float, rate: float) -> float:
@@ -203,8 +194,6 @@ def _book(
     a.event(order, status, cut)
     if cut:
         a.refusal(j, cut, value, (q*u*(1+rate) if OLD else q * u + fee) if cut == Reason.CASH else q * u)
-    if goes_on and order.tif == TimeInForce.IOC:
-        a.end(order, OrderStatus.CANCELLED, Reason.IMMEDIATE_OR_CANCEL)
     _afterwards(a, order, p, before)
 
 

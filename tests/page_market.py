@@ -87,11 +87,11 @@ def _lock(a: Account) -> None:
     if not a.lock and a.equity <= 0:
         a.lock = int(Reason.BANKRUPT)
         a.refusal(-1, Reason.BANKRUPT, a.equity, 0.0)
-    fall = 1 - a.equity / a.peak
+    fall = a.measure_of(Reason.DRAWDOWN_LOCK)
     if not a.lock and limits.drawdown is not None and fall >= limits.drawdown:
         a.lock = int(Reason.DRAWDOWN_LOCK)
         a.refusal(-1, Reason.DRAWDOWN_LOCK, fall, limits.drawdown)
-    loss = 1 - a.equity / a.day_equity
+    loss = a.measure_of(Reason.DAILY_LOSS)
     if limits.daily_loss is not None and loss >= limits.daily_loss and a.flat_day != a.day:
         a.flat_day = a.day
         a.refusal(-1, Reason.DAILY_LOSS, loss, limits.daily_loss)

@@ -85,7 +85,7 @@ def amend(a: Account, number: int, qty: float, limit: float, stop: float) -> Non
         "stop" in new and order.type not in NEEDS_STOP
     )
     if foreign:
-        asked = stop if "stop" in new and order.type not in NEEDS_STOP else limit
+        asked = limit if "limit" in new and order.type not in NEEDS_LIMIT else stop
         a.refusal(order.asset, Reason.BAD_PRICE, asked, 0.0)
         return
     verdict = refused(a, replace(wish, **new), order, stop_changes="stop" in new)
@@ -161,18 +161,18 @@ def _misplaced(
     parent = a.by_id(wish.parent) if wish.parent else None
     if wish.type in NEEDS_STOP and stop_changes:
         price = held.mark
-        if parent is not None and (OLD or parent.filled == 0) and not math.isnan(parent.limit):
+        if parent is not None and ((OLD and amended is None) or parent.filled == 0) and not math.isnan(parent.limit):
             price = parent.limit
         above = s if wish.type != OrderType.TAKE_PROFIT else -s
         if above * wish.stop <= above * price:
             return Reason.WRONG_SIDE, wish.stop
-    if amended is None:
+    if True:
         if wish.reduce_only and not wish.parent and s * held.qty >= 0:
             return Reason.NOTHING_TO_REDUCE, wish.qty
         if wish.reduce_only is False and a.flat_reason():
-            return Reason(a.flat_reason()), wish.qty
+            return Reason(a.flat_reason()), a.measure_of(a.flat_reason())
         is_parent = parent is not None and parent.origin == Origin.DECIDE and parent.asset == j
-        if wish.parent and not is_parent:
+        if amended is None and wish.parent and not is_parent:
             return Reason.PARENT_ENDED, float(wish.parent)
     return None
 

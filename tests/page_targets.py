@@ -32,7 +32,6 @@ def close_what_was_held_too_long(a: Account, j: int) -> None:
     if waiting is not None:
         if waiting.state == OrderState.SUBMITTED:
             return
-        held.out = True
         if waiting.sizing == Sizing.CLOSE:
             return
         a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
@@ -58,14 +57,14 @@ def meet_target(a: Account, j: int, target: float) -> None:
     held = a.positions[j]
     if math.isnan(target) or math.isnan(held.mark):
         return
+    waiting = a.target_order(j)
+    if waiting is not None and waiting.state == OrderState.SUBMITTED:
+        return
     is_other = target != held.target
     if is_other:
         held.out = False
         held.chase = held.chase and OLD  # it held for the target whose entry expired alone
     elif held.out:
-        return
-    waiting = a.target_order(j)
-    if waiting is not None and waiting.state == OrderState.SUBMITTED:
         return
     if not is_due(a, j, target):
         drifts = a.settings.rebalance.when == "drift"
@@ -153,4 +152,5 @@ def _place(a: Account, j: int, **fields: Any) -> None:
     held = a.positions[j]
     held.chase = False
     held.order_row = a.row
-    a.submit(asset=j, in_place=True, untold=[] if held.told else None, **fields)
+    untold: list[Any] | None = [] if held.told and fields["origin"] == Origin.TARGET else None
+    a.submit(asset=j, in_place=True, untold=untold, **fields)
