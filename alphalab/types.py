@@ -33,7 +33,9 @@ INSTRUMENT = np.dtype(
     [
         ("kind", "i8"),  # a Kind code
         ("tick", "f8"),  # smallest step of an order's price; 0: none
+        ("tick_den", "f8"),  # power of ten that makes the tick a whole number; 0: there is none
         ("lot", "f8"),  # smallest quantity step, units; 0: none
+        ("lot_den", "f8"),  # power of ten that makes the lot a whole number; 0: there is none
         ("min_value", "f8"),  # smallest order value, quote currency
         ("maker", "f8"),  # fee, fraction of traded value, below 0 a maker is paid
         ("taker", "f8"),  # fee, fraction of traded value

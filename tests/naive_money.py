@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from alphalab.config import RunSettings
@@ -53,6 +54,7 @@ class Asset:
     told: str = ""  # reason of the last refusal that nothing has been traded since
     out: bool = False  # left by an exit until the target changes
     chase: bool = False  # the next entry goes by market order
+    most: float = math.inf  # units that the bar could fill when it began
     room: float = math.inf  # units that the bar can still fill
     volume: float = NAN
     orders: dict[int, Any] = field(default_factory=dict)  # by slot
@@ -60,6 +62,11 @@ class Asset:
     @property
     def is_spot(self) -> bool:
         return self.instrument.kind == "spot"
+
+    @property
+    def used(self) -> float:
+        """Units that earlier orders have taken from the bar."""
+        return self.most - self.room
 
     @property
     def scale(self) -> float:
@@ -90,11 +97,45 @@ class Asset:
         if not tick:
             return price
         ticks = math.ceil(price / tick - ROUNDING) if up else math.floor(price / tick + ROUNDING)
-        return max(ticks * tick, tick)
+        return steps_of(max(ticks, 1), tick)
 
     def in_lots(self, units: float) -> float:
         lot = self.instrument.lot
-        return math.floor(units / lot + ROUNDING) * lot if lot else units
+        return steps_of(math.floor(units / lot + ROUNDING), lot) if lot else units
+
+    def exact_price(self, price: float) -> float:
+        """A price on a tick, as a person would write it."""
+        tick = self.instrument.tick
+        return steps_of(round(price / tick), tick) if tick and not math.isnan(price) else price
+
+    def exact_units(self, units: float) -> float:
+        """Whole lots as a person would write them; what is no whole number of lots as it is."""
+        lot = self.instrument.lot
+        if not lot or math.isnan(units) or not is_whole(units, lot):
+            return units
+        return steps_of(round(units / lot), lot)
+
+    def sum_of(self, held: float, units: float) -> float:
+        """Units that come to others. What is left by rounding alone is nothing."""
+        together = held + units
+        if abs(together) <= ROUNDING * max(abs(held), abs(units)):
+            return 0.0
+        return self.exact_units(together)
+
+
+def steps_of(number: float, step: float) -> float:
+    """A number of steps, worked out in decimals."""
+    exact = Decimal(repr(step))
+    whole = exact * Decimal(10) ** max(-int(exact.normalize().as_tuple().exponent), 0)
+    return float(Decimal(number) * exact) if whole < 10**9 else number * step
+
+
+def is_whole(number: float, step: float) -> bool:
+    """Whether a number is a multiple of a step, roundings aside."""
+    if not step or math.isnan(number):
+        return True
+    steps = number / step
+    return abs(steps - round(steps)) <= ROUNDING * max(abs(steps), 1.0)
 
 
 @dataclass
@@ -234,7 +275,7 @@ class Books:
         if self.settings.actions == "reinvest" and asset.held > 0.0 and price > 0.0:
             extra = asset.held * dividend / price
             self.post(asset, "REINVESTMENT", extra, price, -amount)
-            self.average_in(asset, extra, price)
+            self.average_in(asset, extra, price, asset.held + extra)
             asset.held += extra
 
     def pay_funding(self, asset: Asset, rate: float) -> None:
@@ -283,7 +324,7 @@ class Books:
         """Book a trade of `units`, negative for a sale."""
         purse = self.purse
         size = units * asset.unit(price)
-        before, after = asset.held, asset.held + units
+        before, after = asset.held, asset.sum_of(asset.held, units)
         profit = 0.0
         if before > 0.0 > units:
             profit = asset.profit(min(-units, before), price)
@@ -296,7 +337,7 @@ class Books:
             asset.entry, asset.basis = price, asset.basis_of(price)
             asset.opened_in = self.diary.row
         elif (before > 0.0) == (units > 0.0):
-            self.average_in(asset, units, price)
+            self.average_in(asset, units, price, after)
         asset.held = after
         if asset.is_spot:
             purse.cash -= size + fee
@@ -313,8 +354,8 @@ class Books:
             | dict(price=price, fee=fee, realised=profit)
         )
 
-    def average_in(self, asset: Asset, units: float, price: float) -> None:
-        held, together = asset.held, asset.held + units
+    def average_in(self, asset: Asset, units: float, price: float, together: float) -> None:
+        held = asset.held
         asset.entry = (held * asset.entry + units * price) / together
         asset.basis = (held * asset.basis + units * asset.basis_of(price)) / together
 

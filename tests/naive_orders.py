@@ -229,10 +229,13 @@ class OrderTable:
         self.see_to_exits(asset, order, before, price)
 
     def release(self, asset: Asset, child: Order, price: float) -> None:
-        child.joined_row = child.live_row = self.diary.row
         if child.type == "TRAILING":
             child.best = NAN
             self.trail(asset, child, price)
+        if self.diary.row < child.live_row:
+            child.state = "SUBMITTED"  # it has not reached the venue yet
+            return
+        child.joined_row = child.live_row = self.diary.row
         self.activate(child)
 
     def see_to_exits(self, asset: Asset, order: Order, before: float, price: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
-from naive_money import NAN, ROUNDING, Asset
+from naive_money import NAN, ROUNDING, Asset, is_whole
 from naive_orders import FIRST_OF_DECIDE, Order
 from naive_venue import Venue
 
@@ -90,8 +90,11 @@ class Desk:
             return
         if order.type == "TRAILING":
             self.venue.trail(asset, order, asset.mark)
+        self.write_exactly(asset, order)
         is_held = parent is not None and not parent.filled
         order.state = "HELD" if is_held else "SUBMITTED"
+        if is_held:  # also a market order with same_close
+            order.live_row = self.diary.row + 1 + self.settings.execution.delay
         asset.orders[free[0]] = self.diary.orders[order.id] = order
         self.venue.tell(order, "SUBMITTED")
 
@@ -122,6 +125,13 @@ class Desk:
             group=request["group"],
             parent=request["parent"],
         )
+
+    def write_exactly(self, asset: Asset, order: Order) -> None:
+        """Units on lots and prices on ticks are the floats nearest to their decimals."""
+        order.qty = asset.exact_units(order.qty)
+        order.limit = asset.exact_price(order.limit)
+        if order.type != "TRAILING":
+            order.stop = asset.exact_price(order.stop)
 
     def refuse(self, order: Order, refused: Refused) -> None:
         if not 0 <= order.asset < len(self.books.assets):
@@ -163,9 +173,9 @@ class Desk:
         """Everything that a new order and an amended one have to keep."""
         tick, lot = asset.instrument.tick, asset.instrument.lot
         for price in (order.limit, NAN if order.type == "TRAILING" else order.stop):
-            if not is_whole(price, tick):
+            if not math.isnan(price) and not is_steps(price, tick):
                 raise Refused("OFF_TICK", price)
-        if not is_whole(order.qty, lot):
+        if not is_steps(order.qty, lot):
             raise Refused("LOT", order.qty)
         if has_new_stop:
             self.check_side(asset, order, parent)
@@ -191,7 +201,7 @@ class Desk:
         if order.type not in ("STOP", "STOP_LIMIT", "TAKE_PROFIT"):
             return
         mark = asset.mark
-        if parent is not None and not math.isnan(parent.limit):
+        if parent is not None and not parent.filled and not math.isnan(parent.limit):
             mark = parent.limit
         belongs_above = (order.side > 0) == (order.type != "TAKE_PROFIT")
         if not (order.stop > mark if belongs_above else order.stop < mark):
@@ -288,6 +298,7 @@ class Desk:
         if not math.isnan(request["limit"]):
             order.has_met = False
         order.qty, order.limit, order.stop = changed.qty, changed.limit, changed.stop
+        self.write_exactly(asset, order)
         self.venue.tell(order, "AMENDED")
 
     def cancel(self, number: int) -> None:
@@ -314,9 +325,6 @@ def is_positive(number: float) -> bool:
     return 0.0 < number < math.inf
 
 
-def is_whole(number: float, step: float) -> bool:
-    """Whether a number is a multiple of a step, roundings aside."""
-    if not step or math.isnan(number):
-        return True
-    steps = number / step
-    return abs(steps - round(steps)) <= ROUNDING * max(steps, 1.0)
+def is_steps(number: float, step: float) -> bool:
+    """Whether a number is one step or several."""
+    return is_whole(number, step) and (not step or round(number / step) >= 1)

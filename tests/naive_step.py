@@ -275,6 +275,7 @@ class NaiveAccount:
                 continue
             changed = target != asset.acted_on
             asset.out = asset.out and not changed
+            asset.chase = asset.chase and not changed
             is_new = changed or asset.is_unmet
             has_to_close = forced and (is_new or self.is_open(asset))
             is_due = not asset.out and self.is_due(asset, target, is_new, period)
@@ -284,6 +285,14 @@ class NaiveAccount:
                 self.replace(asset)
                 if self.order_to(asset, target):
                     asset.ordered_in = self.diary.row
+            elif changed and self.settings.rebalance.when == "drift":
+                self.give_up_old_target(asset)
+
+    def give_up_old_target(self, asset: Asset) -> None:
+        """The order that waits is for a target that the strategy has left."""
+        waiting = asset.orders.get(TARGET)
+        if waiting is not None and waiting.origin == "TARGET":
+            self.venue.end(asset, waiting, "CANCELLED", "REPLACED")
 
     def is_open(self, asset: Asset) -> bool:
         """Whether something is held that no waiting order closes."""

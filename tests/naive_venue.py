@@ -51,7 +51,7 @@ class Venue(OrderTable):
         if share is None:
             asset.room = math.inf
         else:
-            asset.room = 0.0 if math.isnan(asset.volume) else share * asset.volume
+            asset.room = asset.most = 0.0 if math.isnan(asset.volume) else share * asset.volume
 
     def taking_part(self, asset: Asset, side: int) -> Iterator[Order]:
         """Active orders that were there before this bar, by id."""
@@ -202,7 +202,7 @@ class Venue(OrderTable):
         price = self.price(asset, order, reference, friction)
         asked = self.asked(asset, order, price, rate)
         if taker and self.settings.costs.has_impact:
-            share = min(asked, asset.room) / asset.volume
+            share = (asset.used + min(asked, asset.room)) / asset.volume
             friction = self.slippage + self.share_impact * share * share
             friction += self.root_impact * math.sqrt(share)
             price = self.price(asset, order, reference, friction)
@@ -294,12 +294,12 @@ class Venue(OrderTable):
         if order.sizing == "CLOSE":
             return units
         units = asset.in_lots(units)
-        return min(units - asset.instrument.lot, most) if units > most else units
+        return asset.in_lots(units - asset.instrument.lot / 2) if units > most else units
 
     def fill(
         self, asset: Asset, order: Order, units: float, price: float, rate: float, told: Any
     ) -> None:
-        is_whole = units <= asset.room
+        is_whole = units <= asset.room * (1.0 + ROUNDING)
         if not is_whole:
             order.spent_row = self.diary.row
             if order.tif == "FOK":
@@ -316,11 +316,11 @@ class Venue(OrderTable):
         raw, fee = self.fee(order, units, unit, rate)
         before = asset.held
         self.books.trade(asset, order.side * units, price, fee, order)
-        asset.room -= units
+        asset.room = max(asset.room - units, 0.0)
         order.raw_fee += raw
         order.fee += fee
-        order.filled += units
-        order.qty -= units
+        order.filled = asset.sum_of(order.filled, units)
+        order.qty = asset.sum_of(order.qty, -units)
         order.value -= units * unit + fee
         reason = told[0] if told else ""
         self.tell(order, "FILLED" if is_whole else "PARTIALLY_FILLED", reason)

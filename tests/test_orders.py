@@ -15,6 +15,7 @@ import numpy as np
 import order_cases
 import pytest
 import refusal_cases
+import target_cases
 from case_strategy import (
     ORDINARY,
     Case,
@@ -49,7 +50,7 @@ nojit = pytest.mark.nojit
 
 CASES = [
     *(*order_cases.CASES, *life_cases.CASES, *exit_cases.CASES, *refusal_cases.CASES),
-    *(*money_cases.CASES, *holding_cases.CASES),
+    *(*money_cases.CASES, *holding_cases.CASES, *target_cases.CASES),
 ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import order_cases
 import pytest
 import refusal_cases
+import target_cases
 from case_market import market_of_case
 from case_strategy import Narrow, Scripted, columns_of
 from hypothesis import HealthCheck, given, settings
@@ -69,7 +70,10 @@ def test_by_hand(case: Case) -> None:
 
 @nojit
 def test_the_twin_says_the_same_of_orders_worked_out_by_hand() -> None:
-    cases = [*order_cases.CASES, *exit_cases.CASES, *refusal_cases.CASES, *money_cases.CASES]
+    cases = [
+        *(*order_cases.CASES, *exit_cases.CASES, *refusal_cases.CASES, *money_cases.CASES),
+        *target_cases.CASES,
+    ]
     for case in cases:
         market, script = market_of_case(case), Narrow if case.narrow else Scripted
         engine = Engine(script(), market.instruments, market.settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Rebalancing
 from alphalab.config import Costs, RunSettings
 from alphalab.types import INSTRUMENT, RULES, TIER, Instrument, IntArray, Records
 
+_LARGEST_STEP = 1e9  # as a whole number: a million of them are still exact in a float
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _LIMITS = ("net", "weight", "group_gross", "drawdown", "daily_loss", "order")
 
@@ -107,10 +109,24 @@ def instrument_records(instruments: Sequence[Instrument], costs: Costs) -> Recor
         record["kind"] = Kind[instrument.kind.upper()]
         for name in ("tick", "lot", "min_value", "multiplier"):
             record[name] = getattr(instrument, name)
+        for name in ("tick", "lot"):
+            record[f"{name}_den"] = _ten_power(getattr(instrument, name))
         for name in ("maker", "taker"):
             own = getattr(instrument, f"{name}_bps")
             record[name] = (own if costs.fee_bps is None else costs.fee_bps) / 1e4
     return records  # type: ignore[no-any-return]
+
+
+def _ten_power(step: float) -> float:
+    """Return the power of ten that makes a step a whole number below 1e9; 0: there is none.
+
+    Examples
+    --------
+    >>> _ten_power(0.025), _ten_power(100.0), _ten_power(1 / 3)
+    (1000.0, 1.0, 0.0)
+    """
+    digits = max(-int(Decimal(repr(step)).normalize().as_tuple().exponent), 0)
+    return 10.0**digits if step * 10.0**digits < _LARGEST_STEP else 0.0
 
 
 def tier_records(costs: Costs) -> Records:

@@ -51,13 +51,17 @@ def cancel_group(books, j, k):
 
 @jit
 def join_children(books, j, parent, price):
+    """Release the held children of a parent's first fill; one still on its way arrives later."""
     for i in range(FIRST_EXPLICIT, books.orders.shape[1]):
         child = books.orders[j, i]
         if child["state"] == HELD and child["parent"] == parent:
             if child["type"] == TRAILING:
                 child["best"] = price
                 child["stop"] = trailing_level(books, j, child, price)
-            join(books, j, child)
+            if books.account["row"] >= child["live_row"]:
+                join(books, j, child)
+            else:
+                child["state"] = SUBMITTED
 
 
 @jit

@@ -19,6 +19,7 @@ from alphalab.kernels.market.books import (
 from alphalab.kernels.market.exits import after_trade
 from alphalab.kernels.market.money import (
     SPOT,
+    add_units,
     affordable,
     basis_of,
     fee_of,
@@ -72,8 +73,9 @@ def units_asked(rules, o, held, unit, rate):
 
 @jit
 def impact(rules, qty, room, volume):
-    """Return the friction of taking part of a bar's volume."""
-    share = min(qty, room) / volume
+    """Return the friction of an order that takes part of a bar's volume, after those before it."""
+    used = rules["participation"] * volume - room
+    share = (used + min(qty, room)) / volume
     return (
         rules["slippage"]
         + rules["share_impact"] * share * share
@@ -115,7 +117,7 @@ def book_trade(books, j, order, order_row, qty, price, unit, fee):
     rate = position["rate"]
     value = qty * unit
     held = position["qty"]
-    after = held + qty
+    after = add_units(instrument, held, qty)
     realised = 0.0
     if held * qty < 0.0:
         closed = min(abs(qty), abs(held))
@@ -165,11 +167,12 @@ def trade(books, j, k, qty, price, unit, rate, whole, reason):
     o["fee"] += fee
     held = books.positions[j]["qty"]
     book_trade(books, j, o["id"], o["row"], qty * o["side"], price, unit, fee)
-    o["filled"] += qty
+    instrument = books.instruments[j]
+    o["filled"] = add_units(instrument, o["filled"], qty)
     if o["sizing"] == BUY_VALUE:
         o["value"] -= qty * unit + fee
     elif o["sizing"] != CLOSE:
-        o["qty"] -= qty
+        o["qty"] = add_units(instrument, o["qty"], -qty)
     if whole:
         end(books, j, o, FILLED, reason)
     else:
@@ -217,7 +220,7 @@ def execute(books, row, j, k, x, maker):
     if sizing in (BUY_VALUE, SELL_QTY):
         qty = whole_lots(instrument, qty)
         if qty > most:  # a lot that is reached but for rounding still has to be paid
-            qty = min(qty - instrument["lot"], most)
+            qty = whole_lots(instrument, qty - 0.5 * instrument["lot"])
     wanted = o["value"] if sizing == BUY_VALUE else asked * unit
     if qty <= 0.0:
         if short_of != NO_REASON:
@@ -229,7 +232,7 @@ def execute(books, row, j, k, x, maker):
         refuse_order(books, j, o, MIN_VALUE, qty * unit)
         return
     whole = True
-    if qty > room:
+    if qty > room * (1.0 + ROUNDING):
         if o["tif"] == FOK:
             end(books, j, o, CANCELLED, FILL_OR_KILL)
             return
@@ -241,5 +244,5 @@ def execute(books, row, j, k, x, maker):
     if short_of != NO_REASON:
         paid = qty * unit * (1.0 + rate) if by_cash else qty * unit
         refuse(books, j, short_of, wanted, paid)
-    position["room"] = room - qty
+    position["room"] = max(room - qty, 0.0)
     trade(books, j, k, qty, price, unit, rate, whole, short_of)

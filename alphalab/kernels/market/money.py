@@ -88,21 +88,53 @@ def held_weight(books, j):
 
 
 @jit
+def multiple(k, step, den):
+    """Return k steps as the float nearest to their decimal; `den` makes the step a whole number."""
+    return k * np.rint(step * den) / den if den > 0.0 else k * step
+
+
+@jit
 def on_tick(instrument, price, up):
     """Return the price on the next tick, at least one."""
     tick = instrument["tick"]
     if tick == 0.0:
         return price
-    if up:
-        return max(np.ceil(price / tick - ROUNDING) * tick, tick)
-    return max(np.floor(price / tick + ROUNDING) * tick, tick)
+    k = np.ceil(price / tick - ROUNDING) if up else np.floor(price / tick + ROUNDING)
+    return multiple(max(k, 1.0), tick, instrument["tick_den"])
+
+
+@jit
+def nearest_tick(instrument, price):
+    """Return a price that is a whole number of ticks but for rounding, without the rounding."""
+    tick = instrument["tick"]
+    return multiple(np.rint(price / tick), tick, instrument["tick_den"]) if tick > 0.0 else price
 
 
 @jit
 def whole_lots(instrument, qty):
     """Return the quantity rounded down to whole lots."""
     lot = instrument["lot"]
-    return np.floor(qty / lot + ROUNDING) * lot if lot > 0.0 else qty
+    if lot == 0.0:
+        return qty
+    return multiple(np.floor(qty / lot + ROUNDING), lot, instrument["lot_den"])
+
+
+@jit
+def nearest_lot(instrument, qty):
+    """Return a quantity that is a whole number of lots but for rounding, without the rounding."""
+    lot = instrument["lot"]
+    if lot == 0.0 or not is_whole(qty, lot):
+        return qty
+    return multiple(np.rint(qty / lot), lot, instrument["lot_den"])
+
+
+@jit
+def add_units(instrument, held, qty):
+    """Return held + qty: 0 where only rounding is left, and on the grid of lots where it was."""
+    total = held + qty
+    if abs(total) <= ROUNDING * max(abs(held), abs(qty)):
+        return 0.0
+    return nearest_lot(instrument, total)
 
 
 @jit

@@ -112,6 +112,13 @@ def close_old(books):
 
 
 @jit
+def drop_old_target(books, j):
+    """Cancel the waiting order of a target that the strategy has replaced by another."""
+    if books.orders[j, 0]["origin"] == TARGET:
+        drop_target_order(books, j, REPLACED)
+
+
+@jit
 def rebalance(books, targets, forced, period):
     """Turn approved targets into orders that wait for the next price.
 
@@ -131,9 +138,11 @@ def rebalance(books, targets, forced, period):
             continue
         idle = position["qty"] != 0.0 and waits == FREE
         if changed:
-            position["out"] = 0
+            position["out"] = position["chase"] = 0
         open_ = changed or idle or position["unmet"] == 1
         if not (forced and open_) and (position["out"] == 1 or not due(books, j, target, period)):
+            if changed and books.rules["rebalancing"] == DRIFT:
+                drop_old_target(books, j)
             continue
         position["target"] = target
         position["unmet"] = 0

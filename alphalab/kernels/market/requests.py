@@ -13,6 +13,8 @@ from alphalab.kernels.market.money import (
     fee_rate,
     held_weight,
     is_whole,
+    nearest_lot,
+    nearest_tick,
     size,
     unit_at_mark,
     unit_value,
@@ -173,6 +175,12 @@ def bad_price(r):
 
 
 @jit
+def off_grid(number, step):
+    """Tell whether a number is not a whole number of steps, at least one."""
+    return step > 0.0 and (number < 0.5 * step or not is_whole(number, step))
+
+
+@jit
 def wrong_side(kind, side, stop, price):
     """Tell whether a stop or a target would be reached at a price already."""
     if kind in (STOP, STOP_LIMIT):
@@ -216,16 +224,18 @@ def fault_of_form(books, j, r, moves_stop, forced):
     position, instrument = books.positions[j], books.instruments[j]
     if np.isnan(position["mark"]):
         return NO_PRICE, qty
-    if needs_limit(r["type"]) and not is_whole(r["limit"], instrument["tick"]):
+    if needs_limit(r["type"]) and off_grid(r["limit"], instrument["tick"]):
         return OFF_TICK, r["limit"]
-    if needs_stop(r["type"]) and not is_whole(r["stop"], instrument["tick"]):
+    if needs_stop(r["type"]) and off_grid(r["stop"], instrument["tick"]):
         return OFF_TICK, r["stop"]
-    if not is_whole(qty, instrument["lot"]):
+    if off_grid(qty, instrument["lot"]):
         return LOT, qty
     price = position["mark"]
     place = place_of(books, j, r["parent"]) if r["parent"] != 0 else NOWHERE
-    if place >= 0 and books.orders[j, place]["limit"] == books.orders[j, place]["limit"]:
-        price = books.orders[j, place]["limit"]
+    if place >= 0:
+        parent = books.orders[j, place]
+        if parent["filled"] == 0.0 and parent["limit"] == parent["limit"]:
+            price = parent["limit"]
     if moves_stop and wrong_side(r["type"], side, r["stop"], price):
         return WRONG_SIDE, r["stop"]
     if r["reduce_only"] == 1 and r["parent"] == 0 and side * position["qty"] >= 0.0:
@@ -267,9 +277,10 @@ def free_place(books, j):
 @jit
 def copy_request(books, j, r, o):
     """Fill in an order as it was asked for."""
-    o["qty"] = r["qty"]
-    o["limit"] = r["limit"] if needs_limit(r["type"]) else np.nan
-    o["stop"] = r["stop"] if needs_stop(r["type"]) else np.nan
+    instrument = books.instruments[j]
+    o["qty"] = nearest_lot(instrument, r["qty"])
+    o["limit"] = nearest_tick(instrument, r["limit"]) if needs_limit(r["type"]) else np.nan
+    o["stop"] = nearest_tick(instrument, r["stop"]) if needs_stop(r["type"]) else np.nan
     o["tif"] = r["tif"]
     if r["tif"] == GTD:
         o["until_time"] = r["until"]
@@ -374,9 +385,13 @@ def amend_order(books, r, forced):
     if reason != 0:
         refuse(books, j, reason, figure, 0.0)
         return
-    o["qty"], o["limit"], o["stop"] = changed["qty"], changed["limit"], changed["stop"]
+    instrument = books.instruments[j]
+    o["qty"] = nearest_lot(instrument, changed["qty"])
     if moves_limit:
+        o["limit"] = nearest_tick(instrument, changed["limit"])
         o["met_row"] = -1  # it may trade at the next open, as a taker
+    if moves_stop:
+        o["stop"] = nearest_tick(instrument, changed["stop"])
     tell(books, j, o, AMENDED, NO_REASON)
 
 
