@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 
 from alphalab.types import Instrument
@@ -38,22 +39,57 @@ def on_tick(instrument: Instrument, price: float, up: bool) -> float:
     tick = instrument.tick
     if not tick:
         return price
-    steps = math.ceil(price / tick - 1e-9) if up else math.floor(price / tick + 1e-9)
-    return max(steps * tick, tick)
+    k = math.ceil(price / tick - 1e-9) if up else math.floor(price / tick + 1e-9)
+    return steps(max(k, 1), tick)
 
 
 def lots(instrument: Instrument, qty: float) -> float:
     if not instrument.lot:
         return qty
-    return math.floor(qty / instrument.lot + 1e-9) * instrument.lot
+    return steps(math.floor(qty / instrument.lot + 1e-9), instrument.lot)
+
+
+@functools.cache
+def _decimal(step: float) -> tuple[int, int]:
+    """Whole numbers n < 1e9 and the smallest d with step = n / 10**d; (0, 0): there are none."""
+    for d in range(23):
+        n = round(step * 10**d)
+        if n >= 1e9:
+            break
+        if n / 10**d == step:
+            return n, d
+    return 0, 0
+
+
+def steps(k: int, step: float) -> float:
+    """`k` ticks or lots, the float nearest to their decimal."""
+    n, d = _decimal(step)
+    return (k * n) / 10**d if n else k * step
+
+
+def sum_of(instrument: Instrument, a: float, b: float) -> float:
+    """A sum of units: 0 where that is rounding, on the grid of lots where it lies on it."""
+    total, lot = a + b, instrument.lot
+    if abs(total) <= 1e-9 * max(abs(a), abs(b)):
+        return 0.0
+    if lot:
+        k = round(total / lot)
+        if abs(total / lot - k) <= 1e-9 * max(abs(k), 1):
+            return steps(k, lot)
+    return total
+
+
+def nearest(x: float, step: float) -> float:
+    """The whole number of steps nearest to `x`, and `x` itself without a step or a number."""
+    return steps(round(x / step), step) if step and math.isfinite(x) else x
 
 
 def is_whole(x: float, step: float) -> bool:
-    """True if `x` is a whole number k of steps, to 1e-9 * max(k, 1) (section 6)."""
+    """True if `x` is a whole number k >= 1 of steps, to 1e-9 * k (section 6)."""
     if not step:
         return True
     k = round(x / step)
-    return abs(x / step - k) <= 1e-9 * max(k, 1)
+    return k >= 1 and abs(x / step - k) <= 1e-9 * k
 
 
 def day_of(time: int) -> int:

@@ -29,7 +29,6 @@ def meet(a: Account, bars: list[Bar]) -> None:
     """Step 3 of a row."""
     for j in range(len(bars)):
         begin(a, j)
-    before = {order.id for order in a.orders if order.is_active}
     met = [order for order in a.orders if order.is_active and _meets_open(a, order)]
     at_one_price(a, met, [bar.open for bar in bars])
     for j, bar in enumerate(bars):
@@ -43,7 +42,7 @@ def meet(a: Account, bars: list[Bar]) -> None:
             for order in a.living(j):
                 order.met = order.met or order.is_active
     if a.settings.fill == "next_close":
-        market = [o for o in a.orders if o.type == OrderType.MARKET and o.id in before]
+        market = [o for o in a.orders if o.type == OrderType.MARKET and o.woken_row < a.row]
         at_one_price(a, market, [bar.close for bar in bars])
     for order in list(a.orders):
         if order.lives and order.until_row <= a.row:

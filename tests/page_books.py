@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ from alphalab.config import RunSettings
 from alphalab.types import Instrument
 
 NAN = math.nan
-OLD = bool(os.environ.get('OLD'))
 FOREVER = 2**63 - 1
 
 
@@ -37,7 +35,6 @@ class Position:
     chase: bool = False  # the next order of its target is a market order
     told: int = 0  # Reason of the refusal last told, 0 after a fill
     room: float = math.inf
-    used: float = 0.0  # units filled in this bar
 
 
 @dataclass
@@ -65,7 +62,7 @@ class Order:
     group: Any = 0
     parent: int = 0
     state: int = OrderState.SUBMITTED
-    active_row: int = -1
+    woken_row: int = -1  # row of the fill that brought it to life
     day: int = 0
     filled: float = 0.0
     raw_fee: float = 0.0  # without the minimum
@@ -205,7 +202,7 @@ class Account:
 
     def activate(self, order: Order) -> None:
         order.state = OrderState.ACTIVE
-        order.active_row, order.day = self.row, self.day
+        order.day = self.day
         self.event(order, OrderStatus.ACTIVE)
 
     def target_order(self, j: int) -> Order | None:

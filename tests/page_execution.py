@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from page_assets import lots, on_tick
-from page_books import OLD, Account, Order
+from page_assets import lots, on_tick, sum_of
+from page_books import Account, Order
 
 from alphalab.codes import (
     OrderState,
@@ -18,7 +18,6 @@ from alphalab.codes import (
 )
 
 TOLERANCE = 1 + 1e-9
-DUST = 1e-9  # of what led to a position: less is nothing
 
 
 def execute(a: Account, order: Order, x: float, maker: bool) -> None:
@@ -62,7 +61,7 @@ def execute(a: Account, order: Order, x: float, maker: bool) -> None:
         if q * u < least:
             a.refuse(order, Reason.MIN_VALUE, q * u)
             return
-    goes_on = q > held.room
+    goes_on = q > held.room * TOLERANCE
     if goes_on:
         if order.tif == TimeInForce.FOK:
             a.end(order, OrderStatus.CANCELLED, Reason.FILL_OR_KILL)
@@ -98,7 +97,8 @@ def _asked(a: Account, order: Order, p: float, rate: float) -> float:
 def _with_impact(a: Account, j: int, asked: float) -> float:
     """Step 3: impact accumulates over an asset's orders of a bar."""
     held, costs = a.positions[j], a.settings.costs
-    e = (held.used*(not OLD) + min(asked, held.room)) / a.volume[j]
+    share_of_bar = a.settings.execution.participation * a.volume[j]
+    e = (share_of_bar - held.room + min(asked, held.room)) / a.volume[j]
     share, root = costs.share_impact_bps / 1e4, costs.root_impact_bps / 1e4
     return a.slippage + share * e * e + root * math.sqrt(e)
 
@@ -177,32 +177,31 @@ def _book(
     a.turnover += q * u
     a.traded[a.day] += q * u
     held.room -= q
-    held.used += q
     held.told = 0
     value = order.value
-    order.filled += q
+    is_first = order.filled == 0
+    instrument = a.instruments[j]
+    order.filled = sum_of(instrument, order.filled, q)
     order.raw_fee += raw
     order.fee += fee
     if order.sizing == Sizing.BUY_VALUE:
         order.value -= q * u + fee
     elif order.sizing != Sizing.CLOSE:
-        order.qty -= q
+        order.qty = sum_of(instrument, order.qty, -q)
     status = OrderStatus.PARTIALLY_FILLED if goes_on else OrderStatus.FILLED
     a.logs.fills.append((a.row, a.time, j, order.id, order.row, s * q, p, fee, realised))
     if not goes_on:
         order.state = OrderState.FREE
     a.event(order, status, cut)
     if cut:
-        a.refusal(j, cut, value, (q*u*(1+rate) if OLD else q * u + fee) if cut == Reason.CASH else q * u)
-    _afterwards(a, order, p, before)
+        a.refusal(j, cut, value, q * u + fee if cut == Reason.CASH else q * u)
+    _afterwards(a, order, p, before, is_first)
 
 
 def _move(a: Account, j: int, q: float, p: float) -> float:
     """Change a position by `q` units at `p`; the profit that this closes."""
     held = a.positions[j]
-    old, new = held.qty, held.qty + q
-    if not OLD and abs(new) <= DUST * max(abs(old), abs(q)):
-        new = 0.0
+    old, new = held.qty, sum_of(a.instruments[j], held.qty, q)
     closed = 0.0
     if old * q < 0:
         closed = math.copysign(min(abs(q), abs(old)), old)
@@ -213,13 +212,15 @@ def _move(a: Account, j: int, q: float, p: float) -> float:
     elif old * new <= 0:
         held.entry_price, held.basis, held.entry_row = p, a.basis(j, p), a.row
     elif old * q > 0:
-        held.entry_price = (old * held.entry_price + q * p) / (old + q)
-        held.basis = (old * held.basis + q * a.basis(j, p)) / (old + q)
+        held.entry_price = (old * held.entry_price + q * p) / new
+        held.basis = (old * held.basis + q * a.basis(j, p)) / new
     held.qty = new
     return realised
 
 
-def _afterwards(a: Account, order: Order, p: float, before: float) -> None:
+def _afterwards(
+    a: Account, order: Order, p: float, before: float, is_first: bool
+) -> None:
     """Children, the group, reduce-only orders, exits: in this order after each execution."""
     j = order.asset
     held = a.positions[j]
@@ -229,7 +230,7 @@ def _afterwards(a: Account, order: Order, p: float, before: float) -> None:
     if order.group:
         for other in a.living(j):
             if other.lives and other.group == order.group and other is not order:
-                if not other.reduce_only or not order.lives:
+                if not order.lives or (is_first and not other.reduce_only):
                     a.end(other, OrderStatus.CANCELLED, Reason.ONE_CANCELS_OTHER)
     for other in a.living(j):
         idle = other.lives and other.reduce_only and other.state != OrderState.HELD
@@ -248,7 +249,8 @@ def wake(a: Account, child: Order, p: float) -> None:
     if child.type == OrderType.TRAILING:
         follow(a, child, p, start=True)
     child.state = OrderState.SUBMITTED
-    if a.row >= child.live_row or OLD:
+    if a.row >= child.live_row:
+        child.woken_row = a.row
         a.activate(child)
 
 

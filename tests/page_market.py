@@ -67,7 +67,6 @@ def _new_volume(a: Account, volume: Sequence[float]) -> None:
     share = a.settings.execution.participation
     for j, held in enumerate(a.positions):
         a.volume[j] = volume[j]
-        held.used = 0.0
         held.room = math.inf
         if share is not None:
             held.room = 0.0 if math.isnan(volume[j]) else share * volume[j]
@@ -112,7 +111,7 @@ def _fill_at_close(a: Account, bars: Sequence[Bar]) -> None:
         if order.state == OrderState.SUBMITTED and order.type == OrderType.MARKET:
             a.activate(order)
     market = [o for o in a.orders if o.is_active and o.type == OrderType.MARKET]
-    market = [o for o in market if o.active_row < a.row or o.row == a.row]
+    market = [o for o in market if o.woken_row < a.row]
     at_one_price(a, market, [bar.close for bar in bars])
 
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from page_assets import is_whole
-from page_books import NAN, OLD, Account, Order
+from page_assets import is_whole, nearest
+from page_books import NAN, Account, Order
 from page_execution import follow
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Reason, Sizing, TimeInForce
@@ -43,6 +43,8 @@ Verdict = tuple[Reason, float]  # why it is refused, and what was asked
 def submit(a: Account, wish: Wish) -> int:
     """Take an order, or refuse it; either uses up an id."""
     verdict = refused(a, wish)
+    if verdict is None:
+        _put_on_grid(a, wish.asset, wish)
     limited = wish.type in NEEDS_LIMIT
     order = a.new_order(
         asset=wish.asset, side=wish.side, type=wish.type, qty=wish.qty, sizing=Sizing.QTY,
@@ -94,9 +96,19 @@ def amend(a: Account, number: int, qty: float, limit: float, stop: float) -> Non
         return
     for name, x in new.items():
         setattr(order, name, x)
+    _put_on_grid(a, order.asset, order)
     if "limit" in new:
         order.met = False
     a.event(order, OrderStatus.AMENDED)
+
+
+def _put_on_grid(a: Account, j: int, order: Any) -> None:
+    """Take units and prices as the nearest whole lots and ticks (section 3)."""
+    instrument = a.instruments[j]
+    order.qty = nearest(order.qty, instrument.lot)
+    order.limit = nearest(order.limit, instrument.tick)
+    if order.type in NEEDS_STOP:
+        order.stop = nearest(order.stop, instrument.tick)
 
 
 def cancel(a: Account, number: int) -> None:
@@ -161,7 +173,7 @@ def _misplaced(
     parent = a.by_id(wish.parent) if wish.parent else None
     if wish.type in NEEDS_STOP and stop_changes:
         price = held.mark
-        if parent is not None and ((OLD and amended is None) or parent.filled == 0) and not math.isnan(parent.limit):
+        if parent is not None and parent.filled == 0 and not math.isnan(parent.limit):
             price = parent.limit
         above = s if wish.type != OrderType.TAKE_PROFIT else -s
         if above * wish.stop <= above * price:

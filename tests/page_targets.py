@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from page_assets import on_tick, period_of
-from page_books import FOREVER, OLD, Account, Order
+from page_books import FOREVER, Account, Order
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Reason, Sizing
 
@@ -63,12 +63,12 @@ def meet_target(a: Account, j: int, target: float) -> None:
     is_other = target != held.target
     if is_other:
         held.out = False
-        held.chase = held.chase and OLD  # it held for the target whose entry expired alone
+        held.chase = False  # it was for the target whose entry ended
     elif held.out:
         return
     if not is_due(a, j, target):
         drifts = a.settings.rebalance.when == "drift"
-        if drifts and is_other and not OLD and waiting is not None and waiting.origin == Origin.TARGET:
+        if drifts and is_other and waiting is not None and waiting.origin == Origin.TARGET:
             a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
         return
     act_upon(a, j, target, waiting)
@@ -86,7 +86,7 @@ def is_due(a: Account, j: int, target: float) -> bool:
             assert rule.period is not None
             return held.period != period_of(a.time, rule.period) or held.due
     if target == 0:
-        return held.qty != 0 or (not OLD and held.target != 0)
+        return held.qty != 0
     rested = held.order_row is None or a.row - held.order_row > rule.cooldown
     far = held.qty == 0 or abs(target - a.size(j) / a.equity) > rule.threshold
     return rested and far
