@@ -42,7 +42,8 @@ def meet(a: Account, bars: list[Bar]) -> None:
             for order in a.living(j):
                 order.met = order.met or order.is_active
     if a.settings.fill == "next_close":
-        market = [o for o in a.orders if o.type == OrderType.MARKET and o.woken_row < a.row]
+        market = [o for o in a.orders if o.is_active and o.type == OrderType.MARKET]
+        market = [o for o in market if o.woken_row < a.row]
         at_one_price(a, market, [bar.close for bar in bars])
     for order in list(a.orders):
         if order.lives and order.until_row <= a.row:

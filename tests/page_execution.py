@@ -230,7 +230,7 @@ def _afterwards(
     if order.group:
         for other in a.living(j):
             if other.lives and other.group == order.group and other is not order:
-                if not order.lives or (is_first and not other.reduce_only):
+                if not order.lives or not other.reduce_only:
                     a.end(other, OrderStatus.CANCELLED, Reason.ONE_CANCELS_OTHER)
     for other in a.living(j):
         idle = other.lives and other.reduce_only and other.state != OrderState.HELD

@@ -178,14 +178,14 @@ def _misplaced(
         above = s if wish.type != OrderType.TAKE_PROFIT else -s
         if above * wish.stop <= above * price:
             return Reason.WRONG_SIDE, wish.stop
-    if True:
-        if wish.reduce_only and not wish.parent and s * held.qty >= 0:
-            return Reason.NOTHING_TO_REDUCE, wish.qty
-        if wish.reduce_only is False and a.flat_reason():
-            return Reason(a.flat_reason()), a.measure_of(a.flat_reason())
-        is_parent = parent is not None and parent.origin == Origin.DECIDE and parent.asset == j
-        if amended is None and wish.parent and not is_parent:
-            return Reason.PARENT_ENDED, float(wish.parent)
+    is_child = bool(wish.parent) if amended is None else amended.state == OrderState.HELD
+    if wish.reduce_only and not is_child and s * held.qty >= 0:
+        return Reason.NOTHING_TO_REDUCE, wish.qty
+    if not wish.reduce_only and a.flat_reason():
+        return Reason(a.flat_reason()), a.measure_of(a.flat_reason())
+    is_parent = parent is not None and parent.origin == Origin.DECIDE and parent.asset == j
+    if amended is None and wish.parent and not is_parent:
+        return Reason.PARENT_ENDED, float(wish.parent)
     return None
 
 
