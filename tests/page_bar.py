@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -170,7 +171,7 @@ def walk_both_ways(a: Account, j: int, bar: Bar) -> None:
 def walk(a: Account, j: int, bar: Bar, high_first: bool) -> None:
     turns = (bar.high, bar.low) if high_first else (bar.low, bar.high)
     legs = (bar.open, *turns, bar.close)
-    for start, end in zip(legs[:-1], legs[1:], strict=True):
+    for start, end in itertools.pairwise(legs):
         leg(a, j, start, end)
 
 

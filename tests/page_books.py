@@ -284,6 +284,4 @@ _NUMBERS = ("cash", "realised", "fees", "turnover", "n_orders")
 
 def limit_like(order: Order) -> bool:
     """True if a limit bounds the order now."""
-    return order.type == OrderType.LIMIT or (
-        order.type == OrderType.STOP_LIMIT and order.triggered
-    )
+    return order.type == OrderType.LIMIT or (order.type == OrderType.STOP_LIMIT and order.triggered)

@@ -97,10 +97,16 @@ def _asked(a: Account, order: Order, p: float, rate: float) -> float:
 def _with_impact(a: Account, j: int, asked: float) -> float:
     """Step 3: impact accumulates over an asset's orders of a bar."""
     held, costs = a.positions[j], a.settings.costs
-    share_of_bar = a.settings.execution.participation * a.volume[j]
-    e = (share_of_bar - held.room + min(asked, held.room)) / a.volume[j]
+    e = (taken(a, j) + min(asked, held.room)) / a.volume[j]
     share, root = costs.share_impact_bps / 1e4, costs.root_impact_bps / 1e4
     return a.slippage + share * e * e + root * math.sqrt(e)
+
+
+def taken(a: Account, j: int) -> float:
+    """Units that the asset's orders have taken of the bar so far."""
+    participation = a.settings.execution.participation
+    assert participation is not None
+    return participation * a.volume[j] - a.positions[j].room
 
 
 def spendable(a: Account, order: Order, money: float, u: float, rate: float) -> float:
@@ -179,7 +185,6 @@ def _book(
     held.room -= q
     held.told = 0
     value = order.value
-    is_first = order.filled == 0
     instrument = a.instruments[j]
     order.filled = sum_of(instrument, order.filled, q)
     order.raw_fee += raw
@@ -195,7 +200,7 @@ def _book(
     a.event(order, status, cut)
     if cut:
         a.refusal(j, cut, value, q * u + fee if cut == Reason.CASH else q * u)
-    _afterwards(a, order, p, before, is_first)
+    _afterwards(a, order, p, before)
 
 
 def _move(a: Account, j: int, q: float, p: float) -> float:
@@ -218,20 +223,17 @@ def _move(a: Account, j: int, q: float, p: float) -> float:
     return realised
 
 
-def _afterwards(
-    a: Account, order: Order, p: float, before: float, is_first: bool
-) -> None:
+def _afterwards(a: Account, order: Order, p: float, before: float) -> None:
     """Children, the group, reduce-only orders, exits: in this order after each execution."""
     j = order.asset
     held = a.positions[j]
     for child in a.living(j):
         if child.parent == order.id and child.state == OrderState.HELD:
             wake(a, child, p)
-    if order.group:
-        for other in a.living(j):
-            if other.lives and other.group == order.group and other is not order:
-                if not order.lives or not other.reduce_only:
-                    a.end(other, OrderStatus.CANCELLED, Reason.ONE_CANCELS_OTHER)
+    for other in a.living(j):
+        is_of_group = other.lives and other is not order and 0 != order.group == other.group
+        if is_of_group and not (order.lives and other.reduce_only):
+            a.end(other, OrderStatus.CANCELLED, Reason.ONE_CANCELS_OTHER)
     for other in a.living(j):
         idle = other.lives and other.reduce_only and other.state != OrderState.HELD
         if idle and other.side * held.qty >= 0:
@@ -249,9 +251,14 @@ def wake(a: Account, child: Order, p: float) -> None:
     if child.type == OrderType.TRAILING:
         follow(a, child, p, start=True)
     child.state = OrderState.SUBMITTED
-    if a.row >= child.live_row:
+    if has_arrived(a, child):
         child.woken_row = a.row
         a.activate(child)
+
+
+def has_arrived(a: Account, child: Order) -> bool:
+    """True if a child could be at the venue by itself: it keeps its own delay."""
+    return a.row >= child.live_row
 
 
 def follow(a: Account, order: Order, price: float, start: bool = False) -> None:

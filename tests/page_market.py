@@ -160,9 +160,7 @@ def _bracket(a: Account, request: dict[str, Any]) -> int:
     is_market = math.isnan(limit)
     kind = OrderType.MARKET if is_market else OrderType.LIMIT
     entry = submit(a, Wish(side=request["side"], type=kind, limit=limit, **common))
-    common |= dict(
-        side=-request["side"], reduce_only=True, group=("bracket", entry), parent=entry
-    )
+    common |= dict(side=-request["side"], reduce_only=True, group=("bracket", entry), parent=entry)
     submit(a, Wish(type=OrderType.LIMIT, limit=request["trail"], **common))
     submit(a, Wish(type=OrderType.STOP, stop=request["stop"], **common))
     return entry

@@ -166,14 +166,17 @@ def _malformed(a: Account, wish: Wish) -> Verdict | None:
     return None
 
 
-def _misplaced(
-    a: Account, wish: Wish, amended: Order | None, stop_changes: bool
-) -> Verdict | None:
+def waits_for(parent: Order) -> bool:
+    """True if a child is held back by its parent, which lives and has no fill yet."""
+    return parent.filled == 0
+
+
+def _misplaced(a: Account, wish: Wish, amended: Order | None, stop_changes: bool) -> Verdict | None:
     j, s, held = wish.asset, wish.side, a.positions[wish.asset]
     parent = a.by_id(wish.parent) if wish.parent else None
     if wish.type in NEEDS_STOP and stop_changes:
         price = held.mark
-        if parent is not None and parent.filled == 0 and not math.isnan(parent.limit):
+        if parent is not None and waits_for(parent) and not math.isnan(parent.limit):
             price = parent.limit
         above = s if wish.type != OrderType.TAKE_PROFIT else -s
         if above * wish.stop <= above * price:

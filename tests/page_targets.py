@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from page_assets import on_tick, period_of
-from page_books import FOREVER, Account, Order
+from page_books import FOREVER, Account, Order, Position
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Reason, Sizing
 
@@ -63,15 +63,23 @@ def meet_target(a: Account, j: int, target: float) -> None:
     is_other = target != held.target
     if is_other:
         held.out = False
-        held.chase = False  # it was for the target whose entry ended
+        held.chase = chases_another(held)
     elif held.out:
         return
-    if not is_due(a, j, target):
-        drifts = a.settings.rebalance.when == "drift"
-        if drifts and is_other and waiting is not None and waiting.origin == Origin.TARGET:
-            a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
-        return
-    act_upon(a, j, target, waiting)
+    if is_due(a, j, target):
+        act_upon(a, j, target, waiting)
+    elif is_other and waiting is not None and ends_when_left(a, waiting):
+        a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
+
+
+def chases_another(held: Position) -> bool:
+    """True if the market order after an entry holds for another target; it never does."""
+    return False
+
+
+def ends_when_left(a: Account, waiting: Order) -> bool:
+    """True if an order ends with its target although the new one is not due: under drift."""
+    return a.settings.rebalance.when == "drift" and waiting.origin == Origin.TARGET
 
 
 def is_due(a: Account, j: int, target: float) -> bool:
@@ -87,9 +95,13 @@ def is_due(a: Account, j: int, target: float) -> bool:
             return held.period != period_of(a.time, rule.period) or held.due
     if target == 0:
         return held.qty != 0
-    rested = held.order_row is None or a.row - held.order_row > rule.cooldown
     far = held.qty == 0 or abs(target - a.size(j) / a.equity) > rule.threshold
-    return rested and far
+    return far and has_rested(a, held)
+
+
+def has_rested(a: Account, held: Position) -> bool:
+    """True if the asset's last order is more than `cooldown` rows old."""
+    return held.order_row is None or a.row - held.order_row > a.settings.rebalance.cooldown
 
 
 def act_upon(a: Account, j: int, target: float, waiting: Order | None) -> None:
