@@ -67,9 +67,9 @@ def draw(seed: int) -> Market:
     instruments = [_instrument(rng, j) for j in range(n_assets)]
     hours = rng.choice([1, 6, 24, 24, 100])
     time = START + np.cumsum([hours * rng.choice([1, 1, 1, 3]) for _ in range(n_rows)]) * HOUR
-    settings = _settings(rng)
-    columns = _prices(rng, n_rows, instruments, settings.cash)
     style = rng.choice(["targets", "targets", "orders", "orders", "both"])
+    settings = _settings(rng, style, any(i.groups for i in instruments))
+    columns = _prices(rng, n_rows, instruments, settings.cash)
     columns["w"] = np.full((n_rows, n_assets), NAN)
     if style != "orders":
         columns["w"] = _targets(rng, n_rows, n_assets)
@@ -89,10 +89,11 @@ def _instrument(rng: random.Random, j: int) -> Instrument:
         maker_bps=rng.choice([0.0, 2.0, -1.0]),
         taker_bps=rng.choice([0.0, 5.0, 30.0]),
         multiplier=rng.choice([1.0, 1.0, 1.0, 5.0]),
+        groups={} if rng.random() < 0.3 else {"sector": rng.choice(["a", "a", "b"])},
     )
 
 
-def _settings(rng: random.Random) -> RunSettings:
+def _settings(rng: random.Random, style: str, labelled: bool) -> RunSettings:
     participation = rng.choice([None, None, 0.1, 0.5, 1.0])
     fill = rng.choice(["next_open", "next_open", "next_open", "next_close", "same_close"])
     impacts = participation is not None and rng.random() < 0.4
@@ -115,7 +116,7 @@ def _settings(rng: random.Random) -> RunSettings:
             share_impact_bps=rng.choice([0.0, 500.0]) if impacts else 0.0,
             root_impact_bps=rng.choice([0.0, 100.0]) if impacts else 0.0,
         ),
-        limits=Limits(gross=50.0),
+        limits=_limits(rng, style, labelled),
         rebalance=_rebalance(rng),
         execution=Execution(
             path=rng.choice(["pessimistic", "pessimistic", "optimistic", "ohlc"]),
@@ -124,6 +125,25 @@ def _settings(rng: random.Random) -> RunSettings:
         ),
         exits=_exits(rng),
         entry=_entry(rng),
+    )
+
+
+def _limits(rng: random.Random, style: str, labelled: bool) -> Limits:
+    """Limits of single orders; those of targets only where there are none (decision 004)."""
+    flat = {
+        "drawdown": rng.choice([None, None, None, 0.02, 0.1]),
+        "daily_loss": rng.choice([None, None, None, 0.005, 0.05]),
+        "order": rng.choice([None, None, None, 0.3]),
+    }
+    if style != "orders" or rng.random() < 0.5:
+        return Limits(gross=50.0, **flat)
+    return Limits(
+        gross=rng.choice([None, 0.5, 2.0]),
+        net=rng.choice([None, None, 0.2, 0.6]),
+        weight=rng.choice([None, None, 0.25, 0.5]),
+        group="sector" if labelled else None,
+        group_gross=rng.choice([0.4, 10.0]) if labelled else None,
+        **flat,
     )
 
 
@@ -239,7 +259,8 @@ class _Script:
         action = rng.choice(TYPES)
         parent = None
         if self.sent and rng.random() < 0.3:
-            parent = max(len(self.sent) - rng.choice([1, 1, 2, 4]), 0)
+            parent = self._parent()
+            action = rng.choice([action, "stop", "take_profit"])
             j, side = self.sent[parent]["asset"], -self.sent[parent]["side"]
             j = j if 0 <= j < len(self.mark) else 0
         request = {
@@ -251,6 +272,15 @@ class _Script:
             "hours": rng.choice([0, 1, 6, 48, 100]),
         }  # fmt: skip
         return request | self._levels(action, j, side)
+
+    def _parent(self) -> int:
+        """One of the last orders, often a limit order: its limit may decide for its children."""
+        n = len(self.sent)
+        last = range(max(n - 6, 0), n)
+        limits = [i for i in last if self.sent[i]["action"] == "limit"]
+        if limits and self.rng.random() < 0.5:
+            return self.rng.choice(limits)
+        return max(n - self.rng.choice([1, 1, 2, 4]), 0)
 
     def _qty(self, j: int) -> float:
         rng, instrument = self.rng, self.instruments[j]

@@ -40,11 +40,16 @@ def close_what_was_held_too_long(a: Account, j: int) -> None:
 
 
 def leave(a: Account, j: int) -> None:
-    """Close a position of an account that has to be flat, unless an order for it waits."""
+    """Close a position of an account that has to be flat, unless an order for it waits.
+
+    Its target is 0, so a rule may replace the order that waits by another.
+    """
     held, waiting = a.positions[j], a.target_order(j)
+    held.period = None  # a position that a lock closed may reopen in the same period
     if waiting is not None and waiting.state == OrderState.SUBMITTED:
         return
-    if waiting is not None and held.qty != 0 and waiting.sizing == Sizing.CLOSE:
+    closes = waiting is not None and held.qty != 0 and waiting.sizing == Sizing.CLOSE
+    if closes and not is_due(a, j, 0.0):
         return
     if waiting is not None:
         a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
