@@ -91,7 +91,12 @@ def _lock(a: Account) -> None:
         a.lock = int(Reason.DRAWDOWN_LOCK)
         a.refusal(-1, Reason.DRAWDOWN_LOCK, fall, limits.drawdown)
     loss = a.measure_of(Reason.DAILY_LOSS)
-    if not a.lock and limits.daily_loss is not None and loss >= limits.daily_loss and a.flat_day != a.day:
+    if (
+        not a.lock
+        and limits.daily_loss is not None
+        and loss >= limits.daily_loss
+        and a.flat_day != a.day
+    ):
         a.flat_day = a.day
         a.refusal(-1, Reason.DAILY_LOSS, loss, limits.daily_loss)
 

@@ -40,22 +40,16 @@ def close_what_was_held_too_long(a: Account, j: int) -> None:
 
 
 def leave(a: Account, j: int) -> None:
-    """Close a position of an account that has to be flat, unless an order for it waits.
-
-    Its target is 0, so a rule may replace the order that waits by another.
-    """
+    """Meet the target 0 of an account that has to be flat, also where its rule would not."""
     held, waiting = a.positions[j], a.target_order(j)
-    held.period = None  # a position that a lock closed may reopen in the same period
-    if waiting is not None and waiting.state == OrderState.SUBMITTED:
+    if math.isnan(held.mark) or (waiting is not None and waiting.state == OrderState.SUBMITTED):
         return
-    closes = waiting is not None and held.qty != 0 and waiting.sizing == Sizing.CLOSE
-    if closes and not is_due(a, j, 0.0):
+    is_left = held.target == 0 and held.qty == 0
+    closes = waiting is not None and waiting.sizing == Sizing.CLOSE
+    if is_left or (held.target == 0 and closes and not is_due(a, j, 0.0)):
         return
-    if waiting is not None:
-        a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
-    held.target, held.due, held.chase = 0.0, False, False
-    if held.qty != 0 and not math.isnan(held.mark):
-        _close(a, j, Origin.TARGET)
+    act_upon(a, j, 0.0, waiting)
+    held.period = None  # it may be opened again in the same period
 
 
 def meet_target(a: Account, j: int, target: float) -> None:
@@ -113,7 +107,7 @@ def act_upon(a: Account, j: int, target: float, waiting: Order | None) -> None:
     held, rule = a.positions[j], a.settings.rebalance
     if waiting is not None:
         a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
-    held.target, held.due = target, False
+    held.target, held.due, held.out = target, False, False
     if rule.period is not None:
         held.period = period_of(a.time, rule.period)
     value = target * a.equity - a.size(j)
