@@ -235,9 +235,14 @@ class _Script:
 
     def rows(self) -> list[list[dict[str, Any]]]:
         rows = []
+        later: list[dict[str, Any]] = []
         for close in self.close.tolist():
             self.mark = [m if math.isnan(c) else c for m, c in zip(self.mark, close, strict=True)]
-            asked: list[dict[str, Any]] = []
+            asked, later = later, []
+            if len(asked) < SLOTS * len(self.mark) and self.rng.random() < 0.05:
+                parent, child = self._filled_parent()
+                asked.append(parent)
+                later = [child]
             while len(asked) < SLOTS * len(self.mark) and self.rng.random() < self.busy:
                 asked.append(self._request())
             rows.append(asked)
@@ -281,6 +286,16 @@ class _Script:
         if limits and self.rng.random() < 0.5:
             return self.rng.choice(limits)
         return max(n - self.rng.choice([1, 1, 2, 4]), 0)
+
+    def _filled_parent(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A limit order that trades at once, in part, and a stop that is its child a row later."""
+        j, s = self.rng.randrange(len(self.mark)), self.rng.choice([1, -1])
+        first, way = len(self.sent), self.rng.choice([1, -1])
+        common = {"asset": j, "qty": self._qty(j)}
+        parent = common | {"action": "limit", "side": s, "limit": self._level(j, 2 * s)}
+        child = common | {"action": "stop", "side": -s, "stop": self._level(j, way), "of": first}
+        self.sent += [parent, child]
+        return parent, child
 
     def _qty(self, j: int) -> float:
         rng, instrument = self.rng, self.instruments[j]

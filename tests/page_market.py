@@ -86,19 +86,17 @@ def _lock(a: Account) -> None:
     if not a.lock and a.equity <= 0:
         a.lock = int(Reason.BANKRUPT)
         a.refusal(-1, Reason.BANKRUPT, a.equity, 0.0)
-    fall = a.measure_of(Reason.DRAWDOWN_LOCK)
-    if not a.lock and limits.drawdown is not None and fall >= limits.drawdown:
+    if a.lock:
+        return
+    if limits.drawdown is not None and a.equity <= a.peak * (1 - limits.drawdown):
         a.lock = int(Reason.DRAWDOWN_LOCK)
-        a.refusal(-1, Reason.DRAWDOWN_LOCK, fall, limits.drawdown)
-    loss = a.measure_of(Reason.DAILY_LOSS)
-    if (
-        not a.lock
-        and limits.daily_loss is not None
-        and loss >= limits.daily_loss
-        and a.flat_day != a.day
-    ):
+        a.refusal(-1, Reason.DRAWDOWN_LOCK, a.measure_of(a.lock), limits.drawdown)
+        return
+    if limits.daily_loss is None or a.flat_day == a.day:
+        return
+    if a.equity <= a.day_equity * (1 - limits.daily_loss):
         a.flat_day = a.day
-        a.refusal(-1, Reason.DAILY_LOSS, loss, limits.daily_loss)
+        a.refusal(-1, Reason.DAILY_LOSS, a.measure_of(Reason.DAILY_LOSS), limits.daily_loss)
 
 
 def _approved(a: Account, targets: list[float]) -> list[float]:

@@ -46,7 +46,8 @@ def leave(a: Account, j: int) -> None:
         return
     is_left = held.target == 0 and held.qty == 0
     closes = waiting is not None and waiting.sizing == Sizing.CLOSE
-    if is_left or (held.target == 0 and closes and not is_due(a, j, 0.0)):
+    is_met_again = not held.out and is_due(a, j, 0.0)
+    if is_left or (held.target == 0 and closes and not is_met_again):
         return
     act_upon(a, j, 0.0, waiting)
     held.period = None  # it may be opened again in the same period
