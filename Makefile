@@ -32,13 +32,26 @@ backtest: $(VENV)/.installed-data
 	@echo "To go on by hand: source $(BIN)/activate"
 
 .PHONY: test
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 -m "not slow"
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n 2 -m nojit
+
+# Pages are tried in a real browser; where none can be installed, those tests are skipped.
+.PHONY: browser
+browser:
+	@command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing chromium for the tests of pages."; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	        --no-install-recommends chromium; } >/dev/null 2>&1 || \
+	    echo "chromium could not be installed: tests of pages in a browser are skipped." >&2; \
+	else \
+	    echo "No browser here (install chromium): tests of pages in one are skipped." >&2; \
+	fi
 
 .PHONY: test-slow
 test-slow: $(VENV)/.installed-dev

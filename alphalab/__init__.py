@@ -35,13 +35,12 @@ if TYPE_CHECKING:
     from alphalab.config import drift as drift
     from alphalab.config import every_row as every_row
     from alphalab.config import on_change as on_change
-    from alphalab.core.columns import Columns as Columns
     from alphalab.core.engine import Engine as Engine
     from alphalab.core.expression import Expression as Expression
     from alphalab.core.strategy import Strategy as Strategy
     from alphalab.data.exchanges.fetch import fetch as fetch
-    from alphalab.data.formats.schema import Mapping as Mapping
-    from alphalab.data.ingest.ingest import ingest as ingest
+    from alphalab.data.formats.schema import Schema as Schema
+    from alphalab.data.ingestion.ingest import ingest as ingest
     from alphalab.data.load import load as load
     from alphalab.data.panel.bars import Bars as Bars
     from alphalab.data.quality.check import check as check
@@ -85,8 +84,15 @@ if TYPE_CHECKING:
     from alphalab.research.sweep.result import Sweep as Sweep
     from alphalab.research.sweep.run import sweep as sweep
     from alphalab.research.sweep.search import Search as Search
+    from alphalab.research.validation.causality import check_causality as check_causality
+    from alphalab.research.validation.gate import Validation as Validation
+    from alphalab.research.validation.gate import validate as validate
+    from alphalab.research.validation.leaks import Causality as Causality
+    from alphalab.research.validation.policy import Policy as Policy
     from alphalab.research.validation.walk_forward import WalkForward as WalkForward
     from alphalab.research.validation.walk_forward import walk_forward as walk_forward
+    from alphalab.research.validation.warm_up import Certificate as Certificate
+    from alphalab.research.validation.warm_up import certify_warmup as certify_warmup
     from alphalab.types import Instrument as Instrument
     from alphalab.types import InstrumentChange as InstrumentChange
 
@@ -98,7 +104,6 @@ _PUBLIC = {
         "Costs Entry Execution Exits FeeTier Financing Limits Margin Rebalance RunSettings"
         " calendar drift every_row on_change"
     ),
-    "core.columns": "Columns",
     "core.engine": "Engine",
     "core.expression": "Expression",
     "core.strategy": "Strategy",
@@ -109,8 +114,8 @@ _PUBLIC = {
     "data.quality.check": "check",
     "data.quality.findings": "Verdict",
     "data.quality.settings": "QualitySettings",
-    "data.ingest.ingest": "ingest",
-    "data.formats.schema": "Mapping",
+    "data.ingestion.ingest": "ingest",
+    "data.formats.schema": "Schema",
     "data.store.scan": "Scan scan",
     "data.store.store": "Store",
     "data.trades.trade_bars": "trade_bars",
@@ -129,7 +134,12 @@ _PUBLIC = {
     "research.results.summary": "Summary",
     "research.sweep.run": "sweep",
     "research.sweep.result": "Sweep",
+    "research.validation.causality": "check_causality",
+    "research.validation.gate": "Validation validate",
+    "research.validation.leaks": "Causality",
+    "research.validation.policy": "Policy",
     "research.validation.walk_forward": "WalkForward walk_forward",
+    "research.validation.warm_up": "Certificate certify_warmup",
     "types": "Instrument InstrumentChange",
 }
 _MODULES = {"orders": "alphalab.kernels.market.orders"}

@@ -46,6 +46,15 @@ class Actions(IntEnum):
     REINVEST = 2
 
 
+class Quotes(IntEnum):
+    """Whose price the columns `bid` and `ask` decide."""
+
+    NONE = 0
+    BOTH = 1
+    ASK = 2
+    BID = 3
+
+
 class OnExpiry(IntEnum):
     """What follows an entry order that ended unfilled."""
 
@@ -63,6 +72,9 @@ class OrderType(IntEnum):
     STOP_LIMIT = 4
     TAKE_PROFIT = 5
     TRAILING = 6
+    MARKET_ON_OPEN = 7
+    MARKET_ON_CLOSE = 8
+    LIMIT_IF_TOUCHED = 9
 
 
 class Sizing(IntEnum):
@@ -72,6 +84,7 @@ class Sizing(IntEnum):
     BUY_VALUE = 2  # a value to spend, fees included
     SELL_QTY = 3  # so many units, rounded down to whole lots
     CLOSE = 4  # whatever is held
+    SELL_VALUE = 5  # so much value at the price of the fill, rounded down to whole lots
 
 
 class TimeInForce(IntEnum):
@@ -183,6 +196,9 @@ class Reason(IntEnum):
     ONE_CANCELS_OTHER = 28
     PARENT_ENDED = 29
     ASKED_FOR = 30
+    HELD_BEFORE = 31
+    DELISTED = 32
+    CASH_IN_LIEU = 33
 
 
 #: What each reason means; `asked` and `approved` are in the unit named last.
@@ -220,4 +236,7 @@ REASONS: dict[Reason, str] = {
     Reason.ONE_CANCELS_OTHER: "another order of its group was filled",
     Reason.PARENT_ENDED: "the order it belongs to ended unfilled",
     Reason.ASKED_FOR: "cancelled by the strategy",
+    Reason.HELD_BEFORE: "held at the start of the run",
+    Reason.DELISTED: "the listing of the asset ended",
+    Reason.CASH_IN_LIEU: "the fraction of a lot that a split left, paid in cash",
 }

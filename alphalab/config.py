@@ -7,7 +7,20 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from alphalab.errors import ParameterError
-from alphalab.settings import Bps, Fraction, NonNegative, Positive, Rows, Settings
+from alphalab.settings import (
+    Bps,
+    Cash,
+    Fraction,
+    MarginShare,
+    Money,
+    Price,
+    Rows,
+    RowsOrNone,
+    Settings,
+    Weight,
+    WeightOrZero,
+    YearlyBps,
+)
 
 
 class FeeTier(Settings, frozen=True):
@@ -21,7 +34,7 @@ class FeeTier(Settings, frozen=True):
         Fees from there on, basis points of traded value. Below 0 a maker is paid.
     """
 
-    value: NonNegative
+    value: Money
     maker_bps: Annotated[float, Meta(gt=-10_000, lt=10_000)]
     taker_bps: Bps
 
@@ -38,11 +51,24 @@ class Costs(Settings, frozen=True):
         Fees that depend on what was traded in the 30 days before, in place of those, from value 0
         on.
     fee_per_unit : float
-        On top, quote currency per unit (per share).
-    min_fee : float
-        Least fee of one order, quote currency.
+        On top, quote currency per unit (per share); 1e15 at most, as all fees.
+    fee_per_order : float
+        On top, quote currency, with the first fill of an order.
+    min_fee, max_fee : float
+        Least and largest fee of one order, quote currency. No `max_fee`: there is none.
+    fee_step : float
+        Fees are rounded to whole steps, such as 0.01, quote currency; half a step is rounded up.
+        0: they are not rounded.
+    fee_in : {"quote", "coin"}
+        ``coin``: the fee of a purchase of spot is taken from the units that come, as spot
+        exchanges for coins do. It is then fees in basis points alone.
     spread_bps : float
         Distance from bid to ask in basis points of the price. Whoever takes pays half of it.
+    quotes : {"none", "both", "ask", "bid"}
+        In place of a fixed spread, the columns ``ask`` and ``bid`` say what a taker's price is
+        worse by: a purchase by ``ask / close - 1``, a sale by ``1 - bid / close``, at least 0; at a
+        close those of its row, before it the last known. ``ask`` and ``bid`` alone: only purchases
+        or only sales. Orders of takers wait for the first quote.
     slippage_bps : float
         What a taker's price is worse by, in basis points.
     share_impact_bps : float
@@ -60,8 +86,13 @@ class Costs(Settings, frozen=True):
 
     fee_bps: Bps | None = None
     tiers: tuple[FeeTier, ...] = ()
-    fee_per_unit: NonNegative = 0.0
-    min_fee: NonNegative = 0.0
+    fee_per_unit: Money = 0.0
+    fee_per_order: Money = 0.0
+    min_fee: Money = 0.0
+    max_fee: Money | None = None
+    fee_step: Money = 0.0
+    fee_in: Literal["quote", "coin"] = "quote"
+    quotes: Literal["none", "both", "ask", "bid"] = "none"
     spread_bps: Bps = 0.0
     slippage_bps: Bps = 0.0
     share_impact_bps: Bps = 0.0
@@ -79,6 +110,23 @@ class Costs(Settings, frozen=True):
             raise ParameterError(
                 f"Costs(fee_bps={self.fee_bps:g}, tiers=...)",
                 rule="fees are either one for all or in tiers.",
+            )
+        if self.max_fee is not None and self.max_fee < self.min_fee:
+            raise ParameterError(
+                f"Costs(min_fee={self.min_fee:g}, max_fee={self.max_fee:g})",
+                rule="min_fee <= max_fee.",
+            )
+        money = (self.fee_per_unit, self.fee_per_order, self.min_fee, self.max_fee, self.fee_step)
+        if self.fee_in == "coin" and any(money):
+            raise ParameterError(
+                "Costs(fee_in='coin') with a fee in money",
+                rule="a fee taken from the units that come is a share of them.",
+                fix="Leave fee_per_unit, fee_per_order, min_fee, max_fee and fee_step out.",
+            )
+        if self.quotes != "none" and self.spread_bps:
+            raise ParameterError(
+                f"Costs(spread_bps={self.spread_bps:g}, quotes={self.quotes!r})",
+                rule="a spread is either fixed or in the columns bid and ask.",
             )
         if self.worst_bps >= 10_000:
             raise ParameterError(
@@ -111,12 +159,17 @@ class Execution(Settings, frozen=True):
     participation : float, optional
         Largest share of a bar's volume that can be filled; the rest goes on with the next bar.
     delay : int
-        Rows that an order is on its way, besides the one that decided it.
+        Rows that an order is on its way, besides the one that decided it; a billion at most, as all
+        counts of rows.
+    limits : {"touched", "traded_through"}
+        When a limit order that rests is filled: by a price at its limit, or only by one beyond it.
+        The second is what an order at the end of a long queue can count on.
     """
 
     path: Literal["pessimistic", "optimistic", "ohlc"] = "pessimistic"
     participation: Fraction | None = None
-    delay: Annotated[int, Meta(ge=0)] = 0
+    delay: RowsOrNone = 0
+    limits: Literal["touched", "traded_through"] = "touched"
 
 
 class Margin(Settings, frozen=True):
@@ -125,7 +178,8 @@ class Margin(Settings, frozen=True):
     Parameters
     ----------
     initial : float
-        Equity needed per value of positions to open more of them; 0.2 is a leverage of 5.
+        Equity needed per value of positions to open more of them; 0.2 is a leverage of 5, and the
+        least, 0.0001, one of 10,000.
     maintenance : float
         Equity needed per value of positions to keep them; below it the account is liquidated.
     liquidation_fee_bps : float
@@ -137,7 +191,7 @@ class Margin(Settings, frozen=True):
     10.0
     """
 
-    initial: Fraction
+    initial: MarginShare
     maintenance: Fraction
     liquidation_fee_bps: Bps = 0.0
 
@@ -161,7 +215,8 @@ class Financing(Settings, frozen=True):
     Parameters
     ----------
     borrow_bps : float
-        Yearly cost of what is sold short, basis points of its value (contracts excepted).
+        Yearly cost of what is sold short, basis points of its value (contracts excepted); 1e7 at
+        most, as the others.
     loan_bps : float
         Yearly cost of borrowed cash, basis points.
     interest_bps : float
@@ -170,10 +225,31 @@ class Financing(Settings, frozen=True):
         Days of a year.
     """
 
-    borrow_bps: NonNegative = 0.0
-    loan_bps: NonNegative = 0.0
-    interest_bps: NonNegative = 0.0
+    borrow_bps: YearlyBps = 0.0
+    loan_bps: YearlyBps = 0.0
+    interest_bps: YearlyBps = 0.0
     day_count: Literal[360, 365] = 365
+
+
+class Holding(Settings, frozen=True):
+    """Units of an asset that the account holds before the first row.
+
+    Parameters
+    ----------
+    qty : float
+        Units, below 0 for a short position.
+    price : float
+        Price at which they are taken over: the equity at the start and the profit count from it.
+        Usually the close before the first row.
+
+    Examples
+    --------
+    >>> RunSettings(cash=1_000, holdings={"AAPL": Holding(qty=10, price=180)}).holdings["AAPL"].qty
+    10.0
+    """
+
+    qty: Annotated[float, Meta(gt=-1e15, lt=1e15)]
+    price: Price
 
 
 class Exits(Settings, frozen=True):
@@ -248,7 +324,7 @@ class Limits(Settings, frozen=True):
     gross : float, optional
         Largest sum of absolute weights; targets above it are scaled down in proportion. Not given:
         1 in a cash account, the leverage in a margin account. Purchases in a cash account need
-        cash: above 1 it takes short sales to get there.
+        cash: above 1 it takes short sales to get there. At most 1e12, as all limits of weight.
     net : float, optional
         Largest absolute sum of weights; the larger side is scaled down.
     weight : float, optional
@@ -272,14 +348,14 @@ class Limits(Settings, frozen=True):
     0.2
     """
 
-    gross: Positive | None = None
-    net: NonNegative | None = None
-    weight: Positive | None = None
+    gross: Weight | None = None
+    net: WeightOrZero | None = None
+    weight: Weight | None = None
     group: str | None = None
-    group_gross: Positive | None = None
+    group_gross: Weight | None = None
     drawdown: Fraction | None = None
     daily_loss: Fraction | None = None
-    order: Positive | None = None
+    order: Weight | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -295,8 +371,8 @@ class Rebalance(Settings, frozen=True):
     """When a target becomes an order. Made by `on_change`, `every_row`, `drift` and `calendar`."""
 
     when: Literal["on_change", "every_row", "drift", "calendar"] = "on_change"
-    threshold: NonNegative = 0.0
-    cooldown: Annotated[int, Meta(ge=0)] = 0
+    threshold: WeightOrZero = 0.0
+    cooldown: RowsOrNone = 0
     period: Literal["day", "week", "month", "quarter", "year"] | None = None
 
     def __post_init__(self) -> None:
@@ -360,7 +436,7 @@ class RunSettings(Settings, frozen=True):
     Parameters
     ----------
     cash : float
-        Cash at the start, quote currency.
+        Cash at the start, quote currency: from 1e-9 to 1e18.
     fill : {"next_open", "next_close", "same_close"}
         Price a market order decided at row t trades at. ``same_close`` trades at a price the
         decision has seen, and every report says so.
@@ -380,6 +456,16 @@ class RunSettings(Settings, frozen=True):
         Both belong to the first row that trades without them (the ex-date).
     currency : str, optional
         Quote currency of the account. Not given: the one that all assets share.
+    fractions : {"kept", "paid"}
+        What a split that leaves a fraction of a lot does with it: the position keeps it, or it is
+        paid out at the price after the split, without a fee (cash in lieu).
+    sizing : {"by_value", "at_fill"}
+        How a target's sale is sized: as many units as its value was at the close that decided it,
+        or as it is at the price of the fill. Purchases spend a value at the price of the fill in
+        both.
+    holdings : dict of str to Holding
+        What is held before the first row, by symbol, beside the cash. The equity at the start
+        includes it. Assets in another currency than the account's cannot be among them.
     conversions : dict of str to str
         For every other currency, the column that says what one unit of it is worth in the quote
         currency, such as ``{"EUR": "eurusd"}``.
@@ -392,7 +478,7 @@ class RunSettings(Settings, frozen=True):
     5.0
     """
 
-    cash: Positive = 100_000.0
+    cash: Cash = 100_000.0
     fill: Literal["next_open", "next_close", "same_close"] = "next_open"
     costs: Costs = Costs()
     limits: Limits = Limits()
@@ -403,7 +489,10 @@ class RunSettings(Settings, frozen=True):
     exits: Exits | None = None
     entry: Entry | None = None
     actions: Literal["none", "cash", "reinvest"] = "none"
+    fractions: Literal["kept", "paid"] = "kept"
+    sizing: Literal["by_value", "at_fill"] = "by_value"
     currency: str | None = None
+    holdings: dict[str, Holding] = {}  # noqa: RUF012
     conversions: dict[str, str] = {}  # noqa: RUF012
 
     def __post_init__(self) -> None:

@@ -9,6 +9,8 @@
     │   └── UnknownNameError          2       UNKNOWN     a name that does not exist
     ├── MissingExtraError             2       EXTRA       an optional dependency is not installed
     ├── StateError                    1       STATE       a snapshot that does not fit its engine
+    ├── JournalError                  1       JOURNAL     a journal that is damaged, in use or full
+    ├── ArtifactError                 1       ARTIFACT    an artifact or key that cannot be trusted
     └── RefusedError                  3       REFUSED     a gate said no
 
 Each says what was given, the rule it breaks and what to do about it.
@@ -18,7 +20,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import ClassVar
 
@@ -137,11 +140,42 @@ class StateError(AlphalabError):
     code = "STATE"
 
 
+class JournalError(AlphalabError):
+    """A journal that is damaged, in use by another process, or cannot be written."""
+
+    code = "JOURNAL"
+
+
+class ArtifactError(AlphalabError):
+    """An artifact, a signature or a key that is missing, changed, expired or not to be trusted."""
+
+    code = "ARTIFACT"
+
+
 class RefusedError(AlphalabError):
     """A gate refused to go on."""
 
     code = "REFUSED"
     exit_code = 3
+
+
+@contextmanager
+def led_by(where: str) -> Iterator[None]:
+    """Lead the message of every error raised inside with where it happened.
+
+    Examples
+    --------
+    >>> with led_by("prices.csv: "):
+    ...     raise DataError("no rows")
+    Traceback (most recent call last):
+        ...
+    alphalab.errors.DataError: prices.csv: no rows
+    """
+    try:
+        yield
+    except AlphalabError as error:
+        error.what = f"{where}{error.what}"
+        raise
 
 
 def import_extra(module: str, extra: str) -> ModuleType:

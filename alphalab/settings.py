@@ -12,11 +12,30 @@ from msgspec import Meta
 
 from alphalab.errors import ParameterError
 
-NonNegative = Annotated[float, Meta(ge=0)]
+#: Bounds of what is counted. Products and squares of such numbers stay within float64, sums of rows
+#: within int64, so that nothing overflows on the way to a result.
+LEAST_PRICE, MOST_PRICE = 1e-30, 1e30  # quote currency per unit; also conversion rates
+MOST_DIVIDEND = MOST_PRICE
+LEAST_MULTIPLIER, MOST_UNIT = 1e-15, 1e15  # of instruments: ticks, lots, least values, multipliers
+LEAST_SPLIT, MOST_SPLIT = 1e-6, 1e6  # new units per old one
+MOST_ROWS = 1_000_000_000
+FIRST_YEAR, LAST_YEAR = 1678, 2261  # whole years of int64 nanoseconds
+MOST_YEARS = 290  # between two rows: a difference of times is an int64, too
+
+Rows = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
+RowsOrNone = Annotated[int, Meta(ge=0, le=MOST_ROWS)]
 Fraction = Annotated[float, Meta(gt=0, le=1)]
-Positive = Annotated[float, Meta(gt=0)]
 Bps = Annotated[float, Meta(ge=0, lt=10_000)]
-Rows = Annotated[int, Meta(ge=1)]
+YearlyBps = Annotated[float, Meta(ge=0, le=1e7)]
+Positive = Annotated[float, Meta(gt=0, le=1e18)]
+NonNegative = Annotated[float, Meta(ge=0, le=1e18)]
+Cash = Annotated[float, Meta(ge=1e-9, le=1e18)]
+Money = Annotated[float, Meta(ge=0, le=1e15)]
+Price = Annotated[float, Meta(ge=LEAST_PRICE, le=MOST_PRICE)]
+Weight = Annotated[float, Meta(gt=0, le=1e12)]
+WeightOrZero = Annotated[float, Meta(ge=0, le=1e12)]
+#: Equity per value of positions: a leverage of 10,000 at most.
+MarginShare = Annotated[float, Meta(ge=1e-4, le=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,6 +22,10 @@ Records: TypeAlias = NDArray[np.void]
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
+#: The column of the ends of listings: in the row in which one ends, the price at which positions
+#: are closed; NaN elsewhere. Bars need not have it.
+DELISTING = "delisting"
+
 #: A time, day or period before all others.
 NEVER = np.iinfo(np.int64).min
 
@@ -64,8 +68,15 @@ RULES = np.dtype(
         ("slippage", "f8"),  # half the spread and the fixed slippage, fraction of the price
         ("share_impact", "f8"),  # fraction of the price when trading a bar's whole volume
         ("root_impact", "f8"),  # fraction of the price when trading a bar's whole volume
+        ("quotes", "i8"),  # a Quotes code: whether takers pay the ask and get the bid
+        ("through", "i8"),  # 1: a resting limit order trades only past its limit
         ("unit_fee", "f8"),  # quote currency per unit
-        ("min_fee", "f8"),  # quote currency per order
+        ("order_fee", "f8"),  # quote currency per order, with its first fill
+        ("min_fee", "f8"),  # quote currency per order; -inf: none
+        ("max_fee", "f8"),  # quote currency per order; inf: none
+        ("fee_step", "f8"),  # fees are rounded to whole steps, quote currency; 0: they are not
+        ("fee_den", "f8"),  # power of ten that makes the step a whole number; 0: there is none
+        ("coin_fee", "i8"),  # 1: the fee of a purchase of spot is taken from the units that come
         ("margin", "i8"),  # 1: a margin account
         ("initial", "f8"),  # equity per value of positions; 1 in a cash account
         ("maintenance", "f8"),  # equity per value of positions
@@ -76,6 +87,9 @@ RULES = np.dtype(
         ("posts", "i8"),  # 1: there are postings or conversion rates
         ("daily", "i8"),  # 1: holding costs or earns
         ("actions", "i8"),  # an Actions code
+        ("in_lieu", "i8"),  # 1: fractions of a lot after a split are paid in cash
+        ("starts", "i8"),  # 1: something is held at the start
+        ("at_fill", "i8"),  # 1: a target's sale is sized at the price of its fill
         ("funds", "i8"),  # 1: there is funding
         ("converts", "i8"),  # 1: there are conversion rates
         ("exits", "i8"),  # 1: positions have protective orders
@@ -88,6 +102,14 @@ RULES = np.dtype(
         ("entry_ttl", "i8"),  # rows; 0: no limit
         ("entry_then", "i8"),  # an OnExpiry code
         ("entry_post_only", "i8"),  # 0 or 1
+    ]
+)
+
+#: What is held of one asset at the start.
+START = np.dtype(
+    [
+        ("qty", "f8"),  # units, negative when short
+        ("price", "f8"),  # at which they are taken over
     ]
 )
 
@@ -117,6 +139,8 @@ POSITION = np.dtype(
         ("out", "i8"),  # 1: left by an exit, stays out until its target changes
         ("chase", "i8"),  # 1: its next entry goes by market order
         ("room", "f8"),  # units that the current bar can still fill
+        ("over", "f8"),  # last known ask above the close, fraction of it
+        ("under", "f8"),  # last known bid below the close, fraction of it
     ]
 )
 

@@ -19,7 +19,9 @@ import pandas as pd
 
 import alphalab as al
 from alphalab.codes import Posting
-from alphalab.data.panel.adjust import actions_from_factors
+
+sys.path.append(str(Path(__file__).parents[1] / "docs" / "recipes"))
+from lean_factors import actions_from_factors
 
 SYMBOLS = ("AAPL", "IBM", "QQQ", "SPY")
 CASH = 100_000.0
@@ -63,7 +65,7 @@ def hold(bars: al.Bars, actions: str = "none") -> al.Result:
 def largest_difference(result: al.Result, worth: np.ndarray) -> float:
     """Largest relative difference of an equity curve from what a holder's unit was worth."""
     expected = CASH * worth / worth[0]
-    return float(np.max(np.abs(result.ledger["equity"] / expected - 1)))
+    return float(np.max(np.abs(result.record.ledger["equity"] / expected - 1)))
 
 
 def splits_alone(share: Share) -> float:
@@ -73,7 +75,7 @@ def splits_alone(share: Share) -> float:
     factor = share.split[:, None]
     prices = {name: share.bars[name] * factor for name in ("open", "high", "low", "close")}
     adjusted = hold(share.bars.with_columns(prices))
-    return largest_difference(held, adjusted.ledger["equity"])
+    return largest_difference(held, adjusted.record.ledger["equity"])
 
 
 def dividends_as_cash(share: Share) -> tuple[pd.DataFrame, float]:
@@ -82,7 +84,7 @@ def dividends_as_cash(share: Share) -> tuple[pd.DataFrame, float]:
     No table, and infinitely far, if they are booked in other sessions.
     """
     result = hold(share.bars.with_actions(share.events), "cash")
-    booked = result.posted[result.posted["kind"] == Posting.DIVIDEND]
+    booked = result.record.postings[result.record.postings["kind"] == Posting.DIVIDEND]
     close, price, split = share.bars.close[:, 0], share.price, share.split
     rows = np.flatnonzero(np.diff(price, prepend=price[0]))
     units = CASH / close[0] * split[rows] / split[0]

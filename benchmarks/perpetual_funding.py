@@ -50,7 +50,7 @@ def run(bars: al.Bars) -> al.Result:
 
 def terms(result: al.Result) -> pd.DataFrame:
     """Return each funding beside what units, mark and rate make of it."""
-    posted = result.posted[result.posted["kind"] == Posting.FUNDING]
+    posted = result.record.postings[result.record.postings["kind"] == Posting.FUNDING]
     mark = result.bars.close[posted["row"] - 1, 0]  # a row begins at the close of the one before
     table = pd.DataFrame(
         {
@@ -59,7 +59,7 @@ def terms(result: al.Result) -> pd.DataFrame:
             "units": posted["qty"],
             "mark": mark,
             "amount": posted["amount"],
-            "expected": -result.qty[posted["row"] - 1, 0] * mark * posted["rate"],
+            "expected": -result.record.qty[posted["row"] - 1, 0] * mark * posted["rate"],
         }
     )
     return table.assign(difference=table["amount"] - table["expected"])
@@ -74,7 +74,7 @@ def examine(folder: Path) -> dict:
         refusal = ""
     except al.AlphalabError as error:
         refusal = str(error)
-    table, last = terms(result), result.ledger[-1]
+    table, last = terms(result), result.record.ledger[-1]
     explained = last["realised"] + last["unrealised"] - last["fees"] + last["carry"]
     found = {
         "rows": result.bars.n_rows,
@@ -82,7 +82,7 @@ def examine(folder: Path) -> dict:
         "end": result.bars.end,
         "fundings": table.to_dict("records"),
         "funding": float(table["amount"].sum()),
-        **{name: float(last[name]) for name in result.ledger.dtype.names},
+        **{name: float(last[name]) for name in result.record.ledger.dtype.names},
         "explained": float(explained),
         "refusal": refusal,
     }

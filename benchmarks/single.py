@@ -68,8 +68,8 @@ def alphalab_side(bars: al.Bars) -> Callable[[], Run]:
         result = al.backtest(strategy, bars, cash=CASH, costs=costs, fill="same_close")
         found = result.metrics
         figures = (found[name] for name in ("total_return", "sharpe", "max_drawdown"))
-        fills = result.fills
-        return Run(len(fills), *figures, result.ledger["equity"], fills["row"])
+        fills = result.record.fills
+        return Run(len(fills), *figures, result.record.ledger["equity"], fills["row"])
 
     return run
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from alphalab.codes import OrderStatus, OrderType, Origin
 from alphalab.config import Costs, RunSettings
+from alphalab.core.engine import Block
 from alphalab.data.panel.bars import Bars
 from alphalab.research.results.result import Result
 from alphalab.types import AMBIGUITY, EVENT, FILL, LEDGER, POSTED, REFUSAL, Records
@@ -94,20 +95,23 @@ def book(
             turnover,
             0.0,
         )
+    records = {name: fields.pop(name) for name in Block._fields if name in fields}
     given = {
         "strategy": "ByHand",
         "params": {"n": 3},
         "expressions": {"weights": "1.0"},
         "settings": settings,
         "bars": bars,
-        "ledger": ledger,
-        "qty": qty,
-        "targets": np.full((n_rows, n_symbols), np.nan),
-        "fills": np.array(fills, FILL),
-        "refusals": np.empty(0, REFUSAL),
-        "events": np.concatenate([np.empty(0, EVENT), *events]),
-        "posted": np.empty(0, POSTED),
-        "ambiguous": np.empty(0, AMBIGUITY),
+        "record": Block(
+            ledger=ledger,
+            qty=qty,
+            targets=np.full((n_rows, n_symbols), np.nan),
+            fills=np.array(fills, FILL),
+            refusals=np.empty(0, REFUSAL),
+            events=np.concatenate([np.empty(0, EVENT), *events]),
+            postings=np.empty(0, POSTED),
+            ambiguities=np.empty(0, AMBIGUITY),
+        )._replace(**records),
         "warnings": (),
         "seconds": 0.01,
     }

@@ -29,7 +29,8 @@ NUMBERS = {
     "take_profit": ("stop",),
     "trailing": ("trail", "frac"),
     "bracket": ("limit", "trail", "stop"),
-    "amend": ("limit", "stop"),
+    "amend": ("limit", "stop", "trail", "frac"),
+    "limit_if_touched": ("stop", "limit"),
 }
 
 
@@ -55,7 +56,7 @@ def _requests(columns: Mapping[str, FloatArray], row: int) -> list[dict[str, Any
         action = ACTIONS[int(given["kind"])]
         if action:
             changes = action in ("amend", "cancel")
-            numbers = (given[name] for name in ("first", "second", "third"))
+            numbers = (given[name] for name in ("first", "second", "third", "fourth"))
             request = {
                 "action": action,
                 "asset": int(given["asset"]),

@@ -7,11 +7,13 @@ front:
 
     hold 0.5                            a target from this row on
     buy 10 market                       sell 10 limit 101
+    buy 10 on-open                      sell 10 on-close
     buy 10 stop 105                     buy 10 stop-limit 105 106 (the stop, the limit)
+    buy 10 touched 95 96                a limit order at 96 once the price has fallen to 95
     sell 10 take 110                    a take-profit order
     sell 10 trail 5                     a trailing stop; as a fraction: trail 5%
     buy 10 bracket 95 105 90            limit (or market), take-profit, stop-loss
-    amend 1 qty 5 limit 98 stop 95      cancel 1
+    amend 1 qty 5 limit 98 stop 95      cancel 1; also: trail 3, frac 0.03
 
 after an order: `day`, `ioc`, `fok`, `gtd 48` (hours), `reduce`, `post`, `group 1`, `after 2` (its
 parent). Orders are numbered as they come: 1, 2, 3, ..., those of targets and exits too.
@@ -46,16 +48,18 @@ VOLUME = 1_000.0
 
 SLOTS = 5  # statements of one row
 FIELDS = (
-    *("kind", "asset", "side", "qty", "first", "second", "third"),
+    *("kind", "asset", "side", "qty", "first", "second", "third", "fourth"),
     *("tif", "hours", "reduce", "post", "group", "parent"),
 )
 WIDTH = len(FIELDS)
 SIGNALS = [f"{name}{slot}" for slot in range(SLOTS) for name in FIELDS]
 
 MARKET, LIMIT, STOP, STOP_LIMIT, TAKE, TRAIL, BRACKET, AMEND, CANCEL = range(1, 10)
+ON_OPEN, ON_CLOSE, TOUCHED = range(10, 13)
 KINDS = {
     **{"market": MARKET, "limit": LIMIT, "stop": STOP, "stop-limit": STOP_LIMIT},
     **{"take": TAKE, "trail": TRAIL, "bracket": BRACKET},
+    **{"on-open": ON_OPEN, "on-close": ON_CLOSE, "touched": TOUCHED},
 }
 SIDES = {"buy": 1.0, "sell": -1.0, "swap": 0.0}
 TIMES = {"day": orders.DAY, "ioc": orders.IOC, "fok": orders.FOK, "gtd": orders.GTD}
@@ -79,18 +83,19 @@ class Scripted(Strategy):
             kind = int(signals[k, 0])
             asset = int(signals[k + 1, 0])
             side = int(signals[k + 2, 0])
-            qty, p, q, r = (
-                signals[k + 3, 0],
+            qty = signals[k + 3, 0]
+            p, q, r, x = (
                 signals[k + 4, 0],
                 signals[k + 5, 0],
                 signals[k + 6, 0],
+                signals[k + 7, 0],
             )
-            tif = int(signals[k + 7, 0])
-            until = account.time + int(signals[k + 8, 0]) * HOUR
-            reduce = signals[k + 9, 0] > 0.0
-            post = signals[k + 10, 0] > 0.0
-            group = int(signals[k + 11, 0])
-            parent = int(signals[k + 12, 0])
+            tif = int(signals[k + 8, 0])
+            until = account.time + int(signals[k + 9, 0]) * HOUR
+            reduce = signals[k + 10, 0] > 0.0
+            post = signals[k + 11, 0] > 0.0
+            group = int(signals[k + 12, 0])
+            parent = int(signals[k + 13, 0])
             if kind == MARKET:
                 orders.market(account, asset, side, qty, tif, until, reduce, group, parent)
             elif kind == LIMIT:
@@ -110,9 +115,17 @@ class Scripted(Strategy):
             elif kind == BRACKET:
                 orders.bracket(account, asset, side, qty, p, q, r)
             elif kind == AMEND:
-                orders.amend(account, asset, qty, p, q)
+                orders.amend(account, asset, qty, p, q, r, x)
             elif kind == CANCEL:
                 orders.cancel(account, asset)
+            elif kind == ON_OPEN:
+                orders.market_on_open(account, asset, side, qty, tif, until, reduce, group, parent)
+            elif kind == ON_CLOSE:
+                orders.market_on_close(account, asset, side, qty, tif, until, reduce, group, parent)
+            elif kind == TOUCHED:
+                orders.limit_if_touched(
+                    account, asset, side, qty, p, q, tif, until, reduce, group, parent
+                )
         return signals[0].copy()
 
 
@@ -181,7 +194,8 @@ def columns_of(case: Case) -> dict[str, FloatArray]:
     n_rows, width = len(case.bars), n_assets(case)
     bars = np.array([[_bar(bar) for bar in _per_asset(row, width)] for row in case.bars])
     columns = {name: bars[:, :, i].copy() for i, name in enumerate(BAR_COLUMNS)}
-    columns |= {name: np.full((n_rows, width), nan) for name in ("split", "dividend", "funding")}
+    for name in ("split", "dividend", "funding", "bid", "ask", "delisting"):
+        columns[name] = np.full((n_rows, width), nan)
     for name, values in case.columns.items():
         columns[name] = np.array([_per_asset(value, width) for value in values], np.float64)
     columns["w"] = np.full((n_rows, width), nan)
@@ -223,11 +237,11 @@ def _request(words: list[str], asset: int) -> tuple[float, ...]:
         return (CANCEL, float(first), *[0.0] * (WIDTH - 2))
     if verb == "amend":
         new = dict(zip(words[::2], map(float, words[1::2]), strict=True))
-        figures = [new.get(name, nan) for name in ("qty", "limit", "stop")]
-        return (AMEND, float(first), 0.0, *figures, *[0.0] * (WIDTH - 6))
+        figures = [new.get(name, nan) for name in ("qty", "limit", "stop", "trail", "frac")]
+        return (AMEND, float(first), 0.0, *figures, *[0.0] * (WIDTH - 8))
     kind = KINDS[words.pop(0)]
     n_levels = next((i for i, word in enumerate(words) if word in OPTIONS), len(words))
-    prices = [nan, nan, nan]
+    prices = [nan, nan, nan, nan]
     for i, word in enumerate(words[:n_levels]):
         if word.endswith("%"):
             prices[1] = float(word[:-1]) / 100

@@ -24,8 +24,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(session.config, "workerinput"):
-        drivers.run_weights()
-        drivers.run_decide()
+        drivers.run_of(deciding=False)
+        drivers.run_of(deciding=True)
 
 
 @pytest.fixture(scope="session")

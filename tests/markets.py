@@ -20,6 +20,7 @@ from alphalab.config import (
     Exits,
     FeeTier,
     Financing,
+    Holding,
     Limits,
     Margin,
     Rebalance,
@@ -139,7 +140,9 @@ def _with_everything(dice: Dice, market: Market) -> Market:
         unknown = known.cumsum(axis=0) == 0 if name == "funding" else ~known
         holes = unknown & np.array([[dice.happens(0.5)] * shape[1] for _ in range(shape[0])])
         more[name][holes] = np.nan
-    market = market._replace(more=more)
+    more |= _quotes(dice, market.close)
+    more["delisting"] = _delistings(dice, market.close)
+    market = _with_a_past(dice, market._replace(more=more))
     if dice.happens(0.5):
         return market
     weights = market.weights
@@ -151,6 +154,33 @@ def _with_everything(dice: Dice, market: Market) -> Market:
         settings = structs.replace(settings, limits=limits)
     market = market._replace(weights=weights, settings=settings)
     return market._replace(requests=random_requests(dice.rng, market))
+
+
+def _with_a_past(dice: Dice, market: Market) -> Market:
+    """Let the account hold something before the first row."""
+    holdings = {}
+    for j, instrument in enumerate(market.instruments):
+        known = market.close[:, j][~np.isnan(market.close[:, j])]
+        if known.size and instrument.currency == "USD" and dice.happens(0.1):
+            price = float(known[0]) * dice.rng.choice([1.0, 0.9])
+            units = dice.rng.choice([0.3, -0.1]) * market.settings.cash
+            qty = units / unit_value(instrument, price)
+            holdings[instrument.symbol] = Holding(qty=min(qty, 1e14), price=price)
+    return market._replace(settings=structs.replace(market.settings, holdings=holdings))
+
+
+def _delistings(dice: Dice, close: FloatArray) -> FloatArray:
+    """Let the listings of a few assets end, at the last close or another price, perhaps 0."""
+    column = np.full(close.shape, math.nan)
+    for j in range(close.shape[1]):
+        known = np.flatnonzero(~np.isnan(close[:, j]))
+        if known.size and dice.happens(0.08):
+            row = dice.rng.randrange(int(known[0]), len(close))
+            last = float(close[known[known <= row][-1], j])
+            column[row, j] = last * dice.some(0.5, 0.5, 0.01, default=1.0)
+            if dice.happens(0.7):
+                close[row + 1 :, j] = math.nan
+    return column
 
 
 # --- prices and what comes with them -------------------------------------------------------------
@@ -211,6 +241,19 @@ def _volumes(dice: Dice, market: Market) -> FloatArray:
             drawn = units * math.exp(dice.gauss()) * dice.some(0.05, 0.0, default=1.0)
             volume[row, j] = drawn if units < 1.0 or dice.happens(0.2) else round(drawn)
     return volume
+
+
+def _quotes(dice: Dice, close: FloatArray) -> dict[str, FloatArray]:
+    """Asks above and bids below the closes, some of them missing."""
+    missing = dice.rng.choice([0.0, 0.2])
+    quotes = {}
+    for name, side in (("ask", 1.0), ("bid", -1.0)):
+        half = [[0.003 * abs(dice.gauss()) for _ in row] for row in close]
+        quotes[name] = close * np.exp(side * np.array(half))
+        for row in quotes[name]:
+            if dice.happens(missing):
+                row[:] = math.nan
+    return quotes
 
 
 def unit_value(instrument: Instrument, price: float) -> float:
@@ -290,6 +333,7 @@ def _terms(dice: Dice, fill: str) -> dict[str, Any]:
             path=dice.rng.choice(["pessimistic", "optimistic", "ohlc"]),
             participation=participation,
             delay=dice.some(0.25, 1, 2, default=0) if fill == "next_open" else 0,
+            limits=dice.some(0.3, "traded_through", default="touched"),
         ),
         "margin": _margin(dice),
         "financing": Financing(
@@ -301,6 +345,8 @@ def _terms(dice: Dice, fill: str) -> dict[str, Any]:
         "exits": _exits(dice),
         "entry": _entry(dice),
         "actions": dice.rng.choice(["none", "cash", "reinvest"]),
+        "fractions": dice.rng.choice(["kept", "paid"]),
+        "sizing": dice.some(0.3, "at_fill", default="by_value"),
         "currency": "USD",
         "conversions": {"EUR": CONVERSION},
     }
@@ -314,12 +360,21 @@ def _costs(dice: Dice, has_room: bool) -> Costs:
             FeeTier(value=value, maker_bps=maker, taker_bps=taker)
             for value, maker, taker in ((0.0, 8.0, 12.0), (2e3, 4.0, 10.0), (2e5, -1.0, 5.0))
         )
+    in_coin = dice.happens(0.15)
+    in_money: dict[str, Any] = {
+        "fee_per_unit": dice.some(0.2, 0.005, 0.1, default=0.0),
+        "fee_per_order": dice.some(0.2, 0.5, 3.0, default=0.0),
+        "min_fee": dice.some(0.2, 1.0, 20.0, default=0.0),
+        "max_fee": dice.some(0.15, 20.0, 300.0),
+        "fee_step": dice.some(0.15, 0.01, 1.0, default=0.0),
+    }
+    quotes = dice.some(0.2, "both", "ask", "bid", default="none")
     return Costs(
         fee_bps=fee_bps,
         tiers=tiers,
-        fee_per_unit=dice.some(0.2, 0.005, 0.1, default=0.0),
-        min_fee=dice.some(0.2, 1.0, 20.0, default=0.0),
-        spread_bps=dice.some(0.4, 2.0, 30.0, default=0.0),
+        **({"fee_in": "coin"} if in_coin else in_money),
+        quotes=quotes,
+        spread_bps=dice.some(0.4, 2.0, 30.0, default=0.0) if quotes == "none" else 0.0,
         slippage_bps=dice.some(0.4, 1.0, 50.0, default=0.0),
         share_impact_bps=dice.some(0.3, 1000.0, default=0.0) if has_room else 0.0,
         root_impact_bps=dice.some(0.3, 100.0, 2000.0, default=0.0) if has_room else 0.0,

@@ -31,6 +31,9 @@ class Row(NamedTuple):
     funding: Sequence[float]
     split: Sequence[float]
     dividend: Sequence[float]
+    bid: Sequence[float]
+    ask: Sequence[float]
+    delisting: Sequence[float]  # what is paid for an asset whose listing ends
     requests: Sequence[dict[str, Any]]
 
 
@@ -57,6 +60,8 @@ class Asset:
     most: float = math.inf  # units that the bar could fill when it began
     room: float = math.inf  # units that the bar can still fill
     volume: float = NAN
+    over: float = NAN  # the ask above the close, as a fraction of it
+    under: float = NAN  # the bid below it
     orders: dict[int, Any] = field(default_factory=dict)  # by slot
 
     @property
@@ -109,18 +114,21 @@ class Asset:
         return steps_of(round(price / tick), tick) if tick and not math.isnan(price) else price
 
     def exact_units(self, units: float) -> float:
-        """Whole lots as a person would write them; what is no whole number of lots as it is."""
+        """The nearest whole lots as a person would write them."""
         lot = self.instrument.lot
-        if not lot or math.isnan(units) or not is_whole(units, lot):
-            return units
-        return steps_of(round(units / lot), lot)
+        return steps_of(round(units / lot), lot) if lot else units
 
     def sum_of(self, held: float, units: float) -> float:
         """Units that come to others. What is left by rounding alone is nothing."""
         together = held + units
         if abs(together) <= ROUNDING * max(abs(held), abs(units)):
             return 0.0
-        return self.exact_units(together)
+        lot = self.instrument.lot
+        if not lot or not abs(together) >= lot / 2:
+            return together
+        lots = together / lot
+        is_exact = abs(lots - round(lots)) <= max(ROUNDING, 1e-14 * abs(lots))
+        return self.exact_units(together) if is_exact else together
 
 
 def steps_of(number: float, step: float) -> float:
@@ -194,13 +202,19 @@ class Books:
             for i, instrument in enumerate(instruments)
         ]
         self.purse = Purse(settings.cash)
+        for asset in self.assets:
+            holding = settings.holdings.get(asset.instrument.symbol)
+            if holding is not None and asset.is_spot:
+                self.purse.cash += holding.qty * holding.price * asset.instrument.multiplier
         self.diary = Diary()
-        self.equity = settings.cash
+        self.equity = self.purse.cash
         self.value = self.gross = self.open_profit = 0.0
         self.day: int | None = None
-        self.day_began_with = settings.cash
+        self.day_began_with = self.equity
         self.last_time: int | None = None
         self.traded: dict[int, float] = {}  # value by UTC day
+        self.force: Callable[..., None]  # trades by themselves, which the venue's table logs
+        self.after_force: Callable[[Asset], None]
         self.tier = 0
 
     # The row begins.
@@ -265,6 +279,17 @@ class Books:
                 setattr(order, price, getattr(order, price) / ratio)
         if asset.held:
             self.diary.post(asset.index, "SPLIT", came, ratio, 0.0)
+            if self.settings.fractions == "paid":
+                self.pay_fraction(asset)
+
+    def pay_fraction(self, asset: Asset) -> None:
+        """What is left beside whole lots is sold at the mark. The venue, set later, does it."""
+        whole = asset.in_lots(abs(asset.held))
+        rest = abs(asset.held) - whole
+        if rest > ROUNDING * abs(asset.held):
+            units = abs(asset.held) if whole == 0.0 else rest
+            self.force(asset, -math.copysign(units, asset.held), asset.mark, 0.0, "CASH_IN_LIEU")
+            self.after_force(asset)
 
     def pay_dividend(self, asset: Asset, dividend: float) -> None:
         if not asset.held:

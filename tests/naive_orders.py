@@ -63,23 +63,33 @@ class Order:
         return self.type == "LIMIT" or self.triggered
 
     @property
+    def is_market(self) -> bool:
+        return self.type.startswith("MARKET")
+
+    @property
+    def has_two_stages(self) -> bool:
+        return self.type in ("STOP_LIMIT", "LIMIT_IF_TOUCHED")
+
+    @property
     def level(self) -> float:
         return self.limit if self.is_limit else self.stop
 
     @property
     def trades_above(self) -> bool:
         """Whether it trades at its level or above, not at its level or below."""
-        wants_better = self.is_limit or self.type == "TAKE_PROFIT"
+        wants_better = self.is_limit or self.type in ("TAKE_PROFIT", "LIMIT_IF_TOUCHED")
         return (self.side < 0) == wants_better
 
-    def trades_at(self, price: float) -> bool:
-        return price >= self.level if self.trades_above else price <= self.level
+    def trades_at(self, price: float, only_past_it: bool = False) -> bool:
+        if price == self.level:
+            return not only_past_it
+        return price > self.level if self.trades_above else price < self.level
 
-    def trades_between(self, a: float, b: float) -> float | None:
+    def trades_between(self, a: float, b: float, only_past_it: bool = False) -> float | None:
         """The first price on the way from a to b at which it trades."""
         if self.trades_above:
-            return max(self.level, a) if max(a, b) >= self.level else None
-        return min(self.level, a) if min(a, b) <= self.level else None
+            return max(self.level, a) if self.trades_at(max(a, b), only_past_it) else None
+        return min(self.level, a) if self.trades_at(min(a, b), only_past_it) else None
 
 
 class OrderTable:
@@ -87,6 +97,7 @@ class OrderTable:
 
     def __init__(self, books: Books) -> None:
         self.books, self.diary, self.settings = books, books.diary, books.settings
+        books.force, books.after_force = self.force, self.cancel_idle
 
     @property
     def assets(self) -> list[Asset]:
@@ -103,6 +114,43 @@ class OrderTable:
         if order.logged:
             self.tell(order, "SUBMITTED")
         return order
+
+    def force(self, asset: Asset, units: float, price: float, fee: float, reason: str) -> None:
+        """Trade by an order of the venue."""
+        side = 1 if units > 0.0 else -1
+        common = dict(origin="VENUE", type="MARKET", side=side, sizing="CLOSE")
+        order = self.new_order(asset, -1, **common)
+        self.remove(asset, order)
+        self.books.trade(asset, units, price, fee, order)
+        order.filled = abs(units)
+        self.tell(order, "FILLED", reason)
+
+    def take_over(self, asset: Asset) -> None:
+        """What is held at the start comes by a trade of the venue, paid for by the cash it had."""
+        holding = self.settings.holdings.get(asset.instrument.symbol)
+        if holding is None or not holding.qty:
+            return
+        self.force(asset, holding.qty, holding.price, 0.0, "HELD_BEFORE")
+        asset.mark = holding.price
+        if self.settings.exits is not None:
+            self.place_exits(asset, holding.price)
+
+    def end_listing(self, asset: Asset, payout: float) -> None:
+        if math.isnan(payout):
+            return
+        for order in self.orders_of(asset):
+            self.come_out(order)
+            self.tell(order, "CANCELLED", "DELISTED")
+            self.remove(asset, order)
+        if asset.held:
+            self.force(asset, -asset.held, payout, 0.0, "DELISTED")
+
+    def cancel_idle(self, asset: Asset) -> None:
+        """Cancel reduce-only orders that find nothing to reduce."""
+        for other in self.orders_of(asset):
+            reduces = asset.held * other.side < 0.0
+            if other.reduce_only and other.state != "HELD" and not reduces:
+                self.end(asset, other, "CANCELLED", "NOTHING_TO_REDUCE")
 
     def tell(self, order: Order, status: str, reason: str = "", **when: int) -> None:
         self.diary.events.append(
@@ -222,10 +270,7 @@ class OrderTable:
             same_group = order.group and other.group == order.group and other is not order
             if same_group and not (order.lives and other.reduce_only):
                 self.end(asset, other, "CANCELLED", "ONE_CANCELS_OTHER")
-        for other in self.orders_of(asset):
-            reduces = asset.held * other.side < 0.0
-            if other.reduce_only and other.state != "HELD" and not reduces:
-                self.end(asset, other, "CANCELLED", "NOTHING_TO_REDUCE")
+        self.cancel_idle(asset)
         self.see_to_exits(asset, order, before, price)
 
     def release(self, asset: Asset, child: Order, price: float) -> None:

@@ -19,6 +19,9 @@ PRICES = {
     "STOP_LIMIT": ("limit", "stop"),
     "TAKE_PROFIT": ("stop",),
     "TRAILING": (),
+    "MARKET_ON_OPEN": (),
+    "MARKET_ON_CLOSE": (),
+    "LIMIT_IF_TOUCHED": ("limit", "stop"),
 }
 
 
@@ -180,7 +183,9 @@ class Desk:
         if has_new_stop:
             self.check_side(asset, order, parent)
         reducible = max(-order.side * asset.held, 0.0)
-        if order.reduce_only and not order.parent and reducible == 0.0:
+        has_parent = parent is not None and parent.filled
+        at_once = has_parent or not order.parent or (order.state != "HELD" and itself is not None)
+        if order.reduce_only and at_once and reducible == 0.0:
             raise Refused("NOTHING_TO_REDUCE", order.qty)
         if self.flat[0] and not order.reduce_only:
             raise Refused(*self.flat)
@@ -198,19 +203,20 @@ class Desk:
             self.check_money(asset, order.side, extra * unit, reducing)
 
     def check_side(self, asset: Asset, order: Order, parent: Order | None) -> None:
-        if order.type not in ("STOP", "STOP_LIMIT", "TAKE_PROFIT"):
+        if order.type not in ("STOP", "STOP_LIMIT", "TAKE_PROFIT", "LIMIT_IF_TOUCHED"):
             return
         mark = asset.mark
         if parent is not None and not parent.filled and not math.isnan(parent.limit):
             mark = parent.limit
-        belongs_above = (order.side > 0) == (order.type != "TAKE_PROFIT")
+        waits_for_worse = order.type in ("STOP", "STOP_LIMIT")
+        belongs_above = (order.side > 0) == waits_for_worse
         if not (order.stop > mark if belongs_above else order.stop < mark):
             raise Refused("WRONG_SIDE", order.stop)
 
     def reference(self, asset: Asset, order: Order) -> float:
         if not math.isnan(order.limit):
             return order.limit
-        return asset.mark if order.type in ("MARKET", "TRAILING") else order.stop
+        return asset.mark if order.is_market or order.type == "TRAILING" else order.stop
 
     def waiting(self, asset: Asset, side: int, itself: Any) -> list[float]:
         """The weights of a decide's orders on one side (0: on both) that wait for this asset."""
@@ -286,6 +292,12 @@ class Desk:
                 if name not in ("qty", *PRICES[order.type]):
                     raise Refused("BAD_PRICE", request[name])
                 setattr(changed, name, request[name])
+            moves_trail = not (math.isnan(request["trail"]) and math.isnan(request["frac"]))
+            if moves_trail and order.type != "TRAILING":
+                by_frac = math.isnan(request["trail"])
+                raise Refused("BAD_PRICE", request["frac" if by_frac else "trail"])
+            if moves_trail:
+                changed.trail, changed.frac = request["trail"], request["frac"]
             if not is_positive(changed.qty):
                 raise Refused("BAD_QUANTITY", changed.qty)
             self.check_prices(changed)
@@ -299,6 +311,9 @@ class Desk:
             order.has_met = False
         order.qty, order.limit, order.stop = changed.qty, changed.limit, changed.stop
         self.write_exactly(asset, order)
+        if moves_trail:
+            order.trail, order.frac = changed.trail, changed.frac
+            self.venue.trail(asset, order, order.best)
         self.venue.tell(order, "AMENDED")
 
     def cancel(self, number: int) -> None:
@@ -308,10 +323,12 @@ class Desk:
 
     def cancel_all_that_open(self) -> None:
         """The account has to be flat: only what reduces may go on."""
-        for asset in self.books.assets:
-            for order in self.venue.orders_of(asset):
-                if order.origin == "DECIDE" and not order.reduce_only:
-                    self.venue.end(asset, order, "CANCELLED", self.flat[0])
+        for held in (False, True):
+            for asset in self.books.assets:
+                for order in self.venue.orders_of(asset):
+                    opens = order.origin == "DECIDE" and not order.reduce_only
+                    if opens and (order.state == "HELD") == held:
+                        self.venue.end(asset, order, "CANCELLED", self.flat[0])
 
 
 def added(total: float, numbers: Sequence[float]) -> float:

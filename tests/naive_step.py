@@ -34,14 +34,21 @@ class NaiveAccount:
         self.ledger: list[dict[str, float]] = []
         self.qty: list[list[float]] = []
         self.targets: list[list[float]] = []
-        self.peak = settings.cash
+        self.peak = self.books.equity
         self.locked = ""
         self.flat_day: int | None = None
 
     def push(self, rows: Iterable[Row]) -> NaiveAccount:
         for row in rows:
+            self.diary.time = row.time
+            if self.diary.row == 0:
+                for asset in self.assets:
+                    self.venue.take_over(asset)
+                self.books.purse.turnover = self.books.purse.traded_today = 0.0
             self.books.begin(row)
             self.venue.meet_bar(row)
+            for asset in self.assets:
+                self.venue.end_listing(asset, row.delisting[asset.index])
             self.liquidate_inside(row)
             self.liquidate_at_marks()
             forced = self.has_to_be_flat()
@@ -52,6 +59,7 @@ class NaiveAccount:
             if self.settings.fill == "same_close":
                 self.venue.meet_same_close(row.close)
                 self.books.mark(row.close)
+                self.forget_delisted(row)
             self.write_down(targets)
             self.diary.row += 1
         return self
@@ -76,6 +84,7 @@ class NaiveAccount:
     def liquidate_inside(self, row: Row) -> None:
         """Mark; before that, with the pessimistic path, see what the worst prices would do."""
         self.books.mark(row.close)
+        self.forget_delisted(row)
         margin, path = self.settings.margin, self.settings.execution.path
         if margin is None or path != "pessimistic" or not any(a.held for a in self.assets):
             return
@@ -101,6 +110,12 @@ class NaiveAccount:
             equity + share * (last_equity - equity),
             needed + share * (last_needed - needed),
         )
+
+    def forget_delisted(self, row: Row) -> None:
+        """Nothing is ordered of an asset without a mark."""
+        for asset in self.assets:
+            if not math.isnan(row.delisting[asset.index]):
+                asset.mark = NAN
 
     def at(self, prices: dict[int, float]) -> tuple[float, float]:
         """Equity and required equity at some prices."""
@@ -135,14 +150,9 @@ class NaiveAccount:
 
     def close_by_force(self, asset: Asset, price: float, share: float) -> None:
         units, side = abs(asset.held), -1 if asset.held > 0.0 else 1
-        common = dict(origin="VENUE", type="MARKET", side=side, sizing="CLOSE")
-        order = self.venue.new_order(asset, -1, **common)
-        self.venue.remove(asset, order)
         size, rate = units * asset.unit(price), self.books.fee_rate(asset, taker=True)
         fee = size * rate + units * self.settings.costs.fee_per_unit
-        self.books.trade(asset, side * units, price, fee, order)
-        order.filled = units
-        self.venue.tell(order, "FILLED", "LIQUIDATED")
+        self.venue.force(asset, side * units, price, fee, "LIQUIDATED")
         if share > 0.0:
             self.books.post(asset, "LIQUIDATION", side * units, share, -(size * share))
         asset.out = True
@@ -282,11 +292,29 @@ class NaiveAccount:
             if has_to_close or is_due:
                 asset.acted_on, asset.is_unmet = target, False
                 asset.handled_in = None if forced else period
+                if self.closes_already(asset, target):
+                    continue
                 self.replace(asset)
                 if self.order_to(asset, target):
                     asset.ordered_in = self.diary.row
             elif changed and self.settings.rebalance.when == "drift":
                 self.give_up_old_target(asset)
+
+    def closes_already(self, asset: Asset, target: float) -> bool:
+        """A close that waits is not replaced by the same close."""
+        waiting = asset.orders.get(TARGET)
+        if waiting is None or waiting.sizing != "CLOSE" or not asset.held:
+            return False
+        held = asset.size(asset.mark)
+        if target != 0.0:
+            value = target * self.equity - held
+            turns = self.settings.entry is not None and target * held < 0.0
+            largest = self.limits.order
+            share = abs(value) / self.equity
+            if not turns or (largest is not None and share > largest * (1.0 + ROUNDING)):
+                return False
+            asset.is_unmet = True
+        return True
 
     def give_up_old_target(self, asset: Asset) -> None:
         """The order that waits is for a target that the strategy has left."""
@@ -343,7 +371,9 @@ class NaiveAccount:
             asset.is_unmet = True
             return self.place(asset, **self.closing(asset))
         fields: dict[str, Any] = dict(side=1, sizing="BUY_VALUE", value=value)
-        if value < 0.0:
+        if value < 0.0 and self.settings.sizing == "at_fill":
+            fields = dict(side=-1, sizing="SELL_VALUE", value=value, reduce_only=reduces)
+        elif value < 0.0:
             fields = dict(side=-1, sizing="SELL_QTY", qty=-value / asset.unit(asset.mark))
         if self.settings.entry and not reduces and not asset.chase:
             fields |= self.entry(asset, fields["side"])

@@ -8,7 +8,7 @@ from copy import copy
 from itertools import pairwise
 from typing import Any
 
-from naive_money import ROUNDING, Asset, Books, Row
+from naive_money import ROUNDING, Asset, Books, Row, steps_of
 from naive_orders import Order, OrderTable
 
 
@@ -19,6 +19,7 @@ class Venue(OrderTable):
         super().__init__(books)
         costs = self.settings.costs
         self.slippage = (costs.spread_bps / 2 + costs.slippage_bps) / 1e4
+        self.queues = self.settings.execution.limits == "traded_through"
         self.share_impact = costs.share_impact_bps / 1e4
         self.root_impact = costs.root_impact_bps / 1e4
         self.initial = self.settings.margin.initial if self.settings.margin else 1.0
@@ -40,10 +41,23 @@ class Venue(OrderTable):
                 self.follow(asset, row.open[asset.index])
         for asset in busy:
             self.meet_inside(asset, row)
-        if self.settings.fill == "next_close":
-            self.meet_close(row.close)
+        for asset in self.assets:
+            self.see_quotes(asset, row)
+        self.meet_close(row.close, {"MARKET_ON_CLOSE"} | self.kinds_at("next_close"))
         for asset in busy:
             self.expire_entry(asset)
+
+    def kinds_at(self, fill: str) -> set[str]:
+        """Market orders meet the price that the run's `fill` names."""
+        return {"MARKET"} if self.settings.fill == fill else set()
+
+    def see_quotes(self, asset: Asset, row: Row) -> None:
+        i = asset.index
+        close, ask, bid = row.close[i], row.ask[i], row.bid[i]
+        if not math.isnan(close) and not math.isnan(ask):
+            asset.over = max(ask / close - 1.0, 0.0)
+        if not math.isnan(close) and not math.isnan(bid):
+            asset.under = max(1.0 - bid / close, 0.0)
 
     def measure_room(self, asset: Asset, row: Row) -> None:
         share = self.settings.execution.participation
@@ -64,9 +78,9 @@ class Venue(OrderTable):
         if math.isnan(price):
             return
         for order in self.taking_part(asset, side):
-            if order.type != "MARKET":
+            if not order.is_market:
                 self.meet_first(asset, order, price)
-            elif self.settings.fill == "next_open":
+            elif order.type in {"MARKET_ON_OPEN"} | self.kinds_at("next_open"):
                 self.execute(asset, order, price, taker=True)
             else:
                 continue
@@ -76,10 +90,11 @@ class Venue(OrderTable):
         """A resting order at the first price of a bar."""
         crosses = not order.has_met
         order.has_met = True
-        if order.type == "STOP_LIMIT" and not order.triggered and order.trades_at(price):
+        if order.has_two_stages and not order.triggered and order.trades_at(price):
             self.trigger(order)
             crosses = True
-        if not order.trades_at(price):
+        waits_in_queue = self.queues and order.is_limit and not crosses
+        if not order.trades_at(price, waits_in_queue):
             return
         if order.is_limit and crosses and order.post_only:
             self.refuse_post_only(asset, order)
@@ -102,12 +117,12 @@ class Venue(OrderTable):
         if order.lives and order.tif in reasons:
             self.end(asset, order, "CANCELLED", reasons[order.tif])
 
-    def meet_close(self, close: Sequence[float]) -> None:
+    def meet_close(self, close: Sequence[float], kinds: set[str]) -> None:
         for side in (-1, 1):
             for asset in self.assets:
                 price = close[asset.index]
                 for order in self.taking_part(asset, side):
-                    if order.type == "MARKET" and not math.isnan(price):
+                    if order.type in kinds and not math.isnan(price):
                         self.execute(asset, order, price, taker=True)
                         self.end_if_immediate(asset, order)
 
@@ -117,14 +132,14 @@ class Venue(OrderTable):
             for order in self.orders_of(asset):
                 if order.type == "MARKET" and order.state == "SUBMITTED":
                     self.activate(order)
-        self.meet_close(close)
+        self.meet_close(close, {"MARKET"})
 
     # Inside the bar.
 
     def meet_inside(self, asset: Asset, row: Row) -> None:
         i = asset.index
         open_, high, low, close = row.open[i], row.high[i], row.low[i], row.close[i]
-        resting = [o for o in self.orders_of(asset) if o.state == "ACTIVE" and o.type != "MARKET"]
+        resting = [o for o in self.orders_of(asset) if o.state == "ACTIVE" and not o.is_market]
         if any(map(math.isnan, (open_, high, low, close))) or not resting:
             return
         before = self.remember(asset)
@@ -169,10 +184,10 @@ class Venue(OrderTable):
             while (first := self.first_on_leg(asset, a, b)) is not None:
                 order, a = first
                 self.follow(asset, a)
-                crosses = order.type == "STOP_LIMIT" and not order.triggered
+                crosses = order.has_two_stages and not order.triggered
                 if crosses:
                     self.trigger(order)
-                if order.trades_at(a):
+                if order.trades_at(a) or (order.is_limit and not crosses):
                     self.execute(asset, order, a, taker=crosses or not order.is_limit)
             self.follow(asset, b)
 
@@ -180,10 +195,10 @@ class Venue(OrderTable):
         """The order that trades first on the way from a to b, and where."""
         found = []
         for order in self.orders_of(asset):
-            if order.state != "ACTIVE" or order.type == "MARKET":
+            if order.state != "ACTIVE" or order.is_market:
                 continue
             order.has_met = True
-            price = order.trades_between(a, b)
+            price = order.trades_between(a, b, self.queues and order.is_limit)
             if price is not None and order.spent_row != self.diary.row:
                 found.append((abs(price - a), order.id, order, price))
         return min(found)[2:] if found else None
@@ -197,13 +212,17 @@ class Venue(OrderTable):
         if not asset.room > 0.0:
             order.spent_row = self.diary.row
             return
-        rate = self.books.fee_rate(asset, taker)
-        friction = self.slippage if taker else 0.0
+        friction = self.friction(asset, order) if taker else 0.0
+        if math.isnan(friction):
+            order.spent_row = self.diary.row
+            return
+        fee_rate = self.books.fee_rate(asset, taker)
+        rate = 0.0 if self.pays_in_coin(asset, order) else fee_rate
         price = self.price(asset, order, reference, friction)
         asked = self.asked(asset, order, price, rate)
         if taker and self.settings.costs.has_impact:
             share = (asset.used + min(asked, asset.room)) / asset.volume
-            friction = self.slippage + self.share_impact * share * share
+            friction += self.share_impact * share * share
             friction += self.root_impact * math.sqrt(share)
             price = self.price(asset, order, reference, friction)
             asked = self.asked(asset, order, price, rate)
@@ -221,12 +240,21 @@ class Venue(OrderTable):
                 self.drop(asset, order, "MIN_VALUE", units * unit)
             else:
                 told = (reason, worth) if starved else None
-                self.fill(asset, order, units, price, rate, told)
+                self.fill(asset, order, units, price, fee_rate, told)
         elif starved:
             asked_for = asked * unit * (1.0 + rate) if reason == "CASH" else asked * unit
             self.refuse(asset, order, reason, asked_for)
         else:
-            self.fill(asset, order, min(asked, most), price, rate, None)
+            self.fill(asset, order, min(asked, most), price, fee_rate, None)
+
+    def friction(self, asset: Asset, order: Order) -> float:
+        quoted = {"both": {-1, 1}, "ask": {1}, "bid": {-1}}.get(self.settings.costs.quotes, set())
+        if order.side not in quoted:
+            return self.slippage
+        return self.slippage + (asset.over if order.side > 0 else asset.under)
+
+    def pays_in_coin(self, asset: Asset, order: Order) -> bool:
+        return self.settings.costs.fee_in == "coin" and order.side > 0 and asset.is_spot
 
     def price(self, asset: Asset, order: Order, reference: float, friction: float) -> float:
         price = reference * (1.0 + order.side * friction)
@@ -241,24 +269,44 @@ class Venue(OrderTable):
             return abs(asset.held)
         if order.sizing == "BUY_VALUE":
             return max(self.spendable(order, order.value, asset.unit(price), rate), 0.0)
-        return min(order.qty, abs(asset.held)) if order.reduce_only else order.qty
+        units = order.qty
+        if order.sizing == "SELL_VALUE":
+            units = max(-order.value, 0.0) / asset.unit(price)
+        return min(units, abs(asset.held)) if order.reduce_only else units
 
     def spendable(self, order: Order, money: float, unit: float, rate: float) -> float:
         """Units that money buys, fees included."""
         costs = self.settings.costs
-        units = money / (unit * (1.0 + rate) + costs.fee_per_unit)
-        raw = units * unit * rate + units * costs.fee_per_unit
-        if costs.min_fee > 0.0 and order.raw_fee + raw < costs.min_fee:
+        money -= 0.5 * costs.fee_step
+        left = max(money - self.fixed_fee(order), 0.0)
+        units = left / (unit * (1.0 + rate) + costs.fee_per_unit)
+        total = order.raw_fee + self.raw_fee(order, units, unit, rate)
+        if costs.min_fee and total < costs.min_fee:
             return max(money - max(costs.min_fee - order.fee, 0.0), 0.0) / unit
+        if costs.max_fee is not None and total > costs.max_fee:
+            return max(money - max(costs.max_fee - order.fee, 0.0), 0.0) / unit
         return units
 
+    def fixed_fee(self, order: Order) -> float:
+        """An order pays it once."""
+        return 0.0 if order.filled else self.settings.costs.fee_per_order
+
+    def raw_fee(self, order: Order, units: float, unit: float, rate: float) -> float:
+        by_size = units * unit * rate + units * self.settings.costs.fee_per_unit
+        return by_size + self.fixed_fee(order)
+
     def fee(self, order: Order, units: float, unit: float, rate: float) -> tuple[float, float]:
-        """The fee of an execution without and with the minimum of its order."""
+        """The fee of an execution before and after the bounds of its order and rounding."""
         costs = self.settings.costs
-        raw = units * unit * rate + units * costs.fee_per_unit
-        if costs.min_fee > 0.0:
-            return raw, max(order.raw_fee + raw, costs.min_fee) - order.fee
-        return raw, raw
+        fee = raw = self.raw_fee(order, units, unit, rate)
+        if costs.min_fee or costs.max_fee is not None:
+            total = order.raw_fee + raw
+            total = max(total, costs.min_fee) if costs.min_fee else total
+            total = min(total, costs.max_fee) if costs.max_fee is not None else total
+            fee = total - order.fee
+        if costs.fee_step:
+            fee = steps_of(math.floor(fee / costs.fee_step + 0.5 + ROUNDING), costs.fee_step)
+        return raw, fee
 
     def most(
         self, asset: Asset, order: Order, asked: float, price: float, rate: float
@@ -266,7 +314,8 @@ class Venue(OrderTable):
         """The most units that the account can pay for; what reduces is let through."""
         owed = min(asked, max(-order.side * asset.held, 0.0))
         if self.settings.margin or not asset.is_spot:
-            return owed + self.most_on_margin(asset, owed, price, rate), "MARGIN"
+            free = self.books.purse.cash - self.fixed_fee(order)
+            return owed + self.most_on_margin(asset, owed, price, rate, free), "MARGIN"
         if order.side < 0:
             return math.inf, ""
         cash, unit = self.books.purse.cash, asset.unit(price)
@@ -277,8 +326,10 @@ class Venue(OrderTable):
             units = math.nextafter(units, owed)
         return owed, "CASH"
 
-    def most_on_margin(self, asset: Asset, owed: float, price: float, rate: float) -> float:
-        equity, gross = self.books.purse.cash, 0.0
+    def most_on_margin(
+        self, asset: Asset, owed: float, price: float, rate: float, cash: float
+    ) -> float:
+        equity, gross = cash, 0.0
         for other in self.assets:
             equity += other.value(price if other is asset else other.mark)
             if other is not asset:
@@ -310,18 +361,25 @@ class Venue(OrderTable):
                 return
         unit = asset.unit(price)
         if told:
-            approved = units * unit * (1.0 + rate) if told[0] == "CASH" else units * unit
+            in_money = told[0] == "CASH" and not self.pays_in_coin(asset, order)
+            approved = units * unit + (self.fee(order, units, unit, rate)[1] if in_money else 0.0)
             self.diary.refuse(asset.index, *told, approved)
         self.come_out(order)
         raw, fee = self.fee(order, units, unit, rate)
-        before = asset.held
-        self.books.trade(asset, order.side * units, price, fee, order)
+        before, came = asset.held, units
+        if self.pays_in_coin(asset, order):
+            came = units - units * rate
+            fee = units * unit - came * unit
+        self.books.trade(asset, order.side * came, price, fee, order)
         asset.room = max(asset.room - units, 0.0)
         order.raw_fee += raw
         order.fee += fee
         order.filled = asset.sum_of(order.filled, units)
         order.qty = asset.sum_of(order.qty, -units)
-        order.value -= units * unit + fee
+        if order.sizing == "SELL_VALUE":
+            order.value += units * unit
+        else:
+            order.value -= came * unit + fee
         reason = told[0] if told else ""
         self.tell(order, "FILLED" if is_whole else "PARTIALLY_FILLED", reason)
         if is_whole:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 import alphalab as al
-from alphalab.core.columns import Column, Columns
+from alphalab.core.columns import Column
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.research.results.tally_metrics import METRICS
 from alphalab.research.run.options import run_settings
 from alphalab.research.sweep.result import Sweep
@@ -32,9 +33,9 @@ def one_run() -> tuple[al.Bars, Column, Records]:
     bars = al.load("sp500", start="2018-01-01")
     strategy = Hold()
     column = Column.of(strategy, run_settings(strategy, {}), bars.instruments)
-    columns = Columns([column], bars.instruments)
-    columns.push(bars.time, bars.columns)
-    return bars, column, columns.tallies()
+    engine = VectorEngine([column], bars.instruments)
+    engine.push(bars.time, bars.columns)
+    return bars, column, engine.tallies()
 
 
 def planted(
@@ -49,14 +50,16 @@ def planted(
     """Return a sweep of one strategy with these values as its figures; others are 0."""
     (bars, column, tally), invalid = one_run(), invalid or {}
     variants = tuple(
-        Variant(dict(one), None if i in invalid else column, invalid.get(i, ""))
+        Variant(dict(one), None, invalid[i], rule=invalid[i])
+        if i in invalid
+        else Variant(dict(one), column)
         for i, one in enumerate(params)
     )
     ran = np.array([i not in invalid and i not in not_run for i in range(len(params))])
     names = tuple(params[0])
     made = Sweep("Hold", names, variants, np.repeat(tally, len(params)), ran, bars, metric)
     given = {"sharpe": sharpe, **figures}
-    vars(made)["figures"] = {
+    vars(made)["metrics"] = {
         name: np.where(ran, given.get(name, np.zeros(len(params))), np.nan) for name in METRICS
     }
     return made

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from builders import rows_at
 
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.samples.synthetic import synthetic
-from alphalab.types import FloatArray, IntArray
 
 HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
@@ -21,7 +21,7 @@ N = 1_000
 
 def sound(n: int = N) -> Rows:
     """Hourly bars of a market that never closes, from 01:00 on, without any fault."""
-    return Rows.of(synthetic(n, 1, seed=5, gap_frac=0.0))
+    return synthetic(n, 1, seed=5, gap_frac=0.0).to_rows()
 
 
 def with_columns(rows: Rows, **columns: Any) -> Rows:
@@ -122,29 +122,8 @@ def counts(verdict: Verdict) -> dict[str, int]:
     return found
 
 
-def walk(time: IntArray, seed: int = 0, volume: float = 1e4) -> dict[str, FloatArray]:
-    """Columns of a random walk with sound bars."""
-    rng = np.random.default_rng(seed)
-    close = 100 * np.exp(np.cumsum(0.002 * rng.standard_normal(len(time))))
-    open_ = np.append(100.0, close[:-1])
-    reach = 1 + 0.001 * np.abs(rng.standard_normal((2, len(time))))
-    return {
-        "open": open_,
-        "high": np.maximum(open_, close) * reach[0],
-        "low": np.minimum(open_, close) / reach[1],
-        "close": close,
-        "volume": volume * rng.lognormal(0, 0.5, len(time)),
-    }
-
-
-def rows_at(time: IntArray, symbol: str = "ACME") -> Rows:
-    """Sound bars of one symbol at given times."""
-    zeros = np.zeros(len(time), np.int64)
-    return Rows(time, (symbol,), zeros, walk(time), np.arange(len(time)), "prices.csv")
-
-
 def halved(n: int = 400, at: int = 200) -> Bars:
     """Daily bars with a split that nobody adjusted for."""
     rows = rows_at((19_000 + np.arange(n)) * DAY)
     rows = scaled(rows, slice(at, None), 0.5, PRICES, 2.0)
-    return replace(rows, source="split.csv").to_bars()
+    return Bars.from_rows(replace(rows, source="split.csv"))

@@ -24,7 +24,7 @@ SLOTS = 2
 MEMORY_ROWS = 128
 ACTIONS = (
     *("", "market", "limit", "stop", "stop_limit", "take_profit", "trailing", "bracket"),
-    *("amend", "cancel"),
+    *("amend", "cancel", "market_on_open", "market_on_close", "limit_if_touched"),
 )
 FIELDS = (
     *("action", "asset", "side", "qty", "limit", "stop", "trail", "frac"),
@@ -55,7 +55,7 @@ def send(r, account, memory):
     if 0 <= of < n_sent:
         known = int(memory[1 + of // n_assets, of % n_assets]) + int(r[14])
     if action == 8:
-        orders.amend(account, known, qty, limit, stop)
+        orders.amend(account, known, qty, limit, stop, trail, frac)
         return
     if action == 9:
         orders.cancel(account, known)
@@ -73,6 +73,12 @@ def send(r, account, memory):
         sent = orders.take_profit(account, asset, side, qty, stop, *more, group, known)
     elif action == 6:
         sent = orders.trailing_stop(account, asset, side, qty, trail, frac, *more, group, known)
+    elif action == 10:
+        sent = orders.market_on_open(account, asset, side, qty, *more, group, known)
+    elif action == 11:
+        sent = orders.market_on_close(account, asset, side, qty, *more, group, known)
+    elif action == 12:
+        sent = orders.limit_if_touched(account, asset, side, qty, stop, limit, *more, group, known)
     else:
         sent = orders.bracket(account, asset, side, qty, limit, trail, stop)
     memory[1 + n_sent // n_assets, n_sent % n_assets] = sent

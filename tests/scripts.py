@@ -13,7 +13,8 @@ from alphalab.types import Instrument
 
 NAN, INF = math.nan, math.inf
 MOST = 120  # orders that a script may send
-PRICED = ("limit", "stop", "stop_limit", "take_profit")
+PRICED = ("limit", "stop", "stop_limit", "take_profit", "limit_if_touched")
+AT_ONCE = ("market", "market", "market_on_open", "market_on_close")
 
 
 def random_requests(rng: random.Random, market: Any) -> list[list[dict[str, Any]]]:
@@ -47,7 +48,7 @@ def _order(
     asset = rng.randrange(len(instruments))
     instrument, price = instruments[asset], mark[asset]
     side = rng.choice([1, -1])
-    action = rng.choice(["market", "market", "limit", "limit", "trailing", "bracket", *PRICED])
+    action = rng.choice([*AT_ONCE, "limit", "limit", "trailing", "bracket", *PRICED])
     request = {
         "action": action,
         "asset": asset,
@@ -81,7 +82,8 @@ def _change(
     if kind == "bracket" and request["offset"]:
         kind, side = ("limit" if request["offset"] == 1 else "stop"), -side
     prices = _prices(rng, kind, side, instruments[asset], mark[asset])
-    request |= {name: prices.get(name, NAN) for name in ("limit", "stop")}
+    names = ("limit", "stop", "trail", "frac") if kind == "trailing" else ("limit", "stop")
+    request |= {name: prices.get(name, NAN) for name in names}
     request |= {"action": "amend", "qty": _quantity(rng, instruments[asset], mark[asset], cash)}
     for name in ("qty", "limit", "stop"):
         if rng.random() < 0.4:
@@ -124,6 +126,8 @@ def _prices(
             return {"stop": at(worse), "limit": at(rng.choice([better, worse, 3 * worse]))}
         case "take_profit":
             return {"stop": at(better)}
+        case "limit_if_touched":
+            return {"stop": at(better), "limit": at(rng.choice([better, worse, 3 * better]))}
         case "trailing":
             if rng.random() < 0.5:
                 return {"frac": near}

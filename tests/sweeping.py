@@ -27,9 +27,10 @@ from scripted import NAMES, Scripted, encoded
 from scripts import random_requests
 
 from alphalab.config import Limits, RunSettings
-from alphalab.core.columns import Column, Columns
+from alphalab.core.columns import Column
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
 from alphalab.kernels._jit import silent
@@ -78,11 +79,13 @@ class Mix(NamedTuple):
         """The account alone."""
         return self.engine(place, capacity).push(self.time, self.columns)
 
-    def made(self, places: Iterable[int] | None = None, capacity: int | None = None) -> Columns:
+    def made(
+        self, places: Iterable[int] | None = None, capacity: int | None = None
+    ) -> VectorEngine:
         """Columns of the accounts at some places, or of all."""
         places = range(len(self.accounts)) if places is None else places
         made = [Column.of(*self.accounts[i], self.instruments) for i in places]
-        return Columns(made, self.instruments, capacity=capacity)
+        return VectorEngine(made, self.instruments, capacity=capacity)
 
     def tallies(
         self,
@@ -91,17 +94,17 @@ class Mix(NamedTuple):
         cuts: Sequence[int] = (),
     ) -> Records:
         """What columns give that are pushed in one portion, or in those between the cuts."""
-        columns = self.made(places, capacity)
+        engine = self.made(places, capacity)
         for first, last in pairwise([0, *sorted(cuts), self.time.size]):
-            push(columns, self.time, self.columns, first, last)
-        return columns.tallies()
+            push(engine, self.time, self.columns, first, last)
+        return engine.tallies()
 
 
 def push(
-    columns: Columns, time: IntArray, table: Mapping[str, FloatArray], first: int, last: int
+    engine: VectorEngine, time: IntArray, table: Mapping[str, FloatArray], first: int, last: int
 ) -> None:
     rows = slice(first, last)
-    columns.push(time[rows], {name: values[rows] for name, values in table.items()})
+    engine.push(time[rows], {name: values[rows] for name, values in table.items()})
 
 
 def digest_of_block(block: Block) -> str:

@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.times import (
     NS_DAY,
     NS_SECOND,
     bar_spacing,
     iso,
     nanoseconds,
-    rows_per_year,
 )
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, UnknownNameError
@@ -55,7 +56,7 @@ def test_a_panel_knows_itself() -> None:
     assert (bars.n_rows, bars.n_symbols, len(bars)) == (5, 2, 5)
     assert (bars.start, bars.end) == ("2024-01-02T21:00:00Z", "2024-01-06T21:00:00Z")
     assert bars.instruments == (Instrument(symbol="AAA"), Instrument(symbol="BBB"))
-    assert (bars.source, bars.notes, bars.periods_per_year) == ("here", ("said",), 252.0)
+    assert (bars.source, texts(bars), bars.periods_per_year) == ("here", ("said",), 252.0)
     for name in (*PRICES, "volume"):
         assert getattr(bars, name) is bars[name]
         assert bars[name].flags.c_contiguous and bars[name].dtype == np.float64
@@ -136,7 +137,7 @@ def test_id_does_not_depend_on_the_bits_of_nan() -> None:
 def test_pickle_keeps_everything() -> None:
     bars = panel(source="s", notes=("n",)).with_columns({"x": np.full((5, 2), np.nan)})
     again = pickle.loads(pickle.dumps(bars))
-    assert again == bars and again.notes == bars.notes and again.source == "s"
+    assert again == bars and texts(again) == texts(bars) and again.source == "s"
     assert again.periods_per_year == bars.periods_per_year
     assert not again.close.flags.writeable
 
@@ -374,12 +375,12 @@ def test_the_calendar_of_the_instruments_decides_when_known() -> None:
         return Bars(time, ["A"], columns, instruments=[Instrument(symbol="A", calendar=calendar)])
 
     assert of("24/7").periods_per_year == 365 and of("XNYS").periods_per_year == 252
-    assert "calendar XNYS" in of("XNYS").notes[-1]
+    assert "calendar XNYS" in texts(of("XNYS"))[-1]
 
 
 def test_two_rows_tell_nothing_until_asked() -> None:
     bars = panel(n_rows=2, notes=("said",))
-    assert bars.notes == ("said",) and bars.rows(0, 1).n_rows == 1
+    assert texts(bars) == ("said",) and bars.rows(0, 1).n_rows == 1
     with pytest.raises(DataError, match="periods_per_year is not given, and the data has 2"):
         _ = bars.periods_per_year
 
@@ -387,7 +388,7 @@ def test_two_rows_tell_nothing_until_asked() -> None:
 def test_a_part_has_the_rows_a_year_of_the_whole() -> None:
     bars = panel(n_rows=30)
     assert bars.rows(0, 1).periods_per_year == bars.periods_per_year == 365
-    assert bars.rows(0, 1).notes == bars.notes
+    assert texts(bars.rows(0, 1)) == texts(bars)
     assert panel(periods_per_year=7).between(end="2024-01-02").periods_per_year == 7
 
 
@@ -419,8 +420,8 @@ def test_one_asset_in_any_letter_case_zone_and_unit() -> None:
     ]
     for variant in variants:
         assert Bars.from_frame(variant, symbol="A") == expected
-    assert "times carry no zone: taken as UTC" in expected.notes
-    assert "times carry no zone: taken as UTC" not in Bars.from_frame(variants[3]).notes
+    assert "times carry no zone: taken as UTC" in texts(expected)
+    assert "times carry no zone: taken as UTC" not in texts(Bars.from_frame(variants[3]))
 
 
 def test_daylight_saving_is_no_duplicate() -> None:
@@ -432,12 +433,12 @@ def test_daylight_saving_is_no_duplicate() -> None:
 def test_volume_and_further_columns() -> None:
     frame = single().drop(columns="volume")
     bars = Bars.from_frame(frame)
-    assert np.isnan(bars.volume).all() and "no volume column: volume is unknown" in bars.notes
+    assert np.isnan(bars.volume).all() and "no volume column: volume is unknown" in texts(bars)
     frame["Adj Close"], frame["n"], frame["venue"] = [1.0, None, 3.0, 4.0], [1, 2, 3, 4], "x"
     bars = Bars.from_frame(frame)
     np.testing.assert_array_equal(bars["Adj Close"][:, 0], [1.0, np.nan, 3.0, 4.0])
     assert bars["n"].dtype == np.float64
-    assert any("'venue' is not numeric" in note for note in bars.notes)
+    assert any("'venue' is not numeric" in note for note in texts(bars))
 
 
 def test_long_frames() -> None:
@@ -500,7 +501,7 @@ def test_wide_frames(field_first: bool) -> None:
     assert Bars.from_frame(wide) == bars
     no_volume = wide.drop(columns="Volume", level="field")
     again = Bars.from_frame(no_volume)
-    assert np.isnan(again.volume).all() and "no volume column" in again.notes[0]
+    assert np.isnan(again.volume).all() and "no volume column" in texts(again)[0]
 
 
 def test_wide_frames_with_holes() -> None:
@@ -533,14 +534,14 @@ def test_closes_only() -> None:
     frame = pd.DataFrame({"A": [1.0, 2.0, 3.0, 4.0], "B": [np.nan, 2.0, 2.5, 3.0]}, index=days)
     bars = Bars.from_closes(frame)
     assert bars.symbols == ("A", "B")
-    assert bars.notes[0] == "closes only: open, high and low are set to the close"
-    assert any("times are dates" in note for note in bars.notes)
+    assert texts(bars)[0] == "closes only: open, high and low are set to the close"
+    assert any("times are dates" in note for note in texts(bars))
     for name in PRICES:
         np.testing.assert_array_equal(bars[name], frame.to_numpy())
     assert np.isnan(bars.volume).all()
     assert Bars.from_closes(frame, bar_label="open").start == "2024-01-03T00:00:00Z"
     evening = frame.set_axis(days + pd.Timedelta("21h"))
-    assert "times carry no zone: taken as UTC" in Bars.from_closes(evening).notes
+    assert "times carry no zone: taken as UTC" in texts(Bars.from_closes(evening))
     with pytest.raises(DataError, match="no symbols"):
         Bars.from_closes(frame[[]])
     with pytest.raises(DataError, match="is there twice"):
@@ -557,7 +558,7 @@ def test_opening_times_move_by_the_most_frequent_step() -> None:
         single(index.append(index[-1:] + pd.Timedelta("5min"))), bar_label="open"
     )
     assert bars.start == "2024-01-01T00:05:00Z" and bars.end == "2024-01-01T00:40:00Z"
-    assert "times were those of the open: moved 5m to the close" in bars.notes
+    assert "times were those of the open: moved 5m to the close" in texts(bars)
     with pytest.raises(DataError, match="one row does not tell"):
         Bars.from_frame(single(index[:1]), bar_label="open")
     with pytest.raises(DataError, match=r"bar_label='middle'\n.*'open' or 'close'"):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.calendars import (
     bars_per_session,
     expected_closes,
@@ -18,7 +19,7 @@ from alphalab.data.clock.calendars import (
     sessions,
     sessions_per_year,
 )
-from alphalab.data.clock.times import NS_DAY, NS_SECOND, nanoseconds, rows_per_year
+from alphalab.data.clock.times import NS_DAY, NS_SECOND, nanoseconds
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import IntArray
 

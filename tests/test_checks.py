@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from builders import one_price
 
 import alphalab as al
 
@@ -14,10 +15,9 @@ PRICES = np.array([[10.0], [10.0], [11.0], [12.0]])
 
 def bars(n_assets: int = 1, **columns: np.ndarray) -> al.Bars:
     close = columns.pop("close", np.repeat(PRICES, n_assets, axis=1))
-    names = ("open", "high", "low", "close", "volume")
     days = np.arange("2024-01-02T21", "2024-01-06T21", 24, "M8[h]").astype("M8[ns]")
     symbols = [f"S{j}" for j in range(n_assets)]
-    return al.Bars(days, symbols, dict.fromkeys(names, close) | columns, periods_per_year=252)
+    return one_price(days, close, symbols, columns=columns, periods_per_year=252)
 
 
 def weights(expression: al.Expr) -> al.Strategy:
@@ -57,7 +57,7 @@ def test_weights_within_the_gross_limit_pass(expression):
 
 def test_weights_above_the_limit_by_the_data_are_scaled_and_said():
     result = al.backtest(weights(al.close / 5), bars())
-    assert np.nanmax(result.targets) == 1.0
+    assert np.nanmax(result.record.targets) == 1.0
     assert any("gross exposure of up to 2.4" in warning for warning in result.warnings)
 
 
@@ -151,6 +151,9 @@ def test_a_snapshot_is_refused_after_half_a_push():
 
 
 def test_equity_that_is_not_finite_is_an_error():
-    close = np.array([[1.0], [1.0], [1e308], [1e308]])
-    with pytest.raises(al.DataError, match="equity is inf"):
-        al.backtest(weights(al.parse("1.0")), bars(close=close))
+    """Bought at the least price and sold at the largest, again and again."""
+    price = np.where(np.arange(40) % 2, 1e15, 1e-15)[:, np.newaxis]
+    days = np.datetime64("2024-01-01", "ns") + np.arange(40) * np.timedelta64(1, "D")
+    market = al.Bars(days, ["A"], dict.fromkeys(("open", "high", "low", "close", "volume"), price))
+    with pytest.raises(al.DataError, match="equity is"):
+        al.backtest(weights(al.parse("where(close > 1, 1, 0)")), market, quality="unchecked")

@@ -283,7 +283,7 @@ def test_a_flag_is_not_blamed_on_the_file_alone(cli, tmp_path: Path) -> None:
 def test_bars_of_a_file_can_be_labelled_by_their_opening(cli, tmp_path: Path) -> None:
     path = data_file(tmp_path, HEADER + "".join(GOOD_ROWS))
     starts = [
-        cli("backtest", "buy_and_hold", "-d", path, "--bar-label", label, "--json").object["data"][
+        cli("backtest", "buy_and_hold", "-d", path, "--label", label, "--json").object["data"][
             "start"
         ]
         for label in ("open", "close")
@@ -456,7 +456,7 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], str, list[str]]] = {
         "DATA",
         ["perpetual", "funding_hours"],
     ),
-    "label": ([SMA_CROSS, "-d", "sp500", "--bar-label", "open"], "DATA", ["labelled"]),
+    "label": ([SMA_CROSS, "-d", "sp500", "--label", "open"], "DATA", ["labelled"]),
 }
 
 #: what is wrong -> (body of the strategy, code, words that the message holds)
@@ -744,7 +744,7 @@ def test_the_shell_completes() -> None:
     run = process(
         _ALPHALAB_COMPLETE="complete_bash", COMP_WORDS="alphalab backtest --f", COMP_CWORD="2"
     )
-    assert run.out.split() == ["--fee-bps", "--fill", "--funding"]
+    assert run.out.split() == ["--fee-bps", "--fill", "--funding", "--family"]
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:

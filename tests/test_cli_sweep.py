@@ -122,7 +122,7 @@ def test_a_pipe_gets_plain_lines() -> None:
     assert first[3] == f"{table.iloc[0]['total_return']:.2%}"
     assert lines[4:] == [
         "6 combinations: 4 ok, 2 invalid",
-        "Invalid, for one: fast=60, slow=30: SmaCross(fast=60, slow=30); 1 <= fast < slow",
+        "Invalid, for example: fast=60, slow=30: SmaCross(fast=60, slow=30); 1 <= fast < slow",
     ]
     assert run.err.startswith("data: S&P 500 index")
 
@@ -162,10 +162,10 @@ def test_parameters_stay_beside_the_grid(cli) -> None:
 
 
 def test_by_another_figure(cli) -> None:
-    run = cli(*SWEEP, "-g", "fast=5:15", "--by", "fees", "--fee-bps", 10, "--json")
+    run = cli(*SWEEP, "-g", "fast=5:15", "--metric", "fees", "--fee-bps", 10, "--json")
     fees = [row["metrics"]["fees"] for row in run.object["top"]]
     assert fees == sorted(fees) and fees[0] < fees[-1]
-    assert "best by Fees" in cli(*SWEEP, "-g", "fast=5:6", "--by", "fees").out
+    assert "best by Fees" in cli(*SWEEP, "-g", "fast=5:6", "--metric", "fees").out
 
 
 def test_expressions_of_a_file(cli, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_expressions_of_a_file(cli, tmp_path: Path) -> None:
     ]
     shown = cli("sweep", "-d", "sp500", "--expressions", file).out
     assert "where(close > ts_mean(close, 50), 1, 0)" in shown
-    assert "Invalid, for one: expression='close >': " in shown
+    assert "Invalid, for example: expression='close >': " in shown
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes", "random"])
@@ -266,7 +266,7 @@ WRONG: dict[str, tuple[list[str], str, str]] = {
     "fractions in ones": (
         ["sma_cross", "-d", "sp500", "-g", "costs.fee_bps=0.5:2.5"],
         "PARAMETER",
-        "counted with a step",
+        "needs a step",
     ),
     "value twice": (["sma_cross", "-d", "sp500", "-g", "fast=5,5"], "PARAMETER", "5 twice"),
     "nothing valid": (
@@ -275,7 +275,7 @@ WRONG: dict[str, tuple[list[str], str, str]] = {
         "no valid combination",
     ),
     "metric": (
-        ["sma_cross", "-d", "sp500", "-g", "fast=5", "--by", "sharp"],
+        ["sma_cross", "-d", "sp500", "-g", "fast=5", "--metric", "sharp"],
         "UNKNOWN",
         "did you mean 'sharpe'",
     ),

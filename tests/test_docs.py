@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *("fetch.md", "point_in_time.md", "quality.md", "scan.md"),
-    *("sources.md", "store.md", "sweeps.md", "time.md"),
+    *("artifacts.md", "fetch.md", "journal.md", "point_in_time.md", "quality.md", "scan.md"),
+    *("sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
 ]
 
 
@@ -28,6 +28,7 @@ def test_examples_run(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_work(cli, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ALPHALAB_TRIALS")  # the ledger of this folder
     blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / page).read_text(), re.S)
     commands = [line for block in blocks for line in block.splitlines()]
     assert commands

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import dated_closes, one_price, texts
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather
@@ -22,27 +24,16 @@ MINUTE, HOUR = 60 * NS_SECOND, 3_600 * NS_SECOND
 START = nanoseconds("2024-01-02")
 
 
-def flat(time: np.ndarray, *symbols: str, **options: object) -> Bars:
-    close = np.full((len(time), len(symbols)), 10.0)
-    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), close)
-    return Bars(time, symbols, columns, **options)  # type: ignore[arg-type]
-
-
 def perpetual(rows: int = 25, step: int = HOUR, hours: float = 8.0, n: int = 1) -> Bars:
     time = START + step * np.arange(1, rows + 1)
     names = [f"P{i}" for i in range(n)]
-    return flat(time, *names).with_instruments(kind="linear", funding_hours=hours)
+    return one_price(time, 10.0, names).with_instruments(kind="linear", funding_hours=hours)
 
 
 def rates(*stamps: str, rate: float = 1e-4, **columns: object) -> pd.DataFrame:
     return pd.DataFrame(
         {"time": pd.to_datetime(list(stamps), format="ISO8601"), "funding_rate": rate, **columns}
     )
-
-
-def closes(prices: dict[str, list[float]], dates: list[str], bar_label: str = "close") -> Bars:
-    frame = pd.DataFrame(prices, index=pd.to_datetime(dates))
-    return Bars.from_closes(frame, bar_label=bar_label)
 
 
 def refused(call: object, frame: object, *words: str) -> None:
@@ -61,7 +52,9 @@ def cells(column: np.ndarray, asset: int = 0) -> dict[int, float]:
 
 
 def test_instruments_are_replaced_or_changed() -> None:
-    bars = flat(START + NS_DAY * np.arange(5), "A", "B", source="here", notes=("said",))
+    bars = one_price(
+        START + NS_DAY * np.arange(5), 10.0, ["A", "B"], source="here", notes=("said",)
+    )
     both = bars.with_instruments(kind="linear", funding_hours=8, taker_bps=np.int64(5))
     assert {(i.kind, i.funding_hours, i.taker_bps) for i in both.instruments} == {
         ("linear", 8.0, 5.0)
@@ -72,13 +65,13 @@ def test_instruments_are_replaced_or_changed() -> None:
     given = [Instrument(symbol="A", lot=1), Instrument(symbol="B", currency="EUR")]
     assert one.with_instruments(given).instruments == tuple(given)
     assert one.with_instruments(given, symbol="A", lot=2).instruments[0].lot == 2.0
-    assert (one.source, one.notes[0], one.close is bars.close) == ("here", "said", True)
+    assert (one.source, texts(one)[0], one.close is bars.close) == ("here", "said", True)
     assert len({bars.id, both.id, one.id}) == 3
     assert bars.with_instruments() == bars
 
 
 def test_instruments_that_cannot_be() -> None:
-    bars = flat(START + NS_DAY * np.arange(5), "AAA", "BBB")
+    bars = one_price(START + NS_DAY * np.arange(5), 10.0, ["AAA", "BBB"])
     with pytest.raises(UnknownNameError, match="'fundinghours': did you mean 'funding_hours'"):
         bars.with_instruments(fundinghours=8)
     with pytest.raises(UnknownNameError, match="unknown symbol 'AAB': did you mean 'AAA'"):
@@ -97,11 +90,11 @@ def test_instruments_that_cannot_be() -> None:
 
 def test_a_calendar_may_tell_another_number_of_rows_a_year() -> None:
     days = pd.bdate_range("2024-01-02T21:00", periods=60)
-    bars = flat(days.to_numpy(), "A")
+    bars = one_price(days.to_numpy(), 10.0)
     assert bars.periods_per_year == 252
     assert bars.with_instruments(calendar="24/7").periods_per_year == 365
     assert bars.with_instruments(tick=1).periods_per_year == 252
-    given = flat(days.to_numpy(), "A", periods_per_year=250)
+    given = one_price(days.to_numpy(), 10.0, periods_per_year=250)
     assert given.with_instruments(calendar="24/7").periods_per_year == 250
     # A part that is too short to tell keeps what the whole said.
     assert bars.rows(0, 2).with_instruments(tick=1).periods_per_year == 252
@@ -130,7 +123,7 @@ def test_rates_in_one_row_are_added_up_and_one_that_is_missing_stays_missing() -
 def test_a_gap_in_the_bars_holds_all_that_was_due() -> None:
     bars = perpetual().rows(0, 25)
     some = np.r_[0:3, 20:25]
-    gap = flat(bars.time[some], "P0").with_instruments(kind="linear", funding_hours=8)
+    gap = one_price(bars.time[some], 10.0, ["P0"]).with_instruments(kind="linear", funding_hours=8)
     frame = rates("2024-01-02T00:00", "2024-01-02T08:00", "2024-01-02T16:00", "2024-01-03T00:00")
     assert cells(gap.with_funding(frame)["funding"]) == {0: 1e-4, 3: 2e-4, 7: 1e-4}
 
@@ -140,8 +133,8 @@ def test_fundings_outside_the_bars_are_counted() -> None:
     frame = rates("2024-01-01T16:00", "2024-01-02T00:00", "2024-01-02T08:00")
     funded = bars.with_funding(frame)
     assert cells(funded["funding"]) == {0: 1e-4}
-    assert "2 of 3 fundings lie outside the bars: left out" in funded.notes
-    assert bars.with_funding(frame.iloc[1:2]).notes == bars.notes
+    assert "2 of 3 fundings lie outside the bars: left out" in texts(funded)
+    assert texts(bars.with_funding(frame.iloc[1:2])) == texts(bars)
 
 
 @given(
@@ -191,7 +184,7 @@ def test_symbols_of_fundings() -> None:
 def test_fundings_that_are_refused() -> None:
     bars = perpetual()
     call = bars.with_funding
-    refused(flat(bars.time, "A").with_funding, rates("2024-01-02"), "funding_hours=8")
+    refused(one_price(bars.time, 10.0).with_funding, rates("2024-01-02"), "funding_hours=8")
     refused(call, rates("2024-01-02T00:01"), "row 0 (2024-01-02T00:01:00Z)", "less than a minute")
     refused(call, rates("2024-01-02T00:00", "2024-01-02T04:00"), "row 1", "funding_hours")
     refused(call, rates("2024-01-01T23:59:59.999"), "no time of a funding")
@@ -199,9 +192,9 @@ def test_fundings_that_are_refused() -> None:
     refused(call, rates("2024-01-02", rate=np.nan), "a rate of nan", "finite")
     refused(call, rates("2024-01-02", rate=np.inf), "a rate of inf")
     refused(call, rates("2024-01-02", symbol="P9"), "row 0: the bars have no symbol 'P9'", "P0")
-    refused(call, rates("2024-01-02").rename(columns={"time": "when"}), "no column time", "'when'")
-    refused(call, rates("2024-01-02")[["time"]], "no column funding_rate or funding or rate")
-    refused(call, rates("2024-01-02", rate=0.1, Rate=0.1), "could each be meant")
+    refused(call, rates("2024-01-02").rename(columns={"time": "when"}), "no time column", "'when'")
+    refused(call, rates("2024-01-02")[["time"]], "no column rate or funding_rate or funding")
+    refused(call, rates("2024-01-02", rate=0.1, Rate=0.1), "could each be the rate")
     refused(call, rates("2024-01-02").astype({"funding_rate": "str"}), "'0.0001' is not a number")
     refused(call, [1, 2], "a list is not a table")
 
@@ -240,7 +233,7 @@ def test_real_fundings(shared_data: Path) -> None:
     bars = bars.with_instruments(kind="linear", funding_hours=8)
     path = shared_data / "xrp_perp_funding_8h.parquet"
     funded, frame = bars.with_funding(path), pd.read_parquet(path)
-    assert any("79 of 91 fundings lie outside the bars" in note for note in funded.notes)
+    assert any("79 of 91 fundings lie outside the bars" in note for note in texts(funded))
     known = cells(funded["funding"])
     assert list(known.values()) == frame["funding_rate"].tolist()[:12]
     assert [iso(funded.time[row] - 5 * MINUTE) for row in list(known)[:2]] == [
@@ -262,10 +255,10 @@ def actions(date: str | list[str], **columns: object) -> pd.DataFrame:
 
 @pytest.mark.parametrize("label", ["open", "close"])
 def test_the_session_of_the_date_carries_it(label: str) -> None:
-    bars = closes(HALVED, DATES, label).with_actions(actions("2024-01-04", split=2))
+    bars = dated_closes(HALVED, DATES, label).with_actions(actions("2024-01-04", split=2))
     assert cells(bars["split"]) == {2: 2.0}
     assert cells(bars["dividend"]) == {}
-    paid = closes(HALVED, DATES, label).with_actions(
+    paid = dated_closes(HALVED, DATES, label).with_actions(
         actions(["2024-01-02", "2024-01-06", "2024-01-08"], dividend=[0.5, 1.0, 2.0])
     )
     # The 6th is a Saturday: it comes to the Monday that follows, together with what is there.
@@ -273,16 +266,16 @@ def test_the_session_of_the_date_carries_it(label: str) -> None:
 
 
 def test_bars_with_hours_carry_a_date_in_the_first_that_ends_after_midnight() -> None:
-    sessions = flat(nanoseconds("2024-01-02T21:00") + NS_DAY * np.arange(5), "A")
+    sessions = one_price(nanoseconds("2024-01-02T21:00") + NS_DAY * np.arange(5), 10.0)
     assert cells(sessions.with_actions(actions("2024-01-04", dividend=1))["dividend"]) == {2: 1.0}
-    hours = flat(START + HOUR * np.arange(1, 50), "A")
+    hours = one_price(START + HOUR * np.arange(1, 50), 10.0)
     placed = hours.with_actions(actions("2024-01-03", dividend=1))
     assert cells(placed["dividend"]) == {24: 1.0}
     assert iso(placed.time[24]) == "2024-01-03T01:00:00Z"
 
 
 def test_an_asset_without_a_price_gets_it_with_its_next_one() -> None:
-    bars = closes({"A": [9.0, 9, 9, 9, 9], "B": [9.0, np.nan, np.nan, 9, np.nan]}, DATES)
+    bars = dated_closes({"A": [9.0, 9, 9, 9, 9], "B": [9.0, np.nan, np.nan, 9, np.nan]}, DATES)
     frame = actions("2024-01-03", dividend=1.0)
     for symbol, row in (("A", 1), ("B", 3)):
         placed = bars.with_actions(frame.assign(symbol=symbol))
@@ -290,23 +283,23 @@ def test_an_asset_without_a_price_gets_it_with_its_next_one() -> None:
         assert cells(placed["dividend"], asset) == {row: 1.0}
         assert cells(placed["dividend"], 1 - asset) == {}
     late = bars.with_actions(actions("2024-01-08", dividend=1.0, symbol="B"))
-    assert "1 of 1 splits and dividends lie outside the bars: left out" in late.notes
+    assert "1 of 1 splits and dividends lie outside the bars: left out" in texts(late)
 
 
 def test_actions_outside_the_bars_are_counted() -> None:
-    bars = closes({"A": [np.nan, 9, 9, 9, 9], "B": [9.0] * 5}, DATES)
+    bars = dated_closes({"A": [np.nan, 9, 9, 9, 9], "B": [9.0] * 5}, DATES)
     frame = actions(
         ["2020-01-01", "2024-01-02", "2024-01-03", "2030-01-01"], dividend=1.0, symbol="A"
     )
     placed = bars.with_actions(frame)
     assert cells(placed["dividend"]) == {1: 1.0}
-    assert "3 of 4 splits and dividends lie outside the bars: left out" in placed.notes
+    assert "3 of 4 splits and dividends lie outside the bars: left out" in texts(placed)
     none = bars.with_actions(frame.iloc[:0])
-    assert np.isnan(none["split"]).all() and none.notes == bars.notes
+    assert np.isnan(none["split"]).all() and texts(none) == texts(bars)
 
 
 def test_several_actions_in_one_row_become_one() -> None:
-    weekly = closes({"A": [100.0, 48.0, 12.0]}, ["2024-01-05", "2024-01-12", "2024-01-19"])
+    weekly = dated_closes({"A": [100.0, 48.0, 12.0]}, ["2024-01-05", "2024-01-12", "2024-01-19"])
     frame = actions(
         ["2024-01-08", "2024-01-09", "2024-01-10", "2024-01-17"],
         dividend=[1.0, np.nan, 0.5, np.nan],
@@ -323,7 +316,7 @@ def test_several_actions_in_one_row_become_one() -> None:
 
 
 def test_actions_that_are_refused() -> None:
-    bars = closes(HALVED | {"B": [9.0] * 5}, DATES)
+    bars = dated_closes(HALVED | {"B": [9.0] * 5}, DATES)
     call = bars.with_actions
 
     def one(**columns: object) -> pd.DataFrame:
@@ -343,10 +336,10 @@ def test_actions_that_are_refused() -> None:
 
 
 def test_a_split_that_prices_do_not_show_is_refused() -> None:
-    adjusted = closes({"A": [10.0] * 5}, DATES)
+    adjusted = dated_closes({"A": [10.0] * 5}, DATES)
     refused(adjusted.with_actions, actions("2024-01-04", split=2), "from 10 to 10", "unadjusted")
     refused(adjusted.with_actions, actions("2024-01-04", split=0.5), "a split of 0.5 in row 2")
-    raw = closes(HALVED, DATES)
+    raw = dated_closes(HALVED, DATES)
     for date in ("2024-01-03", "2024-01-05"):
         refused(raw.with_actions, actions(date, split=2), "correct the date")
     refused(raw.with_actions, actions("2024-01-04", split=0.5), "from 20 to 10")
@@ -356,7 +349,7 @@ def test_a_split_that_prices_do_not_show_is_refused() -> None:
 
 
 def test_columns_of_symbols_that_are_not_named_stay() -> None:
-    bars = closes({"A": [9.0] * 5, "B": [9.0] * 5}, DATES)
+    bars = dated_closes({"A": [9.0] * 5, "B": [9.0] * 5}, DATES)
     first = bars.with_actions(actions("2024-01-04", dividend=1.0, symbol="A"))
     second = first.with_actions(actions("2024-01-05", dividend=2.0, symbol="B"))
     assert (cells(second["dividend"], 0), cells(second["dividend"], 1)) == ({2: 1.0}, {3: 2.0})
@@ -407,7 +400,9 @@ def test_missing_funding_is_refused_and_never_made_up(
 @pytest.mark.parametrize("layout", ["wide", "long"])
 def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
     """Bars of days labelled by their open close at the next midnight, in a frame as well."""
-    bars = closes({"A": [100.0, 50.0, 51.0]}, ["2024-01-02", "2024-01-03", "2024-01-04"], "open")
+    bars = dated_closes(
+        {"A": [100.0, 50.0, 51.0]}, ["2024-01-02", "2024-01-03", "2024-01-04"], "open"
+    )
     actions = pd.DataFrame({"time": pd.to_datetime(["2024-01-03"]), "split": [2.0]})
     frame = bars.to_frame(layout)  # type: ignore[arg-type]
     back = Bars.from_frame(frame)
@@ -415,4 +410,90 @@ def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
     assert cells(bars.with_actions(actions)["split"]) == {1: 2.0}
     if layout == "wide":  # times that were changed since are in doubt again
         frame.index = frame.index + pd.Timedelta(days=1)
-        assert any(note.startswith("times are dates") for note in Bars.from_frame(frame).notes)
+        assert any(note.startswith("times are dates") for note in texts(Bars.from_frame(frame)))
+
+
+# ---- what times name -------------------------------------------------------------------------
+
+
+def test_equal_bars_book_a_dividend_in_the_same_row() -> None:
+    """Bars of dates and the same numbers as closes are not equal: their events fall elsewhere."""
+    days = ["2024-01-02", "2024-01-03", "2024-01-04"]
+    dated = dated_closes({"A": [10.0, 10.0, 10.0]}, days)
+    certain = Bars(dated.time, dated.symbols, dated.columns)
+    assert (dated.time_names, certain.time_names) == ("date", "close")
+    paid = pd.DataFrame({"time": pd.to_datetime([days[1]]), "dividend": [1.0]})
+    rows = [cells(bars.with_actions(paid)["dividend"]) for bars in (dated, certain)]
+    assert rows == [{1: 1.0}, {2: 1.0}]
+    assert dated.id != certain.id and dated != certain
+    again = Bars(dated.time, dated.symbols, dated.columns, time_names="date")
+    assert again == dated and again.id == dated.id
+    assert cells(again.with_actions(paid)["dividend"]) == rows[0]
+    with pytest.raises(DataError, match="time_names is one of close, date"):
+        Bars(dated.time, dated.symbols, dated.columns, time_names="open")  # type: ignore[arg-type]
+
+
+def test_what_times_name_survives_whatever_makes_other_bars() -> None:
+    dated = dated_closes({"A": [10.0, 11.0, 12.0], "B": [1.0, 2.0, 3.0]}, DATES[:3])
+    others = (
+        dated.rows(0, 2),
+        dated.select(["B"]),
+        dated.with_columns({"x": dated.close}),
+        dated.with_instruments(tick=0.01),
+        dated.with_actions(pd.DataFrame({"time": [], "symbol": [], "split": []})),
+        dated.resample("2d"),
+        Bars.from_rows(dated.to_rows()),
+        Bars.from_frame(dated.to_frame()),
+        pickle.loads(pickle.dumps(dated)),
+    )
+    assert [bars.time_names for bars in others] == ["date"] * len(others)
+
+
+# ---- listings that end -----------------------------------------------------------------------
+
+
+def ends(*rows: tuple[str, str, float | None]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["time", "symbol", "price"])
+    return table.assign(time=pd.to_datetime(table["time"]))
+
+
+def test_a_listing_ends_at_its_last_close_or_at_a_price() -> None:
+    """A bankruptcy, a cash merger, and a symbol that stays."""
+    prices = {"A": [9.0, 8.0, np.nan, np.nan, np.nan], "B": [5.0, 6.0, 6.0, np.nan, np.nan]}
+    bars = dated_closes(prices | {"C": [1.0, 1.0, 1.0, 1.0, 1.0]}, DATES)
+    delisted = bars.with_delistings(ends((DATES[1], "A", 0.0), (DATES[3], "B", None)))
+    assert cells(delisted["delisting"], 0) == {1: 0.0}
+    assert cells(delisted["delisting"], 1) == {3: 6.0}  # the last close, in a row without a price
+    assert np.isnan(delisted["delisting"][:, 2]).all()
+    assert delisted.id != bars.id
+    # A second table replaces the symbols that it names, and keeps the others.
+    other = delisted.with_delistings(ends((DATES[3], "B", 7.5)))
+    assert cells(other["delisting"], 1) == {3: 7.5} and cells(other["delisting"], 0) == {1: 0.0}
+    assert cells(delisted.between(end=DATES[3])["delisting"], 1) == {3: 6.0}
+
+
+def test_a_listing_ends_in_the_row_that_ends_after_it() -> None:
+    bars = one_price(START + HOUR * np.arange(1, 5), 10.0)
+    assert cells(bars.with_delistings(ends(("2024-01-02T03:30", "A", 9.0)))["delisting"]) == {
+        3: 9.0
+    }
+    late = bars.with_delistings(ends(("2024-01-02T04:00", "A", 9.0)))
+    assert np.isnan(late["delisting"]).all()
+    assert "1 of 1 delistings lie outside the bars: left out" in texts(late)
+
+
+def test_delistings_that_are_refused() -> None:
+    bars = dated_closes({"A": [9.0, 8.0, np.nan, 7.0], "B": [np.nan, np.nan, 5.0, 5.0]}, DATES[:4])
+    call = bars.with_delistings
+    refused(call, ends((DATES[1], "A", -1.0)), "a price of -1", "not below 0")
+    refused(call, ends((DATES[3], "A", np.inf)), "a price of inf")
+    refused(call, ends((DATES[1], "A", 1.0)), "row 1", "row 3", "no price after its listing ended")
+    refused(call, ends((DATES[1], "C", 1.0)), "the bars have no symbol 'C'")
+    refused(call, ends((DATES[3], "A", 1.0), (DATES[2], "A", 1.0)), "a second delisting")
+
+
+def test_a_listing_without_a_price_in_the_span_ends_outside() -> None:
+    never = dated_closes({"A": [9.0, 8.0], "B": [np.nan, np.nan]}, DATES[:2])
+    left = never.with_delistings(ends((DATES[1], "B", 1.0)))
+    assert np.isnan(left["delisting"]).all()
+    assert "1 of 1 delistings lie outside the bars: left out" in texts(left)

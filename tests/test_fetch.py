@@ -438,4 +438,7 @@ def test_bars_of_the_store_have_what_was_fetched(store) -> None:
     assert (bars.instruments[0].tick, bars.instruments[0].funding_hours) == (0.05, 8.0)
     # The funding at 08:00 and some ms is in the row that closes at 09:00.
     assert bars.columns["funding"][:, 0][8::8] == pytest.approx([r.rate for r in rates[1:]])
-    assert bars.version == "store:binance/1h/BTC/USDT:USDT@bars=0,funding=0,instruments=0"
+    assert (
+        bars.version
+        == "store:binance/1h/BTC/USDT:USDT@bars=0,funding=0,instruments=0?without=delistings"
+    )

@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def command(server: ExchangeServer, store: Store, *more: str) -> list[str]:
-    fetch = ["data", "fetch", "binance", "BTC/USDT", "1h", "--since", "2021-01-01"]
+    fetch = ["data", "fetch", "binance", "BTC/USDT", "1h", "--start", "2021-01-01"]
     return [*fetch, "--url", server.url, "--store", store.url, "--retry-wait", "0.01", *more]
 
 
@@ -54,7 +54,7 @@ def signalled(arguments: list[str], server: ExchangeServer, n_pages: int, sent: 
 
 
 def test_the_command_says_what_it_did(server, store, cli) -> None:
-    run = cli(*command(server, store, "--until", "2021-01-05"))
+    run = cli(*command(server, store, "--end", "2021-01-05"))
     assert run.code == 0, run.err
     title, header, row = (line.split() for line in run.out.splitlines())
     assert title == ["binance", "into", store.url]
@@ -62,7 +62,7 @@ def test_the_command_says_what_it_did(server, store, cli) -> None:
     span = ["2021-01-01T01:00:00Z", "2021-01-06T00:00:00Z"]
     assert row == ["BTC/USDT", "1h", "120", "0", *span, "0"]
     assert run.err == ""
-    run = cli(*command(server, store, "--since", "2020-12-31", "--json"))
+    run = cli(*command(server, store, "--start", "2020-12-31", "--json"))
     assert run.object["schema"] == "alphalab.data.fetch/1"
     assert run.object["store"] == store.url
     [series] = run.object["series"]
@@ -75,7 +75,7 @@ def test_the_command_says_what_it_did(server, store, cli) -> None:
 @pytest.mark.parametrize("flag", [None, "--quiet", "--json"])
 def test_waits_are_told_unless_one_asks_for_silence(path: str, flag, server, store, cli) -> None:
     server.faults = [Fault(path, times=2, status=503)]
-    run = cli(*command(server, store, "--until", "2021-01-03", *filter(None, [flag])))
+    run = cli(*command(server, store, "--end", "2021-01-03", *filter(None, [flag])))
     assert run.code == 0, run.err
     said = [line.split(":")[0] for line in run.err.splitlines()]
     assert said == ([] if flag else ["no answer, 1 of 8", "no answer, 2 of 8"])
@@ -94,7 +94,7 @@ def test_errors_are_told_to_people_and_to_machines(server, store, cli) -> None:
 
 
 def test_a_terminal_sees_how_far_it_is(server, store) -> None:
-    shown = on_a_terminal(*command(server, store, "--until", "2021-01-05"))
+    shown = on_a_terminal(*command(server, store, "--end", "2021-01-05"))
     assert "120 rows" in shown
     assert "100%" in shown
 

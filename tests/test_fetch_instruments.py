@@ -130,5 +130,5 @@ def test_fees_that_are_not_told(store) -> None:
     done = fetch(client, "BTC/USD", "instruments", store=store)[0]
     client.close()
     assert done.notes == tuple(
-        f"BTC/USD: no {name} fee is told, stored as 0" for name in ("maker", "taker")
+        f"BTC/USD: no {name} fee is stated, stored as 0" for name in ("maker", "taker")
     )

@@ -14,11 +14,12 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
+from builders import texts
 from commands import IN_A_PROCESS, on_a_terminal
 from pyarrow import csv, feather, parquet
 
 from alphalab.cli.data.ingest import Kind
-from alphalab.data.ingest.ingest import KINDS, Ingested, ingest
+from alphalab.data.ingestion.ingest import KINDS, Ingested, ingest
 from alphalab.data.load import load
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rules import PRICES
@@ -81,8 +82,8 @@ def test_other_values_are_refused_or_revise(tmp_path: Path, store: Store) -> Non
 def test_what_a_version_remembers(tmp_path: Path, store: Store) -> None:
     path = hourly(tmp_path, 0, 4)
     path.write_text(path.read_text().replace("Z", "") + "2024-01-02T01:00,10,12,9,11,1\n")
-    bring(path, store, repairs=["sort", "drop_duplicates"], mapping={"symbol": "BTC/USDT"})
-    notes = store.bars("x", "1h").notes
+    bring(path, store, repairs=["sort", "drop_duplicates"], schema={"symbol": "BTC/USDT"})
+    notes = texts(store.bars("x", "1h"))
     assert "times carry no zone: taken as UTC" in notes
     assert any("drop_duplicates: 1 of 5 rows" in note for note in notes)
     record = store.history("bars")[0].record
@@ -92,9 +93,9 @@ def test_what_a_version_remembers(tmp_path: Path, store: Store) -> None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "venue": "x",
         "interval": "1h",
-        "mapping": {"symbol": "BTC/USDT", "interval": "1h"},
+        "schema": {"symbol": "BTC/USDT", "interval": "1h"},
         "symbols": ["BTC/USDT"],
-        "notes": ["times carry no zone: taken as UTC"],
+        "notes": [{"code": "no_zone", "text": "times carry no zone: taken as UTC"}],
         "repairs": [
             {"step": step, "rows": 1, "said": f"{step}: 1 of 5 rows, first row {row} ({at})"}
             for step, row, at in (
@@ -136,9 +137,9 @@ def test_data_sets_and_frames(store: Store) -> None:
         {"Open": 1.0, "High": 1.0, "Low": 1.0, "Close": 1.0}, index=days[[0, 1, 2]]
     )
     session = {"label": "session", "calendar": "XNYS", "symbol": "SPX"}
-    assert counts(bring(frame, store, interval="1d", mapping=session)) == (3, 0, 0)
+    assert counts(bring(frame, store, interval="1d", schema=session)) == (3, 0, 0)
     with pytest.raises(DataError, match="sp500 with label='open'"):
-        bring("sp500", store, interval="1d", mapping={"label": "open"})
+        bring("sp500", store, interval="1d", schema={"label": "open"})
 
 
 def test_a_column_that_has_a_table_of_its_own(store: Store) -> None:
@@ -147,7 +148,7 @@ def test_a_column_that_has_a_table_of_its_own(store: Store) -> None:
         bring(bars, store)
 
 
-def test_a_symbol_that_goes_on_under_another_name(tmp_path: Path, store: Store) -> None:
+def test_a_symbol_that_is_renamed(tmp_path: Path, store: Store) -> None:
     old, new = hourly(tmp_path, 0, 5).read_text(), hourly(tmp_path, 5, 10).read_text()
     lines = [
         f"{symbol},{line}"
@@ -156,10 +157,8 @@ def test_a_symbol_that_goes_on_under_another_name(tmp_path: Path, store: Store) 
     ]
     path = tmp_path / "both.csv"
     path.write_text("symbol," + HEADER + "\n".join(lines) + "\n")
-    said = bring(path, store).notes[-1]
-    assert said.startswith("'FB' ends at 2024-01-02T04:00:00Z (close 11) and 'META' begins")
-    done = bring(path, store, venue="y", mapping={"rename": {"FB": "META"}})
-    assert done.symbols == ("META",) and done.notes == ("symbol 'FB' was renamed 'META'",)
+    done = bring(path, store, venue="y", schema={"rename": {"FB": "META"}})
+    assert done.symbols == ("META",) and texts(done) == ("symbol 'FB' was renamed 'META'",)
     assert store.bars("y", "1h").n_rows == 10
 
 
@@ -229,15 +228,15 @@ def test_broken_files_are_named_and_nothing_is_written(tmp_path: Path, store: St
         ({"venue": ""}, "bars without venue"),
         ({"interval": ""}, "bars without interval"),
         ({"interval": "1w"}, "a whole number and s, m, h or d"),
-        ({"interval": "60m"}, "written in one way, .* Write '1h'"),
+        ({"interval": "60m"}, "one spelling, .* Write '1h'"),
         ({"kind": "bar"}, "unknown kind 'bar': did you mean 'bars'"),
         ({"repairs": ["sorted"]}, "unknown repair 'sorted': did you mean 'sort'"),
         ({"kind": "trades", "repairs": ["sort"]}, "repairs is for bars"),
         ({"kind": "funding", "instrument": {"lot": 1}}, "instrument is for bars"),
         ({"instrument": {"lots": 1}}, "unknown field of an instrument 'lots': did you mean 'lot'"),
         ({"instrument": {"lot": -1}}, "lot is finite and at least 0"),
-        ({"mapping": {"interval": "5m"}}, "an interval is given once"),
-        ({"mapping": {"zones": "UTC"}}, "unknown field of a mapping 'zones'"),
+        ({"schema": {"interval": "5m"}}, "an interval is given once"),
+        ({"schema": {"zones": "UTC"}}, "unknown field of a schema 'zones'"),
     ],
 )
 def test_arguments_that_do_not_go_together(
@@ -292,7 +291,7 @@ def test_files_on_the_command_line(cli: Any, tmp_path: Path) -> None:
     assert one["address"] == "store:x/1h/A" and one["end"] == "2024-01-02T04:00:00Z"
 
 
-def test_mapping_flags(cli: Any, tmp_path: Path) -> None:
+def test_schema_flags(cli: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(
         "A;02.01.2024 16;1,5;2;1;1,5\nA;02.01.2024 17;1,5;2;1;1,5\nA;02.01.2024 17;1,5;2;1;1,5\n"
@@ -300,7 +299,7 @@ def test_mapping_flags(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(
         'decimal = ","\nheader = false\n[columns]\nopen = 2\nhigh = 3\n'
     )
-    flags = ["--mapping", tmp_path / "m.toml", "--zone", "Europe/Berlin", "--label", "open"]
+    flags = ["--schema", tmp_path / "m.toml", "--zone", "Europe/Berlin", "--label", "open"]
     flags += ["--time-format", "%d.%m.%Y %H", "--rename", "A=B", "--repair", "drop_duplicates"]
     for column in ("symbol=0", "time=1", "low=4", "close=5"):
         flags += ["--column", column]
@@ -341,24 +340,24 @@ def test_the_calendar_of_sessions_is_that_of_their_instruments(store: Store) -> 
         {"date": ["2024-01-02", "2024-01-03"]} | {name: [1.0, 1.0] for name in PRICES}
     )
     session = {"label": "session", "calendar": "XNYS", "symbol": "SPX"}
-    done = bring(days, store, interval="1d", mapping=session)
-    assert done.notes[-1] == "XNYS is kept as the calendar of these symbols"
-    assert len(bring(days, store, interval="1d", mapping=session).written) == 1
+    done = bring(days, store, interval="1d", schema=session)
+    assert texts(done)[-1] == "XNYS is kept as the calendar of these symbols"
+    assert len(bring(days, store, interval="1d", schema=session).written) == 1
     assert store.bars("x", "1d").instruments[0].calendar == "XNYS"
     other = {"calendar": "XNAS", "lot": 5}
-    bring(days, store, interval="1d", mapping=session, venue="y", instrument=other)
-    assert len(bring(days, store, interval="1d", mapping=session, venue="y").written) == 1
+    bring(days, store, interval="1d", schema=session, venue="y", instrument=other)
+    assert len(bring(days, store, interval="1d", schema=session, venue="y").written) == 1
     assert store.bars("y", "1d").instruments[0].calendar == "XNAS"
     bring(
         days,
         store,
         interval="1d",
-        mapping={**session, "calendar": ""} | {"label": "close"},
+        schema={**session, "calendar": ""} | {"label": "close"},
         venue="z",
         instrument={"lot": 5},
     )
-    done = bring(days, store, interval="1d", mapping=session, venue="z", revise=True)
-    assert "--instrument calendar=XNYS" in done.notes[-1]
+    done = bring(days, store, interval="1d", schema=session, venue="z", revise=True)
+    assert "--instrument calendar=XNYS" in texts(done)[-1]
 
 
 def test_what_is_said_of_many_files_is_said_once(tmp_path: Path) -> None:

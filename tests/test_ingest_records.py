@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import texts
+from lean_factors import actions_from_factors
 
 from alphalab.data.clock.times import iso
-from alphalab.data.ingest.ingest import Ingested, ingest
+from alphalab.data.ingestion.ingest import Ingested, ingest
 from alphalab.data.load import load
+from alphalab.data.panel.bars import Bars
 from alphalab.data.store.store import Store
-from alphalab.errors import DataError, InputError
+from alphalab.errors import InputError
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ KINDS = {
     ),
     "funding": (
         "time,fundingRate\n1704153600005,0.0001\n1704182400011,-0.0002\n",
-        {"mapping": {"columns": {"rate": "fundingRate"}, "symbol": "P"}},
+        {"schema": {"columns": {"rate": "fundingRate"}, "symbol": "P"}},
         [
             ("P", "2024-01-02T00:00:00.005", 0.0001),
             ("P", "2024-01-02T08:00:00.011", -0.0002),
@@ -79,7 +82,7 @@ KINDS = {
     ),
     "observations": (
         "time,published,value,name\n2023-12-31,2024-02-01,1.5,gdp\n2024-03-31,2024-05-01,2,gdp\n",
-        {"mapping": {"columns": {"known": "published"}}},
+        {"schema": {"columns": {"known": "published"}}},
         [
             ("gdp", "", "2023-12-31T00:00:00.000", "2024-02-02T00:00:00.000", 1.5),
             ("gdp", "", "2024-03-31T00:00:00.000", "2024-05-02T00:00:00.000", 2.0),
@@ -146,7 +149,7 @@ def test_records_that_are_refused(
 
 def test_local_times_of_trades(tmp_path: Path, store: Store) -> None:
     text = "time,id,price,amount,symbol\n2024-01-02 09:30,1,1,1,A\n"
-    bring(tmp_path, text, store, kind="trades", mapping={"zone": "America/New_York"})
+    bring(tmp_path, text, store, kind="trades", schema={"zone": "America/New_York"})
     assert plain(store, "trades")[0][1] == "2024-01-02T14:30:00.000"
 
 
@@ -170,16 +173,15 @@ def test_real_trades_and_fundings(shared_data: Path, store: Store) -> None:
     assert (rates["time"].astype("M8[ns, UTC]") == expected["time"]).all()
 
 
-def test_real_factors_become_splits_and_dividends(shared_data: Path, store: Store) -> None:
-    factors = shared_data / "us_equity_factors.parquet"
-    lean: dict[str, Any] = {"venue": "lean", "interval": "1d", "store": store}
-    with pytest.raises(DataError, match=r"no bars of AAPL, IBM, QQQ, SPY at lean/1d\n.*first"):
-        ingest(factors, kind="factors", **lean)
+def test_real_splits_and_dividends(shared_data: Path, store: Store) -> None:
+    raw = pd.read_parquet(shared_data / "us_equity_daily_raw.parquet")
+    factors = pd.read_parquet(shared_data / "us_equity_factors.parquet")
+    closes = raw.pivot(index="time", columns="symbol", values="close")
     session = {"label": "session", "calendar": "XNYS"}
-    ingest(shared_data / "us_equity_daily_raw.parquet", mapping=session, **lean)
-    done = ingest(factors, kind="factors", mapping={"calendar": "XNYS"}, **lean)
+    ingest(raw, schema=session, venue="lean", interval="1d", store=store)
+    events = actions_from_factors(factors, closes)
+    done = ingest(events, kind="actions", venue="lean", store=store)
     assert done.written[0].n_new == store.read("actions").num_rows == 271
-    assert store.history("actions")[0].record["bars"] == 0
     splits = store.read("actions", where={"symbol": "AAPL"}).to_pandas().dropna(subset="split")
     assert dict(zip(splits["time"].dt.strftime("%Y-%m-%d"), splits["split"], strict=True)) == {
         "2000-06-21": 2,
@@ -193,19 +195,38 @@ def test_real_factors_become_splits_and_dividends(shared_data: Path, store: Stor
     assert bars.close[row - 1, 0] == 645.57 and bars.close[row, 0] == 93.70
 
 
-def test_factors_do_not_go_with_bars_at_midnight(shared_data: Path, store: Store) -> None:
-    lean: dict[str, Any] = {"venue": "lean", "interval": "1d", "store": store}
-    ingest(shared_data / "us_equity_daily_raw.parquet", mapping={"label": "close"}, **lean)
-    with pytest.raises(DataError, match=r"close at midnight UTC\n.*label='session'"):
-        ingest(shared_data / "us_equity_factors.parquet", kind="factors", **lean)
-
-
 def test_real_candles_close_when_they_close(shared_data: Path, store: Store) -> None:
     path = shared_data / "crypto_5m_binance.parquet"
-    done = ingest(path, venue="binance", interval="5m", mapping={"label": "open"}, store=store)
+    done = ingest(path, venue="binance", interval="5m", schema={"label": "open"}, store=store)
     assert done.n_rows == 57_546 and len(done.symbols) == 10
     bars = store.bars("binance", "5m")
     given = load(path, bar_label="open").select(bars.symbols)
     assert np.array_equal(bars.time, given.time)
     for name in given.columns:
         np.testing.assert_array_equal(bars[name], given[name])
+
+
+def test_delistings(tmp_path: Path, store: Store) -> None:
+    """A listing ends at its last close; as of a date before, it has not ended."""
+    days = pd.to_datetime(["2024-01-02T21:00Z", "2024-01-03T21:00Z", "2024-01-04T21:00Z"])
+    prices = pd.DataFrame({"A": [9.0, 8.0, None], "B": [5.0, 5.0, 6.0]}, index=days)
+    bars = Bars.from_closes(prices)
+    ingest(bars, venue="x", interval="1d", store=store)
+    done = bring(
+        tmp_path,
+        "date,symbol,price,known\n2024-01-03,A,,2024-01-02T12:00Z\n",
+        store,
+        kind="delistings",
+    )
+    assert (done.written[0].table, done.written[0].n_new, texts(done)) == ("delistings", 1, ())
+    found = store.bars("x", "1d")
+    assert np.argwhere(~np.isnan(found["delisting"])).tolist() == [[1, 0]]
+    assert found["delisting"][1, 0] == 8.0
+    assert not any("end before the last row" in note for note in texts(found))
+    assert "delisting" not in store.bars("x", "1d", as_of="2024-01-02").columns
+    for text, match in (
+        ("date,symbol,price\n2024-01-03,A,-1\n", "price is finite and at least 0"),
+        ("date,symbol,price\n,A,1\n", "no time in column 'date'"),
+    ):
+        with pytest.raises(InputError, match=match):
+            bring(tmp_path, text, store, kind="delistings", revise=True)

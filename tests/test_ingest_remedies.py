@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from builders import texts, written
 
-from alphalab.data.ingest.ingest import ingest
+from alphalab.data.ingestion.ingest import ingest
 from alphalab.data.load import load
 from alphalab.data.quality.registry import RULES
 from alphalab.data.store.store import Store
@@ -22,12 +23,6 @@ HEADER = "time,open,high,low,close,volume\n"
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
-
-
-def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
-    path = folder / "ACME.csv"
-    path.write_text(text, encoding)
-    return path
 
 
 def hours(*times: str, cells: str = "10,12,9,11,5") -> str:
@@ -60,13 +55,13 @@ def test_an_hour_that_came_twice(
     texts = times.tz_localize(None).strftime("%Y-%m-%d %H:%M")
     path = written(tmp_path, hours(*texts))
     options: dict[str, Any] = {"interval": f"{bar}m" if bar < 60 else "1h"}
-    error = refused(path, store, mapping={"label": label}, **options)
+    error = refused(path, store, schema={"label": label}, **options)
     assert f"--zone {zone} --repeated-hour infer" in error.fix
     assert "--repair" not in error.fix and "Keep one" not in error.fix
     (rule,) = (rule for rule in RULES.values() if rule.name == "conflicting_duplicates")
     assert "--repeated-hour infer" in rule.fix  # what `alphalab data check` says
-    mapping = {"label": label, "zone": zone, "repeated_hour": "infer"}
-    assert ingest(path, venue="x", mapping=mapping, store=store, **options).n_rows == len(times)
+    schema = {"label": label, "zone": zone, "repeated_hour": "infer"}
+    assert ingest(path, venue="x", schema=schema, store=store, **options).n_rows == len(times)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +121,10 @@ def test_last_moments_are_no_closes(tmp_path: Path, store: Store, end: str, said
     error = refused(path, store)
     assert f"is {said} before the end of its 1h bar" in error.what
     assert "--label open -c time=open_time" in error.fix
-    assert "time is 'close_time' (close); 'open_time' is not used" in load(path).notes
-    done = ingest(path, venue="x", interval="1h", mapping={"label": "open"}, store=store)
+    assert "time is 'close_time' (close); 'open_time' is not used" in texts(load(path))
+    done = ingest(path, venue="x", interval="1h", schema={"label": "open"}, store=store)
     assert done.start == "2024-01-02T01:00:00Z"
-    assert "time is 'open_time' (open); 'close_time' is not used" in done.notes
+    assert "time is 'open_time' (open); 'close_time' is not used" in texts(done)
 
 
 def test_dates_and_times_of_day(tmp_path: Path, store: Store) -> None:
@@ -141,7 +136,7 @@ def test_dates_and_times_of_day(tmp_path: Path, store: Store) -> None:
 def test_dates_as_integers(tmp_path: Path, store: Store) -> None:
     path = written(tmp_path, hours("20240102", "20240103"))
     assert "(--time-format %Y%m%d)" in refused(path, store).fix
-    assert load(path, mapping={"time_format": "%Y%m%d"}).end == "2024-01-03T00:00:00Z"
+    assert load(path, schema={"time_format": "%Y%m%d"}).end == "2024-01-03T00:00:00Z"
     assert "--time-format" not in refused(written(tmp_path, hours("7", "8")), store).fix
 
 
@@ -156,9 +151,11 @@ def test_decimal_commas(tmp_path: Path, store: Store) -> None:
 
 
 def test_other_encodings(tmp_path: Path, store: Store) -> None:
-    path = written(tmp_path, hours("2024-01-02T21:00Z").replace("volume", "größe"), "latin-1")
+    path = written(
+        tmp_path, hours("2024-01-02T21:00Z").replace("volume", "größe"), encoding="latin-1"
+    )
     assert "(--encoding latin-1)" in refused(path, store).fix
-    path = written(tmp_path, hours("2024-01-02T21:00Z"), "utf-16")
+    path = written(tmp_path, hours("2024-01-02T21:00Z"), encoding="utf-16")
     assert "(--encoding utf-16)" in refused(path, store).fix
 
 
@@ -167,7 +164,7 @@ def test_lines_before_the_header(tmp_path: Path, store: Store, above: str) -> No
     path = written(tmp_path, above + hours("2024-01-02T20:00Z", "2024-01-02T21:00Z"))
     skip = above.count("\n")
     assert f"skip={skip} (--skip {skip})" in refused(path, store).fix
-    assert load(path, mapping={"skip": skip}).n_rows == 2
+    assert load(path, schema={"skip": skip}).n_rows == 2
 
 
 def test_lines_before_a_header_with_semicolons(tmp_path: Path, store: Store) -> None:
@@ -203,27 +200,27 @@ def test_names_that_a_store_does_not_take(tmp_path: Path, store: Store) -> None:
     text = "Date,Open,High,Low,Close,Adj Close,Volume\n2024-01-02T21:00Z,10,12,9,11,10.5,5\n"
     path = written(tmp_path, text)
     assert "(-c adj_close='Adj Close')" in refused(path, store).fix
-    mapping = {"columns": {"adj_close": "Adj Close"}}
-    ingest(path, venue="x", interval="1h", mapping=mapping, store=store)
+    schema = {"columns": {"adj_close": "Adj Close"}}
+    ingest(path, venue="x", interval="1h", schema=schema, store=store)
     assert store.read("bars")["adj_close"].to_pylist() == [10.5]
 
 
 def test_names_that_are_nearly_ours(tmp_path: Path, store: Store) -> None:
     path = written(tmp_path, hours("2024-01-02T21:00Z"))
     with pytest.raises(UnknownNameError, match="unknown column 'clsoe': did you mean 'close'"):
-        load(path, mapping={"columns": {"clsoe": "close"}})
+        load(path, schema={"columns": {"clsoe": "close"}})
     text = HEADER.replace("volume", "x") + "2024-01-02T21:00Z,10,12,9,11,5\n"
-    assert "close2" in load(written(tmp_path, text), mapping={"columns": {"close2": "x"}}).columns
+    assert "close2" in load(written(tmp_path, text), schema={"columns": {"close2": "x"}}).columns
     path = written(tmp_path, hours("2024-01-02T21:00Z"))
-    assert "score" in load(path, mapping={"columns": {"score": "volume"}}).columns
+    assert "score" in load(path, schema={"columns": {"score": "volume"}}).columns
     trades = {"columns": {"amuont": "volume"}}
-    error = refused(path, store, kind="trades", mapping=trades)
+    error = refused(path, store, kind="trades", schema=trades)
     assert "did you mean 'amount'" in str(error)
 
 
 def test_a_rename_of_no_symbol(tmp_path: Path, store: Store, cli: Any) -> None:
     path = written(tmp_path, "symbol," + HEADER + "FB,2024-01-02T21:00Z,10,12,9,11,5\n")
-    rename = {"mapping": {"rename": {"FBB": "META"}}}
+    rename = {"schema": {"rename": {"FBB": "META"}}}
     assert "unknown symbol 'FBB': did you mean 'FB'" in str(refused(path, store, **rename))
     flags = ("--venue", "x", "--interval", "1h", "--rename", "FBB=META", "--store", store.url)
     run = cli("data", "ingest", path, *flags)
@@ -239,8 +236,8 @@ def test_a_frame_without_a_symbol(store: Store) -> None:
     index = pd.date_range("2024-01-02T01:00", periods=2, freq="h", tz="UTC")
     frame = pd.DataFrame(1.0, index, ["open", "high", "low", "close"])
     error = refused(frame, store)
-    assert "a DataFrame without a symbol" in error.what and "mapping={'symbol':" in error.fix
-    done = ingest(frame, venue="x", interval="1h", mapping={"symbol": "A"}, store=store)
+    assert "a DataFrame without a symbol" in error.what and "schema={'symbol':" in error.fix
+    done = ingest(frame, venue="x", interval="1h", schema={"symbol": "A"}, store=store)
     assert done.symbols == ("A",) and done.address == "store:x/1h/A"
     assert load(done.address.replace("/A", ""), store=store.url).symbols == ("A",)
 
@@ -250,12 +247,12 @@ def test_a_column_may_be_two_of_ours(tmp_path: Path, store: Store, kind: str) ->
     time, rest = ("start", "end") if kind == "universe" else ("ex_date", "split")
     cell = "" if kind == "universe" else "2"
     path = written(tmp_path, f"symbol,{time},{rest}\nA,2024-01-02T14:30Z,{cell}\n")
-    mapping = {"columns": {"known": time}}
-    done = ingest(path, venue="x", name="us", kind=kind, mapping=mapping, store=store)
+    schema = {"columns": {"known": time}}
+    done = ingest(path, venue="x", name="us", kind=kind, schema=schema, store=store)
     (row,) = store.read(kind).to_pylist()
     assert row["known"] == row["start" if kind == "universe" else "time"]
     assert done.start == "2024-01-02T14:30:00Z" and done.address == ""
     if kind == "universe":
         error = refused(path, store, kind=kind, name="us")
-        assert "a table of universe has the columns" in error.rule
+        assert "a table of universe has a column known" in error.rule
         assert "(-c known=published)" in error.fix

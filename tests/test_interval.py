@@ -12,7 +12,8 @@ import pytest
 from accounting import book, panel
 
 import alphalab as al
-from alphalab.research.results import sensitivity as interval
+from alphalab.research.results import sensitivity
+from alphalab.research.results.record import Run
 from alphalab.research.results.result import Result
 
 PATHS = ["pessimistic", "ohlc", "optimistic"]
@@ -93,13 +94,13 @@ def test_interval_is_what_other_settings_give() -> None:
 def reruns(monkeypatch: pytest.MonkeyPatch) -> list[al.RunSettings]:
     """Settings of every run that `interval` starts."""
     seen: list[al.RunSettings] = []
-    again = interval.again
+    with_settings = Run.with_settings
 
-    def counted(result: Result, settings: al.RunSettings) -> Result:
+    def counted(run: Run, settings: al.RunSettings) -> Run:
         seen.append(settings)
-        return again(result, settings)
+        return with_settings(run, settings)
 
-    monkeypatch.setattr(interval, "again", counted)
+    monkeypatch.setattr(Run, "with_settings", counted)
     return seen
 
 
@@ -154,62 +155,60 @@ def waves(n: int = 400) -> al.Bars:
 def test_break_even_leaves_nothing(fee_bps: float | None) -> None:
     result = al.backtest(Told(), waves(), costs=al.Costs(fee_bps=fee_bps))
     assert result.metrics["total_return"] > 0.1
-    fee = result.break_even_bps
+    fee = result.break_even_bps()
     around = [
         al.backtest(Told(), waves(), costs=al.Costs(fee_bps=fee + step)).metrics["total_return"]
-        for step in (-interval.TOLERANCE_BPS, interval.TOLERANCE_BPS)
+        for step in (-sensitivity.TOLERANCE_BPS, sensitivity.TOLERANCE_BPS)
     ]
     assert around[0] > 0 > around[1]
     # Nearly the gain per value traded: a trade's fee is paid from a smaller account, not its gain.
     free = al.backtest(Told(), waves())
     gain = free.metrics["final_equity"] - free.settings.cash
-    assert fee == pytest.approx(gain / free.ledger["turnover"][-1] * 1e4, rel=0.5)
+    assert fee == pytest.approx(gain / free.record.ledger["turnover"][-1] * 1e4, rel=0.5)
 
 
 def test_break_even_keeps_other_costs_and_replaces_fees() -> None:
     tiers = (al.FeeTier(value=0, maker_bps=1, taker_bps=9),)
     plain, tiered, slow = (
-        al.backtest(Told(), waves(), costs=costs).break_even_bps
+        al.backtest(Told(), waves(), costs=costs).break_even_bps()
         for costs in (al.Costs(), al.Costs(tiers=tiers), al.Costs(slippage_bps=10))
     )
     assert plain == tiered
     assert plain - 11 < slow < plain - 9
-    unit = al.backtest(Told(), waves(), costs=al.Costs(fee_per_unit=0.1)).break_even_bps
+    unit = al.backtest(Told(), waves(), costs=al.Costs(fee_per_unit=0.1)).break_even_bps()
     assert plain - 11 < unit < plain - 9  # 0.1 of about 100
 
 
 def test_break_even_cases() -> None:
     loses = waves().with_columns({"told": 0.9 - waves()["told"]})
-    assert math.isnan(al.backtest(Told(), loses).break_even_bps)
+    assert math.isnan(al.backtest(Told(), loses).break_even_bps())
     nothing = waves().with_columns({"told": np.zeros((400, 1))})
-    assert math.isnan(al.backtest(Told(), nothing).break_even_bps)
+    assert math.isnan(al.backtest(Told(), nothing).break_even_bps())
     rockets = panel(np.geomspace(1, 1e6, 50)).with_columns({"told": np.full((50, 1), 0.5)})
-    assert al.backtest(Told(), rockets).break_even_bps == math.inf
+    assert al.backtest(Told(), rockets).break_even_bps() == math.inf
     still = panel(np.full(50, 100.0)).with_columns({"told": np.full((50, 1), 0.5)})
-    assert 0 <= al.backtest(Told(), still).break_even_bps <= interval.TOLERANCE_BPS
+    assert 0 <= al.backtest(Told(), still).break_even_bps() <= sensitivity.TOLERANCE_BPS
 
 
 def test_break_even_takes_few_runs_once(reruns: list[al.RunSettings]) -> None:
     result = al.backtest(Told(), waves())
-    assert result.break_even_bps == result.break_even_bps
+    assert result.break_even_bps() == result.break_even_bps()
     assert 3 <= len(reruns) <= 12
-    assert f"break-even fee {result.break_even_bps:,.2f} bps" in repr(result)
+    assert f"break-even fee {result.break_even_bps():,.2f} bps" in repr(result)
     assert {settings.costs.tiers for settings in reruns} == {()}
 
 
 @pytest.mark.parametrize("edge", [0.004, 3.0, 77.7])
 @pytest.mark.parametrize("loss", [1e-9, 1.0, 1e9])
-def test_break_even_finds_a_jump(edge: float, loss: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_break_even_finds_a_jump(edge: float, loss: float) -> None:
     """A lot less, an order refused: equity may jump, by little or by much."""
     tried: list[float] = []
 
-    def jumps(result: Result, fee_bps: float) -> tuple[float, float]:
+    def jumps(fee_bps: float) -> tuple[float, float]:
         tried.append(fee_bps)
         return (1.0 if fee_bps < edge else -loss), 500.0
 
-    monkeypatch.setattr(interval, "_profit", jumps)
-    fee = book(panel([100.0, 101.0, 102.0]), [(1, 0, 1.0)]).break_even_bps
-    assert fee == pytest.approx(edge, abs=0.01)
+    assert sensitivity.break_even_bps(jumps) == pytest.approx(edge, abs=0.01)
     assert len(tried) < 35
 
 
@@ -223,7 +222,7 @@ def test_a_result_by_hand_cannot_be_run_again() -> None:
     result = book(panel([100.0, 101.0, 102.0]), [(1, 0, 1.0)])
     assert result.interval().loc["n_fills"].tolist() == [1, 1, 1]
     with pytest.raises(al.StateError, match="cannot be run again"):
-        _ = result.break_even_bps
+        _ = result.break_even_bps()
 
 
 def test_a_result_that_was_pickled_can_be_run_again() -> None:

@@ -18,7 +18,8 @@ import pytest
 
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
-from alphalab.core.columns import COLUMN, Column, Columns
+from alphalab.core.columns import COLUMN, Column
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.data.panel.bars import Bars
 from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import ExprError, ParameterError, StateError, StrategyError
@@ -67,7 +68,7 @@ def column(strategy: al.Strategy, n_assets: int = 1) -> Column:
 
 
 def expected(columns: list[Column], bars: Bars) -> np.ndarray:
-    engine = Columns(columns, bars.instruments)
+    engine = VectorEngine(columns, bars.instruments)
     engine.push(bars.time, bars.columns)
     return engine.tallies()
 
@@ -171,7 +172,7 @@ def test_an_error_names_its_column_and_leaves_what_is_done(backend):
 
 
 def test_a_part_that_is_too_large_for_the_memory_is_run_in_halves(monkeypatch):
-    class Small(Columns):
+    class Small(VectorEngine):
         def __init__(self, columns, instruments, changes):
             if len(columns) > 3:
                 raise MemoryError
@@ -180,7 +181,7 @@ def test_a_part_that_is_too_large_for_the_memory_is_run_in_halves(monkeypatch):
     bars = synthetic(100, 1)
     columns = [column(Above(n=n)) for n in range(1, 12)]
     whole = expected(columns, bars)
-    monkeypatch.setattr(jobs, "Columns", Small)
+    monkeypatch.setattr(jobs, "VectorEngine", Small)
     assert run(columns, bars, 1).tallies.tobytes() == whole.tobytes()
 
 

@@ -7,6 +7,7 @@ differs from -0.
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from itertools import pairwise
@@ -18,6 +19,7 @@ from expressions import expressions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markets import random_market
+from msgspec import structs
 
 import alphalab as al
 from alphalab.codes import OrderStatus, OrderType, Origin, Posting
@@ -99,12 +101,16 @@ def market(seed: int, n_rows: int) -> al.Bars:
     return al.Bars(time, symbols, columns, instruments=ASSETS, periods_per_year=252)
 
 
+def settings_drawn(rng: random.Random) -> RunSettings:
+    """Settings of a random market, without what only its own assets and columns have."""
+    drawn = random_market(rng, max_rows=1).settings
+    return structs.replace(drawn, holdings={}, costs=structs.replace(drawn.costs, quotes="none"))
+
+
 def cases() -> st.SearchStrategy[tuple[al.Strategy, al.Bars, RunSettings]]:
     strategies = st.one_of(st.builds(Weights, text=weights()), st.builds(Decided, text=weights()))
     bars = st.builds(market, st.integers(0, 2**32), st.integers(1, 60))
-    runs = st.randoms(use_true_random=False).map(
-        lambda rng: random_market(rng, max_rows=1).settings
-    )
+    runs = st.randoms(use_true_random=False).map(settings_drawn)
     return st.tuples(strategies, bars, runs)
 
 

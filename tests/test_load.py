@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import texts, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import csv, feather, parquet
@@ -24,12 +25,6 @@ from alphalab.errors import DataError, MissingExtraError, ParameterError, Unknow
 
 HEADER = "time,open,high,low,close,volume\n"
 ROWS = "2024-01-02T21:00:00Z,10,12,9,11,100\n2024-01-03T21:00:00Z,11,13,10,12,200\n"
-
-
-def written(folder: Path, text: str | bytes, name: str = "ACME.csv") -> Path:
-    path = folder / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
 
 
 def refused(path: Path, *parts: str, **options: str) -> DataError:
@@ -50,7 +45,7 @@ def test_indices(name: str, last: float) -> None:
     assert (bars.start, bars.end) == ("1999-01-04T21:00:00Z", "2018-12-31T21:00:00Z")
     assert bars.close[-1, 0] == last and not np.isnan(bars.volume).any()
     assert bars.periods_per_year == 252 and bars.instruments[0].calendar == "XNYS"
-    assert "an index" in bars.notes[0]
+    assert "an index" in texts(bars)[0]
 
 
 def test_an_index_is_what_its_package_ships() -> None:
@@ -75,7 +70,7 @@ def test_stocks() -> None:
         "Energy",
         "Financials",
     ]
-    assert bars.notes[1] == (
+    assert texts(bars)[1] == (
         "closes only: open, high and low are set to the close; "
         "dividends and splits are in the prices as the package ships them"
     )
@@ -103,14 +98,14 @@ def test_a_data_set_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) ->
 def test_every_data_set_loads_and_says_what_it_is() -> None:
     for name, (description, loader) in DATASETS.items():
         bars = loader()
-        assert bars.source == name and bars == load(name) and bars.notes
+        assert bars.source == name and bars == load(name) and texts(bars)
         assert description and "\n" not in description
 
 
 def test_parts_of_a_data_set() -> None:
     bars = load("sp500_stocks", symbols=["MSFT", "AAPL"], start="2020-01-01", end="2020-12-31")
     assert bars.symbols == ("MSFT", "AAPL") and bars.n_rows == 253
-    assert bars.periods_per_year == 252 and len(bars.notes) == 2
+    assert bars.periods_per_year == 252 and len(texts(bars)) == 2
 
 
 def test_names_that_do_not_exist() -> None:
@@ -150,7 +145,7 @@ def test_synthetic_defaults() -> None:
     steps = np.diff(bars.time)
     assert (steps % parse_duration("1h") == 0).all()
     assert 0.001 < (steps > parse_duration("1h")).mean() < 0.01
-    assert "not market data" in bars.notes[0]
+    assert "not market data" in texts(bars)[0]
 
 
 def test_synthetic_follows_its_seed_and_options() -> None:
@@ -229,7 +224,7 @@ def test_csv(tmp_path: Path) -> None:
     assert bars.symbols == ("ACME",) and bars.source == str(path) and bars.n_rows == 2
     np.testing.assert_array_equal(bars.open[:, 0], [10, 11])
     np.testing.assert_array_equal(bars.volume[:, 0], [100, 200])
-    assert load(str(path)) == bars and bars.notes == ()
+    assert load(str(path)) == bars and texts(bars) == ()
     assert load(written(tmp_path, "\ufeff" + HEADER.upper() + ROWS)) == bars
     zipped = written(tmp_path, gzip.compress((HEADER + ROWS).encode()), "ACME.csv.gz")
     assert load(zipped) == bars
@@ -285,7 +280,7 @@ def test_times_in_text(tmp_path: Path, times: list[str], start: str, note: str) 
     text = HEADER + "".join(f"{t},10,12,9,11,5\n" for t in times)
     bars = load(written(tmp_path, text))
     assert bars.start == start
-    assert any(note in said for said in bars.notes) if note else bars.notes == ()
+    assert any(note in said for said in texts(bars)) if note else texts(bars) == ()
 
 
 @pytest.mark.parametrize(
@@ -324,20 +319,20 @@ def test_symbols_that_look_like_numbers_keep_their_zeros(tmp_path: Path) -> None
     assert load(written(tmp_path, text)).symbols == ("000001", "600519")
     other = written(tmp_path, text.replace("Symbol", '" Code"'))
     for name in (" code", 0):
-        assert load(other, mapping={"columns": {"symbol": name}}).symbols == ("000001", "600519")
+        assert load(other, schema={"columns": {"symbol": name}}).symbols == ("000001", "600519")
 
 
 def test_further_columns_of_a_file(tmp_path: Path) -> None:
     text = "score,venue," + HEADER + "0.5,x," + ROWS.replace("\n2024", "\n,y,2024")
     bars = load(written(tmp_path, text))
     np.testing.assert_array_equal(bars["score"][:, 0], [0.5, np.nan])
-    assert bars.notes == ("column 'venue' is not numeric (string): left out",)
+    assert texts(bars) == ("column 'venue' is not numeric (string): left out",)
 
 
 def test_opening_labels(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + ROWS)
     bars = load(path, bar_label="open")
-    assert bars.start == "2024-01-03T21:00:00Z" and "moved 1d to the close" in bars.notes[0]
+    assert bars.start == "2024-01-03T21:00:00Z" and "moved 1d to the close" in texts(bars)[0]
 
 
 def test_missing_files(tmp_path: Path) -> None:
@@ -413,7 +408,7 @@ def test_rows_hold_what_bars_refuse_and_messages_name_the_row_of_the_file(tmp_pa
         ([3, 0, 1], "row 1 (2024-01-02T00:00:00Z), symbol 'B': high=-1"),
     ):
         with pytest.raises(DataError) as error:
-            rows.take(kept).to_bars()
+            Bars.from_rows(rows.take(kept))
         assert words in str(error.value) and str(path) in str(error.value)
 
 

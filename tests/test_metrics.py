@@ -12,9 +12,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alphalab.research.results import holdings, series
+from alphalab.research.pages.thinning import thin
+from alphalab.research.results import holdings, round_trips, series
 from alphalab.research.results import metrics as m
-from alphalab.research.results import round_trips as trips
 from alphalab.types import FILL, POSTED
 
 YEAR = 252
@@ -219,8 +219,8 @@ def test_empty() -> None:
     none = np.empty(0)
     assert math.isnan(m.total_return(none)) and math.isnan(m.exposure(none))
     assert math.isnan(m.max_drawdown(none)) and math.isnan(m.omega(none))
-    for trip_figure in (trips.win_rate, trips.profit_factor):
-        assert math.isnan(trip_figure(np.empty(0, trips.TRIP)))
+    for trip_figure in (round_trips.win_rate, round_trips.profit_factor):
+        assert math.isnan(trip_figure(np.empty(0, round_trips.TRIP)))
 
 
 def paired(fills: np.ndarray, mark: np.ndarray, *, multiplier: float = 1.0, **last: int):
@@ -228,7 +228,7 @@ def paired(fills: np.ndarray, mark: np.ndarray, *, multiplier: float = 1.0, **la
     n = mark.size
     assets = holdings.Assets(np.zeros(n, np.int64), np.full(n, multiplier))
     changes = holdings.changes_of(fills, np.empty(0, POSTED), np.ones((100, n)))
-    return trips.round_trips(changes, assets, mark, np.ones(n), **last)
+    return round_trips.round_trips(changes, assets, mark, np.ones(n), **last)
 
 
 def naive_trips(fills: np.ndarray, mark: float) -> list[tuple[float, ...]]:
@@ -332,7 +332,7 @@ def test_equal_weight_benchmark_against_pandas() -> None:
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(NAN), min_size=1, max_size=300), st.integers(4, 40))
 def test_thin_keeps_ends_and_extremes(values: list[float], limit: int) -> None:
     line = np.array(values)
-    kept = series.thin(line, limit)
+    kept = thin(line, limit)
     assert kept.size <= max(limit, 4)
     assert (kept[0], kept[-1]) == (0, line.size - 1)
     assert (np.diff(kept) > 0).all()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,11 +128,11 @@ def test_names_are_columns() -> None:
     )
     bars = panel().with_observations(both)
     assert bars["pe"][0].tolist()[0] == 1.0 and np.isnan(bars["news"]).all()
-    assert bars.notes[-2] == "observations of Z are left out: not among the bars"
+    assert texts(bars)[-2] == "observations of Z are left out: not among the bars"
     assert "pe" not in panel().with_observations(both, ["news"]).columns
     aged = panel().with_observations(both, ["pe"], max_age="2d")
     np.testing.assert_array_equal(aged["pe"][:, 0], [1.0, 1.0, 1.0, np.nan, np.nan])
-    assert "observations count for 2d after they became known" in aged.notes
+    assert "observations count for 2d after they became known" in texts(aged)
 
 
 def test_frames_and_files(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import order_cases
 import pytest
 import refusal_cases
 import target_cases
+import venue_cases
 from case_strategy import (
     ORDINARY,
     Case,
@@ -50,7 +51,7 @@ nojit = pytest.mark.nojit
 
 CASES = [
     *(*order_cases.CASES, *life_cases.CASES, *exit_cases.CASES, *refusal_cases.CASES),
-    *(*money_cases.CASES, *holding_cases.CASES, *target_cases.CASES),
+    *(*money_cases.CASES, *holding_cases.CASES, *target_cases.CASES, *venue_cases.CASES),
 ]
 
 

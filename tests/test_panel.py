@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders import texts
 
 import alphalab as al
 from alphalab.data.clock.times import NS_DAY, nanoseconds
@@ -144,15 +145,15 @@ def test_the_version_reads_the_same_again(store: Store, monkeypatch: pytest.Monk
         {"symbols": ["AAA"], "as_of": dt.datetime(2024, 1, 3, 22, tzinfo=dt.UTC)},
     ]
     first = [store.bars("xtest", "1d", **view) for view in views]
-    assert first[0].version == "store:xtest/1d@bars=0,instruments=0?without=actions"
-    assert first[1].version.endswith("?symbols=BBB,AAA&start=2024-01-02&without=actions")
+    assert first[0].version == "store:xtest/1d@bars=0,instruments=0?without=actions,delistings"
+    assert first[1].version.endswith("?symbols=BBB,AAA&start=2024-01-02&without=actions,delistings")
     store.write("bars", rows({"AAA": {2: 5.6}}), revise=True)
     store.write("bars", rows({"ABC": {2: 5.6}}))
     store.write("instruments", pa.Table.from_pylist([instrument("AAA", -1, lot=7.0)]))
     store.write("actions", actions(("AAA", 1.5, 1, 2.0, None)))
     for bars, view in zip(first, views, strict=True):
         again = load(bars.version)
-        assert (again, again.version, again.notes) == (bars, bars.version, bars.notes)
+        assert (again, again.version, texts(again)) == (bars, bars.version, texts(bars))
         assert store.bars("xtest", "1d", **view) != bars
     assert load("store:xtest/1d@bars=1,instruments=0", end="2024-01-04").close[2, 0] == 5.6
     assert load("store:xtest/1d/AAA@0").close[2, 0] == 5.5
@@ -187,9 +188,9 @@ def test_what_is_made_of_bars_has_no_version(
     bars = store.bars("xtest", "1d")
     made = make(bars)
     assert made.version == "" and made.id != bars.id
-    assert made.notes.count(f"made of {bars.version}") == 1
+    assert texts(made).count(f"made of {bars.version}") == 1
     again = made.with_instruments(taker_bps=9)
-    assert again != made and again.notes.count(f"made of {bars.version}") == 1
+    assert again != made and texts(again).count(f"made of {bars.version}") == 1
     assert load(bars.version) == bars and data_of(made, None)["id"] == made.id
 
 
@@ -201,7 +202,7 @@ def test_what_is_the_same_keeps_the_version(store: Store) -> None:
         bars.with_instruments(lot=0.0),
         pickle.loads(pickle.dumps(bars)),
     ):
-        assert (same.version, same.id, same.notes) == (bars.version, bars.id, bars.notes)
+        assert (same.version, same.id, texts(same)) == (bars.version, bars.id, texts(bars))
 
 
 @pytest.mark.parametrize(
@@ -248,13 +249,13 @@ def test_instruments_are_those_of_the_first_row(store: Store) -> None:
     assert [x.lot for x in store.instruments("xtest")] == [3, 1]
     assert [x.lot for x in store.instruments("xtest", at="2024-01-01T20:00")] == [2]
     assert store.instruments("nowhere") == ()
-    both = store.bars("xtest", "1d").notes
+    both = texts(store.bars("xtest", "1d"))
     assert "instruments of BBB are known from later on: used before it, too" in both
     early = store.bars("xtest", "1d", as_of=day(1))
     assert [x.lot for x in early.instruments] == [2, 0]
     plain = store.bars("xtest", "1d", symbols=["AAA"], versions={"instruments": None})
     assert plain.instruments == (Instrument(symbol="AAA"),)
-    assert plain.notes[0] == "the store has no instruments of AAA: no fees, ticks and lots"
+    assert texts(plain)[0] == "the store has no instruments of AAA: no fees, ticks and lots"
 
 
 def test_changes_inside_the_span_are_carried_and_said(store: Store) -> None:
@@ -268,9 +269,9 @@ def test_changes_inside_the_span_are_carried_and_said(store: Store) -> None:
     bars = store.bars("xtest", "1d", symbols=["AAA"])
     assert [(x.time, x.instrument.lot) for x in bars.instrument_changes] == [(FIRST + NS_DAY, 2.0)]
     assert bars.instrument_changes[0].instrument.groups == {}
-    assert "AAA changes at 2024-01-02T21:00:00Z: tick 0.01 to 0.5, lot 1.0 to 2.0" in bars.notes
+    assert "AAA changes at 2024-01-02T21:00:00Z: tick 0.01 to 0.5, lot 1.0 to 2.0" in texts(bars)
     trade = al.backtest(al.Expression(text="where(close > 0, 1, 0)"), bars, cash=100.0)
-    assert (trade.fills["qty"] % 1.0 == 0).all()
+    assert (trade.record.fills["qty"] % 1.0 == 0).all()
     kind = instrument("AAA", 1.5, kind="linear")
     store.write("instruments", pa.Table.from_pylist([kind]))
     with pytest.raises(DataError, match="'AAA': kind changes from 'spot' to 'linear'"):
@@ -299,7 +300,7 @@ def test_funding_is_joined_for_contracts(store: Store) -> None:
     store.write("funding", pa.Table.from_pylist(given))
     bars = store.bars("xtest", "1d")
     assert series(bars, "funding") == [[None, 0.1, 0.2, 0.3, 0.4], [None] * 5]
-    assert "funding=0" in bars.version and not any("outside" in note for note in bars.notes)
+    assert "funding=0" in bars.version and not any("outside" in note for note in texts(bars))
     assert "funding" not in store.bars("xtest", "1d", symbols=["BBB"]).columns
 
 
@@ -321,13 +322,13 @@ def test_what_was_said_when_rows_were_stored_is_a_note(store: Store) -> None:
         ("BBB", {"symbols": ["BBB"], "repairs": [repair | {"said": "sorted"}]}),
     ):
         store.write("bars", rows({symbol: {9: 1.0}}), record=about | record)
-    assert store.bars("xtest", "1d", symbols=["AAA"]).notes[:2] == (
+    assert texts(store.bars("xtest", "1d", symbols=["AAA"]))[:2] == (
         "times carry no zone",
         "a.csv: 1 identical row dropped",
     )
-    assert "a.csv: sorted" in store.bars("xtest", "1d").notes
+    assert "a.csv: sorted" in texts(store.bars("xtest", "1d"))
     old = store.bars("xtest", "1d", versions=1)
-    assert "a.csv: sorted" not in old.notes and "a.csv: 1 identical row dropped" in old.notes
+    assert "a.csv: sorted" not in texts(old) and "a.csv: 1 identical row dropped" in texts(old)
 
 
 # ---- as of a date ----------------------------------------------------------------------------
@@ -366,7 +367,7 @@ def test_without_a_date_prices_are_adjusted_as_of_the_last_row(store: Store) -> 
     ends = {end: store.bars("xtest", "1d", end=day(end), adjust="splits") for end in range(5)}
     assert [series(bars)[0][0] for bars in ends.values()] == [10.0, 10.0, 5.0, 5.0, 5.0]
     assert "split" not in ends[4].columns
-    assert "as of 2024-01-05T21:00:00Z" in " ".join(ends[4].notes)
+    assert "as of 2024-01-05T21:00:00Z" in " ".join(texts(ends[4]))
 
 
 def test_files_and_data_sets_have_views_too(tmp_path: Path) -> None:
@@ -391,8 +392,8 @@ def test_files_and_data_sets_have_views_too(tmp_path: Path) -> None:
         ("store:xtest/1h", {}, "unknown series 'xtest/1h'"),
         ("store:xtest/1d/AAB", {}, "unknown symbol of xtest/1d 'AAB': did you mean 'AAA'"),
         ("store:xtest/1d", {"symbols": ["AAB"]}, "unknown symbol"),
-        ("store:xtest/1d/AAA", {"symbols": ["BBB"]}, "symbols is said once"),
-        ("store:xtest/1d?adjust=all", {"adjust": "all"}, "adjust is said once"),
+        ("store:xtest/1d/AAA", {"symbols": ["BBB"]}, "symbols is given once"),
+        ("store:xtest/1d?adjust=all", {"adjust": "all"}, "adjust is given once"),
         ("store:xtest/1d", {"symbols": []}, "no symbols"),
         ("store:xtest/1d", {"symbols": ["AAA", "AAA"]}, "'AAA' is there twice"),
         ("store:xtest/1d?without=action", {}, "unknown table 'action': did you mean 'actions'"),
@@ -404,7 +405,7 @@ def test_files_and_data_sets_have_views_too(tmp_path: Path) -> None:
         ("store:xtest/1d", {"universe": "sp500"}, "unknown universe 'sp500'"),
         ("store:xtest/1d", {"observations": ["pe"]}, "unknown observation 'pe'"),
         ("store:xtest/1d", {"bar_label": "open"}, "bar_label is for files"),
-        ("store:xtest/1d", {"mapping": {}}, "a mapping is for files"),
+        ("store:xtest/1d", {"schema": {}}, "a schema is for files"),
         ("store:xtest/1d@9", {}, "version"),
         ("sp500", {"universe": "x"}, "universe is for addresses in a store"),
         ("sp500", {"store": "x"}, "store is for addresses in a store"),
@@ -429,7 +430,7 @@ def test_show(cli: Any, store: Store) -> None:
     run = cli("data", "show", "store:xtest/1d/AAA", "--store", store.url, "--rows", 2)
     assert run.code == 0, run.err
     assert "2024-01-05T21:00:00Z  AAA      6.5" in run.out and "2024-01-03" not in run.out
-    assert "Data id: store:xtest/1d/AAA@actions=0,bars=0?without=instruments" in run.out
+    assert "Data id: store:xtest/1d/AAA@actions=0,bars=0?without=delistings,instruments" in run.out
     assert "data: the store has no instruments of AAA" in run.err
     flags = ("--store", store.url, "--adjust", "splits", "--as-of", "2024-01-03", "--json")
     shown = cli("data", "show", "store:xtest/1d", *flags).object
@@ -450,15 +451,15 @@ def test_show_leaves_out_what_has_no_price(cli: Any, store: Store, tmp_path: Pat
     file.write_text(
         "day,symbol,open,high,low,close\n" + "\n".join(lines) + "\n2024-01-03,B,4,4,4,4"
     )
-    mapping = tmp_path / "written.toml"
-    mapping.write_text('[columns]\ntime = "day"\n')
-    run = cli("data", "show", file, "--mapping", mapping, "--rows", 2)
+    schema = tmp_path / "written.toml"
+    schema.write_text('[columns]\ntime = "day"\n')
+    run = cli("data", "show", file, "--schema", schema, "--rows", 2)
     assert [line.split()[:2] for line in run.out.splitlines() if line.startswith("2024")] == [
         ["2024-01-02T00:00:00Z", "A"],
         ["2024-01-02T00:00:00Z", "B"],
         ["2024-01-03T00:00:00Z", "B"],
     ]
-    run = cli("data", "show", file, "--mapping", mapping, "--rows", 1)
+    run = cli("data", "show", file, "--schema", schema, "--rows", 1)
     assert "Not shown: 1 symbol without a price in these rows" in run.out
 
 

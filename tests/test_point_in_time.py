@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lean_factors import actions_from_factors
 from test_panel import actions, day, rows, series
 
 import alphalab as al
 from alphalab.data.load import load
-from alphalab.data.panel.adjust import actions_from_factors
 from alphalab.data.panel.universe import Universe
 from alphalab.data.samples.datasets import session_closes
 from alphalab.data.store.store import Store
@@ -201,7 +202,7 @@ def test_members_without_bars_are_named(store: Store) -> None:
     store.write("universe", members(("E", 0, None, 0)))
     bars = store.bars("xtest", "1d", universe="top")
     assert bars.symbols == ("A", "B", "C")
-    assert "universe 'top': 1 of 4 members have no bars: E" in bars.notes
+    assert "universe 'top': 1 of 4 members have no bars: E" in texts(bars)
     store.write("bars", rows({"Z": {0: 1.0}}, "other"))
     with pytest.raises(DataError, match="bars of none of the 3 members of 'top'"):
         store.bars("other", "1d", universe="top")
@@ -228,7 +229,9 @@ def test_a_position_without_a_market_keeps_its_last_price(store: Store) -> None:
     assert (left[1:] == left[1]).all() and left[1] > 0  # left at 2.5, and no open came after that
     worth = result.equity - result.positions[["A", "C"]].mul(bars.close[:, [0, 2]]).sum(axis=1)
     assert worth.iloc[-1] >= left[-1] * 17.0 - 1e-9
-    assert "bars of B end before the last row: what is held then keeps its last price" in bars.notes
+    assert "bars of B end before the last row: what is held then keeps its last price" in texts(
+        bars
+    )
 
 
 intervals = st.lists(
@@ -280,6 +283,6 @@ def test_observations_of_a_store_are_joined_as_they_became_known(store: Store) -
     assert np.isnan(bars["rare"]).all()
     assert "observations=0" in bars.version
     assert load(bars.version, store=store.url) == bars
-    assert not any("left out" in note for note in bars.notes)
+    assert not any("left out" in note for note in texts(bars))
     with pytest.raises(UnknownNameError, match="unknown observation 'new': did you mean 'news'"):
         store.bars("xtest", "1d", observations=["new"])

@@ -7,32 +7,30 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from builders import walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lean_factors import actions_from_factors
 from quality_cases import (
-    DAY,
     FAULTS,
     HOUR,
     PRICES,
     counts,
     halved,
     put,
-    rows_at,
     scaled,
     sound,
-    walk,
     with_columns,
 )
 
 import alphalab as al
-from alphalab.data.ingest.repairs import STEPS
+from alphalab.data.ingestion.repairs import STEPS
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.check import check
@@ -110,28 +108,6 @@ def test_rows_without_any_volume_need_a_closer_ratio() -> None:
     assert counts(check(far)) == {"jumps": 1, "volume_unknown": 1000}
 
 
-def test_a_symbol_that_goes_on_under_another_name() -> None:
-    first = rows_at(np.arange(1, 301) * HOUR, "FB")
-    rest = rows_at(np.arange(301, 601) * HOUR, "META")
-    close = float(first.columns["close"][-1])
-    ratio = close / float(rest.columns["open"][0])
-    both = Rows(
-        np.concatenate((first.time, rest.time)),
-        ("FB", "META", "OTHER"),
-        np.repeat([0, 1], 300),
-        {
-            name: np.concatenate((first.columns[name], rest.columns[name] * ratio))
-            for name in first.columns
-        },
-        np.arange(600),
-    )
-    (finding,) = (f for f in check(both).findings if f.rule == "renamed")
-    assert (finding.symbol, finding.count) == ("META", 1)
-    assert "FB ends at 1970-01-13T12:00:00Z" in finding.message
-    apart = replace(both, time=np.where(both.symbol == 1, both.time + 9 * DAY, both.time))
-    assert "renamed" not in counts(check(apart))
-
-
 def test_what_all_symbols_share_is_said_once() -> None:
     time = np.arange(1, 201) * HOUR
     columns = {name: np.tile(values, 3) for name, values in walk(time).items()}
@@ -141,7 +117,7 @@ def test_what_all_symbols_share_is_said_once() -> None:
     verdict = check(with_columns(rows, volume=np.full(600, np.nan)))
     (finding,) = verdict.findings
     assert (finding.rule, finding.symbol, finding.count) == ("volume_unknown", "", 600)
-    assert finding.message == "no row has a volume; so it is for all 3 symbols."
+    assert finding.message == "no row has a volume; the same for all 3 symbols."
 
 
 # ---- properties ----------------------------------------------------------------------------------
@@ -214,7 +190,7 @@ def test_the_order_of_symbols_changes_no_finding() -> None:
 
 def test_rows_and_bars_have_one_verdict() -> None:
     bars = al.load("synthetic:rows=800,symbols=3,seed=2")
-    ours, theirs = (check(data).to_dict()["findings"] for data in (bars, Rows.of(bars)))
+    ours, theirs = (check(data).to_dict()["findings"] for data in (bars, bars.to_rows()))
     assert ours == theirs and ours
 
 
@@ -279,7 +255,9 @@ def test_real_splits_are_found_and_crashes_are_not(shared_data: Path) -> None:
     gap = next(f for f in verdict.findings if f.rule == "gaps")
     assert (gap.symbol, gap.count) == ("QQQ", 1588)
     assert "label" in counts(verdict)
-    known = check(file, calendar="XNYS", actions=shared_data / "us_equity_factors.parquet")
+    factors = pd.read_parquet(shared_data / "us_equity_factors.parquet")
+    closes = pd.read_parquet(file).pivot(index="time", columns="symbol", values="close")
+    known = check(file, calendar="XNYS", actions=actions_from_factors(factors, closes))
     assert known.errors == ()
 
 
@@ -339,11 +317,11 @@ def test_settings_of_a_file(tmp_path: Path) -> None:
 
 def test_the_verdict_of_bars_is_made_once() -> None:
     bars = al.load("synthetic:rows=500,symbols=2")
-    assert bars.quality is bars.quality
+    assert quality_of(bars) is quality_of(bars)
     strict = QualitySettings(severity={"gaps": "error"})
     assert quality_of(bars, strict) is quality_of(bars, strict)
     assert quality_of(bars, strict).status == "errors"
-    assert bars.rows(0, 200).quality.n_rows < bars.quality.n_rows
+    assert quality_of(bars.rows(0, 200)).n_rows < quality_of(bars).n_rows
 
 
 def test_the_quick_check_says_what_it_leaves_out() -> None:
@@ -356,14 +334,14 @@ def test_the_quick_check_says_what_it_leaves_out() -> None:
         instruments=bars.instruments,
     )
     assert counts(check(part)) == {"gaps": 3}
-    assert counts(part.quality) == {}
-    assert "alphalab data check" in part.quality.skipped["gaps"]
+    assert counts(quality_of(part)) == {}
+    assert "alphalab data check" in quality_of(part).skipped["gaps"]
 
 
 def test_the_quick_check_imports_no_calendar() -> None:
     code = (
-        "import sys, alphalab as al; al.load('sp500').quality; "
-        "al.load('synthetic:rows=500').quality; "
+        "import sys, alphalab as al; from alphalab.data.quality.of_bars import quality_of; "
+        "quality_of(al.load('sp500')); quality_of(al.load('synthetic:rows=500')); "
         "print([m for m in ('pandas', 'exchange_calendars', 'deltalake') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

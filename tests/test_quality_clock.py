@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from quality_cases import DAY, HOUR, counts, put, rows_at, sound
+from builders import rows_at
+from quality_cases import DAY, HOUR, counts, put, sound
 
 import alphalab as al
 from alphalab.data.clock.calendars import expected_closes, session_bounds
+from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import series_of
 from alphalab.data.quality.check import check
@@ -187,7 +189,7 @@ def test_years_that_a_calendar_does_not_know() -> None:
 
 def perpetual(rates: IntArray | None = None) -> al.Bars:
     rows = rows_at((1 + np.arange(240)) * HOUR + ns("2024-01-01"))
-    bars = rows.to_bars().with_instruments(kind="linear", funding_hours=8)
+    bars = Bars.from_rows(rows).with_instruments(kind="linear", funding_hours=8)
     if rates is None:
         return bars
     return bars.with_funding(pd.DataFrame({"time": pd.to_datetime(rates), "funding_rate": 1e-4}))
@@ -200,7 +202,7 @@ def test_funding_of_a_contract() -> None:
     assert counts(check(perpetual(STAMPS))) == {}
     assert counts(check(perpetual(np.delete(STAMPS, [3, 7])))) == {"funding": 2}
     assert counts(check(perpetual())) == {"funding": 29}
-    spot = rows_at((1 + np.arange(240)) * HOUR).to_bars()
+    spot = Bars.from_rows(rows_at((1 + np.arange(240)) * HOUR))
     assert counts(check(spot)) == {}
 
 
@@ -229,7 +231,7 @@ def test_rates_alone(tmp_path: Path) -> None:
     assert "a basis point" in rule(check(file), "outliers")
 
 
-# ---- trades, splits, factors ---------------------------------------------------------------------
+# ---- trades, splits, dividends ------------------------------------------------------------------
 
 
 def trades_file(tmp_path: Path, *changes: tuple[int, str]) -> Path:
@@ -259,27 +261,16 @@ def test_trades(tmp_path: Path, change: tuple[int, str], expected: dict[str, int
     assert (verdict.kind, counts(verdict)) == ("trades", expected)
 
 
-def test_splits_and_factors(tmp_path: Path) -> None:
+def test_splits_and_dividends(tmp_path: Path) -> None:
     file = tmp_path / "events.csv"
     for text, expected in (
         ("date,symbol,split,dividend\n2024-01-02,A,2,\n2024-01-03,A,,0.5\n", {}),
         ("date,symbol,split,dividend\n2024-01-02,A,-2,\n2024-01-03,A,,-0.5\n", {"nonpositive": 2}),
         ("date,split\n2024-01-03,2\n2024-01-02,3\n", {"unsorted": 1}),
         ("date,split,dividend\n2024-01-03,,\n2024-01-04,2,\n", {"missing_values": 1}),
-        ("date,price_factor,split_factor\n2024-01-02,0.9,1\n2024-01-03,1,1\n", {}),
-        ("date,price_factor,split_factor\n2024-01-02,1,1\n2024-01-03,0.9,0\n", None),
     ):
         file.write_text(text)
-        found = counts(check(file))
-        assert (
-            found == expected
-            if expected is not None
-            else found
-            == {
-                "nonpositive": 1,
-                "inconsistent": 1,
-            }
-        )
+        assert counts(check(file)) == expected
 
 
 def test_what_is_of_no_kind(tmp_path: Path) -> None:
@@ -289,7 +280,7 @@ def test_what_is_of_no_kind(tmp_path: Path) -> None:
         check(file)
     with pytest.raises(ParameterError, match="interval for trades"):
         check(trades_file(tmp_path), interval="1h")
-    with pytest.raises(DataError, match="factors"):
+    with pytest.raises(DataError, match="a table of actions"):
         check(perpetual(), actions=trades_file(tmp_path))
 
 
@@ -297,7 +288,6 @@ def test_real_trades_and_rates(shared_data: Path) -> None:
     for name, kind in (
         ("xrp_eth_trades", "trades"),
         ("xrp_perp_funding_8h", "funding"),
-        ("us_equity_factors", "factors"),
     ):
         verdict = check(shared_data / f"{name}.parquet")
         assert (verdict.kind, verdict.status) == (kind, "ok")
@@ -322,11 +312,11 @@ def test_sessions_of_rows_in_several_symbols() -> None:
     assert replace(finding, symbol="").to_dict()["first"] == finding.to_dict()["first"]
 
 
-@pytest.mark.parametrize("kind", ["trades", "funding", "factors", "actions"])
+@pytest.mark.parametrize("kind", ["trades", "funding", "actions"])
 def test_any_events_have_a_verdict(kind: str) -> None:
     rng = np.random.default_rng(1)
     names = {"trades": ("price", "amount"), "funding": ("rate",)}
-    names |= {"factors": ("price_factor", "split_factor"), "actions": ("split", "dividend")}
+    names |= {"actions": ("split", "dividend")}
     cells = np.array([0, 1, 2, -1, np.nan, np.inf, 1e-4])
     rules, bars = QualitySettings(min_rows=1), perpetual()
     for _ in range(100):
@@ -365,7 +355,7 @@ def test_a_line_is_broken_where_bars_are_missing_and_fundings_are_marked() -> No
     (s,) = series_of(rows, QualitySettings())
     line, *marks = values(s, "close", verdict.findings, "Close").data
     assert np.flatnonzero(np.isnan(line.y)).tolist() == [100]
-    (missing,) = (mark for mark in marks if "Funding" in mark.name)
+    (missing,) = (mark for mark in marks if "funding" in mark.name)
     assert list(np.asarray(missing.x, "M8[ns]").astype(np.int64)) == list(STAMPS[[3, 4, 9]])
 
 

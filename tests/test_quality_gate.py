@@ -15,6 +15,7 @@ from quality_cases import counts, halved
 
 import alphalab as al
 from alphalab.data.quality.check import check
+from alphalab.data.quality.of_bars import quality_of
 from alphalab.data.quality.registry import RULES
 from alphalab.errors import ParameterError, RefusedError
 
@@ -74,13 +75,13 @@ def test_sound_data_is_stated_too() -> None:
     quality = result.to_dict()["data"]["quality"]
     assert (quality["status"], quality["findings"]) == ("ok", [])
     assert "XNYS" in quality["skipped"]["gaps"]
-    assert result.assumptions["Data quality"].startswith("Nothing was found. Not looked at (gaps")
+    assert result.assumptions["Data quality"].startswith("No findings. Not checked (gaps")
     assert result.warnings == ()
 
 
 def test_settings_say_what_an_error_is() -> None:
     bars = al.load("synthetic:rows=400,symbols=1")
-    assert al.backtest(Trend(), bars).quality == bars.quality
+    assert al.backtest(Trend(), bars).quality == quality_of(bars)
     strict = al.QualitySettings(severity={"gaps": "error"})
     with pytest.raises(RefusedError, match="gaps"):
         al.backtest(Trend(), bars, quality=strict)
@@ -112,9 +113,9 @@ def test_a_run_again_and_a_column_carry_the_verdict() -> None:
     found = al.sweep(Trend, halved(), GRID, quality="accept")
     assert found.result(0).quality is found.quality
     assert found.result(0).warnings[0].startswith("The data has 1 error")
-    again = pickle.loads(pickle.dumps(halved().quality))
-    assert again.to_dict() == halved().quality.to_dict()
-    assert copy.copy(halved()).quality.status == "errors"
+    again = pickle.loads(pickle.dumps(quality_of(halved())))
+    assert again.to_dict() == quality_of(halved()).to_dict()
+    assert quality_of(copy.copy(halved())).status == "errors"
 
 
 def test_the_folds_of_a_walk_are_checked_as_one() -> None:
@@ -203,7 +204,7 @@ def test_check_of_what_bars_refuse(cli, tmp_path: Path) -> None:
 
 
 def test_how_a_file_is_written(cli, tmp_path: Path) -> None:
-    """The flags of a mapping count: opening times are none to complain about when said so."""
+    """The flags of a schema count: opening times are none to complain about when said so."""
     bars = al.load("synthetic:rows=960,symbols=1,gaps=0")
     frame = bars.to_frame("long")
     frame["time"] = frame["time"] - np.timedelta64(1, "h")
@@ -233,7 +234,7 @@ def test_a_report_of_a_check(cli, split_file: Path, tmp_path: Path) -> None:
     [
         (("sp50",), "did you mean 'sp500'"),
         (("sp500", "--severity", "gap=error"), "did you mean 'gaps'"),
-        (("sp500", "--severity", "gaps"), "a level reads"),
+        (("sp500", "--severity", "gaps"), "a level is written"),
         (("sp500", "--severity", "gaps=bad"), "Choose from error, warning, info, off"),
         (("sp500", "--calendar", "XNYC"), "unknown calendar"),
         (("sp500", "--interval", "soon"), "'soon'"),
@@ -264,15 +265,15 @@ def test_data_of_a_store(cli, split_file: Path, tmp_path: Path, monkeypatch) -> 
     assert data["content"] == al.load(data["id"]).id
 
 
-def test_a_run_reads_a_file_by_its_mapping(cli, tmp_path: Path) -> None:
+def test_a_run_reads_a_file_by_its_schema(cli, tmp_path: Path) -> None:
     lines = [f"2024-01-{day:02d} 16:00,10,12,9,11" for day in range(2, 12)]
     data = text_file(tmp_path, "e.csv", "when,Open,High,Low,Last\n" + "\n".join(lines) + "\n")
-    mapping = text_file(
+    schema = text_file(
         tmp_path,
         "vendor.toml",
         'zone = "America/New_York"\n[columns]\ntime = "when"\nclose = "Last"\n',
     )
-    given = ("backtest", "buy_and_hold", "--json", "--mapping", mapping, "-d")
+    given = ("backtest", "buy_and_hold", "--json", "--schema", schema, "-d")
     assert cli(*given, data).object["data"]["start"] == "2024-01-02T21:00:00Z"
     assert cli(*given, "sp500").code == 2
 
@@ -309,10 +310,10 @@ def test_rows_of_a_file_are_renamed(cli, split_file: Path) -> None:
 def test_nothing_found_says_what_was_asked(cli, tmp_path: Path) -> None:
     report = tmp_path / "check.html"
     run = cli("data", "check", "sp500", "--report", report, "--severity", "stale=off")
-    (said,) = re.findall("^Found nothing: (.*)$", run.out, re.M)
+    (said,) = re.findall("^No findings: (.*)$", run.out, re.M)
     assert "gaps" in said and not {"stale", "ids"} & set(said.split(", "))
     page = report.read_text()
-    assert f"Found nothing: {said}." in page
+    assert f"No findings: {said}." in page
     assert "holiday_days = 5" in page
     for name in ("stale_rows", "funding_late", "on_errors"):
         assert name not in page

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alphalab.data.ingest.repairs import STEPS, repair
+from alphalab.data.ingestion.repairs import STEPS, repair
 from alphalab.data.panel.rows import Rows
 from alphalab.errors import DataError, UnknownNameError
 
@@ -122,7 +123,7 @@ def test_what_was_done_is_said_and_nothing_else_is_done() -> None:
         done[1].said
         == "keep_last: 1 of 4 rows, first row 1 (1970-01-01T00:00:00.000000001Z, symbol 'A')"
     )
-    assert rows.notes == tuple(f"repair {one.said}" for one in done[:3])
+    assert texts(rows) == tuple(f"repair {one.said}" for one in done[:3])
     assert done[3].said == "widen: none of 2 rows"
     rows.check()
     assert rows.number.tolist() == [2, 0]

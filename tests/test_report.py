@@ -16,8 +16,7 @@ from accounting import book, panel
 import alphalab as al
 from alphalab.codes import REASONS, Reason
 from alphalab.kernels.market import orders as venue
-from alphalab.research.results import order_lives as orders
-from alphalab.research.results import plots, report, report_orders
+from alphalab.research.results import order_lives, plots, report, report_orders
 from alphalab.research.results.figures import FIGURES
 from alphalab.research.results.result import Result
 from alphalab.types import REFUSAL, Instrument
@@ -142,7 +141,7 @@ def test_plot_is_one_figure_of_three_panels(result: Result) -> None:
     assert isinstance(figure, go.Figure)
     assert {trace.yaxis for trace in figure.data} == {"y", "y2", "y3"}
     equity = next(trace for trace in figure.data if trace.name == "Trend")
-    np.testing.assert_array_equal(equity.y, result.ledger["equity"])
+    np.testing.assert_array_equal(equity.y, result.record.ledger["equity"])
     drawdown = next(trace for trace in figure.data if trace.name == "Drawdown")
     assert -min(drawdown.y) / 100 == pytest.approx(result.metrics["max_drawdown"])
 
@@ -152,7 +151,7 @@ def test_trades_are_drawn_where_they_happened() -> None:
     buy, sell = (trace for trace in plots.price(result).data if trace.mode == "markers")
     assert buy.x.astype(str).tolist() == ["2020-01-04", "2020-01-21"]
     assert sell.x.astype(str).tolist() == ["2020-01-10"]
-    assert buy.y.tolist() == result.fills["price"][[0, 2]].tolist()
+    assert buy.y.tolist() == result.record.fills["price"][[0, 2]].tolist()
 
 
 def test_no_text_becomes_markup() -> None:
@@ -206,15 +205,15 @@ def test_the_interval_and_the_break_even_fee(exited: Result) -> None:
         for value in table.loc[name]:
             assert FIGURES[name].text(value) in page.words
     stake = exited.ambiguities["at_stake"].sum()
-    assert f"{len(exited.ambiguities)} bars made a difference, of {stake:,.2f} USD" in page.text
-    assert f"Break-even fee: {exited.break_even_bps:,.2f} bps" in page.text
+    assert f"matters in {len(exited.ambiguities)} bars, by {stake:,.2f} USD" in page.text
+    assert f"Break-even fee: {exited.break_even_bps():,.2f} bps" in page.text
     assert "(0.10 bps on average)" in page.text
 
 
 def test_without_a_path_there_is_no_interval(result: Result, page: Page) -> None:
     assert "nothing had to be run again" in page.text
     assert "Optimistic" not in page.words
-    assert f"Break-even fee: {result.break_even_bps:,.2f} bps" in page.text
+    assert f"Break-even fee: {result.break_even_bps():,.2f} bps" in page.text
     assert "cannot be run again" in Page(report.render(small())).text
 
 
@@ -236,11 +235,11 @@ def test_break_even_in_every_case() -> None:
 def test_marks_say_what_closed_a_trade(exited: Result) -> None:
     trips = exited.trades[exited.trades["closed"]]
     marks = {trace.name: trace for trace in plots.price(exited).data if trace.mode == "markers"}
-    shown = exited.fills[-plots.MOST_FILLS :]
+    shown = exited.record.fills[-plots.MOST_FILLS :]
     assert set(marks) == {"Buy", "Sell", "Stop", "Take-profit", "Held as long as allowed"}
     assert len({trace.marker.symbol for trace in marks.values()}) == 5
     assert sum(trace.x.size for trace in marks.values()) == shown.size
-    late = trips[trips["exit_time"] >= exited.fills_frame["time"].iloc[-plots.MOST_FILLS]]
+    late = trips[trips["exit_time"] >= exited.fills["time"].iloc[-plots.MOST_FILLS]]
     counts = late["left_by"].value_counts()
     for way, name in (("stop", "Stop"), ("target", "Take-profit"), ("time", "Held as long as a")):
         (trace,) = (trace for label, trace in marks.items() if label.startswith(name))
@@ -282,14 +281,14 @@ def test_what_a_dividend_buys_is_no_carry() -> None:
     result = al.backtest(Hold(), bars, actions="reinvest")
     (line,) = plots.carry(result).data
     assert line.name == "Dividend" and line.y[-1] == pytest.approx(result.metrics["carry"])
-    assert "what it buys is a purchase" in Page(report.render(result)).text
+    assert "its purchase does not" in Page(report.render(result)).text
 
 
 def test_how_trades_ended_and_what_became_of_orders(exited: Result, page: Page) -> None:
     words = Page(report.render(exited)).words
     trips = exited.trades[exited.trades["closed"]]
     for way, ours in trips.groupby("left_by"):
-        at = words.index(orders.LEFT_BY[way].capitalize())
+        at = words.index(order_lives.LEFT_BY[way].capitalize())
         assert words[at + 1] == f"{len(ours):,}"
         assert words[at + 4] == f"{ours['pnl'].sum():,.2f}"
     table = exited.orders
@@ -308,7 +307,7 @@ def test_how_trades_ended_and_what_became_of_orders(exited: Result, page: Page) 
     whys = ended.groupby(["status", "reason"]).size()
     rows = [words[at + 3 * i : at + 3 * i + 3] for i in range(len(whys))]
     assert rows == [[*why, f"{count:,}"] for why, count in whys.items()]
-    assert next(filter(str.strip, words[at + 3 * len(whys) :])) == "Not done as asked"
+    assert next(filter(str.strip, words[at + 3 * len(whys) :])) == "Refusals"
     assert "How trades ended" not in page.text, "all by signal"
 
 
@@ -337,7 +336,7 @@ def test_what_was_posted(page: Page) -> None:
     drawn = plots.carry(result).data
     assert len(ends) == 2
     assert sum(trace.y[-1] for trace in drawn) == pytest.approx(result.metrics["carry"])
-    assert "Carry: what holding brought" not in page.text
+    assert "Carry: sum of the postings" not in page.text
 
 
 def test_round_trips_best_and_worst(result: Result, page: Page) -> None:
@@ -381,8 +380,8 @@ def test_long_histories_are_thinned_and_it_is_said() -> None:
     assert "the last 200 of 1,999 fills" in html
     drawn = result.plot().data[0]
     assert drawn.x.size <= 2 * plots.MOST_POINTS
-    assert drawn.y.min() == result.ledger["equity"].min()
-    assert drawn.y.max() == result.ledger["equity"].max()
+    assert drawn.y.min() == result.record.ledger["equity"].min()
+    assert drawn.y.max() == result.record.ledger["equity"].max()
 
 
 def test_it_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

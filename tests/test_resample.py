@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders import one_price, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,7 +118,7 @@ def test_real_bars_with_gaps(shared_data: Path) -> None:
     pd.testing.assert_frame_equal(
         frame, expected[frame.columns].loc[: frame.index[-1]], check_freq=False, rtol=1e-12
     )
-    assert "resampled from 5m to 1h" in hours.notes
+    assert "resampled from 5m to 1h" in texts(hours)
 
 
 # ---- causality -------------------------------------------------------------------------------
@@ -324,15 +325,11 @@ def test_rows_before_any_known_session_are_refused() -> None:
 def test_a_split_inside_a_bar_counts_in_new_units() -> None:
     time = START + np.arange(1, 9) * HOUR
     close = np.array([100.0, 102, 51, 50, 52, 26, 26, 27]).reshape(-1, 1)
-    columns = dict.fromkeys(("open", "high", "low", "close"), close)
     split, dividend = np.full((2, 8, 1), np.nan)
     split[[2, 5]] = 2.0
     dividend[[2, 4, 6]] = [[0.5], [1.0], [0.25]]
-    bars = Bars(
-        time,
-        ["A"],
-        columns | {"volume": np.full((8, 1), 10.0), "split": split, "dividend": dividend},
-    )
+    columns = {"volume": np.full((8, 1), 10.0), "split": split, "dividend": dividend}
+    bars = one_price(time, close, columns=columns)
     one = bars.resample("8h")
     cells = {name: float(values[0, 0]) for name, values in one.columns.items()}
     assert cells == {
@@ -428,7 +425,7 @@ def test_an_unknown_volume_makes_the_sum_unknown() -> None:
 def test_notes_tell_of_what_is_not_whole() -> None:
     bars = made(START + np.arange(3, 16) * 10 * MINUTE)
     hours = bars.resample("1h")
-    assert hours.n_rows == 2 and hours.notes == (
+    assert hours.n_rows == 2 and texts(hours) == (
         "resampled from 10m to 1h",
         "the first 1h bar holds rows from 2024-01-01T00:30:00Z on: "
         "its window began at 2024-01-01T00:00:00Z",
@@ -446,10 +443,12 @@ def test_notes_tell_of_what_is_not_whole() -> None:
     again = stored.resample("1h")
     assert again.instrument_changes == (change,)
     assert again.version == "" and again.source == "v"
-    assert again.notes[:2] == ("made of store:v/10m@bars=3", "resampled from 10m to 1h")
+    assert texts(again)[:2] == ("made of store:v/10m@bars=3", "resampled from 10m to 1h")
     finer = stored.with_timeframe("1h", "close")
-    assert finer.notes[0] == again.notes[0] and finer.columns.keys() - bars.columns == {"close_1h"}
-    assert finer.notes[1:4] == tuple(f"columns of 1h: {note}" for note in hours.notes[:3])
+    assert texts(finer)[0] == texts(again)[0] and finer.columns.keys() - bars.columns == {
+        "close_1h"
+    }
+    assert texts(finer)[1:4] == tuple(f"columns of 1h: {note}" for note in texts(hours)[:3])
 
 
 @pytest.mark.parametrize(
@@ -459,7 +458,7 @@ def test_notes_tell_of_what_is_not_whole() -> None:
         ("1h", {"offset": "5m"}, "a bar lies in one window"),
         ("1h", {"offset": "1h"}, "shorter than the interval"),
         ("1d", {"offset": "12h", "calendar": "XNYS"}, "of whole days"),
-        ("36h", {"calendar": "XNYS"}, "sessions are not cut"),
+        ("36h", {"calendar": "XNYS"}, "up to a day, or whole days"),
         ("1w", {}, "'1w' is not a length of time"),
         (None, {}, "None is not a length of time"),
         ("7d", {}, "no 7d window has closed"),
@@ -475,7 +474,7 @@ def test_columns_of_a_timeframe_have_names_of_their_own() -> None:
     bars = made(START + np.arange(1, 20) * 10 * MINUTE)
     once = bars.with_timeframe("1h", ("close", "score"))
     assert set(once.columns) - set(bars.columns) == {"close_1h", "score_1h"}
-    with pytest.raises(DataError, match="close_1h is there already"):
+    with pytest.raises(DataError, match="close_1h exists already"):
         once.with_timeframe("1h")
     with pytest.raises(UnknownNameError, match="did you mean 'close'"):
         bars.with_timeframe("1h", ("closes",))

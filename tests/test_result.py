@@ -75,8 +75,8 @@ def test_tables_have_utc_rows_and_symbol_columns(real: Result) -> None:
         assert (table.index == index).all()
         assert table.index.name == "time"
     assert list(real.positions.columns) == list(real.bars.symbols)
-    np.testing.assert_array_equal(real.positions, real.qty)
-    assert real.equity.iloc[-1] == real.ledger["equity"][-1]
+    np.testing.assert_array_equal(real.positions, real.record.qty)
+    assert real.equity.iloc[-1] == real.record.ledger["equity"][-1]
 
 
 def test_returns_compound_to_the_equity(real: Result) -> None:
@@ -86,9 +86,10 @@ def test_returns_compound_to_the_equity(real: Result) -> None:
 
 def test_weights_are_position_values_over_equity(real: Result) -> None:
     gross = real.weights.abs().sum(axis=1).to_numpy()
-    np.testing.assert_allclose(gross, real.ledger["gross"] / real.ledger["equity"], atol=1e-12)
+    ledger = real.record.ledger
+    np.testing.assert_allclose(gross, ledger["gross"] / ledger["equity"], atol=1e-12)
     net = real.position_values.sum(axis=1)
-    np.testing.assert_allclose(net, real.ledger["value"], atol=1e-6)
+    np.testing.assert_allclose(net, real.record.ledger["value"], atol=1e-6)
 
 
 def test_trips_explain_every_cent(real: Result) -> None:
@@ -97,20 +98,20 @@ def test_trips_explain_every_cent(real: Result) -> None:
     assert trips["pnl"].sum() == pytest.approx(gained, abs=1e-6)
     assert trips["fees"].sum() == pytest.approx(real.metrics["fees"], abs=1e-6)
     assert trips["closed"].sum() == real.metrics["n_round_trips"]
-    assert (~trips["closed"]).sum() == np.count_nonzero(real.qty[-1])
+    assert (~trips["closed"]).sum() == np.count_nonzero(real.record.qty[-1])
     sides = np.where(trips["side"] == "long", 1, -1)
     # Prices say the same, as all is spot in one currency.
     by_price = sides * trips["qty"] * (trips["exit_price"] - trips["entry_price"]) - trips["fees"]
     np.testing.assert_allclose(trips["pnl"], by_price, atol=1e-6)
 
 
-def test_fills_frame(real: Result) -> None:
-    fills = real.fills_frame
-    np.testing.assert_array_equal(fills["qty"], real.fills["qty"])
+def test_fills(real: Result) -> None:
+    fills = real.fills
+    np.testing.assert_array_equal(fills["qty"], real.record.fills["qty"])
     assert len(fills) == real.metrics["n_fills"]
     assert (fills["decided"] < fills["time"]).all()
-    assert fills["value"].abs().sum() == pytest.approx(real.ledger["turnover"][-1])
-    assert fills["fee"].sum() == pytest.approx(real.ledger["fees"][-1])
+    assert fills["value"].abs().sum() == pytest.approx(real.record.ledger["turnover"][-1])
+    assert fills["fee"].sum() == pytest.approx(real.record.ledger["fees"][-1])
 
 
 class Told(al.Strategy):
@@ -173,7 +174,7 @@ def market(request: pytest.FixtureRequest) -> Result:
 
 
 def test_trips_explain_every_cent_of_every_market(market: Result) -> None:
-    last = market.ledger[-1]
+    last = market.record.ledger[-1]
     trips = market.trades
     traded = last["realised"] + last["unrealised"] - last["fees"]
     assert trips["pnl"].sum() == pytest.approx(traded, abs=1e-6)
@@ -181,14 +182,18 @@ def test_trips_explain_every_cent_of_every_market(market: Result) -> None:
     assert market.metrics["final_equity"] - market.settings.cash == pytest.approx(
         traded + market.metrics["carry"], abs=1e-6
     )
-    assert (~trips["closed"]).sum() == np.count_nonzero(market.qty[-1])
+    assert (~trips["closed"]).sum() == np.count_nonzero(market.record.qty[-1])
 
 
 def closed_trips(result: Result, asset: int) -> list[tuple[int, float, float]]:
     """(entry row, exit row, profit after fees) of one asset's closed trips, walked one by one."""
     units = (Posting.SPLIT, Posting.REINVESTMENT)
-    came = [(p["row"], 0, p) for p in result.posted if p["asset"] == asset and p["kind"] in units]
-    fills = [(f["row"], 1, f) for f in result.fills if f["asset"] == asset]
+    came = [
+        (p["row"], 0, p)
+        for p in result.record.postings
+        if p["asset"] == asset and p["kind"] in units
+    ]
+    fills = [(f["row"], 1, f) for f in result.record.fills if f["asset"] == asset]
     done, held, begun, profit = [], 0.0, 0, 0.0
     for row, is_fill, x in sorted(came + fills, key=lambda change: change[:2]):
         after = held + x["qty"]
@@ -218,24 +223,24 @@ def test_trips_against_a_walk(market: Result) -> None:
         ours = trips[trips["asset"] == asset][["entry_row", "exit_row", "pnl"]]
         want = closed_trips(market, asset)
         np.testing.assert_allclose([tuple(trip) for trip in ours.tolist()], want, atol=1e-6)
-    places = {(f["row"], f["asset"]): i for i, f in reversed([*enumerate(market.fills)])}
+    places = {(f["row"], f["asset"]): i for i, f in reversed([*enumerate(market.record.fills)])}
     entered = [places[t["entry_row"], t["asset"]] for t in market.round_trips]
     assert entered == sorted(entered)
 
 
 def test_sizes_and_values_are_those_of_the_ledger(market: Result) -> None:
-    ledger = market.ledger
+    ledger = market.record.ledger
     gross = np.abs(market.position_sizes).sum(axis=1)
     np.testing.assert_allclose(gross, ledger["gross"], rtol=1e-12, atol=1e-7)
     np.testing.assert_allclose(market.position_values.sum(axis=1), ledger["value"], atol=1e-6)
     exposed = market.weights.abs().sum(axis=1)
     np.testing.assert_allclose(exposed, ledger["gross"] / ledger["equity"], rtol=1e-12)
     assert market.metrics["max_gross_exposure"] == pytest.approx(exposed.max())
-    assert market.fills_frame["value"].abs().sum() == pytest.approx(ledger["turnover"][-1])
+    assert market.fills["value"].abs().sum() == pytest.approx(ledger["turnover"][-1])
 
 
 def test_orders_and_fills_tell_one_story(market: Result) -> None:
-    orders, fills, events = market.orders, market.fills_frame, market.order_events
+    orders, fills, events = market.orders, market.fills, market.order_events
     assert orders["id"].is_monotonic_increasing and orders["id"].is_unique
     assert set(fills["order"]) <= set(orders["id"]) and len(orders) == market.metrics["n_orders"]
     units = fills["qty"].abs().groupby(fills["order"]).sum().reindex(orders["id"], fill_value=0)
@@ -248,7 +253,7 @@ def test_orders_and_fills_tell_one_story(market: Result) -> None:
     assert (orders["ended"].notna() == orders["status"].isin(lives)).all()
     assert (orders["reason"][orders["status"].isin(["cancelled", "refused"])] != "").all()
     assert (orders["reason"][~orders["status"].isin([*lives])] == "").all()
-    assert len(events) == len(market.events)
+    assert len(events) == len(market.record.events)
     assert events.groupby("order")["status"].last().tolist() == orders["status"].tolist()
     assert events.groupby("order")["time"].first().tolist() == orders["submitted"].tolist()
 
@@ -317,7 +322,7 @@ def test_units_are_told_as_at_the_end_of_their_trip() -> None:
     bars = al.Bars(bars.time, bars.symbols, columns, periods_per_year=252.0)
     result = al.backtest(Told(), bars, cash=1_000.0, actions="cash")
     (trip,) = result.trades.to_dict("records")
-    assert (trip["qty"], result.qty[-1, 0]) == (18.0, 18.0)
+    assert (trip["qty"], result.record.qty[-1, 0]) == (18.0, 18.0)
     assert (trip["entry_price"], trip["exit_price"], trip["pnl"]) == (25.0, 25.0, 0.0)
 
 
@@ -404,9 +409,9 @@ def test_an_order_is_told_as_it_stood_last() -> None:
     execution = al.Execution(participation=0.1)
     result = al.backtest(Changing(), bars, cash=1_000.0, execution=execution)
     (order,) = result.orders.to_dict("records")
-    assert result.fills["qty"].tolist() == [1.0, 1.0, 1.0]
+    assert result.record.fills["qty"].tolist() == [1.0, 1.0, 1.0]
     assert (order["qty"], order["filled"], order["limit"]) == (3.0, 3.0, 99.0)
-    assert order["price"] == pytest.approx(result.fills["price"].mean())
+    assert order["price"] == pytest.approx(result.record.fills["price"].mean())
     stages = ["submitted", "active", "partially filled", "amended", "partially filled", "filled"]
     assert result.order_events["status"].tolist() == stages
 
@@ -472,7 +477,7 @@ def test_profit_that_hangs_on_paths_is_said(
     assert least < share < most
     n_bars = len(result.ambiguities)
     what = "profit" if gained > 0 else "loss"
-    bars = f"{n_bars} bar{'s' if n_bars > 1 else ''} whose path is not known"
+    bars = f"{n_bars} bar{'s' if n_bars > 1 else ''} with an unknown path"
     said = [text for text in result.warnings if "path" in text]
     assert bool(said) == (share > 0.1)
     assert all(text.startswith(f"{share:.0%} of the {what} depends on {bars}") for text in said)
@@ -552,7 +557,7 @@ def test_refusals_in_words() -> None:
     refusals["reason"] = [Reason.CASH, Reason.GROSS_LIMIT, Reason.CASH]
     refusals["asset"] = [0, -1, 0]
     result = book(panel(wiggle()), [(1, 0, 5.0)], refusals=refusals)
-    frame = result.refusals_frame
+    frame = result.refusals
     assert frame["symbol"].tolist() == ["S0", "portfolio", "S0"]
     assert frame["meaning"].tolist()[0] == REASONS[Reason.CASH]
     assert result.to_dict()["refusals"] == {"GROSS_LIMIT": 1, "CASH": 2}
@@ -583,7 +588,7 @@ def naive_digest(equity: np.ndarray, qty: np.ndarray, fills: np.ndarray) -> str:
 
 
 def test_digest_is_the_hash_it_says(cross: Result) -> None:
-    digest = naive_digest(cross.ledger["equity"], cross.qty, cross.fills)
+    digest = naive_digest(cross.record.ledger["equity"], cross.record.qty, cross.record.fills)
     assert cross.digest == digest
     again = al.backtest(Cross(), al.load("sp500"), costs=al.Costs(fee_bps=10), block_rows=7)
     assert again.digest == digest
@@ -593,12 +598,13 @@ def test_digest_is_the_hash_it_says(cross: Result) -> None:
 
 def test_digest_sees_the_last_bit(cross: Result) -> None:
     for name in ("ledger", "qty", "fills"):
-        changed = getattr(cross, name).copy()
+        changed = getattr(cross.record, name).copy()
         values = {"ledger": lambda r: r["equity"], "qty": lambda r: r[:, 0]}.get(
             name, lambda r: r["price"]
         )(changed)
         values[-1] = np.nextafter(values[-1], np.inf)
-        assert dataclasses.replace(cross, **{name: changed}).digest != cross.digest
+        record = cross.record._replace(**{name: changed})
+        assert dataclasses.replace(cross, record=record).digest != cross.digest
 
 
 def test_to_dict_is_strict_json(real: Result) -> None:
@@ -606,7 +612,7 @@ def test_to_dict_is_strict_json(real: Result) -> None:
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert list(data) == [
         *("schema", "strategy", "params", "data", "metrics", "settings"),
-        *("refusals", "warnings", "digest", "seconds"),
+        *("n_warm", "refusals", "warnings", "digest", "seconds"),
     ]
     assert data["schema"] == "alphalab.backtest/1"
     assert list(data["data"]) == [
@@ -637,7 +643,7 @@ def test_undefined_figures_are_null() -> None:
     for name in ("sharpe", "sortino", "calmar", "omega", "win_rate", "profit_factor", "beta"):
         assert metrics[name] is None
         assert math.isnan(still.metrics[name])
-    assert still.trades.empty and still.fills_frame.empty and still.refusals_frame.empty
+    assert still.trades.empty and still.fills.empty and still.refusals.empty
 
 
 def test_one_row() -> None:
@@ -651,8 +657,9 @@ def test_one_row() -> None:
 
 def test_ruin_is_said_and_figures_after_it_are_not() -> None:
     prices = np.array([100.0, 100.0, 150.0, 220.0, 230.0, 200.0])
-    ruined = book(panel(prices), [(1, 0, -90.0)], cash=10_000.0)
-    assert "zero or less on 2020-01-04" in ruined.warnings[0]
+    short = panel(prices).with_columns({"told": np.full((6, 1), -0.9)})
+    ruined = al.backtest(Told(), short, cash=10_000.0)
+    assert "zero or less on 2020-01-04" in ruined.warnings[-1]
     assert dataclasses.replace(ruined, seconds=2.0).warnings == ruined.warnings
     assert ruined.metrics["max_drawdown"] > 1
     for name in ("annual_return", "sharpe", "turnover", "alpha"):
@@ -671,7 +678,8 @@ def test_benchmark_of_one_asset_is_holding_it(cross: Result) -> None:
 
 
 def test_benchmark_that_is_given(stocks: Result) -> None:
-    own = dataclasses.replace(stocks, benchmark=stocks.ledger["equity"], benchmark_name="itself")
+    equity = stocks.record.ledger["equity"]
+    own = dataclasses.replace(stocks, benchmark=equity, benchmark_name="itself")
     assert own.metrics["beta"] == pytest.approx(1)
     assert own.metrics["alpha"] == pytest.approx(0, abs=1e-9)
     assert "itself" in own.assumptions["Benchmark"]
@@ -762,9 +770,9 @@ def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object
         (
             {"costs": al.Costs(fee_bps=3, spread_bps=4)},
             "Costs",
-            "takes pays half a spread of 4 bps",
+            "Takers pay half a spread of 4 bps",
         ),
-        ({"costs": al.Costs(slippage_bps=4)}, "Costs", "Whoever takes pays slippage of 4 bps. Spr"),
+        ({"costs": al.Costs(slippage_bps=4)}, "Costs", "Takers pay slippage of 4 bps. Spr"),
         ({"costs": al.Costs(fee_per_unit=0.5)}, "Costs", "0.5 USD per unit on top."),
         ({"costs": al.Costs(min_fee=2)}, "Costs", "At least 2 USD per order."),
         (
@@ -783,7 +791,7 @@ def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object
         (
             {"execution": al.Execution(participation=0.05, delay=2)},
             "Fill",
-            "Orders take 2 rows more to get there. At most 5 % of a bar's volume is filled",
+            "Orders arrive 2 rows late. At most 5 % of a bar's volume is filled",
         ),
         (
             {"exits": al.Exits(stop_loss=0.02, take_profit=0.05, trailing=0.03, max_holding=7)},
@@ -791,11 +799,11 @@ def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object
             "a stop 2 % below the average entry price, a limit order 5 % above the average entry "
             "price, a stop 3 % below the best price since the entry or a market order after 7 rows",
         ),
-        ({"exits": al.Exits(stop_loss=0.02)}, "Path inside a bar", "whichever leaves it with less"),
+        ({"exits": al.Exits(stop_loss=0.02)}, "Path inside a bar", "whichever leaves less equity"),
         (
             {"exits": al.Exits(stop_loss=0.02), "execution": al.Execution(path="optimistic")},
             "Path inside a bar",
-            "better than they should be",
+            "The figures are too good.",
         ),
         (
             {"entry": al.Entry(limit_offset_bps=5, ttl=3, then="market", post_only=True)},
@@ -811,18 +819,18 @@ def said_with(instruments: tuple[Instrument, ...] = SPOT[:1], **settings: object
         (
             {"margin": al.Margin(initial=0.2, maintenance=0.1, liquidation_fee_bps=50)},
             "Margin",
-            "Up to 5 times the equity. When equity is below 10 % of what is held, all is closed at "
-            "a taker's fee, for 50 bps more. This is looked at with all positions at their worst",
+            "Up to 5 times the equity. When equity is below 10 % of the positions' value, all "
+            "positions are closed at a taker's fee, for 50 bps more. This is checked with all",
         ),
         ({"margin": MARGIN}, "Limits", "gross exposure 5"),
         (
             {"financing": al.Financing(borrow_bps=50, interest_bps=200, day_count=360)},
             "Financing",
-            "What is sold short costs 50 bps a year and idle cash earns 200 bps a year: posted "
+            "A short position costs 50 bps a year and idle cash earns 200 bps a year: posted "
             "once a UTC day, for 1 of 360.",
         ),
         ({"financing": al.Financing(interest_bps=200)}, "Cash", "Idle cash earns 200 bps a year."),
-        ({"actions": "reinvest"}, "Splits and dividends", "Dividends buy more of what paid them"),
+        ({"actions": "reinvest"}, "Splits and dividends", "a dividend buys more of its asset"),
         ({"instruments": LINEAR[:1]}, "Funding", "Every 8 hours from midnight UTC"),
         ({"instruments": LINEAR[:1]}, "Cash", "Contracts need their whole size in equity."),
         (
@@ -871,7 +879,7 @@ def test_repr(cross: Result) -> None:
     assert repr(cross) == (
         f"<Result: Cross(fast=10, slow=30), return {cross.metrics['total_return']:.2%}, "
         f"Sharpe {cross.metrics['sharpe']:.2f}, max drawdown "
-        f"{cross.metrics['max_drawdown']:.2%}, {len(cross.fills):,} fills, "
+        f"{cross.metrics['max_drawdown']:.2%}, {len(cross.record.fills):,} fills, "
         f"digest {cross.digest[:8]}>"
     )
     evil = dataclasses.replace(cross, strategy="<img src=x>", warnings=("<b>",))
@@ -913,7 +921,7 @@ def test_pyfolio_inputs(real: Result) -> None:
     assert worth.iloc[-1] == pytest.approx(real.metrics["final_equity"])
     np.testing.assert_allclose(worth.pct_change().iloc[1:], returns.iloc[1:], atol=1e-12)
     traded = (transactions["amount"] * transactions["price"]).abs().sum()
-    assert traded == pytest.approx(real.ledger["turnover"][-1])
+    assert traded == pytest.approx(real.record.ledger["turnover"][-1])
 
 
 def test_pyfolio_inputs_of_every_market(market: Result) -> None:
@@ -922,7 +930,7 @@ def test_pyfolio_inputs_of_every_market(market: Result) -> None:
     assert worth.iloc[-1] == pytest.approx(market.metrics["final_equity"])
     np.testing.assert_allclose(worth.pct_change().iloc[1:], returns.iloc[1:], atol=1e-12)
     traded = (transactions["amount"] * transactions["price"]).abs().sum()
-    assert traded == pytest.approx(market.ledger["turnover"][-1])
+    assert traded == pytest.approx(market.record.ledger["turnover"][-1])
 
 
 @pytest.mark.filterwarnings('ignore:Module "zipline.assets" not found:UserWarning')
@@ -986,8 +994,8 @@ def test_vectorbt_agrees_with_gaps_and_two_fills_in_a_row(vectorbt: object) -> N
 
 
 def test_vectorbt_agrees_where_it_can(market: Result, vectorbt: object) -> None:
-    if market.posted.size or market.settings.conversions:
-        with pytest.raises(al.DataError, match="holds purchases and sales in one currency"):
+    if market.record.postings.size or market.settings.conversions:
+        with pytest.raises(al.DataError, match="holds only purchases and sales in one"):
             market.to_vectorbt()
     else:
         np.testing.assert_allclose(market.to_vectorbt().value(), market.equity, rtol=1e-9)

@@ -121,7 +121,7 @@ def write_scratched(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (write_text, "it is no results file"),
+        (write_text, "it is not a results file"),
         (write_sqlite, "an SQLite file of another program"),
         (write_cut, "malformed|damaged"),
         (write_scratched, "malformed|damaged"),
@@ -259,7 +259,7 @@ def test_a_full_disk_loses_nothing_that_was_saved(path):
     done = run(FULL, path)
     assert done.returncode == 0, done.stderr
     assert f"results file {path}: " in done.stdout
-    assert "what was saved before is kept" in done.stdout
+    assert "columns saved before are kept" in done.stdout
 
 
 def test_a_file_that_another_program_holds_is_not_waited_for_without_end(path, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from builders import texts
 from random_stores import Made, random_store
 
 import alphalab as al
@@ -101,7 +102,8 @@ def test_instruments_change_at_the_same_time(
     result = al.backtest(Momentum(), al.load("store:x/1h", store=tmp_path), margin=MARGIN)
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
     assert al.backtest(Momentum(), scan, margin=MARGIN).digest == result.digest
-    late = result.fills[(result.fills["asset"] == 1) & (result.fills["row"] > 251)]
+    fills = result.record.fills
+    late = fills[(fills["asset"] == 1) & (fills["row"] > 251)]
     assert late.size > 5
     assert (late["fee"] > 0).all()
 
@@ -182,7 +184,7 @@ def test_splits_and_dividends_fall_into_the_same_rows(
     bars = al.load("store:x/1h", store=tmp_path)
     assert np.nansum(bars["dividend"]) == 1.5
     result = al.backtest(Momentum(), bars, actions="cash", margin=MARGIN)
-    assert result.posted.size > 0
+    assert result.record.postings.size > 0
     scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
     made = al.backtest(Momentum(), scan, actions="cash", margin=MARGIN)
     assert made.digest == result.digest
@@ -249,7 +251,7 @@ def agree(made: Made) -> bool:
         for name, values in bars.columns.items():
             joined = np.concatenate([block.columns[name] for block in blocks])
             np.testing.assert_array_equal(joined, values, err_msg=name)
-    return result.fills.size > 0
+    return result.record.fills.size > 0
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -393,10 +395,10 @@ def test_the_command_scans(cli, tmp_path: Path, market: al.Bars) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--report", "x.html"], "figures alone"),
+        (["--report", "x.html"], "metrics only"),
         (["--funding", "x.csv"], "alphalab data ingest"),
-        (["--mapping", "x.toml"], "--scan with --mapping"),
-        (["--bar-label", "open"], "--scan with --bar-label open"),
+        (["--schema", "x.toml"], "--scan with --schema"),
+        (["--label", "open"], "--scan with --label open"),
         (["-d", "sp500"], "store:"),
     ],
 )
@@ -409,7 +411,7 @@ def test_what_the_command_cannot_scan(cli, tmp_path: Path, market: al.Bars, flag
 
 def test_what_is_for_files_is_refused_for_a_store(cli, tmp_path: Path, market: al.Bars) -> None:
     stored(tmp_path, market)
-    run = ["backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--bar-label", "open"]
+    run = ["backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--label", "open"]
     refused = cli(*run)
     assert refused.code == 2
     assert "bar_label" in refused.err
@@ -453,6 +455,39 @@ def test_what_a_strategy_does_not_read_is_said(tmp_path: Path, market: al.Bars) 
     scan = al.scan("store:x/1h", store=store, universe="u")
     bars = al.load("store:x/1h", store=tmp_path, universe="u")
     for data in (scan, bars):
-        assert any("funding of SYN1 is in the store" in note for note in data.notes)
+        assert any("funding of SYN1 is in the store" in note for note in texts(data))
         assert any("member" in x for x in al.backtest(Momentum(), data, margin=MARGIN).warnings)
         assert not al.backtest(Members(), data).warnings
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, *BLOCKS])
+def test_listings_end_in_the_same_rows(tmp_path: Path, market: al.Bars, block_rows: int) -> None:
+    """One with a price, one at its last close days after its last bar, one after the last row."""
+    columns = {name: values.copy() for name, values in market.columns.items()}
+    for values in columns.values():
+        values[200:, 0] = values[310:, 1] = np.nan
+    store = stored(tmp_path, al.Bars(market.time, market.symbols, columns))
+    ends = pa.array([market.time[199] // 1_000 - 1, market.time[350] // 1_000, 2**51])
+    store.write(
+        "delistings",
+        table(
+            venue=["x"] * 3,
+            symbol=["SYN1", "SYN2", "SYN3"],
+            time=ends,
+            known=ends,
+            price=[0.25, None, None],
+        ),
+    )
+    bars = al.load("store:x/1h", store=tmp_path)
+    there = np.argwhere(~np.isnan(bars["delisting"])).tolist()
+    first, second = np.searchsorted(bars.time, [market.time[199], market.time[350] + 1])
+    assert there == [[first, 0], [second, 1]]
+    last = bars.close[~np.isnan(bars.close[:, 1]), 1][-1]
+    assert bars["delisting"][first, 0] == 0.25 and bars["delisting"][second, 1] == last
+    scan = al.scan("store:x/1h", store=store, block_rows=block_rows)
+    assert scan.belonging == ("delisting",)
+    blocks = list(scan.blocks(("close", "delisting")))
+    for name in ("close", "delisting"):
+        np.testing.assert_array_equal(
+            np.concatenate([block.columns[name] for block in blocks]), bars[name]
+        )

@@ -180,7 +180,7 @@ def test_what_is_no_place_is_said(given_: Any) -> None:
         ({"seed": -1}, "seed is a whole number of at least 0"),
         ({"sampler": "tpee"}, "did you mean 'tpe'"),
         ({"sampler": 5}, "Search(sampler=5)"),
-        ({"study": "study"}, "a study is Optuna's"),
+        ({"study": "study"}, "a study is an optuna.Study"),
         ({"study": a_study(), "sampler": "tpe"}, "a study has a sampler already"),
         ({"space": {"x": (1, 5), "fill": ["a", "b"]}, "sampler": "cmaes"}, "a list has no order"),
     ],

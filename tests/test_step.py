@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
 import exit_cases
 import money_cases
@@ -12,6 +13,7 @@ import order_cases
 import pytest
 import refusal_cases
 import target_cases
+import venue_cases
 from case_market import market_of_case
 from case_strategy import Narrow, Scripted, columns_of
 from hypothesis import HealthCheck, given, settings
@@ -72,7 +74,7 @@ def test_by_hand(case: Case) -> None:
 def test_the_twin_says_the_same_of_orders_worked_out_by_hand() -> None:
     cases = [
         *(*order_cases.CASES, *exit_cases.CASES, *refusal_cases.CASES, *money_cases.CASES),
-        *target_cases.CASES,
+        *(*target_cases.CASES, *venue_cases.CASES),
     ]
     for case in cases:
         market, script = market_of_case(case), Narrow if case.narrow else Scripted
@@ -130,6 +132,29 @@ def test_the_comparison_sees_one_bit(table: str) -> None:
     assert differences(block._replace(**{table: values[:-1]}), twin)
 
 
+def submitted_in(twin: NaiveAccount, event: dict[str, Any]) -> bool:
+    """Whether an order for the asset of an event was sent in its row."""
+    return any(
+        (other["row"], other["asset"], other["status"])
+        == (event["row"], event["asset"], "SUBMITTED")
+        for other in twin.diary.events
+    )
+
+
+def how_it_traded(market: Market, fill: dict[str, Any], order: Any) -> list[str]:
+    """What a fill has to do with costs and with the lives of orders that are seldom met."""
+    settings, costs = market.settings, market.settings.costs
+    words = ["fee in coin"] if costs.fee_in == "coin" and fill["qty"] > 0.0 else []
+    words += ["cents"] if costs.fee_step and fill["fee"] else []
+    words += ["largest fee"] if costs.max_fee and fill["fee"] == costs.max_fee else []
+    words += [f"quotes {costs.quotes}"]
+    if order is not None and order.parent and order.active_row == order.live_row:
+        words += ["with a child's delay"] if settings.execution.delay else []
+    if order is not None and order.type == "LIMIT" and fill["price"] == order.limit:
+        words += ["only past the limit"] if settings.execution.limits != "touched" else []
+    return words
+
+
 def seen_in(market: Market, block: Block, twin: NaiveAccount) -> Counter[str]:
     """Everything that happened in a market, by name."""
     seen: Counter[str] = Counter()
@@ -141,6 +166,8 @@ def seen_in(market: Market, block: Block, twin: NaiveAccount) -> Counter[str]:
         order, status, reason = orders.get(event["order"]), event["status"], event["reason"]
         seen.update([f"{status} {event['type']}", f"{status} of {event['origin']}"])
         seen[f"{status} for {reason}"] += bool(reason)
+        if settings.rebalance.when == "drift" and reason == "REPLACED":
+            seen["left by its target"] += not submitted_in(twin, event)
         if order is not None:
             words = [order.sizing, order.tif, settings.fill]
             words += ["reduce-only"] * order.reduce_only + ["post-only"] * order.post_only
@@ -157,6 +184,7 @@ def seen_in(market: Market, block: Block, twin: NaiveAccount) -> Counter[str]:
         seen[f"traded with a delay of {settings.execution.delay}"] += 1
         seen["waited"] += fill["row"] > fill["order_row"] + 1
         seen["maker was paid"] += fill["fee"] < 0.0
+        seen.update(how_it_traded(market, fill, orders.get(fill["order"])))
     if settings.entry and block.events.size:
         seen[f"entry then {settings.entry.then}"] += 1
     held = np.vstack([np.zeros(block.qty.shape[1]), block.qty])
@@ -170,6 +198,9 @@ def seen_in(market: Market, block: Block, twin: NaiveAccount) -> Counter[str]:
 #: Reasons that end an order without a refusal.
 ENDINGS = ("FILL_OR_KILL", "IMMEDIATE_OR_CANCEL", "REPLACED", "ONE_CANCELS_OTHER", "ASKED_FOR")
 
+#: Reasons of trades that the venue makes by itself.
+FORCED = ("HELD_BEFORE", "DELISTED", "CASH_IN_LIEU")
+
 
 def wanted() -> list[str]:
     kinds, origins = [kind.name for kind in OrderType], ("TARGET", "EXITS", "DECIDE")
@@ -179,9 +210,17 @@ def wanted() -> list[str]:
     names += [f"PARTIALLY_FILLED {word}" for word in filled if word != "FOK"]
     names += [f"FILLED of {origin}" for origin in (*origins, "VENUE")]
     names += [f"CANCELLED {kind}" for kind in kinds] + [f"REFUSED {kind}" for kind in kinds]
-    names += ["TRIGGERED STOP_LIMIT", "EXPIRED DAY", "EXPIRED GTD", "EXPIRED of TARGET"]
+    names += [
+        "TRIGGERED STOP_LIMIT",
+        "TRIGGERED LIMIT_IF_TOUCHED",
+        "EXPIRED DAY",
+        "EXPIRED GTD",
+        "EXPIRED of TARGET",
+    ]
     names += [f"AMENDED {kind}" for kind in kinds] + ["AMENDED of EXITS", "AMENDED of DECIDE"]
-    names += [f"refused {reason.name}" for reason in Reason if reason.name not in ENDINGS]
+    silent = (*ENDINGS, *FORCED)
+    names += [f"refused {reason.name}" for reason in Reason if reason.name not in silent]
+    names += [f"FILLED for {reason}" for reason in FORCED] + ["CANCELLED for DELISTED"]
     names += [f"CANCELLED for {reason}" for reason in ENDINGS]
     names += ["CANCELLED for LIQUIDATED", "CANCELLED for PARENT_ENDED", "CANCELLED for DAILY_LOSS"]
     names += ["FILLED for CASH", "FILLED for MARGIN", "FILLED for LIQUIDATED"]
@@ -194,6 +233,8 @@ def wanted() -> list[str]:
     names += [f"tier {place} reached" for place in (0, 1, 2)]
     names += ["LIQUIDATED when pessimistic", "LIQUIDATED when optimistic", "LIQUIDATED when ohlc"]
     names += ["traded in a foreign currency", "waited", "maker was paid"]
+    names += ["with a child's delay", "left by its target", "fee in coin", "largest fee", "cents"]
+    names += [f"quotes {side}" for side in ("both", "ask", "bid")] + ["only past the limit"]
     return [*names, "flips", "covers", "cash below zero"]
 
 

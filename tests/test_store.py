@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from builders import texts
 from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -304,8 +305,8 @@ def test_an_ingestion_is_undone(store: Store) -> None:
     newest = store.history("bars")[0]
     assert (newest.operation, newest.record) == ("RESTORE", {"restored": 0})
     assert store.restore("bars", 0) == store.restore("bars", 3) == 3  # it is so already
-    assert store.bars("binance", "1m", versions=1).notes.count("wrong") == 1
-    notes = store.bars("binance", "1m", symbols=["A"]).notes
+    assert texts(store.bars("binance", "1m", versions=1)).count("wrong") == 1
+    notes = texts(store.bars("binance", "1m", symbols=["A"]))
     assert "right" in notes and "wrong" not in notes  # what was undone says nothing
 
     assert store.write("bars", more) == ("bars", 4, 3, 0, 0)

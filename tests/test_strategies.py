@@ -150,7 +150,8 @@ def test_donchian_breakout_trades_at_breakouts():
         elif held and frame.close[t] < lowest[t]:
             held = False
             expected.append((t, -1))
-    orders = list(zip(result.fills["order_row"], np.sign(result.fills["qty"]), strict=True))
+    fills = result.record.fills
+    orders = list(zip(fills["order_row"], np.sign(fills["qty"]), strict=True))
     assert orders == [order for order in expected if order[0] < len(frame) - 1]
 
 
@@ -166,4 +167,4 @@ def test_buy_and_hold_trades_once_in_spite_of_gaps(shared_data):
     bars = al.load(shared_data / "crypto_5m_binance.parquet", bar_label="open")
     assert np.isnan(bars.close).any()
     result = al.backtest(strategy("buy_and_hold"), bars)
-    assert sorted(result.fills["asset"]) == list(range(10))
+    assert sorted(result.record.fills["asset"]) == list(range(10))

@@ -85,7 +85,7 @@ def check(sweep: Sweep) -> Sweep:
         assert result.digest == sweep.table.digest[i], f"column {i}"
         for name in METRICS:
             got = sweep.table[name][i]
-            expected = result.metrics.get(name, result.refusals.size)
+            expected = result.metrics.get(name, result.record.refusals.size)
             assert got == pytest.approx(expected, rel=1e-12, abs=1e-11, nan_ok=True), name
     return sweep
 
@@ -102,7 +102,7 @@ def test_a_grid(bars: al.Bars) -> None:
         *([3, 20], [3, 50], [10, 20], [10, 50], [40, 20], [40, 50])
     ]
     assert (sweep.strategy, sweep.names, sweep.metric) == ("SmaCross", ("fast", "slow"), "sharpe")
-    assert sweep.stopped == "" and sweep.warnings == () and sweep.seconds > 0.0
+    assert sweep.stopped is None and sweep.warnings == () and sweep.seconds > 0.0
     assert table["digest"][table["status"] == "ok"].nunique() == 5
 
 
@@ -187,7 +187,7 @@ def test_expressions(stocks: al.Bars) -> None:
     assert sweep.table.expression[0] == str(given[0])
     assert (sweep.table["reason"][8:] != "").all()
     alone = al.backtest(al.Expression(text=str(given[1])), stocks, rebalance=al.every_row())
-    assert sweep.table.n_fills[2] == alone.fills.size
+    assert sweep.table.n_fills[2] == alone.record.fills.size
 
 
 def test_a_decide(stocks: al.Bars) -> None:
@@ -397,7 +397,7 @@ def test_parameters_are_not_lost_among_the_figures(bars: al.Bars, name: str) -> 
     assert table == pd.Series(values)[:, None] if False else True
     assert any(table[key].tolist() == values for key in table.columns)
     assert table["status"].tolist() == ["ok", "ok"]
-    assert table["volatility"].tolist() == sweep.figures["volatility"].tolist()
+    assert table["volatility"].tolist() == sweep.metrics["volatility"].tolist()
     json.dumps(sweep.to_dict(), allow_nan=False)
 
 
@@ -410,7 +410,7 @@ def test_bars_are_bars() -> None:
 
 
 def test_a_decide_that_fails_is_named(bars: al.Bars) -> None:
-    with pytest.raises(al.StrategyError, match=r"Gives\(row=7\): decide failed in row 7"):
+    with pytest.raises(al.StrategyError, match=r"Gives\(row=7\)\.decide failed in row 7"):
         al.sweep(Gives, bars, {"row": [10_000, 7, 20_000]})
 
 
@@ -548,7 +548,8 @@ def test_results_that_cannot_be_saved_end_a_sweep_with_what_there_is(
     with pytest.warns(UserWarning, match="locked"):
         sweep = al.sweep(Cross, bars, GRID, results=file, n_jobs=1)
     other.close()
-    assert "locked" in sweep.stopped and sweep.warnings
+    assert sweep.stopped.code == "not saved" and "locked" in sweep.stopped.text
+    assert sweep.warnings
     assert sweep.table["status"][0] == "ok"
     monkeypatch.setattr(sweeping_module, "run_columns", run)
     assert same(al.sweep(Cross, bars, GRID, results=file), al.sweep(Cross, bars, GRID))
@@ -578,7 +579,7 @@ if __name__ == "__main__":
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         sweep = run("kept.db")
-    print([str(warning.message) for warning in seen], sweep.stopped)
+    print([str(warning.message) for warning in seen], sweep.stopped.code)
     print(sweep.counts["ok"], sweep.counts["not run"])
     print(sweep.result(sweep.best).digest == sweep.table.digest[sweep.best])
 """
@@ -621,7 +622,7 @@ def check_goes_on(folder: Path, done: int, ran: list[Column]) -> None:
     run = runpy.run_path(str(folder / "main.py"))["run"]
     again = run(folder / "kept.db")
     assert len(ran) == 40 - done
-    assert again.counts == {"ok": 40, "invalid": 0, "not run": 0} and again.stopped == ""
+    assert again.counts == {"ok": 40, "invalid": 0, "not run": 0} and again.stopped is None
     assert same(again, run(folder / "new.db"))
     assert len(ran) == 80 - done
     assert rows_in(folder / "kept.db") == rows_in(folder / "new.db") == 40
@@ -668,7 +669,7 @@ def test_interrupted_in_this_process(bars: al.Bars, tmp_path: Path) -> None:
     alphas = [al.close > 1, al.python_op(stop, [al.close], 3, version="1")]
     with pytest.warns(UserWarning, match="^interrupted: 1 columns are finished, 1 are not$"):
         sweep = al.sweep(alphas, bars, results=file, n_jobs=2)
-    assert sweep.stopped == "interrupted"
+    assert sweep.stopped == ("interrupted", "interrupted")
     assert sweep.table["status"].tolist() == ["ok", "not run"]
     assert sweep.table.digest.tolist()[1] == "" and math.isnan(sweep.table.sharpe[1])
     assert sweep.best == 0 and "1 not run" in repr(sweep)

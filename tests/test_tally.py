@@ -16,21 +16,21 @@ import scipy.stats
 from accounting import panel
 from hypothesis import given
 from hypothesis import strategies as st
+from lean_factors import actions_from_factors
 from sweeping import Mix, Told, digest_of_block, quiet_mix, random_mix
 
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.codes import Posting
-from alphalab.core.columns import COLUMN, Column, Columns
+from alphalab.core.columns import COLUMN, Column
 from alphalab.core.engine import Block
-from alphalab.data.panel.adjust import actions_from_factors
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.data.panel.bars import Bars
 from alphalab.kernels._jit import silent
 from alphalab.kernels.market.tally import CHUNK, fold_all
-from alphalab.research.results import holdings, metrics
-from alphalab.research.results import round_trips as trips
+from alphalab.research.results import holdings, metrics, round_trips
 from alphalab.research.results.result import Result
-from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, digests, figures
+from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, digests, metrics_of
 from alphalab.types import TALLY, FloatArray, Instrument, Records
 
 nojit = pytest.mark.nojit
@@ -55,7 +55,7 @@ def unlike(got: Mapping[str, Any], expected: Mapping[str, Any], column: int) -> 
 
 
 def of_result(result: Result) -> dict[str, float]:
-    return {**result.metrics, "n_refusals": result.refusals.size}
+    return {**result.metrics, "n_refusals": result.record.refusals.size}
 
 
 def of_block(mix: Mix, place: int, block: Block) -> dict[str, float]:
@@ -72,7 +72,7 @@ def of_block(mix: Mix, place: int, block: Block) -> dict[str, float]:
     rates, marks = holdings.rates_of(bars, settings), holdings.marks_of(bars, settings)
     changes = holdings.changes_of(block.fills, block.postings, rates)
     at_end = (marks[last], rates[last], last, int(mix.time[last]))
-    made = trips.round_trips(changes, holdings.assets_of(bars), *at_end)
+    made = round_trips.round_trips(changes, holdings.assets_of(bars), *at_end)
     return {
         "final_equity": equity[-1],
         "total_return": metrics.total_return(equity),
@@ -85,9 +85,9 @@ def of_block(mix: Mix, place: int, block: Block) -> dict[str, float]:
         "omega": metrics.omega(returns),
         "n_fills": block.fills.size,
         "n_round_trips": made["closed"].sum(),
-        "win_rate": trips.win_rate(made),
-        "profit_factor": trips.profit_factor(made),
-        "average_holding": trips.average_holding(made)[0],
+        "win_rate": round_trips.win_rate(made),
+        "profit_factor": round_trips.profit_factor(made),
+        "average_holding": round_trips.average_holding(made)[0],
         "fees": ledger["fees"][-1],
         "carry": ledger["carry"][-1],
         "turnover": metrics.turnover(ledger["turnover"][-1], equity, YEAR),
@@ -105,10 +105,10 @@ def check(bars: Bars, strategies: Sequence[al.Strategy], **options: Any) -> list
         Column.of(x, result.settings, bars.instruments)
         for x, result in zip(strategies, results, strict=True)
     ]
-    columns = Columns(made, bars.instruments)
-    columns.push(bars.time, bars.columns)
-    tallies = columns.tallies()
-    got = figures(tallies, results[0].periods_per_year)
+    engine = VectorEngine(made, bars.instruments)
+    engine.push(bars.time, bars.columns)
+    tallies = engine.tallies()
+    got = metrics_of(tallies, results[0].periods_per_year)
     for i, result in enumerate(results):
         assert unlike(got, of_result(result), i) == [], repr(strategies[i])
         assert digests(tallies)[i] == result.digest
@@ -122,7 +122,7 @@ def test_every_figure_is_one_of_a_result() -> None:
     result = al.backtest(load_strategy("sma_cross")(), al.load("sp500"))
     assert set(METRICS) - set(result.metrics) == {"n_refusals"}
     assert {*METRICS} >= SMALLER_IS_BETTER
-    counts = figures(np.zeros(1, COLUMN), YEAR)
+    counts = metrics_of(np.zeros(1, COLUMN), YEAR)
     assert list(counts) == list(METRICS)
     for name in METRICS:
         whole = isinstance(of_result(result)[name], int)
@@ -219,7 +219,8 @@ def test_shares_with_splits_and_dividends(shared_data: Path, actions: str) -> No
     bars = bars.with_actions(actions_from_factors(factors, closes))
     strategies = [Winners(n=20), Winners(n=250), Flips(n=50)]
     results = check(bars, strategies, actions=actions, costs=al.Costs(fee_bps=3))
-    assert results[1].metrics["carry"] > 0.0 and (results[1].posted["kind"] == Posting.SPLIT).any()
+    assert results[1].metrics["carry"] > 0.0
+    assert (results[1].record.postings["kind"] == Posting.SPLIT).any()
 
 
 # --- random markets ------------------------------------------------------------------------------
@@ -228,7 +229,7 @@ def test_shares_with_splits_and_dividends(shared_data: Path, actions: str) -> No
 def check_mixes(draw: Any, seeds: range) -> None:
     for seed in seeds:
         mix = draw(random.Random(seed))
-        got = figures(mix.tallies(), YEAR)
+        got = metrics_of(mix.tallies(), YEAR)
         for i in range(len(mix.accounts)):
             with np.errstate(
                 all="ignore"
@@ -314,7 +315,7 @@ def test_returns_that_are_all_the_same(growth: float, n_rows: int) -> None:
     """Their spread is rounding, and nothing is divided by it."""
     close = 1e-3 * growth ** np.arange(n_rows)
     result = held(close, 1.0)
-    constant = figures(folded(np.append(100.0, 100.0 * growth ** np.arange(1, n_rows))), YEAR)
+    constant = metrics_of(folded(np.append(100.0, 100.0 * growth ** np.arange(1, n_rows))), YEAR)
     for name in ("sharpe", "skew", "kurtosis"):
         assert math.isnan(constant[name][0]), name
     assert n_rows == 2 or result.metrics["volatility"] > 0.0  # the first row earned nothing
@@ -329,7 +330,7 @@ def test_an_account_that_goes_bankrupt(where: int, rise: float) -> None:
     close[where + 1 :] *= 1.0 + 0.01 * np.sin(np.arange(899 - where))
     result = held(close, -1.0)
     ruined = rise >= 2.0
-    assert bool((result.ledger["equity"] <= 0.0).any()) == ruined
+    assert bool((result.record.ledger["equity"] <= 0.0).any()) == ruined
     assert math.isnan(result.metrics["sharpe"]) == ruined
     assert math.isfinite(result.metrics["max_drawdown"])
 
@@ -376,7 +377,7 @@ def traded(prices: Sequence[float], units: Sequence[float], fee_bps: float = 0.0
     block = mix.run(0)
     tallies = mix.tallies()
     assert digests(tallies) == [digest_of_block(block)]
-    assert unlike(figures(tallies, YEAR), of_block(mix, 0, block), 0) == []
+    assert unlike(metrics_of(tallies, YEAR), of_block(mix, 0, block), 0) == []
     return tallies[0]
 
 
@@ -459,7 +460,7 @@ def of_path(equity: FloatArray) -> dict[str, float]:
 
 
 def unlike_path(equity: FloatArray, chunk: int = CHUNK) -> list[str]:
-    got = figures(folded(equity, chunk), YEAR)
+    got = metrics_of(folded(equity, chunk), YEAR)
     expected = of_path(equity)
     nothing = {name: float(got[name][0]) for name in METRICS if name not in expected}
     return unlike(got, expected | nothing, 0)
@@ -480,7 +481,7 @@ def test_moments_by_hand() -> None:
     assert tally["max_drawdown"] == pytest.approx(0.1, rel=1e-12)
     assert (tally["peak"], tally["least"], tally["least_before"]) == (118.8, 99.0, 99.0)
     assert tally["equity_sum"] == pytest.approx(110.0 + 99.0 + 118.8 + 118.8, rel=1e-12)
-    found = figures(folded([100.0, 110.0, 99.0, 118.8, 118.8]), periods_per_year=4.0)
+    found = metrics_of(folded([100.0, 110.0, 99.0, 118.8, 118.8]), periods_per_year=4.0)
     assert found["sharpe"][0] == pytest.approx(0.05 / math.sqrt(0.05 / 3) * 2.0, rel=1e-12)
     assert found["sortino"][0] == pytest.approx(0.05 / math.sqrt(0.0025) * 2.0, rel=1e-12)
     assert found["omega"][0] == pytest.approx(3.0, rel=1e-12)
@@ -530,17 +531,17 @@ def test_a_fall_below_zero_before_a_new_peak() -> None:
 
 
 def test_without_a_year_what_is_annual_is_unknown() -> None:
-    found = figures(folded(walk(50)[:, 0]), NAN)
+    found = metrics_of(folded(walk(50)[:, 0]), NAN)
     annual = {"annual_return", "volatility", "sharpe", "sortino", "calmar", "turnover"}
     unknown = {name for name, values in found.items() if math.isnan(float(values[0]))}
     assert unknown == annual | {"win_rate", "profit_factor", "average_holding"}
 
 
 def test_of_no_rows_most_is_unknown() -> None:
-    columns = Columns(
+    engine = VectorEngine(
         [Column.of(Told(), al.RunSettings(), [Instrument(symbol="A")])], [Instrument(symbol="A")]
     )
-    found = {name: float(values[0]) for name, values in figures(columns.tallies(), YEAR).items()}
+    found = {name: float(values[0]) for name, values in metrics_of(engine.tallies(), YEAR).items()}
     known = {name for name, value in found.items() if not math.isnan(value)}
     assert known == {
         "final_equity",
@@ -555,5 +556,5 @@ def test_of_no_rows_most_is_unknown() -> None:
 def test_nothing_warns() -> None:
     paths = ([100.0], [100.0, 0.0], [100.0, -5.0, 0.0], [100.0, 1e-300, 1e300], [1e-300, 1e300])
     for path in paths:
-        figures(folded(path), YEAR)
-    figures(np.zeros(3, COLUMN), 0.0)
+        metrics_of(folded(path), YEAR)
+    metrics_of(np.zeros(3, COLUMN), 0.0)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import alphalab as al
 from alphalab.cli.settings import RunFile
-from alphalab.core.engine import Block, Engine, Snapshot
+from alphalab.core.engine import Block, Engine
+from alphalab.core.snapshot import decode, encode
 from alphalab.core.timeline import Timeline
 from alphalab.data.panel.bars import Bars
 from alphalab.data.samples.synthetic import synthetic
@@ -85,9 +86,8 @@ def test_a_run_with_changes_is_the_runs_between_them() -> None:
     for instruments, i, j in zip(states, (0, 20, 41), (20, 41, 60), strict=True):
         engine = engine_of(bars, instruments, ())
         if snapshot:
-            state = msgspec.msgpack.decode(snapshot, type=Snapshot)
-            state = msgspec.structs.replace(state, engine_id=engine.id)
-            engine.restore(msgspec.msgpack.encode(state))
+            state = msgspec.structs.replace(decode(snapshot), engine_id=engine.id)
+            engine.restore(encode(state))
         blocks.append(push(engine, bars, i, j))
         snapshot = engine.snapshot()
     same(whole, *blocks)
@@ -165,7 +165,7 @@ def test_walking_forward_meets_changes() -> None:
         al.walk_forward(Trend, data, {"n": [3, 5]}, train=50, test=50, cash=10_000.0)
         for data in (bars, panel(200))
     ]
-    one, other = (walk.result.fills for walk in walks)
+    one, other = (walk.result.record.fills for walk in walks)
     early, same_rows = (fills["row"] < 75 for fills in (one, other))
     assert early.any() and one[early].tobytes() == other[same_rows].tobytes()
     assert one.tobytes() != other.tobytes()

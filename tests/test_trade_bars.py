@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from builders import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -292,14 +293,14 @@ def test_real_trades_are_all_in_bars(path: Path, by: Any, size: float) -> None:
     bars = trade_bars(path, by, size)
     n = int(bars["n_trades"].sum())
     assert bars.volume.sum() == pytest.approx(frame["amount"].iloc[:n].sum(), rel=1e-12)
-    assert len(frame) > n and f"its trades, {len(frame) - n:,}, are left out" in bars.notes[1]
+    assert len(frame) > n and f"its trades, {len(frame) - n:,}, are left out" in texts(bars)[1]
     taken = frame.iloc[:n]
     assert bars["buy_volume"].sum() == pytest.approx(
         taken.loc[taken["side"] == "buy", "amount"].sum(), rel=1e-12
     )
     if by in ("volume", "dollar"):
         assert (bars["volume" if by == "volume" else "traded_value"] >= size * (1 - 1e-9)).all()
-    assert any("irregular rows" in note for note in bars.notes)
+    assert any("irregular rows" in note for note in texts(bars))
     days = (bars.time[-1] - bars.time[0]) / 86_400e9
     assert bars.periods_per_year == pytest.approx((bars.n_rows - 1) / days * 365.25)
 
@@ -368,8 +369,8 @@ def test_one_symbol_is_chosen() -> None:
 
 def test_what_is_not_known_is_said() -> None:
     bars = trade_bars(frame_of(random_trades(300)), "volume", 50)
-    assert bars.notes[0] == "bars of 50 units made of 300 trades"
-    assert "trades is unknown" in bars.notes[2]
+    assert texts(bars)[0] == "bars of 50 units made of 300 trades"
+    assert "trades is unknown" in texts(bars)[2]
     assert np.isnan(bars["buy_volume"]).all()
 
 

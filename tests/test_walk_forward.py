@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import optuna
 import pytest
+from builders import one_price
 from compare import assert_identical
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,10 +124,8 @@ def folds_of(bars: al.Bars, train: Any, test: Any, **more: Any) -> list[tuple[An
 
 def at_days(*days: float) -> al.Bars:
     """Bars of one price whose rows close on these days."""
-    price = np.full((len(days), 1), 10.0)
-    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), price)
     time = (np.array(days) * NS_DAY).astype(np.int64)
-    return al.Bars(time, ["A"], columns, periods_per_year=365.0)
+    return one_price(time, 10.0, periods_per_year=365.0)
 
 
 TEN = at_days(*range(1, 11))
@@ -164,7 +163,7 @@ def test_folds_of_time_go_by_time() -> None:
     ]
     ever = "100000000000000d"
     assert folds_of(bars, "3d", ever) == [((0, 3), (3, 10))]
-    with pytest.raises(ParameterError, match="there are rows after the first choice"):
+    with pytest.raises(ParameterError, match="at least one test row follows"):
         folds_of(bars, ever, 2)
 
 
@@ -299,12 +298,12 @@ def test_one_account_is_told_what_each_choice_wants(stocks: al.Bars, name: str) 
     assert len(walk.folds) == 10 and len(set(walk.table["n"])) > 1
     told = by_hand(walk, options)
     result = walk.result
-    for table in ("ledger", "fills", "refusals", "events", "posted", "ambiguous"):
-        assert getattr(result, table).tobytes() == getattr(told, table).tobytes(), table
-    assert_identical(result.qty, told.qty)
-    assert_identical(result.targets, told.targets)
+    for table in ("ledger", "fills", "refusals", "events", "postings", "ambiguities"):
+        assert getattr(result.record, table).tobytes() == getattr(told.record, table).tobytes()
+    assert_identical(result.record.qty, told.record.qty)
+    assert_identical(result.record.targets, told.record.targets)
     assert result.digest == told.digest
-    assert result.fills.size > 20
+    assert result.record.fills.size > 20
     same = {k: v for k, v in told.metrics.items() if not math.isnan(v)}
     assert {k: v for k, v in result.metrics.items() if not math.isnan(v)} == same
 
@@ -315,11 +314,11 @@ def test_a_position_goes_over_to_the_next_choice_as_it_is(bars: al.Bars) -> None
     held = 0
     for (before, after), fold in zip(pairwise(chosen(walk)), walk.folds[1:], strict=True):
         row = fold.test[0] - first
-        decided = result.fills["order_row"] == row
-        if result.targets[row - 1] == result.targets[row]:
+        decided = result.record.fills["order_row"] == row
+        if result.record.targets[row - 1] == result.record.targets[row]:
             assert not decided.any()
-            held += before != after and result.qty[row, 0] > 0
-            assert result.qty[row, 0] == result.qty[row + 1, 0]
+            held += before != after and result.record.qty[row, 0] > 0
+            assert result.record.qty[row, 0] == result.record.qty[row + 1, 0]
         else:
             assert decided.any()
     assert held > 2
@@ -358,12 +357,12 @@ def test_the_memory_of_a_decide_begins_at_zeros_in_every_fold(bars: al.Bars) -> 
         for row in range(fold.test[1] - fold.test[0])
     ]
     assert len(set(walk.table["rows"])) > 1
-    assert walk.result.targets[:, 0].tolist() == wanted
+    assert walk.result.record.targets[:, 0].tolist() == wanted
 
 
 def test_a_strategy_that_reads_no_column(bars: al.Bars) -> None:
     walk = al.walk_forward(["0.5", "1.0"], bars, train=300, test=100)
-    assert walk.result.fills.size == 1 + len(
+    assert walk.result.record.fills.size == 1 + len(
         [1 for before, after in pairwise(chosen(walk)) if before != after]
     )
 
@@ -396,9 +395,10 @@ def test_what_comes_later_changes_nothing_before(bars: al.Bars, anchored: bool, 
             assert not known or ours.best == theirs.best
         before = slice(0, row - first)
         assert_identical(
-            walk.result.ledger["equity"][before], other.result.ledger["equity"][before]
+            walk.result.record.ledger["equity"][before],
+            other.result.record.ledger["equity"][before],
         )
-        assert_identical(walk.result.qty[before], other.result.qty[before])
+        assert_identical(walk.result.record.qty[before], other.result.record.qty[before])
         assert walk.result.digest != other.result.digest
 
 
@@ -430,7 +430,8 @@ def test_a_small_case_by_hand() -> None:
     # First rows 0 to 2: +21 %, or half of it. Then rows 2 to 4: -20 %, or half of it.
     assert walk.table["part"].tolist() == [1.0, 0.5]
     # All of 1,000 bought at 121 is worth 800 in row 4; half is sold there, the rest gains 10 %.
-    assert walk.result.ledger["equity"] == pytest.approx([1000.0, 800.0, 800.0, 840.0], rel=1e-12)
+    equity = walk.result.record.ledger["equity"]
+    assert equity == pytest.approx([1000.0, 800.0, 800.0, 840.0], rel=1e-12)
     row = walk.table.to_dict("list")
     day = np.datetime64("1970-01-01")
     times = [("train_start", 0, 2), ("train_end", 2, 4), ("test_start", 3, 5), ("test_end", 4, 6)]
@@ -463,9 +464,9 @@ def test_without_a_gain_in_sample_there_is_no_efficiency() -> None:
 
 def test_the_table_has_the_figure_that_was_chosen_by(bars: al.Bars) -> None:
     walk = al.walk_forward(Cross, bars, GRID, train=500, test=400, metric="calmar")
-    best = [found.figures["calmar"].max() for found in walk.sweeps]
+    best = [found.metrics["calmar"].max() for found in walk.sweeps]
     assert walk.table["train_calmar"].tolist() == [
-        np.nanmax(found.figures["calmar"]) for found in walk.sweeps
+        np.nanmax(found.metrics["calmar"]) for found in walk.sweeps
     ]
     assert len(best) == len(walk.table)
 
@@ -532,9 +533,9 @@ def test_the_interval_runs_the_walk_again(stocks: al.Bars) -> None:
 def test_the_fee_to_break_even_at_runs_the_walk_again(bars: al.Bars) -> None:
     walk = al.walk_forward(Cross, bars, {"fast": [3, 10], "slow": [20, 40]}, train=300, test=200)
     told = by_hand(walk, {})
-    assert math.isfinite(walk.result.break_even_bps)
-    assert walk.result.break_even_bps == told.break_even_bps
-    fee = al.Costs(fee_bps=walk.result.break_even_bps)
+    assert math.isfinite(walk.result.break_even_bps())
+    assert walk.result.break_even_bps() == told.break_even_bps()
+    fee = al.Costs(fee_bps=walk.result.break_even_bps())
     assert abs(by_hand(walk, {}, costs=fee).metrics["total_return"]) < 1e-3
 
 
@@ -560,12 +561,13 @@ def test_after_an_interruption_there_is_what_was_finished(bars: al.Bars) -> None
     with pytest.warns(UserWarning, match="^interrupted after 2 of 7 folds$"):
         walk = al.walk_forward([alpha], bars, train=100, test=50, n_jobs=1)
     assert calls
-    assert walk.stopped == "interrupted after 2 of 7 folds" and walk.stopped in repr(walk)
+    assert walk.stopped == ("interrupted", "interrupted after 2 of 7 folds")
+    assert walk.stopped.text in repr(walk)
     assert [tuple(fold) for fold in walk.folds] == folds_of(bars, 100, 50)[:2]
     assert walk.result.bars.n_rows == 100 and len(walk.table) == 2
     whole = al.walk_forward([alpha], bars, train=100, test=50, n_jobs=1)
-    assert whole.stopped == "" and len(whole.folds) == 7
-    assert_identical(whole.result.ledger["equity"][:100], walk.result.ledger["equity"])
+    assert whole.stopped is None and len(whole.folds) == 7
+    assert_identical(whole.result.equity_path[:101], walk.result.equity_path)
 
 
 def test_an_interruption_of_the_first_fold_is_one(bars: al.Bars) -> None:
@@ -598,15 +600,15 @@ def test_what_is_no_length_is_refused(bars: al.Bars, name: str, length: Any) -> 
     with pytest.raises(ParameterError) as caught:
         al.walk_forward(Cross, bars, GRID, **given)
     assert str(caught.value) == (
-        f"{name}={length!r}\n  Rule: {name} is a number of rows, at least 1, or a time such as "
+        f"{name}={length!r}\n  Rule: {name} is a number of rows, at least 1, or a duration such as "
         "'365d' or '12h'."
     )
 
 
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no rows left": ({"train": 5000}, ParameterError, r"^walk_forward\(train=5000, gap=0\) on"),
-    "exactly none left": ({"train": 1254, "gap": 2}, ParameterError, "there are rows after"),
-    "more time than there is": ({"train": "9999999d"}, ParameterError, "Choose on fewer rows"),
+    "exactly none left": ({"train": 1254, "gap": 2}, ParameterError, "at least one test row"),
+    "more time than there is": ({"train": "9999999d"}, ParameterError, "Use fewer training rows"),
     "a gap too long": ({"gap": 5000}, ParameterError, r"gap=5000\) on"),
     "a negative gap": ({"gap": -1}, ParameterError, "^gap=-1\n.*at least 0"),
     "no gap of rows": ({"gap": "5d"}, ParameterError, "^gap='5d'"),
@@ -619,7 +621,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "expressions and settings": (
         {"strategy": ["close > 1"], "space": {"costs.fee_bps": [1, 2]}},
         ParameterError,
-        "^walk_forward over costs.fee_bps\n.*one set of settings.*walk once for each value",
+        "^walk_forward over costs.fee_bps\n.*one set of settings.*once for each value",
     ),
     "settings": ({"space": {"fast": [5], "fill": ["next_open"]}}, ParameterError, "over fill\n"),
     "settings of a search": (
@@ -641,7 +643,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "an unknown name": ({"space": {"fats": [5]}}, UnknownNameError, "did you mean 'fast'"),
     "an unknown metric": ({"metric": "sharp"}, UnknownNameError, "did you mean 'sharpe'"),
     "bad cash": ({"cash": -5.0}, ParameterError, "cash=-5"),
-    "an unknown keyword": ({"results": "kept.db"}, TypeError, "results"),
+    "an unknown keyword": ({"results": "kept.db"}, al.UnknownNameError, "unknown keyword .results"),
     "no figure": (
         {"space": {"fast": [200], "slow": [300]}},
         StateError,
@@ -664,10 +666,24 @@ def test_bad_input_is_refused_with_the_rule(bars: al.Bars, name: str) -> None:
 def test_hardly_any_rows(bars: al.Bars, n_rows: int) -> None:
     given = {"train": 1, "test": 1, "metric": "total_return"}
     if n_rows == 1:
-        with pytest.raises(ParameterError, match="there are rows after"):
+        with pytest.raises(ParameterError, match="at least one test row"):
             al.walk_forward(Part, bars.rows(0, 1), {"part": [1.0]}, **given)
         return
     walk = al.walk_forward(Part, bars.rows(0, n_rows), {"part": [0.5, 1.0]}, **given)
     assert len(walk.folds) == n_rows - 1
     assert math.isnan(walk.efficiency) and "nan" in repr(walk)
     assert len(walk.table) == n_rows - 1
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda bars: al.backtest(Cross(), bars, csh=1.0),
+        lambda bars: al.sweep(Cross, bars, {"fast": [5]}, csh=1.0),
+        lambda bars: al.walk_forward(Cross, bars, {"fast": [5]}, train=100, test=50, csh=1.0),
+    ],
+    ids=["backtest", "sweep", "walk_forward"],
+)
+def test_a_keyword_that_does_not_exist_is_refused(bars: al.Bars, run: Any) -> None:
+    with pytest.raises(al.UnknownNameError, match="unknown keyword 'csh': did you mean 'cash'"):
+        run(bars)

@@ -40,7 +40,8 @@ def rows_of(market: Market) -> list[Row]:
         if instrument.currency != quote:
             rate[:, j] = given[settings.conversions[instrument.currency]][:, j]
     prices = [given.get(name, unknown) for name in ("open", "high", "low", "close", "volume")]
-    others = [given.get(name, unknown) for name in ("funding", "split", "dividend")]
+    names = ("funding", "split", "dividend", "bid", "ask", "delisting")
+    others = [given.get(name, unknown) for name in names]
     tables = [table.tolist() for table in (*prices, market.weights, rate, *others)]
     times = market.time.tolist()
     requests = market.requests or [[]] * len(times)

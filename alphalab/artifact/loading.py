@@ -8,10 +8,11 @@ name, which is what unpickling a strategy in a joblib worker does.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from alphalab.errors import AlphalabError, ParameterError, StrategyError, UnknownNameError
+from alphalab.errors import (
+    AlphalabError,
+    ArtifactError,
+    ParameterError,
+    StrategyError,
+    UnknownNameError,
+)
 from alphalab.settings import broken_rule
 
 if TYPE_CHECKING:
@@ -46,7 +53,7 @@ def reference_strategies() -> dict[str, Path]:
     return {file.stem: file for file in files}
 
 
-def load_strategy(source: str) -> type[Strategy]:
+def load_strategy(source: str, *, sha256: str | None = None) -> type[Strategy]:
     """Return the strategy class of a file or of a reference strategy.
 
     Parameters
@@ -54,6 +61,8 @@ def load_strategy(source: str) -> type[Strategy]:
     source : str
         The path of a ``.py`` file, or the bare name of a reference strategy such as ``sma_cross``.
         A file that defines several strategies needs the class as well: ``path.py:ClassName``.
+    sha256 : str, optional
+        The hash that the file must have, 64 hexadecimal digits: another file is not run.
 
     Returns
     -------
@@ -68,6 +77,8 @@ def load_strategy(source: str) -> type[Strategy]:
         names its line) or defines no strategy, or several.
     UnknownNameError
         A class or a reference strategy that does not exist.
+    ArtifactError
+        A file with another hash than `sha256`.
 
     Examples
     --------
@@ -75,7 +86,35 @@ def load_strategy(source: str) -> type[Strategy]:
     'SmaCross'
     """
     path, class_name = _located(source)
-    return _chosen(path, class_name, _strategies_of(_run(path)))
+    return _chosen(path, class_name, _strategies_of(_run(path, sha256)))
+
+
+def load_function(source: str) -> Callable[..., Any]:
+    """Return a function of a Python file.
+
+    Parameters
+    ----------
+    source : str
+        ``path.py:name``.
+
+    Raises
+    ------
+    StrategyError
+        A text without a name, or a file that is missing or fails while it runs.
+    UnknownNameError
+        A function that the file does not define.
+    """
+    path, name = _located(source)
+    if not name:
+        raise StrategyError(f"{source!r} names no function", rule="a function reads path.py:name.")
+    found: dict[str, Callable[..., Any]] = {
+        key: value
+        for key, value in vars(_run(path)).items()
+        if callable(value) and not isinstance(value, type) and key[0] != "_"
+    }
+    if name not in found:
+        raise UnknownNameError(f"function in {path.name}", name, found)
+    return found[name]
 
 
 def make_strategy(cls: type[Strategy], params: Mapping[str, str]) -> Strategy:
@@ -149,7 +188,7 @@ def _located(source: str) -> tuple[Path, str]:
     return known[text], class_name
 
 
-def _run(path: Path) -> ModuleType:
+def _run(path: Path, sha256: str | None = None) -> ModuleType:
     """Run a file as a module, unless it is loaded already and has not changed since."""
     name = PREFIX + str(path).encode().hex()
     linecache.checkcache(str(path))
@@ -157,10 +196,11 @@ def _run(path: Path) -> ModuleType:
         source = path.read_bytes()
     except OSError as error:
         raise StrategyError(f"strategy file {_shown(path)}: {error.strerror}") from None
+    _check_hash(path, source, sha256)
     loaded = sys.modules.get(name)
     if loaded is not None and loaded.__dict__.get("__source__") == source:
         return loaded
-    spec = _spec(name, path)
+    spec = _spec(name, path, sha256)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -232,6 +272,8 @@ def converted(owner: str, name: str, text: str, kind: Any) -> Any:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
         rule = broken_rule(error, kind)
+    except UnicodeError:  # bytes of a command line that are no text
+        raise ParameterError(f"{owner}: {name}={text!r}", rule="a value is text.") from None
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.MsgspecError:
@@ -266,8 +308,20 @@ def _syntax(error: SyntaxError, path: Path) -> str:
     return f"{_shown(path)}, line {error.lineno}: {error.msg}{shown}"
 
 
-def _spec(name: str, path: Path) -> ModuleSpec:
-    spec = importlib.util.spec_from_file_location(name, path, loader=_Loader(name, str(path)))
+def _check_hash(path: Path, source: bytes, sha256: str | None) -> None:
+    found = hashlib.sha256(source).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise ArtifactError(
+            f"{_shown(path)} has SHA-256 {found}",
+            rule=f"code runs only if it has the hash that was pinned, {sha256}.",
+            fix="Read the file; pin its hash if you trust it.",
+        )
+
+
+def _spec(name: str, path: Path, sha256: str | None = None) -> ModuleSpec:
+    loader = _Loader(name, str(path))
+    loader.sha256 = sha256
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None:
         raise ImportError(f"no module can be made of {path}", name=name)
     return spec
@@ -276,8 +330,11 @@ def _spec(name: str, path: Path) -> ModuleSpec:
 class _Loader(SourceFileLoader):
     """Runs a strategy file from its source; leaves no __pycache__ beside it."""
 
+    sha256: str | None = None
+
     def get_code(self, fullname: str) -> Any:
         data = self.get_data(self.path)
+        _check_hash(Path(self.path), data, self.sha256)  # of the very bytes that are run
         if b"\0" in data:  # Python's own error does not name the file
             raise SyntaxError("not a text file", (self.path, 1, None, None))
         return self.source_to_code(data, self.path)

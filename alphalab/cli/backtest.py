@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alphalab.cli.data.options import ReportFlag
 from alphalab.cli.flags import with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import (
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from alphalab.research.results.result import Result
     from alphalab.research.results.summary import Summary
 
-# The rest is in the report.
-_ASSUMPTIONS = ("Fill", "Costs", "Digest")
+#: Assumptions that are printed; the report has all of them.
+_ASSUMPTIONS = ("Fill", "Costs", "Warm-up", "Digest")
 
 
 @with_flags(RunFlags)
@@ -42,17 +43,15 @@ def backtest(
         bool,
         typer.Option(
             "--scan",
-            help="Read a store block by block, for more rows than fit into memory: figures alone.",
+            help="Read a store block by block, for more rows than fit in memory; metrics only.",
         ),
     ] = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
-    ] = None,
+    report: ReportFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Backtest a strategy and print its figures."""
+    """Backtest a strategy and print its metrics."""
     from alphalab.artifact.loading import blame, load_strategy, make_strategy
     from alphalab.config import RunSettings
 
@@ -61,7 +60,7 @@ def backtest(
     if scan and report is not None:
         raise InputError(
             "--report with --scan",
-            rule="a report shows every fill, and a scan keeps figures alone.",
+            rule="a report shows every fill, and a scan keeps metrics only.",
             fix="Leave one of them out.",
         )
     with out.user_code():
@@ -69,15 +68,15 @@ def backtest(
         chosen = make_strategy(cls, run.parameters())
     file = run.file()
     keywords = run.keywords(file)
-    RunSettings(**keywords)  # do they go together?
-    quality = run.checked_by(file)
-    bars = run.scan(file) if scan else run.bars(file)
+    RunSettings(**keywords)  # refuse combinations before the data is read
+    quality = run.quality_settings(file)
+    bars = run.scan(file) if scan else run.history(file)
 
     from alphalab.research.results.result import Result
     from alphalab.research.run.backtest import backtest
 
     announce_compilation(out)
-    with out.user_code(), blame(cls):
+    with out.user_code(), blame(cls), run.counted():
         result = backtest(
             chosen,
             bars,
@@ -85,10 +84,11 @@ def backtest(
             block_rows=block_rows,
             progress=out.shows_progress,
             quality=quality,
+            start=None if scan else run.start,
         )
     if isinstance(result, Result) and report is not None:
         result.to_html(report)
-    for note in () if json else bars.notes:  # they are part of the object
+    for note in () if json else bars.notes:  # the JSON object holds them
         out.note(f"data: {note}")
     for warning in result.warnings:
         out.warn(warning)
@@ -104,8 +104,9 @@ def _show(out: Output, result: Result | Summary, report: Path | None) -> None:
     data = result.to_dict()["data"]
     names = ", ".join(data["symbols"][:5]) + (" ..." if len(data["symbols"]) > 5 else "")
     span = f"{data['start'][:10]} to {data['end'][:10]}, {data['rows']:,} rows of {names}"
-    title = f"{strategy_text(result)} on {data['source'] or 'given bars'}, {span}"
-    rows = [(FIGURES[name].label, text) for name, text in figure_texts(result).items()]
+    name = strategy_text(result.strategy, result.params)
+    title = f"{name} on {data['source'] or 'given bars'}, {span}"
+    rows = [(FIGURES[name].label, text) for name, text in figure_texts(result.metrics).items()]
     out.table(rows, ("figure", "value"), title)
     said = result.assumptions
     for label in (label for label in _ASSUMPTIONS if label in said):

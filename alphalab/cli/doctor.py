@@ -1,4 +1,4 @@
-"""``alphalab doctor``: what is installed, what works, and how to get what is missing."""
+"""``alphalab doctor``: check the installation and say how to repair it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import typer
 
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
-# For people who work on alphalab itself.
+# For developers of alphalab itself.
 _INTERNAL_EXTRAS = {"dev"}
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     subject: str
     state: Literal["ok", "missing", "broken"]
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
 
 def doctor(json: JsonFlag = False, quiet: QuietFlag = False, debug: DebugFlag = False) -> None:
-    """Check this installation. Exit code 1 when something that alphalab needs is broken."""
+    """Check this installation. Exits with 1 if something that alphalab needs is broken."""
     out = Output(json=json, quiet=quiet)
     findings = list(examine())
     broken = [finding for finding in findings if finding.state == "broken"]
@@ -73,7 +73,7 @@ def versions() -> dict[str, str]:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything that alphalab needs or can use."""
+    """Check Python, packages, the kernel cache, data sets and extras."""
     required, extras = _requirements()
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     for name in required:
@@ -85,7 +85,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _requirements() -> tuple[list[str], dict[str, list[str]]]:
-    """Return the required packages, and those of each extra."""
+    """Return the required packages, and the packages of each extra."""
     required: list[str] = []
     extras: dict[str, list[str]] = {}
     for line in metadata.requires("alphalab") or []:
@@ -107,7 +107,7 @@ def _version(name: str) -> str:
 
 
 def _package(name: str) -> Finding:
-    """Import a required package: its being there does not mean that it works."""
+    """Import a required package: an installed package can still be broken."""
     try:
         importlib.import_module(name.replace("-", "_"))
     except Exception as error:

@@ -15,7 +15,7 @@ Returned = TypeVar("Returned")
 def with_flags(kind: type) -> Callable[[Callable[..., Returned]], Callable[..., Returned]]:
     """Return a decorator: a command gets the fields of a class as flags.
 
-    They stand where the command has a parameter of that class, which it is called with.
+    They replace the command's parameter of that class; the command is called with an instance.
     """
     flags = inspect.signature(kind, eval_str=True).parameters
 
@@ -40,11 +40,11 @@ def with_flags(kind: type) -> Callable[[Callable[..., Returned]], Callable[..., 
 
 
 def named_texts(flag: str, given: Sequence[str], rule: str) -> dict[str, str]:
-    """Return what a flag that reads name=text was given, by name.
+    """Return the texts of a repeated flag ``name=text`` by name.
 
     Examples
     --------
-    >>> named_texts("--param", ["fast=5", "slow = 20"], "a parameter reads name=value.")
+    >>> named_texts("--param", ["fast=5", "slow = 20"], "a parameter is written name=value.")
     {'fast': '5', 'slow': '20'}
     """
     texts: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""The ``alphalab`` command: its parts, its exit codes, and what happens to errors.
+"""The ``alphalab`` command: subcommands, exit codes, and error messages.
 
-Exit codes: 0 fine, 1 a finding (or an error nobody expected), 2 wrong use, 3 refused by a gate, 130
+Exit codes: 0 success, 1 a finding (or an unexpected error), 2 wrong use, 3 refused by a gate, 130
 interrupted.
 """
 
@@ -14,20 +14,28 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from alphalab.cli.artifact.app import app as artifact
 from alphalab.cli.backtest import backtest
+from alphalab.cli.check import check
 from alphalab.cli.data.app import app as data
 from alphalab.cli.doctor import doctor
+from alphalab.cli.journal.app import app as journal
+from alphalab.cli.key import app as key
 from alphalab.cli.new import new
 from alphalab.cli.ops import ops
 from alphalab.cli.output import Output
+from alphalab.cli.promote import promote
+from alphalab.cli.reproduce import reproduce
 from alphalab.cli.sweep import sweep
+from alphalab.cli.trials import app as trials
+from alphalab.cli.validate import validate
 from alphalab.errors import AlphalabError
 
 INTERRUPTED = 130
 
 
 class _Stopped(Exception):
-    """Ctrl-C, with what the command says about it: typer itself would forget the words."""
+    """Ctrl-C with the message of the command, which typer would drop."""
 
 
 class _Commands(TyperGroup):
@@ -43,13 +51,15 @@ app = typer.Typer(
     name="alphalab",
     cls=_Commands,
     help="Backtest, search and trade alphas with one compiled step.",
-    epilog="Exit codes: 0 fine, 1 a finding, 2 wrong use, 3 refused by a gate.",
+    epilog="Exit codes: 0 success, 1 a finding, 2 wrong use, 3 refused by a gate.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (backtest, sweep, ops, new, doctor):
+for command in (backtest, sweep, check, validate, promote, reproduce, ops, new, doctor):
     app.command()(command)
-app.add_typer(data, name="data")
+families = {"data": data, "trials": trials, "artifact": artifact, "key": key, "journal": journal}
+for name, family in families.items():
+    app.add_typer(family, name=name)
 
 
 def _print_version(asked: bool) -> None:
@@ -69,7 +79,7 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Options of `alphalab` itself."""
+    """Options of `alphalab` without a subcommand."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Not given: those of the process.
+        Not given: the arguments of the process.
 
     Examples
     --------
@@ -89,13 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Errors come before options are parsed, too, and have to be printed as asked all the same.
+    # An error can come before options are parsed, and --json holds for it too.
     out = Output(json="--json" in given)
-    kept = "nothing was written"
+    outcome = "nothing was written"
     try:
         code = app(given, prog_name="alphalab", standalone_mode=False) or 0
     except (KeyboardInterrupt, _Stopped) as stopped:
-        code, kept = INTERRUPTED, str(stopped) or kept
+        code, outcome = INTERRUPTED, str(stopped) or outcome
     except typer.TyperException as error:
         code = error.exit_code
         if message := error.format_message():  # without arguments the help has been printed
@@ -111,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fix = "" if "--debug" in given else "Run it again with --debug to see where."
         out.error("UNEXPECTED", f"{type(error).__name__}: {error}", fix=fix)
     if code == INTERRUPTED:
-        out.error("INTERRUPTED", f"interrupted, {kept}")
+        out.error("INTERRUPTED", f"interrupted, {outcome}")
     return int(code)
 
 

@@ -1,4 +1,4 @@
-"""``alphalab new``: a project of one's own, with a strategy that runs and a test that passes."""
+"""``alphalab new``: start a project with a strategy that runs and a test that passes."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _README = """\
 | `strategies/` | one file per strategy |
 | `notebooks/` | research |
 | `data/` | CSV, Parquet or Feather files: `--data data/mine.parquet` |
-| `tests/` | what must stay true |
+| `tests/` | tests |
 | `environments/` | reinforcement learning environments |
 | `live/` | settings of paper and live runs |
 
-`alphalab ops` lists the words a strategy can use, `alphalab doctor` says what is missing.
+`alphalab ops` lists the operators of strategies, `alphalab doctor` checks the installation.
 """
 
 _PYPROJECT = """\
@@ -60,7 +60,7 @@ STRATEGY = Path(__file__).parents[1] / "strategies" / "{strategy}.py"
 def test_blocks_do_not_change_the_result():
     strategy, bars = load_strategy(str(STRATEGY))(), al.load("synthetic:rows=500,seed=1")
     whole = al.backtest(strategy, bars)
-    assert whole.fills.size > 0
+    assert len(whole.fills) > 0
     assert al.backtest(strategy, bars, block_rows=7).digest == whole.digest
 '''
 
@@ -85,13 +85,13 @@ _FOLDERS = {
 def new(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="Made if needed; must be empty.", show_default=False),
+        typer.Argument(metavar="DIR", help="A new or an empty folder.", show_default=False),
     ],
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Start a project: the usual folders, a working strategy and its test."""
+    """Start a project: folders, a strategy that runs and its test."""
     from alphalab.artifact.loading import reference_strategies
 
     out = Output(json=json, quiet=quiet)
@@ -122,7 +122,7 @@ def new(
 
 
 def _files(name: str, strategy: str) -> dict[str, str]:
-    """Return every file of a new project: path and text."""
+    """Return the files of a new project: text by path."""
     package = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "alphas"
     notes = {f"{folder}/README.md": text for folder, text in _FOLDERS.items() if text}
     return {

@@ -1,4 +1,4 @@
-"""``alphalab ops``: the words of the alpha language, from their registry."""
+"""``alphalab ops``: the operators of the alpha language, from their registry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ops(
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """List the operators of the alpha language, with what they remember."""
+    """List the operators of the alpha language with their memory."""
     from alphalab.errors import UnknownNameError
 
     out = Output(json=json, quiet=quiet)
@@ -39,7 +39,7 @@ def ops(
 
 
 def _words() -> dict[str, dict[str, Any]]:
-    """Describe the operators, then the functions that are written in the language itself."""
+    """Describe the operators, then the functions composed of operators."""
     from alphalab.expr import functions
     from alphalab.expr.registry import REGISTRY
 
@@ -52,7 +52,7 @@ def _words() -> dict[str, dict[str, Any]]:
 
 
 def _described(record: Operator) -> dict[str, Any]:
-    # Sources and shapes take names, not only series and numbers: their line shows how.
+    # Sources and shapes take names as well, which a signature does not show.
     plain = record.family in ("source", "shape")
     return {
         "name": record.name,

@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr, one schema for machines.
+"""Output of commands: results on stdout, everything else on stderr, one schema for machines.
 
 With ``--json`` stdout holds exactly one JSON object; ``schema`` reads ``alphalab.KIND/VERSION``.
 Without it a terminal gets tables and colours (``NO_COLOR`` turns these off), and a pipe or a file
@@ -24,7 +24,7 @@ DebugFlag = Annotated[bool, typer.Option("--debug", help="Show the traceback of 
 
 
 class Output(NamedTuple):
-    """Where a command's words go.
+    """The output of a command.
 
     Attributes
     ----------
@@ -39,15 +39,15 @@ class Output(NamedTuple):
 
     @property
     def shows_progress(self) -> bool:
-        """Whether somebody watches: progress is for terminals."""
+        """True on a terminal, unless --quiet was given."""
         return not self.quiet and sys.stderr.isatty()
 
     def user_code(self) -> AbstractContextManager[Any]:
-        """Return a context for the user's code: with ``--json`` what it prints goes to stderr."""
+        """Return a context for the user's code: with ``--json`` its prints go to stderr."""
         return redirect_stdout(sys.stderr) if self.json else nullcontext()
 
     def object(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Print one JSON object; what is not finite becomes null."""
+        """Print one JSON object; numbers that are not finite become null."""
         import msgspec
 
         schema = {"schema": f"alphalab.{kind}/{SCHEMA_VERSION}"}
@@ -83,12 +83,12 @@ class Output(NamedTuple):
         Console().print(table)
 
     def note(self, text: str) -> None:
-        """Say something that is no part of the result."""
+        """Print a remark that is not part of the result."""
         if not self.quiet:
             _to_stderr(text, "dim")
 
     def warn(self, text: str) -> None:
-        """Say what the reader has to know about the result."""
+        """Print a warning about the result."""
         if not self.quiet:
             _to_stderr(f"warning: {text}", "yellow")
 
@@ -131,7 +131,7 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _fits(rows: Sequence[Sequence[str]], whole: Sequence[bool]) -> bool:
-    """Return whether a terminal has room for what must not be folded: numbers and times."""
+    """Return True if a terminal has room for the columns that must not wrap: numbers, times."""
     needed = [
         w if is_whole else min(w, 12) for w, is_whole in zip(_widths(rows), whole, strict=True)
     ]

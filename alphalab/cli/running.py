@@ -1,14 +1,22 @@
-"""What the commands that run strategies share: their flags, and what the flags ask for."""
+"""Flags that the commands which run strategies share, and the data and settings they select."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.options import (
+    EndFlag,
+    LabelFlag,
+    SchemaFlag,
+    StartFlag,
+    StoreFlag,
+    SymbolsFlag,
+)
 from alphalab.cli.flags import named_texts
 from alphalab.cli.output import Output
 from alphalab.errors import InputError
@@ -27,7 +35,7 @@ STRATEGY_HELP = (
 
 @dataclass(frozen=True, kw_only=True)
 class RunFlags:
-    """The flags that say what a strategy is run on, and how: each field is one."""
+    """Flags for the data, the settings and the costs of a run: each field is one flag."""
 
     data: Annotated[
         str,
@@ -46,25 +54,17 @@ class RunFlags:
             "--param",
             "-p",
             metavar="NAME=VALUE",
-            help="A parameter of the strategy, as often as needed; a wrong name lists them.",
+            help="A parameter of the strategy; may be repeated; a wrong name lists all.",
         ),
     ] = None
-    start: Annotated[str | None, typer.Option(help="First day or instant (ISO 8601, UTC).")] = None
-    end: Annotated[str | None, typer.Option(help="Last day (whole) or instant.")] = None
-    symbols: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
-    ] = None
-    bar_label: Annotated[
-        Literal["open", "close"],
-        typer.Option(help="What the times in a file name: the opening or the close of a bar."),
-    ] = "close"
-    mapping: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A TOML file that says how the data file is written."),
-    ] = None
+    start: StartFlag = None
+    end: EndFlag = None
+    symbols: SymbolsFlag = None
+    label: LabelFlag = "close"
+    schema: SchemaFlag = None
     settings: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A TOML file of settings; flags go before what it says."),
+        typer.Option(metavar="FILE", help="A TOML file of settings; flags override it."),
     ] = None
     cash: Annotated[
         float | None,
@@ -75,29 +75,29 @@ class RunFlags:
         typer.Option(help="Fee in basis points of traded value.", show_default="the instrument's"),
     ] = None
     spread_bps: Annotated[
-        float | None, typer.Option(help="From bid to ask, basis points.", show_default="0")
+        float | None, typer.Option(help="Bid-ask spread, basis points.", show_default="0")
     ] = None
     slippage_bps: Annotated[
         float | None,
-        typer.Option(help="What a taker's price is worse by, basis points.", show_default="0"),
+        typer.Option(help="Slippage of takers, basis points of the price.", show_default="0"),
     ] = None
     fill: Annotated[
         Literal["next_open", "next_close", "same_close"] | None,
         typer.Option(
-            help="Price that a decision of row t trades at; same_close has been seen.",
+            help="Price of trades decided at row t; same_close is a price the decision has seen.",
             show_default="next_open",
         ),
     ] = None
     path: Annotated[
         Literal["pessimistic", "optimistic", "ohlc"] | None,
-        typer.Option(help="The price's way inside a bar.", show_default="pessimistic"),
+        typer.Option(help="Path of the price inside a bar.", show_default="pessimistic"),
     ] = None
     participation: Annotated[
         float | None,
         typer.Option(help="Largest share of a bar's volume to fill.", show_default="no limit"),
     ] = None
     delay: Annotated[
-        int | None, typer.Option(help="Rows an order is on its way.", show_default="0")
+        int | None, typer.Option(help="Rows by which orders are delayed.", show_default="0")
     ] = None
     leverage: Annotated[
         float | None,
@@ -105,7 +105,7 @@ class RunFlags:
     ] = None
     maintenance: Annotated[
         float | None,
-        typer.Option(help="Its equity per value of positions, below which it is liquidated."),
+        typer.Option(help="Equity per value of positions below which the account is liquidated."),
     ] = None
     funding: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Funding rates: time, rate (and symbol).")
@@ -118,19 +118,27 @@ class RunFlags:
     ] = None
     dividends: Annotated[
         Literal["cash", "reinvest"] | None,
-        typer.Option(help="What becomes of dividends; splits apply.", show_default="cash"),
+        typer.Option(help="How dividends are paid; splits are applied too.", show_default="cash"),
     ] = None
 
     quality: Annotated[
         Literal["refuse", "accept", "unchecked"] | None,
         typer.Option(
-            help="What becomes of data with errors; unchecked: not looked for.",
+            help="How to treat data with errors; unchecked: do not look for any.",
             show_default="refuse",
         ),
     ] = None
 
+    family: Annotated[
+        str | None,
+        typer.Option(
+            help="Count this run with others of this name in the trial ledger.",
+            show_default="the strategy's own",
+        ),
+    ] = None
+
     def file(self) -> RunFile:
-        """Return what the settings file says."""
+        """Return the contents of the settings file."""
         from alphalab.cli.settings import read_run_file
 
         return read_run_file(self.settings)
@@ -157,24 +165,30 @@ class RunFlags:
         }
         return run_keywords(file, flags)
 
-    def checked_by(self, file: RunFile) -> QualitySettings:
-        """Return how the data is checked, and what becomes of errors."""
+    def quality_settings(self, file: RunFile) -> QualitySettings:
+        """Return the settings of the data check."""
         from alphalab.data.quality.settings import quality_settings
 
         flag = {} if self.quality is None else {"on_errors": self.quality}
         return quality_settings(file.quality | flag, file.name)
 
-    def bars(self, file: RunFile) -> Bars:
-        """Return the bars: with the events and instruments of the files, and of these the chosen.
+    def history(self, file: RunFile) -> Bars:
+        """Return the bars with the rows before ``--start``, for a run that sees them first."""
+        bars = replace(self, start=None).bars(file)
+        bars.between(self.start, self.end)  # refuses a span without rows by both of its ends
+        return bars
 
-        Events come before the choice: their files may hold more than is chosen.
+    def bars(self, file: RunFile) -> Bars:
+        """Load the bars, join events and instruments, then select symbols and dates.
+
+        Events are joined first: their files may hold symbols and dates outside the selection.
         """
         from alphalab.data.load import load
 
         if self.data.startswith("store:"):
-            bars = load(self.data, **self._written, store=self.store, **self._chosen)
+            bars = load(self.data, **self._file_format, store=self.store, **self._selection)
             return self._with_events(file.instruments_of(bars))
-        bars = load(self.data, **self._written, store=self.store)
+        bars = load(self.data, **self._file_format, store=self.store)
         bars = self._with_events(file.instruments_of(bars))
         if self._symbols is not None:
             bars = bars.select(self._symbols)
@@ -183,12 +197,12 @@ class RunFlags:
         return bars
 
     def scan(self, file: RunFile) -> Scan:
-        """Return the bars of a store, to be read block by block."""
+        """Return a scan of a store, which reads its bars block by block."""
         from alphalab.data.store.scan import scan
 
         given = {
-            "--mapping": self.mapping,
-            "--bar-label open": self.bar_label == "open",
+            "--schema": self.schema,
+            "--label open": self.label == "open",
             "--funding": self.funding,
             "--actions": self.actions,
             "instruments in --settings": file.instrument or file.instruments,
@@ -196,34 +210,40 @@ class RunFlags:
         for name in (name for name, value in given.items() if value):
             raise InputError(
                 f"--scan with {name}",
-                rule="a scan is of a store, which has what belongs to it; flags for files are not.",
+                rule="a scan reads a store with its events; this flag is for files.",
                 fix="Leave it out, or ingest the file first: see alphalab data ingest --help.",
             )
-        return scan(self.data, store=self.store, **self._chosen)
+        return scan(self.data, store=self.store, **self._selection)
 
     @property
     def _symbols(self) -> list[str] | None:
         return None if self.symbols is None else [x.strip() for x in self.symbols.split(",")]
 
     @property
-    def _written(self) -> dict[str, Any]:
-        return {"bar_label": self.bar_label, "mapping": self.mapping}
+    def _file_format(self) -> dict[str, Any]:
+        return {"bar_label": self.label, "schema": self.schema}
 
     @property
-    def _chosen(self) -> dict[str, Any]:
+    def _selection(self) -> dict[str, Any]:
         return {"symbols": self._symbols, "start": self.start, "end": self.end}
 
     def _with_events(self, bars: Bars) -> Bars:
         bars = bars if self.funding is None else bars.with_funding(self.funding)
         return bars if self.actions is None else bars.with_actions(self.actions)
 
+    def counted(self) -> AbstractContextManager[None]:
+        """Return a context in which runs are counted with others of `family`."""
+        from alphalab.artifact.ledger import trial_family
+
+        return nullcontext() if self.family is None else trial_family(self.family)
+
     def parameters(self) -> dict[str, str]:
         """Return the parameters as texts by name."""
-        return named_texts("--param", self.param or [], "a parameter reads name=value.")
+        return named_texts("--param", self.param or [], "a parameter is written name=value.")
 
 
 def check_report(path: Path | None) -> None:
-    """Refuse a report that cannot be written before the work is done, not after."""
+    """Refuse a path of a report that cannot be written, before the run starts."""
     if path is None:
         return
     rule = "a report is one HTML file; missing folders are made."
@@ -237,7 +257,7 @@ def check_report(path: Path | None) -> None:
 
 
 def announce_compilation(out: Output) -> None:
-    """Say so when kernels will be compiled first."""
+    """Print a note if kernels have to be compiled first."""
     from alphalab.kernels._jit import CACHE_DIR, DISABLED
 
     if not DISABLED and next(CACHE_DIR.rglob("*.nbi"), None) is None:

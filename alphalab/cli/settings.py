@@ -1,4 +1,4 @@
-"""Settings of a run: from a TOML file, with what the flags say on top."""
+"""Settings of a run: from a TOML file, overridden by flags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alphalab.research.run.setting_names import checked, settings_in
 
 
 class RunFile(NamedTuple):
-    """What a settings file says.
+    """The contents of a settings file.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class RunFile(NamedTuple):
     quality : dict
         Fields of `QualitySettings`.
     name : str
-        What leads the messages about it.
+        Prefix of error messages about the file.
     """
 
     run: dict[str, Any]
@@ -39,7 +39,7 @@ class RunFile(NamedTuple):
     name: str
 
     def instruments_of(self, bars: Bars) -> Bars:
-        """Return bars with the instruments that the file changes."""
+        """Return bars with the instruments as the file changes them."""
         try:
             changed, changes = bars.instruments, bars.instrument_changes
             for symbol, fields in ((None, self.instrument), *self.instruments.items()):
@@ -51,14 +51,14 @@ class RunFile(NamedTuple):
 
 
 def read_run_file(path: Path | None) -> RunFile:
-    """Read a settings file and refuse what is no setting.
+    """Read a settings file; unknown names are refused.
 
     Raises
     ------
     InputError
-        No such file, or one that is no TOML.
+        The file does not exist or is not TOML.
     UnknownNameError
-        A name that is no setting; near ones are suggested.
+        A name that is not a setting; near names are suggested.
     """
     if path is None:
         return RunFile({}, {}, {}, {}, "")
@@ -68,7 +68,7 @@ def read_run_file(path: Path | None) -> RunFile:
         raise InputError(
             f"--settings {path}: {error.strerror}", rule="settings are a TOML file."
         ) from None
-    except ValueError as error:  # no TOML, or no text
+    except (ValueError, RecursionError) as error:  # not TOML, not text, or brackets without end
         raise InputError(
             f"{path}: {error}",
             rule="settings are a TOML file: tables like [costs] with lines like fee_bps = 10.",
@@ -93,18 +93,18 @@ def read_run_file(path: Path | None) -> RunFile:
 
 
 def run_keywords(file: RunFile, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keywords of `alphalab.backtest` for a file and for flags, which go first.
+    """Return the keywords of `alphalab.backtest` from a file and from flags, which override it.
 
     Parameters
     ----------
     file : RunFile
     flags : mapping of str to object
-        By the name of the setting, such as ``costs.fee_bps``; None: the flag was not given.
+        Values by the name of the setting, such as ``costs.fee_bps``; None: not given.
 
     Raises
     ------
     ParameterError
-        A value that a setting does not take. Whether they go together is not asked here.
+        A value that a setting does not take. Combinations are checked by `RunSettings`.
     """
     keywords = {}
     given = {name: value for name, value in flags.items() if value is not None}
@@ -127,7 +127,7 @@ def run_keywords(file: RunFile, flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def margin_flags(leverage: float | None, maintenance: float | None) -> dict[str, float]:
-    """Return the margin account that two flags ask for.
+    """Return the settings of a margin account from its two flags.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def margin_flags(leverage: float | None, maintenance: float | None) -> dict[str,
 
 
 def _check_names(given: Any, hint: Any, kind: str, also: Iterable[str] = ()) -> None:
-    """Refuse keys that the settings, of which a hint tells the kind, do not have."""
+    """Refuse keys that settings of a type hint do not have."""
     cls = settings_in(hint)
     if cls is None:
         return

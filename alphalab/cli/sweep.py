@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from alphalab.cli.data.options import ReportFlag
 from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import (
@@ -41,19 +42,19 @@ def sweep(
             "-g",
             metavar="NAME=VALUES",
             help="Values of a parameter, or of a setting such as costs.fee_bps or fill: a,b,c, or"
-            " first:last, or first:last:step. Both ends belong to it; without a step it counts in"
-            " ones. As often as needed: every combination is run.",
+            " first:last, or first:last:step, both ends included, with a step of 1 unless given."
+            " Repeat the flag for more names: every combination is run.",
         ),
     ] = None,
     expressions: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Expressions, one a line, each an alpha: in place of STRATEGY."
+            metavar="FILE", help="A file of expressions, one a line, in place of STRATEGY."
         ),
     ] = None,
     run: RunFlags,
-    by: Annotated[
-        str, typer.Option(metavar="METRIC", help="What the best is best by; a wrong name lists all")
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="Metric that ranks columns; a wrong name lists all.")
     ] = "sharpe",
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 20,
     search: Annotated[
@@ -70,30 +71,28 @@ def sweep(
     results: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Keep what is done here, and do not do again what is there."
+            metavar="FILE", help="Save finished columns here; columns found here are not run again."
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Columns are shared among them.", show_default="all cores")
+        int | None, typer.Option(help="Columns that run in parallel.", show_default="all cores")
     ] = None,
     max_columns: Annotated[
         int | None,
-        typer.Option(min=1, help="Refuse to run more combinations.", show_default="100,000"),
+        typer.Option(min=1, help="Largest number of combinations.", show_default="100,000"),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Run however many combinations there are.")
+        bool, typer.Option("--yes", "-y", help="Run any number of combinations.")
     ] = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
-    ] = None,
+    report: ReportFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
     """Run many variants of a strategy and print the best.
 
-    Exits with 1 if it was stopped before all had run; what is done is printed, and kept in the
-    file of --results.
+    Exits with 1 if it was stopped early. The finished columns are printed, and saved with
+    --results.
     """
     from alphalab.research.sweep.combinations import MAX_COLUMNS
 
@@ -105,20 +104,23 @@ def sweep(
     space = _space(cls, grid or [], run.parameters(), most, search, (trials, batch, seed))
     file = run.file()
     keywords = run.keywords(file)
-    quality = run.checked_by(file)
+    quality = run.quality_settings(file)
     bars = run.bars(file)
 
     from alphalab.artifact.loading import blame
+    from alphalab.research.sweep.outcome import StoppedWarning
     from alphalab.research.sweep.run import sweep
 
     announce_compilation(out)
-    with out.user_code(), blame(cls), warnings.catch_warnings(record=True) as caught:
+    counted, caught_all = run.counted(), warnings.catch_warnings(record=True)
+    with out.user_code(), blame(cls), counted, caught_all as caught:
         warnings.simplefilter("default", UserWarning)
+        warnings.simplefilter("ignore", StoppedWarning)  # done.warnings has it
         done = sweep(
             chosen,
             bars,
             space,
-            metric=by,
+            metric=metric,
             results=results,
             max_columns=most,
             n_jobs=jobs,
@@ -128,9 +130,9 @@ def sweep(
         )
     if report is not None:
         done.to_html(report)
-    for note in () if json else bars.notes:  # they are part of the object
+    for note in () if json else bars.notes:  # the JSON object holds them
         out.note(f"data: {note}")
-    for text in dict.fromkeys((*done.warnings, *(str(warning.message) for warning in caught))):
+    for text in (*done.warnings, *dict.fromkeys(str(warning.message) for warning in caught)):
         out.warn(text)
     if json:
         written = {"report": report and str(report), "results": results and str(results)}
@@ -144,7 +146,7 @@ def sweep(
 def _strategies(
     strategy: str | None, expressions: Path | None
 ) -> tuple[type[Strategy] | list[str], type[Strategy]]:
-    """Return what is swept, and the class whose parameters a grid can name."""
+    """Return the strategy or the expressions, and the class whose parameters a grid can name."""
     from alphalab.artifact.loading import load_strategy
     from alphalab.cli.grids import expressions_of
     from alphalab.core.expression import Expression
@@ -154,7 +156,7 @@ def _strategies(
             "neither STRATEGY nor --expressions"
             if strategy is None
             else "both STRATEGY and --expressions",
-            rule="a sweep is of one strategy, or of the expressions in a file.",
+            rule="a sweep runs one strategy, or the expressions of a file.",
         )
     if expressions is not None:
         return expressions_of(expressions), Expression
@@ -170,11 +172,11 @@ def _space(
     sampler: str | None,
     flags: tuple[int | None, int | None, int | None],
 ) -> dict[str, Any] | Search | None:
-    """Return the grid or the search that the flags ask for; None: nothing is swept."""
+    """Return the grid or the search of the flags; None: only expressions are swept."""
     from alphalab.cli.grids import RULE, fixed_values, grid_values, search_space
     from alphalab.core.expression import Expression
 
-    texts = named_texts("--grid", grid, f"a grid reads name=values; {RULE}")
+    texts = named_texts("--grid", grid, f"a grid is written name=values; {RULE}")
     if twice := texts.keys() & parameters.keys():
         raise ParameterError(
             f"--grid and --param for {', '.join(sorted(twice))}",
@@ -186,20 +188,21 @@ def _space(
     if not texts and cls is not Expression:
         raise ParameterError(
             "a sweep without --grid",
-            rule="it runs the combinations of the values that --grid gives.",
+            rule="a sweep runs every combination of the values of --grid.",
             fix="Add --grid NAME=VALUES, such as --grid fast=5:50.",
         )
     if sampler is None:
         if chosen:
             raise ParameterError(
                 "--trials, --batch or --seed without --search",
-                rule="they belong to a search.",
+                rule="these flags are for a search.",
                 fix="Add --search tpe.",
             )
         return {**fixed, **grid_values(texts, cls, most)} or None
     if cls is Expression:
         raise ParameterError(
-            "--search with --expressions", rule="a search is among the values of --grid."
+            "--search with --expressions",
+            rule="a search needs --grid, and expressions are listed in a file.",
         )
     from alphalab.research.sweep.search import Search
 
@@ -233,7 +236,7 @@ def _show(out: Output, done: Sweep, top: int, report: Path | None) -> None:
     out.text(f"{len(done.variants):,} combinations: {', '.join(parts)}")
     invalid = next((variant for variant in done.variants if variant.column is None), None)
     if invalid is not None:
-        out.text(f"Invalid, for one: {shown(invalid.params)}: {invalid.reason}")
+        out.text(f"Invalid, for example: {shown(invalid.params)}: {invalid.reason}")
     if done.stopped:
         out.text(f"Stopped: {done.stopped}")
     if report is not None:

@@ -15,27 +15,25 @@ from alphalab.core.rules import (
     instrument_records,
     periods,
     rule_records,
+    start_equity,
+    start_records,
     tier_records,
 )
 from alphalab.core.strategy import Strategy
+from alphalab.errors import StateError
 from alphalab.expr.plan import group_codes
 from alphalab.kernels._jit import silent
-from alphalab.kernels.market.books import Row, most_of_row
+from alphalab.kernels.market.books import Row
 from alphalab.kernels.market.digest import N_WORDS
 from alphalab.kernels.market.order_table import FIRST_EXPLICIT
 from alphalab.kernels.market.postings import DAYS
 from alphalab.kernels.market.tally import CHUNK, fold_all
 from alphalab.types import (
     ACCOUNT,
-    AMBIGUITY,
-    EVENT,
-    FILL,
+    DELISTING,
     NEVER,
     ORDER,
     POSITION,
-    POSTED,
-    REFUSAL,
-    REQUEST,
     TALLY,
     TRIP_SO_FAR,
     FloatArray,
@@ -44,8 +42,6 @@ from alphalab.types import (
     Records,
 )
 
-LOGS = (FILL, REFUSAL, EVENT, POSTED, AMBIGUITY)  # in the order of the kernels' counts
-_USUAL = (2048, 512, 4096, 256, 256)  # entries of each log
 _PLACE = {name: place for place, name in enumerate(Row._fields)}  # of the kernels' columns
 
 
@@ -105,7 +101,9 @@ class Accounts:
         self.tiers: Any = np.array(tiers)[which]
         self.instruments: Any = np.array(assets)[which]
         self.groups = np.array(groups)[which]
-        cash = np.array([settings.cash for _, settings in columns])
+        starts = [start_records(settings, instruments) for settings in different.values()]
+        self.starts: Any = np.array(starts)[which]
+        cash = np.array([start_equity(settings, instruments) for _, settings in columns])
         self.accounts = _opened(cash)
         self.positions = _flat(n, n_assets)
         self.orders: Any = np.zeros((n, n_assets, shape.places), ORDER)
@@ -134,6 +132,24 @@ class Accounts:
         """The books, and what a `decide` remembers."""
         return *self.books, self.memory
 
+    def read(self, parts: Sequence[bytes]) -> tuple[Any, ...]:
+        """Return the arrays of a `state` from their bytes.
+
+        Raises
+        ------
+        StateError
+            Bytes of another length.
+        """
+        if any(len(data) != array.nbytes for array, data in zip(self.state, parts, strict=True)):
+            raise StateError(
+                "a snapshot whose account, positions, orders or memory are cut",
+                rule="they have the sizes that the strategy, the assets and the settings give.",
+            )
+        return tuple(
+            np.frombuffer(data, array.dtype).reshape(array.shape)
+            for array, data in zip(self.state, parts, strict=True)
+        )
+
     def tallied(self) -> tuple[Records, Any]:
         """Return figures and digest words, with the rows that wait folded in."""
         figures, equity, words = self.figures.copy(), self.equity.copy(), self.words.copy()
@@ -141,47 +157,15 @@ class Accounts:
             fold_all()(figures, equity, equity.view(np.uint64), np.empty((3, CHUNK)), words)
         return figures, words
 
-    def arguments(self, columns: slice, room: Room) -> tuple[Any, ...]:
-        """Return what the drivers take of some columns: books, logs, tallies."""
-        books = (
-            *(self.rules, self.tiers, self.instruments, self.groups),
-            *(self.accounts, self.positions, self.orders, self.traded),
-        )
-        trips = self.trips[columns]
-        equity = self.equity[columns]
-        return (
-            *(array[columns] for array in books),
-            *(*room.logs, room.counts, *room.saved),
-            *(self.figures[columns], equity, equity.view(np.uint64), room.scratch),
-            *(trips, _bits(trips), room.fill_bits, self.words[columns]),
-        )
+    @property
+    def equity_bits(self) -> Any:
+        """The memory of `equity`, as unsigned integers."""
+        return self.equity.view(np.uint64)
 
-
-class Room:
-    """Memory that the step works in, made once: logs, copies to go back to.
-
-    Without `events` no stages of orders are logged: a tally has no use for them.
-    """
-
-    def __init__(self, n_assets: int, shape: Shape, *, events: bool) -> None:
-        self.scratch = np.empty((3, CHUNK))
-        self.seen = np.empty(n_assets, POSITION)
-        self.seen_orders: Any = np.zeros((n_assets, shape.places), ORDER)
-        self.requests: Any = np.zeros(shape.n_requests + 1, REQUEST)
-        self.sent = np.zeros(3, np.int64)
-        most = most_of_row(n_assets, n_assets * shape.places, shape.n_requests + 1)
-        self.logs = [
-            np.empty(max(usual, 2 * size), log)
-            for log, usual, size in zip(LOGS, _USUAL, most, strict=True)
-        ]
-        if not events:
-            self.logs[LOGS.index(EVENT)] = np.empty(0, EVENT)
-        self.fill_bits = _bits(self.logs[0])
-        self.counts = np.zeros(len(LOGS), np.int64)
-        self.saved = (
-            *(np.zeros(1, ACCOUNT), np.zeros(1, POSITION), np.zeros(shape.places, ORDER)),
-            np.zeros(DAYS + 1),
-        )
+    @property
+    def trip_bits(self) -> Any:
+        """The memory of `trips`, (C, N, fields), as unsigned integers."""
+        return bits(self.trips)
 
 
 class Market:
@@ -208,8 +192,10 @@ class Market:
         }
         self.columns = tuple(dict.fromkeys((*self.names, *self.rates.values())))
         self.time = np.empty(capacity, np.int64)
+        self.delists = np.zeros(1, np.int64)
         self.bars = np.empty((len(Row._fields), capacity, len(instruments)))
         self.bars[_PLACE["rate"]] = 1.0
+        self.bars[_PLACE[DELISTING]] = np.nan
 
     def read(self, time: IntArray, columns: Mapping[str, FloatArray], rows: slice) -> int:
         """Take the next rows; return how many."""
@@ -219,7 +205,14 @@ class Market:
             self.bars[_PLACE[name], :n] = columns[name][rows]
         for j, name in self.rates.items():
             self.bars[_PLACE["rate"], :n, j] = columns[name][rows, j]
+        self._read_delistings(columns.get(DELISTING), rows)
         return n
+
+    def _read_delistings(self, ends: FloatArray | None, rows: slice) -> None:
+        """Take the ends of listings; bars need not have any."""
+        if ends is not None:
+            self.bars[_PLACE[DELISTING], : rows.stop - rows.start] = ends[rows]
+        self.delists[0] = ends is not None and not np.isnan(ends[rows]).all()
 
     def periods(self, period: str | None, n: int) -> IntArray:
         """Return the calendar period of the first n rows."""
@@ -231,7 +224,7 @@ def default_capacity(n_assets: int) -> int:
     return min(max(8192 // n_assets, 16), 4096)
 
 
-def _bits(records: Records) -> Any:
+def bits(records: Records) -> Any:
     """Return records, (..., n), as unsigned integers, (..., n, fields)."""
     return records.view(np.uint64).reshape(*records.shape, -1)
 
@@ -276,4 +269,6 @@ def _flat(n_columns: int, n_assets: int) -> Any:
         positions[name] = -1
     positions["rate"] = 1.0
     positions["room"] = np.inf
+    for name in ("over", "under"):
+        positions[name] = np.nan
     return positions

@@ -1,4 +1,4 @@
-"""What can be refused before any row is seen."""
+"""Checks of a run before its first row: assets, currencies, constant weights, names."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from alphalab.config import RunSettings
-from alphalab.core.rules import foreign, quote_currency
+from alphalab.core.rules import foreign, quote_currency, start_equity
 from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import group_codes
 from alphalab.kernels.market.books import ROUNDING
+from alphalab.settings import LEAST_MULTIPLIER, MOST_UNIT
 from alphalab.types import Instrument
 
 
 def check_assets(
     instruments: Sequence[Instrument], settings: RunSettings, capacity: int | None
 ) -> None:
-    """Refuse an account without assets, with an asset twice, or in a currency without a rate."""
+    """Refuse no assets, a repeated symbol, or a currency without a conversion column."""
     symbols = [instrument.symbol for instrument in instruments]
     if not symbols or (capacity is not None and capacity < 1):
         raise ParameterError(
@@ -25,12 +26,14 @@ def check_assets(
             rule="there is at least one asset, and a block holds at least one row.",
         )
     if twice := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
-        raise ParameterError(f"Engine: {twice[0]!r} twice", rule="every asset is there once.")
+        raise ParameterError(f"Engine: {twice[0]!r} twice", rule="each symbol occurs once.")
+    for instrument in instruments:
+        _check_numbers(instrument)
     currencies = sorted({instrument.currency for instrument in instruments})
     if settings.currency is None and len(currencies) > 1:
         raise ParameterError(
             f"Engine with assets in {', '.join(currencies)}",
-            rule="the account of assets in several currencies needs a currency of its own.",
+            rule="assets in several currencies need currency=, the currency of the account.",
             fix=f"Set currency={currencies[0]!r} and conversions for the others.",
         )
     quote = quote_currency(settings, instruments)
@@ -39,8 +42,42 @@ def check_assets(
             instrument = next(x for x in instruments if x.symbol == symbol)
             raise ParameterError(
                 f"Engine: {symbol!r} is in {instrument.currency}, the account in {quote}",
-                rule="every other currency has a column that says what it is worth.",
+                rule="every other currency has a column of conversion rates.",
                 fix=f"Set conversions={{{instrument.currency!r}: 'name of the column'}}.",
+            )
+    _check_holdings(instruments, settings)
+
+
+def _check_holdings(instruments: Sequence[Instrument], settings: RunSettings) -> None:
+    """Refuse holdings of unknown assets or in other currencies, and an account that begins at 0."""
+    known = {instrument.symbol: instrument for instrument in instruments}
+    abroad = foreign(settings, instruments)
+    for symbol in settings.holdings:
+        if symbol not in known:
+            raise UnknownNameError("symbol", symbol, known)
+        if symbol in abroad:
+            raise ParameterError(
+                f"holdings of {symbol!r}, which is in {known[symbol].currency}",
+                rule="what is held before the first row is in the currency of the account.",
+                fix="Run an account in that currency, or buy the asset in the first row.",
+            )
+    equity = start_equity(settings, instruments)
+    if not equity > 0:
+        raise ParameterError(
+            f"cash={settings.cash:g} and holdings are worth {equity:g} together",
+            rule="the equity at the start is above 0.",
+        )
+
+
+def _check_numbers(instrument: Instrument) -> None:
+    """Refuse steps, values and multipliers whose products with prices a float does not hold."""
+    for name in ("tick", "lot", "min_value", "multiplier"):
+        value = getattr(instrument, name)
+        least = LEAST_MULTIPLIER if name == "multiplier" else 0.0
+        if not least <= value <= MOST_UNIT:
+            raise ParameterError(
+                f"Engine: {instrument.symbol!r} with {name}={value:g}",
+                rule=f"{name} lies between {least:g} and {MOST_UNIT:g}.",
             )
 
 
@@ -50,9 +87,9 @@ def check_weights(
     gross_limit: float,
     instruments: Sequence[Instrument],
 ) -> None:
-    """Refuse weights that are written down and break the gross limit whatever the market does.
+    """Refuse constant weights whose gross exposure is above the limit.
 
-    Weights that break it only with the data are scaled down by the gate.
+    Weights that are above the limit in some rows only are scaled down by the gate.
     """
     expr = expressions["weights"]
     gross = max((abs(value) for value in _written(expr) if math.isfinite(value)), default=0.0)
@@ -65,16 +102,16 @@ def check_weights(
         held = f"over {len(expr.args)} assets"
     if gross > gross_limit * (1 + ROUNDING):
         raise ParameterError(
-            f"{name}: the weights {expr} ask for a gross exposure of {gross:g} {held}",
+            f"{name}: the weights {expr} have a gross exposure of {gross:g} {held}",
             rule=f"the gross limit is {gross_limit:g}.",
-            fix="Lower the weights; al.cs_scale shares the limit out among the assets.",
+            fix="Lower the weights; al.cs_scale divides the limit among the assets.",
         )
 
 
 def check_names(
     expressions: Mapping[str, Expr], instruments: Sequence[Instrument], columns: Collection[str]
 ) -> None:
-    """Refuse expressions that name a column, a symbol or a group that is not there."""
+    """Refuse expressions that name a column, a symbol or a group that does not exist."""
     symbols = [instrument.symbol for instrument in instruments]
     for node in (node for expr in expressions.values() for node in expr.walk()):
         if node.op == "column" and node.params[0] not in columns:
@@ -88,7 +125,7 @@ def check_names(
 
 
 def _written(expr: Expr) -> list[float]:
-    """Return the plain numbers that an expression may have as its value."""
+    """Return the constants that an expression may evaluate to."""
     match expr.op:
         case "constant":
             return [expr.params[0]]

@@ -1,4 +1,4 @@
-"""A strategy's `decide`: compiled for the step, and what is part of its identity."""
+"""Compilation and identity of a strategy's `decide`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _compiled(decide: Callable[..., Any]) -> Any:
 
 
 def compiled_decide(strategy: Strategy) -> Any:
-    """Return the strategy's `decide` as the step takes it; None without one.
+    """Return the strategy's `decide`, compiled for the step; None without one.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def compiled_decide(strategy: Strategy) -> Any:
     try:
         return _compiled(decide)
     except Exception as error:
-        place = getattr(error, "loc", None)  # numba's errors know the line
+        place = getattr(error, "loc", None)  # an error of numba names the line
         lines = (line for line in str(error).splitlines() if line)
         reason = next((line for line in lines if not line.startswith("Failed in nopython")), "")
         raise StrategyError(
@@ -44,7 +44,7 @@ def compiled_decide(strategy: Strategy) -> Any:
 
 
 def decide_identity(strategy: Strategy) -> str:
-    """Return a hash of what the strategy's `decide` does; empty without one."""
+    """Return an identity of the strategy's `decide` and of its memory; empty without one."""
     decide = type(strategy).decide
     return (
         "" if decide is None else f"{identity(decide)} {strategy.memory_rows} {strategy.max_orders}"

@@ -1,33 +1,27 @@
-"""`Engine`: plan, gate, rebalance, ledger and venue behind `push`, `snapshot` and `restore`."""
+"""`Engine`: one account that trades one strategy, with `push`, `snapshot` and `restore`."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from alphalab.config import RunSettings
-from alphalab.core.accounts import LOGS, Accounts, Market, Room, default_capacity, shape_of
-from alphalab.core.checks import check_assets, check_weights
+from alphalab.core.books_check import check_books
+from alphalab.core.columns import Column
 from alphalab.core.decide import decide_identity
-from alphalab.core.rows import check_rows
+from alphalab.core.record import Record
+from alphalab.core.snapshot import Snapshot, decode, encode
 from alphalab.core.strategy import Strategy
-from alphalab.core.timeline import Timeline
-from alphalab.errors import DataError, StateError, StrategyError
-from alphalab.expr.plan import Plan
-from alphalab.kernels._jit import silent
-from alphalab.kernels.market import drivers
-from alphalab.types import LEDGER, FloatArray, Instrument, InstrumentChange, IntArray, Records
-
-SNAPSHOT_VERSION = 3
+from alphalab.core.vector_engine import VectorEngine
+from alphalab.errors import StateError
+from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray, Records
 
 
 class Block(NamedTuple):
-    """What R pushed rows gave.
+    """The records of R pushed rows.
 
     Attributes
     ----------
@@ -36,7 +30,7 @@ class Block(NamedTuple):
     qty : ndarray of shape (R, N)
         Units held after each row.
     targets : ndarray of shape (R, N)
-        Approved weights; NaN: no opinion.
+        Approved weights; NaN: no opinion, the position is kept.
     fills, refusals, events, postings, ambiguities : records
         `alphalab.types.FILL`, `REFUSAL`, `EVENT`, `POSTED` and `AMBIGUITY`, in order.
     """
@@ -51,24 +45,11 @@ class Block(NamedTuple):
     ambiguities: Records
 
 
-class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """Everything an engine remembers."""
-
-    version: int
-    engine_id: str
-    account: bytes
-    positions: bytes
-    orders: bytes
-    traded: bytes
-    memory: bytes
-    plan: list[bytes]
-
-
 class Engine:
-    """One account that trades one strategy: push rows in, get decisions out.
+    """One account that trades one strategy: it takes rows and returns what happened in them.
 
-    A backtest pushes large blocks, a live runner one row at a time; nothing else differs, and the
-    results are equal bit for bit however the rows are cut.
+    A backtest pushes all its rows, a live runner one row at a time. The results are bit for bit the
+    same however the rows are cut.
 
     Parameters
     ----------
@@ -77,18 +58,18 @@ class Engine:
         The N assets, in the order of the columns.
     settings : RunSettings
     changes : sequence of InstrumentChange
-        What becomes of the instruments later: ticks, lots, minimum values and fees.
+        Later changes of ticks, lots, minimum values and fees.
     capacity : int, optional
-        Rows computed at a time; `push` takes any number.
+        Rows computed at a time; `push` takes any number of rows.
 
     Attributes
     ----------
     columns : tuple of str
         The bar columns that `push` reads.
     warmup : int
-        Rows at the start before every window of some signal is full.
+        Rows before the windows of all signals are full.
     id : str
-        Identity of everything that decides what it does, except the rows.
+        Hash of everything that decides its results, except the rows.
 
     Raises
     ------
@@ -122,31 +103,22 @@ class Engine:
         self.strategy = strategy
         self.instruments = tuple(instruments)
         self.settings = settings
-        check_assets(self.instruments, settings, capacity)
         self.changes = tuple(changes)
-        self._timeline = Timeline(self.instruments, self.changes)
-        self._state = 0  # of the timeline, in force
-        n_assets = len(self.instruments)
-        self.capacity = default_capacity(n_assets) if capacity is None else capacity
-        self.expressions = strategy.expressions()
-        self.plan = Plan(self.expressions, self.instruments, self.capacity)
-        self._market = Market([(strategy, settings)], self.instruments, self.capacity)
-        self.columns = tuple(dict.fromkeys((*self._market.columns, *self.plan.columns)))
+        column = Column.of(strategy, settings, self.instruments)
+        self._record = Record(len(self.instruments))
+        self._rows = VectorEngine(
+            [column], self.instruments, self.changes, capacity=capacity, record=self._record
+        )
+        (self._accounts,) = self._rows.accounts
+        self.expressions = column.expressions
+        self.plan = self._rows.plan
+        self.capacity = self._rows.capacity
+        self.columns = self._rows.columns
         self.warmup = self.plan.warmup
-        if type(strategy).decide is None:
-            name = type(strategy).__name__
-            check_weights(name, self.expressions, settings.gross, self.instruments)
         self.id = _identity(self)
-        n_signals = len(self.expressions)
-        shape = shape_of(strategy, settings, n_signals, n_assets)
-        self._accounts = Accounts([(strategy, settings)], self.instruments, shape)
-        self._room = Room(n_assets, shape, events=True)
-        self._books = self._accounts.arguments(slice(0, 1), self._room)
-        self._signals = np.empty((1, self.capacity, n_signals, n_assets))
-        self._within_push = False
 
     def push(self, time: IntArray, columns: Mapping[str, FloatArray]) -> Block:
-        """Push the next rows.
+        """Push the next rows and return their records.
 
         Parameters
         ----------
@@ -162,46 +134,24 @@ class Engine:
         Raises
         ------
         DataError, UnknownNameError
-            Times that do not go forward, a column that is missing or of another shape, a price
-            that is not finite and above 0. Nothing has been pushed then.
+            Times that do not increase, a column that is missing or of another shape, a price
+            outside of its bounds: no row has been pushed then.
         StrategyError, ExprError
             A `decide` or a Python operator that fails on one of the rows.
         StateError
-            A push before this one has failed half way: `restore` a snapshot first.
+            An earlier push has failed half way: `restore` a snapshot first.
         """
-        self._check_whole()
-        last = int(self._accounts.accounts["time"][0])
-        marks = self._accounts.positions["mark"][0]
-        check_rows(self.settings, self.instruments, self.columns, last, marks, time, columns)
-        self._within_push = True
-        n_rows, n_assets = time.size, len(self.instruments)
-        block = Block(
-            np.zeros(n_rows, LEDGER),
-            np.empty((n_rows, n_assets)),
-            np.empty((n_rows, n_assets)),
-            *(np.empty(0, log) for log in LOGS),
-        )
-        logs: list[list[NDArray[np.uint8]]] = [[] for _ in LOGS]
-        for rows, state in self._timeline.spans(time, self.capacity):
-            if state != self._state:
-                self._accounts.change(self._timeline.states[state])
-                self._state = state
-            self._step(rows, time, columns, block, logs)
-        self._within_push = False
-        whole = (
-            np.concatenate(parts).view(log) if parts else np.empty(0, log)
-            for log, parts in zip(LOGS, logs, strict=True)
-        )
-        return Block(block.ledger, block.qty, block.targets, *whole)
+        self._rows.push(time, columns)
+        return Block(*self._record.taken())
 
     def warm(self, columns: Mapping[str, FloatArray]) -> None:
-        """Let the expressions see rows that come before the first push; nothing trades in them.
+        """Fill the windows of the expressions with rows before the first push, without trading.
 
         Parameters
         ----------
         columns : mapping of str to ndarray of shape (R, N)
-            At least the names in `self.plan.columns`, oldest row first. None of them: nothing to
-            see.
+            At least the names in `self.plan.columns`, oldest row first. May be empty where the
+            expressions read no column.
         """
         n_rows = len(next(iter(columns.values()), ()))
         self.warmup = max(self.warmup - n_rows, 0)
@@ -212,14 +162,14 @@ class Engine:
                 pass
 
     def take_over(self, other: Engine) -> None:
-        """Go on with the account, the positions and the waiting orders of another engine.
+        """Copy the account, the positions and the live orders of another engine.
 
-        The memory of a `decide` stays its own: zeros at the start.
+        The memory of `decide` and the windows of the expressions are not copied.
 
         Raises
         ------
         StateError
-            An engine with other settings, other assets, or another number of orders.
+            An engine with other settings, other assets, or another number of orders per asset.
         """
         theirs = (other.settings, other.instruments, other.changes)
         if theirs != (self.settings, self.instruments, self.changes) or (
@@ -228,129 +178,44 @@ class Engine:
             raise StateError(
                 f"{type(self.strategy).__name__} cannot go on with the account of "
                 f"{type(other.strategy).__name__}",
-                rule="settings, assets and the number of orders that may wait are the same.",
+                rule="both engines have the same settings, assets and number of orders per asset.",
             )
         for mine, book in zip(self._accounts.books, other._accounts.books, strict=True):
             mine[...] = book
 
-    def _check_whole(self) -> None:
-        if self._within_push:
-            raise StateError(
-                f"the push of row {self._accounts.accounts['row'][0]} did not end",
-                rule="an engine that failed half way through its rows takes no more.",
-                fix="Restore a snapshot, or make a new engine.",
-            )
-
-    def _step(
-        self,
-        rows: slice,
-        time: IntArray,
-        columns: Mapping[str, FloatArray],
-        block: Block,
-        logs: list[list[NDArray[np.uint8]]],
-    ) -> None:
-        """Push up to `capacity` rows through plan and step, emptying the logs as they fill."""
-        room, market, accounts = self._room, self._market, self._accounts
-        n = market.read(time, columns, rows)
-        targets = block.targets[rows]
-        values = self.plan.each({name: columns[name][rows] for name in self.plan.columns}, n)
-        more: tuple[Any, ...] = ()
-        if accounts.decide is None:
-            run = drivers.run_weights()
-            for _, weights in values:
-                targets[:] = weights
-        else:
-            run = drivers.run_decide()
-            for k, (_, signal) in enumerate(values):
-                self._signals[0, :n, k] = signal
-            more = (
-                *(self._signals, accounts.memory, room.seen, room.seen_orders),
-                *(room.requests, room.sent, accounts.decide),
-            )
-        table = (
-            *(market.time, market.periods(accounts.shape.period, n), market.bars, targets[None]),
-            *(True, block.ledger[None, rows], block.qty[None, rows]),
-        )
-        done = 0
-        while done < n:
-            try:
-                with silent():
-                    done = run(*self._books, *table, done, n, *more)
-            except Exception as error:
-                raise StrategyError(
-                    f"{type(self.strategy).__name__}.decide failed in row "
-                    f"{accounts.accounts['row'][0]}: {type(error).__name__}: {error}",
-                    rule="decide(signals, account, memory) returns N weights.",
-                    fix="Run with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
-                ) from error
-            for parts, log, count in zip(logs, room.logs, room.counts, strict=True):
-                if count:
-                    parts.append(log[:count].view(np.uint8).copy())  # whole, not field by field
-            room.counts[:] = 0
-        _check_equity(block.ledger["equity"][rows], rows.start)
-
     def snapshot(self) -> bytes:
-        """Return everything it remembers, to go on from in another process.
+        """Return the state of the engine as bytes, for `restore` in any process.
 
         Raises
         ------
         StateError
-            The push before has failed half way: there is no whole state to go on from.
+            The last push has failed half way, so the state is invalid.
         """
-        self._check_whole()
-        return msgspec.msgpack.encode(
-            Snapshot(
-                SNAPSHOT_VERSION,
-                self.id,
-                *(array.tobytes() for array in self._accounts.state),  # type: ignore[call-arg]
-                self.plan.snapshot(),
-            )
-        )
+        self._rows.check_state()
+        books = (array.tobytes() for array in self._accounts.state)
+        return encode(Snapshot(self.id, *books, self.plan.snapshot()))  # type: ignore[call-arg]
 
     def restore(self, snapshot: bytes) -> None:
-        """Take up the state of a `snapshot` of an engine with the same id.
+        """Replace the state by that of a `snapshot` of an engine with the same id.
 
         Raises
         ------
         StateError
-            Bytes that are no snapshot, or one of another strategy, other settings or other assets.
-            The engine is as it was then.
+            Bytes that are no snapshot, a damaged one, one of another strategy, other settings or
+            other assets, or one that no engine can have taken: the state is not changed then.
         """
-        try:
-            state = msgspec.msgpack.decode(snapshot, type=Snapshot)
-        except (msgspec.DecodeError, TypeError, ValueError) as error:
+        state = decode(snapshot)
+        if state.engine_id != self.id:
             raise StateError(
-                f"not a snapshot: {error}", rule="restore takes what snapshot() returned."
-            ) from None
-        if (state.version, state.engine_id) != (SNAPSHOT_VERSION, self.id):
-            raise StateError(
-                f"snapshot of engine {state.engine_id[:12]} (version {state.version}), "
-                f"this is {self.id[:12]}",
+                f"snapshot of engine {state.engine_id[:12]}, this is {self.id[:12]}",
                 rule="a snapshot fits the same strategy, parameters, settings and assets.",
             )
-        parts = (state.account, state.positions, state.orders, state.traded, state.memory)
-        books = tuple(zip(self._accounts.state, parts, strict=True))
-        if any(array.nbytes != len(data) for array, data in books):
-            raise StateError(
-                "not a whole snapshot: the account, its positions, orders or memory are cut",
-                rule="restore takes what snapshot() returned.",
-            )
+        books = self._accounts.read(state.books)
+        check_books(books, self.instruments, self._accounts.shape.n_tiers)
         self.plan.restore(state.plan)
-        for array, data in books:
-            array[...] = np.frombuffer(data, array.dtype).reshape(array.shape)
-        self._room.counts[:] = 0
-        self._within_push = False
-
-
-def _check_equity(equity: FloatArray, first: int) -> None:
-    finite = np.isfinite(equity)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise DataError(
-            f"equity is {equity[row]} in row {first + row} of this push",
-            rule="prices and positions stay within what a float can hold.",
-            fix="Look for a broken price there.",
-        )
+        for array, read in zip(self._accounts.state, books, strict=True):
+            array[...] = read
+        self._rows.reset()
 
 
 def _identity(engine: Engine) -> str:

@@ -1,4 +1,4 @@
-"""`Expression`: the strategy that is nothing but one expression."""
+"""`Expression`: a strategy that is one expression."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from alphalab.expr.text import parse
 
 
 class Expression(Strategy, frozen=True, dict=True):
-    """Hold what one expression says: its value is the desired weight of equity per asset.
+    """Hold the weights that one expression gives: its value is the weight of equity per asset.
 
     Parameters
     ----------
     text : str
-        An expression of the alpha language. It is kept in its canonical form, so that two texts
-        that say the same make equal strategies.
+        An expression of the alpha language. It is stored in its canonical form, so two texts of one
+        expression make equal strategies.
 
     Raises
     ------
     InputError
-        A text that the alpha language does not allow, or a name that it does not have.
+        A text or a name that the alpha language does not have.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class Expression(Strategy, frozen=True, dict=True):
         msgspec.structs.force_setattr(self, "text", str(self._parsed))
 
     def weights(self) -> Expr:
-        """Give the expression."""
+        """Return the expression."""
         return self._parsed
 
     @cached_property

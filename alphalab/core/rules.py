@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Rebalancing
+from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Quotes, Rebalancing
 from alphalab.config import Costs, RunSettings
-from alphalab.types import INSTRUMENT, RULES, TIER, Instrument, IntArray, Records
+from alphalab.types import INSTRUMENT, RULES, START, TIER, Instrument, IntArray, Records
 
 _LARGEST_STEP = 1e9  # as a whole number: a million of them are still exact in a float
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -50,8 +50,15 @@ def _set_execution(rules: dict[str, float], settings: RunSettings) -> None:
     rules["slippage"] = (costs.spread_bps / 2 + costs.slippage_bps) / 1e4
     rules["share_impact"] = costs.share_impact_bps / 1e4
     rules["root_impact"] = costs.root_impact_bps / 1e4
+    rules["quotes"] = Quotes[costs.quotes.upper()]
+    rules["through"] = execution.limits == "traded_through"
     rules["unit_fee"] = costs.fee_per_unit
-    rules["min_fee"] = costs.min_fee
+    rules["order_fee"] = costs.fee_per_order
+    rules["min_fee"] = costs.min_fee or -np.inf
+    rules["max_fee"] = np.inf if costs.max_fee is None else costs.max_fee
+    rules["fee_step"] = costs.fee_step
+    rules["fee_den"] = _ten_power(costs.fee_step)
+    rules["coin_fee"] = costs.fee_in == "coin"
 
 
 def _set_money(
@@ -67,6 +74,9 @@ def _set_money(
         rules[name] = getattr(financing, f"{name}_bps") / 1e4 / financing.day_count
     rules["daily"] = any(rules[name] for name in holding)
     rules["actions"] = Actions[settings.actions.upper()]
+    rules["in_lieu"] = settings.fractions == "paid"
+    rules["starts"] = bool(settings.holdings)
+    rules["at_fill"] = settings.sizing == "at_fill"
     rules["funds"] = any(instrument.funding_hours > 0 for instrument in instruments)
     rules["converts"] = bool(foreign(settings, instruments))
     rules["posts"] = any(rules[name] for name in ("daily", "funds", "converts", "actions"))
@@ -127,6 +137,26 @@ def _ten_power(step: float) -> float:
     """
     digits = max(-int(Decimal(repr(step)).normalize().as_tuple().exponent), 0)
     return 10.0**digits if step * 10.0**digits < _LARGEST_STEP else 0.0
+
+
+def start_records(settings: RunSettings, instruments: Sequence[Instrument]) -> Records:
+    """Return what is held at the start, one record per asset."""
+    records: Any = np.zeros(len(instruments), START)
+    for record, instrument in zip(records, instruments, strict=True):
+        holding = settings.holdings.get(instrument.symbol)
+        if holding is not None:
+            record["qty"], record["price"] = holding.qty, holding.price
+    return records  # type: ignore[no-any-return]
+
+
+def start_equity(settings: RunSettings, instruments: Sequence[Instrument]) -> float:
+    """Return cash and value of what is held before the first row, quote currency."""
+    equity = settings.cash
+    for instrument in instruments:
+        holding = settings.holdings.get(instrument.symbol)
+        if holding is not None and instrument.kind == "spot":
+            equity += holding.qty * holding.price * instrument.multiplier
+    return equity
 
 
 def tier_records(costs: Costs) -> Records:

@@ -1,4 +1,4 @@
-"""`Strategy`: frozen parameters and the expressions they give."""
+"""`Strategy`: frozen parameters, and the expressions made from them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from alphalab.settings import Settings
 
 
 class Strategy(Settings, frozen=True):
-    """Base of every strategy. Typed fields are its parameters; `weights` says what to hold.
+    """Base of every strategy. Typed fields are its parameters, `weights` is what it holds.
 
     Define either
 
     - ``weights() -> Expr``: the desired weight of equity per asset at every row (NaN: no opinion,
       keep what is held), or
     - ``signals() -> dict`` and a static ``decide(signals, account, memory) -> targets``, compiled
-      with numba and called once a row, for rules that look at the position. ``signals`` is an
+      with numba and called once a row, for rules that depend on the position. ``signals`` is an
       array of shape (K, N) in the order of the dict, ``account`` has ``row, time, cash, equity,
       drawdown`` and ``positions`` (a copy: one record per asset with ``qty, mark, entry_price,
-      entry_row, target``), ``memory`` is an array of shape (memory_rows, N) that is yours, zeros at
-      the start and part of every snapshot. It returns a new array of N weights.
+      entry_row, target``), ``memory`` is an array of shape (memory_rows, N) that `decide` may
+      write: zeros at the start, and part of every snapshot. It returns a new array of N weights.
 
-      A `decide` may also send orders of its own, see `alphalab.orders`; `max_orders` says
-      how many of them may live at once per asset.
+      A `decide` may also send orders of its own, see `alphalab.orders`; `max_orders` is the largest
+      number of them that can be live at once per asset.
 
-    Class attributes `rebalance`, `limits`, `exits` and `entry` say how this strategy wants to be
-    traded; a run may override them.
+    Class attributes `rebalance`, `limits`, `exits` and `entry` are defaults of a run of this
+    strategy.
 
     Raises
     ------
     ParameterError
-        A parameter of the wrong type. Override ``__post_init__`` (and call super's) for rules of
-        your own.
+        A parameter of the wrong type. Override ``__post_init__`` (and call super's) for more
+        rules.
 
     Examples
     --------
@@ -80,27 +80,27 @@ class Strategy(Settings, frozen=True):
         """Return the desired weight of equity per asset."""
         name = type(self).__name__
         raise StrategyError(
-            f"{name} says nothing to hold",
+            f"{name} has no weights",
             rule="a strategy defines weights(), or signals() and decide().",
         )
 
     def signals(self) -> dict[str, Expr | float]:
-        """Return the series that `decide` reads, in its order; a parameter enters as a number."""
+        """Return the series that `decide` reads, in its order; a number stands for itself."""
         name = type(self).__name__
         raise StrategyError(
-            f"{name} has decide() but no signals()", rule="decide() reads what signals() names."
+            f"{name} has decide() but no signals()", rule="decide() reads the series of signals()."
         )
 
     def expressions(self) -> dict[str, Expr]:
-        """Return what the plan has to compute: ``{"weights": ...}``, or the signals of `decide`."""
+        """Return the expressions of the plan: ``{"weights": ...}``, or the signals of `decide`."""
         name = type(self).__name__
         if type(self).decide is None:
             return {"weights": as_expr(self.weights(), f"{name}.weights()")}
         if type(self).weights is not Strategy.weights:
             raise StrategyError(
                 f"{name} has both weights() and decide()",
-                rule="a strategy is decided in one way.",
-                fix="Give decide() what weights() computes as one of its signals().",
+                rule="a strategy has one of the two.",
+                fix="Make the expression of weights() one of the signals().",
             )
         signals = self.signals()
         if not signals:

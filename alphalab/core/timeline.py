@@ -1,4 +1,4 @@
-"""`Timeline`: the instruments of an account as venues change them."""
+"""`Timeline`: the instruments of an account, with the changes that venues make to them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ CHANGEABLE = ("tick", "lot", "min_value", "maker_bps", "taker_bps")
 
 
 class Timeline:
-    """The instruments of an account, and what they are changed to at which times.
+    """The instruments of an account over time.
 
-    A change holds from the first row on that ends after it.
+    A change is in force from the first row that ends after its time.
 
     Parameters
     ----------
     instruments : sequence of Instrument
-        Those of the first row, before all changes.
+        The instruments before all changes.
     changes : sequence of InstrumentChange
         In any order.
 
@@ -35,9 +35,9 @@ class Timeline:
     Raises
     ------
     UnknownNameError
-        A change of a symbol that is not there.
+        A change of a symbol that the account does not have.
     DataError
-        A change of what decides how an asset is paid for, funded or grouped.
+        A change of any other field than those in `CHANGEABLE`.
 
     Examples
     --------
@@ -69,16 +69,16 @@ class Timeline:
         self.states = tuple(states)
 
     def spans(self, time: IntArray, most: int) -> Iterator[tuple[slice, int]]:
-        """Yield rows between which nothing changes, and the place of their state.
+        """Yield runs of rows with the same instruments, and the place of these in `states`.
 
         Parameters
         ----------
         time : ndarray of shape (R,)
             ns UTC, increasing.
         most : int
-            Rows of a span.
+            Rows of a run, at most.
         """
-        cuts = np.searchsorted(time, self.times, side="right")
+        cuts = np.searchsorted(time, self.times, side="right") if self.times.size else self.times
         ends = [*cuts[cuts > 0].tolist(), time.size]
         place = len(cuts) - len(ends) + 1
         first = 0
@@ -97,6 +97,6 @@ def _check(before: Instrument, change: InstrumentChange) -> None:
             raise DataError(
                 f"{before.symbol!r}: {name} changes from {old!r} to {new!r} at "
                 f"{np.datetime64(change.time, 'ns').astype('M8[s]')}Z",
-                rule=f"while an account trades, {', '.join(CHANGEABLE)} may change.",
-                fix="Run the rows up to then and those after it apart: bars.between(...).",
+                rule=f"during a run only {', '.join(CHANGEABLE)} of an instrument may change.",
+                fix="Run the rows before and after it apart: bars.between(...).",
             )

@@ -13,7 +13,7 @@ from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
-    from alphalab.data.formats.schema import Mapping
+    from alphalab.data.formats.schema import Schema
 
 _ADDRESS = "store:"
 
@@ -48,7 +48,7 @@ def load(
     symbols: Sequence[str] | None = None,
     start: Instant | None = None,
     end: Instant | None = None,
-    mapping: Mapping | dict[str, Any] | str | Path | None = None,
+    schema: Schema | dict[str, Any] | str | Path | None = None,
     adjust: Literal["splits", "all"] | None = None,
     as_of: Instant | None = None,
     universe: str | None = None,
@@ -63,7 +63,7 @@ def load(
         A data set (``sp500``, ``nasdaq``, ``sp500_stocks``, ``synthetic``), the path of a CSV,
         Parquet or Feather file, or an address in a store: ``"store:binance/1h/BTC/USDT"``,
         ``"store:lean/1d"`` for all symbols, ``"store:lean/1d@17"`` for a version, or the `version`
-        of other bars. The made-up market takes options:
+        of other bars. The synthetic market takes options:
         ``"synthetic:rows=1000000,symbols=1,seed=3,bar=1m,gaps=0.01"``.
     bar_label : {"close", "open"}
         What the times of a file name; data sets and stores are labelled by the close.
@@ -71,13 +71,13 @@ def load(
         Keep these, in this order.
     start, end : str, date, datetime or datetime64, optional
         Keep the rows between them, see `Bars.between`.
-    mapping : Mapping, dict, str or Path, optional
-        How a file writes what it holds, see `alphalab.Mapping`; a path is that of a TOML file.
+    schema : Schema, dict, str or Path, optional
+        How a file is written, see `alphalab.data.Schema`; a path names a TOML file.
     adjust : {"splits", "all"}, optional
-        Prices adjusted for splits, or for dividends as well; see `Bars.adjusted`.
+        Adjust prices for splits, or for dividends as well; see `Bars.adjusted`.
     as_of : str, date, datetime or datetime64, optional
-        The view of this moment: no later row, and adjusted for no later event. Of a store: nothing
-        that became known after it.
+        The view of this moment: no later row or event. Of a store: nothing that became known
+        later.
     universe, observations, store
         Of an address: see `Store.bars`, and the address of the store itself. Not given: the
         environment variable ``ALPHALAB_STORE``, else the folder ``data``.
@@ -107,7 +107,7 @@ def load(
       Feather file works too.
     """
     if isinstance(name, str) and name.startswith(_ADDRESS):
-        _only_for_files(name, bar_label, mapping)
+        _only_for_files(name, bar_label, schema)
         asked: dict[str, Any] = {"symbols": symbols, "start": start, "end": end, "adjust": adjust}
         more = {"as_of": as_of, "universe": universe, "observations": observations}
         return _from_store(name, store, asked | more)
@@ -121,7 +121,7 @@ def load(
                 f"{str(name)!r} with {option}={value!r}",
                 rule=f"{option} is for addresses in a store, such as store:binance/1h.",
             )
-    bars = _load(name, bar_label, mapping)
+    bars = _load(name, bar_label, schema)
     if adjust is not None:
         from alphalab.data.store.view import check_adjust
 
@@ -144,27 +144,27 @@ def _from_store(name: str, store: str | Path | None, asked: dict[str, Any]) -> B
     return read_view(Store(store), View.parse(name, **asked))
 
 
-def _only_for_files(name: str, bar_label: str, mapping: Any) -> None:
+def _only_for_files(name: str, bar_label: str, schema: Any) -> None:
     if bar_label != "close":
         raise DataError(
             f"{name!r} with bar_label={bar_label!r}",
             rule="data sets and stores are labelled by the close; bar_label is for files.",
         )
-    if mapping is not None:
-        raise DataError(f"{name!r} with a mapping", rule="a mapping is for files.")
+    if schema is not None:
+        raise DataError(f"{name!r} with a schema", rule="a schema is for files.")
 
 
-def _load(name: str | Path, bar_label: str, mapping: Any) -> Bars:
+def _load(name: str | Path, bar_label: str, schema: Any) -> Bars:
     plain, _, options = str(name).partition(":")
     if isinstance(name, Path) or plain not in DATASETS:
-        return _file(name, bar_label, mapping)
-    _only_for_files(str(name), bar_label, mapping)
+        return _file(name, bar_label, schema)
+    _only_for_files(str(name), bar_label, schema)
     if options and plain != "synthetic":
         raise DataError(f"data set {str(name)!r}", rule=f"{plain} takes no options.")
     return DATASETS[plain][1](**_arguments(options))
 
 
-def _file(name: str | Path, bar_label: str, mapping: Any) -> Bars:
+def _file(name: str | Path, bar_label: str, schema: Any) -> Bars:
     path = Path(name).expanduser()
     plain = str(name).partition(":")[0]
     named_as_path = isinstance(name, Path) or len(path.parts) > 1 or Path(plain).suffix
@@ -172,10 +172,11 @@ def _file(name: str | Path, bar_label: str, mapping: Any) -> Bars:
         raise UnknownNameError(
             "data set", plain, DATASETS, fix="The path of a CSV, Parquet or Feather file works too."
         )
-    from alphalab.data.formats.files import read_file
-    from alphalab.data.formats.schema import Mapping
+    from alphalab.data.formats.schema import Schema
+    from alphalab.data.panel.from_table import file_rows
 
-    return read_file(path, bar_label=bar_label, mapping=Mapping.of(mapping), also=DATASETS)
+    schema = Schema.of(schema).labelled(bar_label)
+    return Bars.from_rows(file_rows(path, schema, DATASETS))
 
 
 def _arguments(options: str) -> dict[str, int | float | str]:

@@ -42,7 +42,8 @@ def op(
     params : sequence of str or Param
         Its numbers, in order. One named ``n`` is a count of rows of at least 1.
     rows : str
-        Rows it needs for its first value: ``"1"``, ``"n"``, ``"n + 1"``.
+        Rows it needs for its first value: ``"1"``, ``"n"``, ``"n + 1"``. It counts as warm-up only:
+        what the function returns before then is used. Return NaN where the value is not known yet.
     state : str
         float64 values it carries per asset, such as ``"n + 2"``; all zeros before the first row.
     recursive : bool

@@ -17,6 +17,7 @@ from alphalab.expr.registry import (
 )
 
 N = Param("n", integer=True, low=1)
+SPAN, WILDER = Linear(0, 1), Linear(-1, 2)  # weights of the newest row: 2 / (n + 1), 1 / n
 LAG = Param("n", integer=True, low=1, default=1)
 
 
@@ -31,6 +32,7 @@ def _add(
     rows: str = "1",
     state: str = "0",
     recursive: bool = False,
+    span: Linear | None = None,
     unknown: str = CELL,
     infix: str = "",
 ) -> None:
@@ -44,6 +46,7 @@ def _add(
             params=params,
             rows=Linear.parse(rows),
             recursive=recursive,
+            span=span,
             state=Linear.parse(state),
             unknown=unknown,
             infix=infix,
@@ -236,6 +239,7 @@ _recursive(
     N,
     rows="n",
     state="2",
+    span=SPAN,
 )
 _recursive(
     "wilder",
@@ -244,6 +248,7 @@ _recursive(
     N,
     rows="n",
     state="2",
+    span=WILDER,
 )
 _recursive(
     "rsi",
@@ -252,8 +257,17 @@ _recursive(
     N,
     rows="n + 1",
     state="5",
+    span=WILDER,
 )
-_recursive("atr", "high low close", "Wilder's average true range.", N, rows="n + 1", state="4")
+_recursive(
+    "atr",
+    "high low close",
+    "Wilder's average true range.",
+    N,
+    rows="n + 1",
+    state="4",
+    span=WILDER,
+)
 _recursive(
     "latch",
     "enter exit",

@@ -17,6 +17,7 @@ from alphalab.expr.registry import operator
 from alphalab.kernels._jit import silent
 from alphalab.kernels.identity import identity
 from alphalab.kernels.operators.blocks import block_kernel
+from alphalab.kernels.operators.window import ROWS, SLOT
 from alphalab.types import FloatArray, Instrument
 
 
@@ -153,17 +154,23 @@ class Plan:
         Raises
         ------
         StateError
-            A snapshot of other expressions or other assets. The plan is as it was then.
+            A snapshot of other expressions or other assets, or one whose windows stand at places
+            where they cannot be. The plan is as it was then.
         """
-        sizes = [self._state[node.key].nbytes for node in self.nodes]
+        targets = [self._state[node.key] for node in self.nodes]
+        sizes = [target.nbytes for target in targets]
         if state[:1] != [self.id] or [len(item) for item in state[1:]] != sizes:
             raise StateError(
                 "the snapshot does not fit this plan",
                 rule="a snapshot fits the same expressions over the same assets.",
             )
-        for node, item in zip(self.nodes, state[1:], strict=True):
-            target = self._state[node.key]
-            target[...] = np.frombuffer(item).reshape(target.shape)
+        read = [
+            np.frombuffer(item).reshape(target.shape)
+            for item, target in zip(state[1:], targets, strict=True)
+        ]
+        _check_clocks(self.nodes, read)
+        for target, values in zip(targets, read, strict=True):
+            target[...] = values
 
     def _index(self, symbol: str) -> int:
         symbols = [instrument.symbol for instrument in self.instruments]
@@ -268,6 +275,38 @@ def _shared_buffers(order: Sequence[Item], shape: tuple[int, int]) -> dict[bytes
 
 def _read(columns: Mapping[str, FloatArray], name: str, out: FloatArray) -> None:
     out[:] = columns[name]
+
+
+def _check_clocks(nodes: Sequence[Expr], states: Sequence[FloatArray]) -> None:
+    """Refuse windows whose next slot is not in their ring, or that have seen different rows.
+
+    Kernels write to that slot without looking.
+    """
+    seen = set()
+    for node, state in zip(nodes, states, strict=True):
+        if node.op != "python_op" and not operator(node.op).has_clock:
+            continue
+        if not _clock_holds(node, state):
+            raise StateError(
+                f"a snapshot that no plan can have taken: the state of {node}",
+                rule="a window of n rows that has seen k rows goes on in slot k % n.",
+                fix="Take an older snapshot, or push the rows again.",
+            )
+        seen.add(float(state[ROWS, 0]))
+    if len(seen) > 1:
+        raise StateError(
+            f"a snapshot that no plan can have taken: operators have seen "
+            f"{' and '.join(f'{rows:g}' for rows in sorted(seen))} rows",
+            rule="all operators of a plan have seen the same rows.",
+            fix="Take an older snapshot, or push the rows again.",
+        )
+
+
+def _clock_holds(node: Expr, state: FloatArray) -> bool:
+    rows, record = float(state[ROWS, 0]), operator(node.op)
+    if not (0.0 <= rows < 2**53 and rows.is_integer()):
+        return False
+    return not record.has_clock or float(state[SLOT, 0]) == rows % record.n(node.params)
 
 
 def _identity(nodes: Sequence[Expr], instruments: Sequence[Instrument]) -> bytes:

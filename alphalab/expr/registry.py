@@ -110,6 +110,9 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         Rows it must have seen before it can know its first value.
     recursive : bool
         Whether rows older than `rows` still count.
+    span : Linear, optional
+        Of a recursive operator that forgets: its newest row has the weight 2 / (span + 1), and what
+        was known before loses that share with each row.
     state : Linear
         Carried float64 values per asset.
     unknown : str
@@ -127,6 +130,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     params: tuple[Param, ...] = ()
     rows: Linear = Linear(1)
     recursive: bool = False
+    span: Linear | None = None
     state: Linear = Linear()
     unknown: str = CELL
     infix: str = ""
@@ -157,6 +161,32 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     def counts_rows(self) -> bool:
         """Whether it has an n that `rows` and `state` depend on: its first number."""
         return bool(self.params) and self.params[0].integer
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether its state begins with a clock: rows seen, slot of the next in a ring of n."""
+        return self.loop == "rows" and not self.recursive
+
+    def rows_to_forget(self, params: tuple[Any, ...], share: float) -> float:
+        """Return the rows after which less than `share` of what was known before is left.
+
+        Infinite for a recursive operator that need not forget: `latch` waits for an event.
+
+        Examples
+        --------
+        >>> operator("ema").rows_to_forget((20,), 0.01)
+        67
+        >>> operator("ts_mean").rows_to_forget((20,), 0.01)
+        20
+        """
+        n = self.n(params)
+        if not self.recursive:
+            return self.rows.at(n)
+        if self.span is None:
+            return math.inf
+        kept = 1.0 - 2.0 / (self.span.at(n) + 1.0)
+        decay = math.ceil(math.log(share) / math.log(kept)) if kept > 0.0 else 0
+        return self.rows.at(n) + decay
 
     def n(self, params: tuple[Any, ...]) -> int:
         """Return the n that `rows` and `state` depend on, 0 without one."""

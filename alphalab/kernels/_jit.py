@@ -22,6 +22,8 @@ os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 import numba
 import numpy as np
 
+from alphalab.kernels._cache import keep
+
 if numba.config.USING_SVML:
     raise ImportError(
         "numba was imported with Intel's vector library, which makes results depend on the size of "
@@ -91,24 +93,22 @@ def jit(
     """
     if DISABLED:
         return function
-    cache = folder is not None and Path(function.__code__.co_filename).exists()
-    options: dict[str, Any] = {"nogil": True}
+    # Said in both cases: numba would take over from the caller what is left out.
+    options: dict[str, Any] = {"nogil": True, "_nrt": allocates}
     if not allocates:
-        options |= {"_nrt": False, "forceinline": inline}
+        options["forceinline"] = inline
     if signature is None and not (allocates or public):
         # Part of a larger kernel: what Python would enter by took a quarter of the compilation.
         options["no_cpython_wrapper"] = options["no_cfunc_wrapper"] = True
     if boundscheck:
         options["boundscheck"] = True
-    # Numba reads the folder when it decorates, so other packages' kernels stay where they are.
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
-    try:
-        return numba.njit(signature, cache=cache, fastmath=False, error_model="numpy", **options)(
-            function
-        )
-    finally:
-        numba.config.CACHE_DIR = before
+    compiler = numba.njit(fastmath=False, error_model="numpy", **options)(function)
+    if folder is not None and Path(function.__code__.co_filename).exists():
+        keep(compiler, function, folder, cache_root())
+    if signature is not None:
+        compiler.compile(signature)
+        compiler.disable_compile()
+    return compiler
 
 
 def jit_allocating(function: Callable[..., Any], signature: Any = None) -> Any:

@@ -1,1 +1,1 @@
-"""What brings data into a store, checks it and shows it."""
+"""Commands that bring data into a store, check it and show it."""

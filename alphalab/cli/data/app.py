@@ -26,6 +26,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sql": sql,
 }
 
-app = typer.Typer(help="Bring data into a store, check it, ask it.", no_args_is_help=True)
+app = typer.Typer(help="Bring data into a store, check it, query it.", no_args_is_help=True)
 for name, command in _COMMANDS.items():
     app.command(name)(command)

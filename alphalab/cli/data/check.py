@@ -1,4 +1,4 @@
-"""``alphalab data check``: a data set, a file or a store against the rules of quality."""
+"""``alphalab data check``: check a data set, a file or a store against the quality rules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alphalab.cli.data.mapping_flags import MappingFlags
-from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.options import ReportFlag, StoreFlag
+from alphalab.cli.data.schema_flags import SchemaFlags
 from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.cli.running import check_report
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 _MOST = 40
 
 
-@with_flags(MappingFlags)
+@with_flags(SchemaFlags)
 def check(
     data: Annotated[
         str,
         typer.Argument(
             metavar="DATA",
-            help="A data set, a file (of bars, trades, funding rates, splits or factors: told by"
-            " its columns), or an address (store:VENUE/INTERVAL/SYMBOL).",
+            help="A data set, a file (bars, trades, funding rates or splits; its columns decide"
+            " which), or an address (store:VENUE/INTERVAL/SYMBOL).",
             show_default=False,
         ),
     ],
-    source: MappingFlags,
+    source: SchemaFlags,
     interval: Annotated[
         str | None,
         typer.Option(help="Length of the bars, such as 1h.", show_default="the usual step"),
     ] = None,
     actions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Splits, or factors, of the bars.")
+        Path | None, typer.Option(metavar="FILE", help="Splits and dividends of the bars.")
     ] = None,
     funding: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Funding rates of the bars.")
@@ -46,22 +46,22 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="RULE=LEVEL",
-            help="error, warning, info or off, as often as needed; a wrong rule lists them.",
+            help="error, warning, info or off for a rule; may be repeated; a wrong rule lists all.",
         ),
     ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A TOML file of levels and thresholds; flags go before."),
+        typer.Option(
+            metavar="FILE", help="A TOML file of levels and thresholds; flags override it."
+        ),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
-    ] = None,
+    report: ReportFlag = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Check data and print what is wrong with it. Nothing is changed.
+    """Check data and print the findings. The data is not changed.
 
     Exits with 1 if there are errors.
     """
@@ -71,16 +71,16 @@ def check(
     out = Output(json=json, quiet=quiet)
     check_report(report)
     rules = _settings(settings, severity or [])
-    mapping = source.read()
-    given = read(data, mapping, store)
+    schema = source.read()
+    given = read(data, schema, store)
     bars: dict[str, Any] = {}
     if not isinstance(given, Events):
         bars["progress"] = out.shows_progress
     verdict = check(
         given,
         rules,
-        calendar=mapping.calendar or None,
-        interval=interval or mapping.interval or None,
+        calendar=schema.calendar or None,
+        interval=interval or schema.interval or None,
         actions=actions,
         funding=funding,
         **bars,
@@ -88,7 +88,7 @@ def check(
     if report is not None:
         from alphalab.research.pages.quality_report import write
 
-        write(verdict, given, report, mapping.calendar)
+        write(verdict, given, report, schema.calendar)
     if json:
         out.object("data.check", {**verdict.to_dict(), "report": report and str(report)})
     else:
@@ -98,13 +98,13 @@ def check(
 
 
 def _settings(file: Path | None, levels: list[str]) -> QualitySettings:
-    """Return what the file says, with the levels of the flags on top."""
+    """Return the settings of the file, with the levels of the flags."""
     from msgspec.structs import replace
 
     from alphalab.data.quality.settings import QualitySettings, read_quality_settings
 
     given = QualitySettings() if file is None else read_quality_settings(file)
-    flags = named_texts("--severity", levels, "a level reads rule=error, such as gaps=error.")
+    flags = named_texts("--severity", levels, "a level is written rule=error, such as gaps=error.")
     return replace(given, severity={**given.severity, **flags}) if flags else given
 
 
@@ -128,9 +128,9 @@ def _show(out: Output, verdict: Verdict, report: Path | None) -> None:
     for rule, fix in fixes.items():
         out.text(f"{rule}: {fix}")
     if not verdict.findings:
-        out.text(f"Found nothing: {', '.join(verdict.silent)}")
+        out.text(f"No findings: {', '.join(verdict.silent)}")
     for rule, why in verdict.skipped.items():
-        out.note(f"not looked at: {rule}: {why}")
+        out.note(f"not checked: {rule}: {why}")
     out.text(f"Verdict: {verdict.summary()}")
     if report is not None:
         out.text(f"Report: {report}")

@@ -23,8 +23,8 @@ def fetch(
         str,
         typer.Argument(
             metavar="SYMBOL[,...]",
-            help="As ccxt writes them: BTC/USDT, or BTC/USDT:USDT for the perpetual contract;"
-            " all: every one, for instruments.",
+            help="In the notation of ccxt: BTC/USDT, or BTC/USDT:USDT for the perpetual contract;"
+            " all: every symbol, for instruments only.",
             show_default=False,
         ),
     ],
@@ -35,31 +35,31 @@ def fetch(
             show_default=False,
         ),
     ],
-    since: Annotated[
+    start: Annotated[
         str | None,
-        typer.Option(help="First day or instant (ISO 8601, UTC).", show_default="what is stored"),
+        typer.Option(help="First day or instant (ISO 8601, UTC).", show_default="the stored end"),
     ] = None,
-    until: Annotated[
+    end: Annotated[
         str | None, typer.Option(help="Last day (whole) or instant.", show_default="now")
     ] = None,
     store: StoreFlag = None,
     again: Annotated[
         bool,
-        typer.Option(
-            "--again", help="Ask for all of it, what is stored too: fills gaps, finds changes."
-        ),
+        typer.Option("--again", help="Request stored rows again too: fills gaps, reports changes."),
     ] = False,
     revise: Annotated[
         bool,
-        typer.Option("--revise", help="As --again; what the exchange has changed is replaced."),
+        typer.Option(
+            "--revise", help="As --again, and replace rows that the exchange has changed."
+        ),
     ] = False,
     url: Annotated[
         str | None,
-        typer.Option(help="Where the exchange is, in place of the host that ccxt knows."),
+        typer.Option(help="Address of the exchange, in place of the one in ccxt."),
     ] = None,
     retry_wait: Annotated[
         float,
-        typer.Option(min=0.0, help="Seconds before a failed request is sent again; they double."),
+        typer.Option(min=0.0, help="Seconds before the first retry; each further wait doubles."),
     ] = 1.0,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -67,8 +67,8 @@ def fetch(
 ) -> None:
     """Fetch candles, trades, funding rates or instruments of an exchange into a store.
 
-    What is stored already is not asked for again: the same command goes on where it ended, or
-    where it was interrupted. The candle that is still open is never stored. No keys are needed.
+    Rows that are stored are not requested again, so the same command continues where it ended or
+    was interrupted. The candle that is still open is never stored. No API keys are needed.
     """
     from alphalab.data.exchanges.fetch import fetch
     from alphalab.data.store.store import Store
@@ -80,8 +80,8 @@ def fetch(
             exchange,
             symbols,
             what,
-            since=since,
-            until=until,
+            since=start,
+            until=end,
             store=place,
             url=url,
             again=again,
@@ -118,10 +118,10 @@ def _show(out: Output, done: list[Fetched], title: str) -> None:
 
 @contextmanager
 def _progress(out: Output) -> Iterator[Callable[[Progress], None]]:
-    """Show how far it is, and why it waits: a bar on a terminal, elsewhere only the waits."""
-    told = not (out.json or out.quiet)
+    """Show progress and the reason of each wait: a bar on a terminal, elsewhere only the waits."""
+    notes = not (out.json or out.quiet)
     if not out.shows_progress:
-        yield lambda now: out.note(now.waiting) if now.waiting and told else None
+        yield lambda now: out.note(now.waiting) if now.waiting and notes else None
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -143,7 +143,7 @@ def _progress(out: Output) -> Iterator[Callable[[Progress], None]]:
             reached = now.reached[:16].replace("T", " ")
             task = tasks[now.symbol]
             bar.update(task, completed=now.done_frac, reached=reached, n_rows=now.n_rows)
-            if now.waiting and told:
+            if now.waiting and notes:
                 bar.console.print(now.waiting, style="dim", highlight=False, markup=False)
 
         yield show

@@ -1,4 +1,4 @@
-"""``alphalab data ingest``: files and data sets into a store."""
+"""``alphalab data ingest``: bring files and data sets into a store."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.mapping_flags import MappingFlags
 from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.schema_flags import SchemaFlags
 from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from alphalab.data.ingest.ingest import Ingested
+    from alphalab.data.ingestion.ingest import Ingested
 
 Kind = Literal[
     "bars",
     "trades",
     "funding",
     "actions",
-    "factors",
+    "delistings",
     "instruments",
     "observations",
     "universe",
 ]
 
 
-@with_flags(MappingFlags)
+@with_flags(SchemaFlags)
 def ingest(
     files: Annotated[
         list[str],
@@ -37,37 +37,36 @@ def ingest(
             show_default=False,
         ),
     ],
-    source: MappingFlags,
-    venue: Annotated[str, typer.Option(help="Where it was traded, such as binance.")] = "",
+    source: SchemaFlags,
+    venue: Annotated[str, typer.Option(help="Venue of the data, such as binance.")] = "",
     interval: Annotated[str, typer.Option(help="Length of the bars, such as 1h.")] = "",
-    kind: Annotated[Kind, typer.Option(help="What the rows are.")] = "bars",
-    name: Annotated[str, typer.Option(help="Of observations, or of a universe.")] = "",
+    kind: Annotated[Kind, typer.Option(help="Kind of the rows.")] = "bars",
+    name: Annotated[str, typer.Option(help="Name of the observations or of the universe.")] = "",
     repair: Annotated[
         list[str] | None,
         typer.Option(
             metavar="STEP",
-            help="A step on bars before they are checked, in order, as often as needed; a wrong"
-            " name lists them.",
+            help="A repair of the bars before they are checked; may be repeated; a wrong name"
+            " lists all.",
         ),
     ] = None,
     instrument: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FIELD=VALUE",
-            help="What holds for the instruments of the bars, such as calendar=XNYS, as often as"
-            " needed.",
+            help="A field of the instruments of the bars, such as calendar=XNYS; may be repeated.",
         ),
     ] = None,
     revise: Annotated[
-        bool, typer.Option("--revise", help="Rows with other values replace those that are there.")
+        bool, typer.Option("--revise", help="Replace stored rows whose values differ.")
     ] = False,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Bring files into a store: one commit a file, and a second run changes nothing."""
-    from alphalab.data.ingest.ingest import ingest as bring
+    """Bring files into a store: one commit for each file; a second run changes nothing."""
+    from alphalab.data.ingestion.ingest import ingest as bring
     from alphalab.data.store.store import Store
 
     out = Output(json=json, quiet=quiet)
@@ -76,7 +75,7 @@ def ingest(
         "interval": interval,
         "kind": kind,
         "name": name,
-        "mapping": source.read(),
+        "schema": source.read(),
         "repairs": repair or (),
         "instrument": _fields(instrument or []),
         "absent": "refuse" if len(files) == 1 else "note",
@@ -85,7 +84,7 @@ def ingest(
     }
     done: list[Ingested] = []
     try:
-        for file in _watched(out, files):
+        for file in _with_progress(out, files):
             done.append(bring(file, **keywords))
     except (Exception, KeyboardInterrupt) as error:
         kept = f"{len(done)} of {len(files)} files are in the store"
@@ -101,8 +100,8 @@ def ingest(
 
 
 def _fields(given: list[str]) -> dict[str, str | float]:
-    """Return fields of an instrument: numbers where they read as numbers, texts elsewhere."""
-    texts = named_texts("--instrument", given, "a field of an instrument reads field=value.")
+    """Return fields of an instrument: numbers where the text is a number, else texts."""
+    texts = named_texts("--instrument", given, "a field of an instrument is written field=value.")
     return {name: float(text) if _is_number(text) else text for name, text in texts.items()}
 
 
@@ -114,8 +113,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _watched(out: Output, files: list[str]) -> Any:
-    """Return the files, with their progress where there are several and somebody watches."""
+def _with_progress(out: Output, files: list[str]) -> Any:
+    """Return the files, with a progress bar on a terminal if there are several."""
     if len(files) < 2 or not out.shows_progress:
         return files
     from rich.console import Console
@@ -133,7 +132,7 @@ def _object(one: Ingested) -> dict[str, Any]:
         "symbols": one.symbols,
         "written": [written._asdict() for written in one.written],
         "repairs": repairs,
-        "notes": one.notes,
+        "notes": [str(note) for note in one.notes],
         "start": one.start,
         "end": one.end,
         "address": one.address,
@@ -141,12 +140,12 @@ def _object(one: Ingested) -> dict[str, Any]:
 
 
 def _show(out: Output, done: list[Ingested], url: str, given: str | None) -> None:
-    said: dict[str, list[str]] = {}
+    sources_of: dict[str, list[str]] = {}
     for one in done:
         for note in one.notes:
-            said.setdefault(note, []).append(one.source)
-    for note, sources in said.items():
-        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {note}")
+            sources_of.setdefault(str(note), []).append(one.source)
+    for text, sources in sources_of.items():
+        out.note(f"{sources[0] if len(sources) == 1 else f'{len(sources)} files'}: {text}")
     rows = [
         (
             one.source,

@@ -1,4 +1,4 @@
-"""``alphalab data list``: what a store holds."""
+"""``alphalab data list``: list the series of a store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def listing(
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """List what a store holds: each series with its rows, from when to when."""
+    """List the series of a store with their rows, first and last times."""
     from alphalab.data.store.store import Store
     from alphalab.data.store.tables import table_named
 

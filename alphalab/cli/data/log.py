@@ -1,4 +1,4 @@
-"""``alphalab data log``: the versions of a store's tables, and what made each of them."""
+"""``alphalab data log``: the versions of a store's tables and the command that wrote each."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 def log(
     table: Annotated[str, typer.Argument(help="This table only.", show_default="all")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Versions to print, the newest ones.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Versions to print, the newest first.")] = 20,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """List the versions of tables, the newest first: when, what was written, and from where."""
+    """List the versions of tables, the newest first: time, rows written, and source."""
     from alphalab.data.store.store import Store
     from alphalab.data.store.tables import table_named
 
@@ -38,7 +38,7 @@ def log(
         out.text(f"{where.url} holds no {table or 'table'}")
     else:
         rows = [_cells(commit) for commit in shown]
-        out.table(rows, ("table", "version", "time", "new", "revised", "said"))
+        out.table(rows, ("table", "version", "time", "new", "revised", "source"))
         if len(shown) < len(commits):
             out.note(f"{len(commits) - len(shown):,} older ones: --limit {len(commits)}")
 
@@ -60,12 +60,12 @@ def _cells(commit: dict[str, Any]) -> tuple[str, ...]:
         commit["time"],
         f"{commit['n_new']:,}",
         f"{commit['n_revised']:,}",
-        _said(commit["record"], commit["operation"]),
+        _source(commit["record"], commit["operation"]),
     )
 
 
-def _said(record: dict[str, Any], operation: str) -> str:
-    """Return what a writer said, on one line: where the rows came from, what was repaired."""
+def _source(record: dict[str, Any], operation: str) -> str:
+    """Return the source of the rows and the repairs on one line."""
     if not record:
         return operation.lower()
     if operation == "RESTORE":

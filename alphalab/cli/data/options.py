@@ -1,8 +1,9 @@
-"""The flag that all commands on data share."""
+"""Flags that several commands share, each with one name and one text."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,4 +15,20 @@ StoreFlag = Annotated[
         help="A folder, or an address such as s3://bucket/prefix.",
         show_default="ALPHALAB_STORE, else data",
     ),
+]
+StartFlag = Annotated[str | None, typer.Option(help="First day or instant (ISO 8601, UTC).")]
+EndFlag = Annotated[str | None, typer.Option(help="Last day (whole) or instant.")]
+SymbolsFlag = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
+]
+LabelFlag = Annotated[
+    Literal["open", "close"],
+    typer.Option(help="Instant that the times of a file name: the open or the close of a bar."),
+]
+SchemaFlag = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A TOML file that describes the data file."),
+]
+ReportFlag = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")
 ]

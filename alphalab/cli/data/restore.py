@@ -1,4 +1,4 @@
-"""``alphalab data restore``: what came after a version of a table is undone."""
+"""``alphalab data restore``: give a table the content of an earlier version."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 def restore(
     table: Annotated[str, typer.Argument(help="Such as bars.", show_default=False)],
-    version: Annotated[
-        int, typer.Argument(help="Whose content is to be the newest one.", show_default=False)
-    ],
+    version: Annotated[int, typer.Argument(help="Version to restore.", show_default=False)],
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Undo what came after a version of a table, such as a wrong ingestion.
+    """Undo all changes after a version of a table, such as a wrong ingestion.
 
-    A new version gets the content of the old one. Those in between stay, and can be restored too.
+    A new version gets the content of the old one. The versions in between are kept.
     """
     from alphalab.data.store.store import Store
 

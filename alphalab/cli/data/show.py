@@ -1,21 +1,27 @@
-"""``alphalab data show``: bars as they are read: last rows, instruments, version, notes."""
+"""``alphalab data show``: the last rows of bars, their instruments, version and notes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.options import StoreFlag
+from alphalab.cli.data.options import (
+    EndFlag,
+    LabelFlag,
+    SchemaFlag,
+    StartFlag,
+    StoreFlag,
+    SymbolsFlag,
+)
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
     from alphalab.data.panel.bars import Bars
 
-_SHOWN_SYMBOLS = 8  # in text; with --json all of them
+_SHOWN_SYMBOLS = 8  # in text; --json has all of them
 
 
 def show(
@@ -29,44 +35,36 @@ def show(
         ),
     ],
     rows: Annotated[int, typer.Option(min=1, help="Rows to print, the last ones.")] = 5,
-    symbols: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
-    ] = None,
-    start: Annotated[str | None, typer.Option(help="First day or instant (ISO 8601, UTC).")] = None,
-    end: Annotated[str | None, typer.Option(help="Last day (whole) or instant.")] = None,
+    symbols: SymbolsFlag = None,
+    start: StartFlag = None,
+    end: EndFlag = None,
     adjust: Annotated[
         Literal["splits", "all"] | None,
         typer.Option(help="Adjust prices for splits, or for dividends as well."),
     ] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="The view of this day (whole) or instant.")
+        str | None, typer.Option(help="Data as known on this day (whole) or at this instant.")
     ] = None,
     universe: Annotated[
-        str | None, typer.Option(help="All who were members of this universe of the store.")
+        str | None, typer.Option(help="All symbols that were ever members of this universe.")
     ] = None,
     observations: Annotated[
         str | None, typer.Option(metavar="A,B", help="Observations of the store to join.")
     ] = None,
-    bar_label: Annotated[
-        Literal["open", "close"],
-        typer.Option(help="What the times in a file name: the opening or the close of a bar."),
-    ] = "close",
-    mapping: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A TOML file that says how the data file is written."),
-    ] = None,
+    label: LabelFlag = "close",
+    schema: SchemaFlag = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Show the last rows of bars, raw or adjusted as of a date, and what belongs to them."""
+    """Show the last rows of bars, raw or adjusted as of a date, and their instruments and notes."""
     from alphalab.data.load import load
 
     bars = load(
         data,
-        bar_label=bar_label,
-        mapping=mapping,
+        bar_label=label,
+        schema=schema,
         symbols=_names(symbols),
         start=start,
         end=end,
@@ -100,7 +98,7 @@ def _content(bars: Bars, rows: int) -> dict[str, Any]:
             "columns": list(bars.columns),
             "instruments": bars.instruments,
             "instrument_changes": bars.instrument_changes,
-            "notes": bars.notes,
+            "notes": [str(note) for note in bars.notes],
         },
         "rows": [
             {"time": time, "symbol": symbol, **values}
@@ -151,7 +149,7 @@ def _print(out: Output, bars: Bars, rows: int) -> None:
 
 
 def _instruments(bars: Bars) -> Iterator[tuple[str, ...]]:
-    """Yield a header, and of each symbol the fields that are not the usual ones of all."""
+    """Yield a header, then for each symbol the fields that differ from the defaults."""
     import msgspec
 
     from alphalab.types import Instrument

@@ -1,4 +1,4 @@
-"""``alphalab data sql``: questions to a store in SQL."""
+"""``alphalab data sql``: query a store in SQL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sql(
     query: Annotated[
         str,
         typer.Argument(
-            help="One select of DuckDB; the tables of the store are its tables.",
+            help="One DuckDB select over the tables of the store.",
             show_default=False,
         ),
     ],
@@ -35,7 +35,7 @@ def sql(
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Ask a question in SQL. A query can read the tables of the store, and nothing else."""
+    """Query a store in SQL. A query can read the tables of the store, and nothing else."""
     from alphalab.data.store.address import parse_versions
     from alphalab.data.store.store import Store
 

@@ -1,1 +1,1 @@
-"""Times, calendars, and how many rows make a year."""
+"""Times, session calendars, and rows a year."""

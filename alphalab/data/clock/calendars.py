@@ -1,4 +1,4 @@
-"""Sessions of exchanges: when they open and close, how many a year has, what bars they should have.
+"""Sessions of exchanges: open and close, number a year, and the closes of their bars.
 
 Real calendars are those of the package `exchange_calendars`, by its codes (``XNYS``, ``XLON``,
 ``CMES`` ...) and aliases (``NYSE``); ``24/7`` is a market that never closes, in days of UTC.
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 ALWAYS = "24/7"
 
-#: The years whose sessions are counted for how many a year has.
+#: The years over which sessions a year are averaged.
 YEARS = (2015, 2024)
 
-# The years whose sessions are taken from the package where it names no limit itself. Its own tests
-# compare them with published ones from 1990 on; before 1953, New York traded on Saturdays.
+# The first and last year of calendars without a limit of their own. The package tests its sessions
+# from 1990 on; before 1953, New York traded on Saturdays.
 _SINCE = {"XNYS": 1953}
 _SINCE_OTHERS = 1990
 _UNTIL = 2200
@@ -68,14 +68,14 @@ def session_bounds(
     Returns
     -------
     day, open, close : ndarray of shape (S,)
-        Days since 1970-01-01, and ns UTC; early closes are told. Empty where no session is.
+        Days since 1970-01-01, and ns UTC; early closes included. Empty if there is no session.
 
     Raises
     ------
     UnknownNameError
         No such calendar; near names are suggested.
     DataError
-        Dates for which the sessions are not known: they are never guessed.
+        Dates outside the years of the calendar.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def sessions(calendar: str, first_day: int, last_day: int) -> Sessions:
 def sessions_around(
     calendar: str, first_day: int, last_day: int, *, before: int = 1, after: int = 1
 ) -> Sessions:
-    """Return the sessions of some days, and those of days before and after that are known.
+    """Return the sessions of some days, and of days before and after as far as they are known.
 
     Raises
     ------
@@ -133,10 +133,9 @@ def sessions_around(
 
 @lru_cache(maxsize=64)
 def sessions_per_year(calendar: str) -> float:
-    """Return how many sessions a year has: the mean of the years 2015 to 2024, to a whole number.
+    """Return the sessions a year: the mean of 2015 to 2024, rounded to a whole number.
 
-    365 for ``24/7``, which leap years do not change. A calendar that is known from a later year on
-    counts from there.
+    365 for ``24/7``, also in leap years. A calendar that begins later is averaged from there on.
 
     Raises
     ------
@@ -157,7 +156,7 @@ def sessions_per_year(calendar: str) -> float:
 
 
 def session_days(calendars: frozenset[str]) -> float:
-    """Return on how many days a year one of several calendars at least has a session."""
+    """Return the days a year on which at least one of several calendars has a session."""
     if len(calendars) == 1 or ALWAYS in calendars:
         return sessions_per_year(ALWAYS if ALWAYS in calendars else next(iter(calendars)))
     first = max(YEARS[0], *(_limits(name)[0] for name in calendars))
@@ -167,7 +166,7 @@ def session_days(calendars: frozenset[str]) -> float:
 
 @lru_cache(maxsize=64)
 def bars_per_session(calendar: str, interval_ns: int) -> float:
-    """Return how many bars fit into the usual session; the last before its close may be shorter.
+    """Return the number of bars of a usual session; the last one may be shorter.
 
     Examples
     --------
@@ -188,7 +187,7 @@ def bars_per_session(calendar: str, interval_ns: int) -> float:
 def expected_closes(
     calendar: str, interval_ns: int, start: int, end: int, offset_ns: int = 0
 ) -> IntArray:
-    """Return the closes that bars of an interval should have from one instant to another.
+    """Return the expected closes of the bars of an interval between two instants.
 
     Parameters
     ----------
@@ -244,13 +243,13 @@ def expected_closes(
 
 
 def check_interval(calendar: str, interval_ns: int) -> None:
-    """Refuse an interval that is longer than a day and not of days, where there are sessions."""
+    """Refuse an interval above a day that is not of whole days, for a calendar with sessions."""
     if interval_ns <= 0 or (
         calendar != ALWAYS and interval_ns > NS_DAY and interval_ns % NS_DAY != 0
     ):
         raise DataError(
             f"an interval of {duration_text(interval_ns)} in calendar {calendar}",
-            rule="an interval is up to a day, or whole days: sessions are not cut in pieces.",
+            rule="an interval is up to a day, or whole days.",
         )
 
 
@@ -270,7 +269,7 @@ def _year(day: int) -> int:
 
 @lru_cache(maxsize=64)
 def _limits(calendar: str) -> tuple[int, int]:
-    """Return the first and the last whole year of which sessions are known."""
+    """Return the first and the last whole year with known sessions."""
     made = _make(calendar, "2023-06-01", "2023-06-30")
     low, high = made.bound_min(), made.bound_max()
     since, until = _SINCE.get(made.name, _SINCE_OTHERS), _UNTIL
@@ -312,7 +311,7 @@ def _make(calendar: str, start: str, end: str) -> ExchangeCalendar:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # how the package uses pandas
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, inside the package
             return exchange_calendars.get_calendar(calendar, start=start, end=end)
     except InvalidCalendarName:
         names = exchange_calendars.get_calendar_names()

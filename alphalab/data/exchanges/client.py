@@ -1,4 +1,4 @@
-"""`Client`: one exchange, asked with patience; what it says is checked, its errors are ours."""
+"""`Client`: requests to one exchange through ccxt, with retries, checks and our errors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ Answer = TypeVar("Answer")
 
 _ATTEMPTS = 8
 _LONGEST_WAIT = 60.0  # seconds between two attempts
-_PATIENCE = 300.0  # seconds that an exchange may tell us to wait
-_MOST_SHOWN = 300  # characters of an exchange's message: some answer with whole pages
+_PATIENCE = 300.0  # longest wait in seconds that an exchange may demand
+_MOST_SHOWN = 300  # characters of an exchange's message: some answer with a web page
 
-# What ccxt raises when an answer has the wrong shape.
+# Exceptions of ccxt for a malformed answer.
 _UNREADABLE = (TypeError, KeyError, ValueError, IndexError, AttributeError)
 
-#: A candle that is still being made is not told from one that is: it counts as made this long after
-#: its close, ms.
+#: Exchanges do not mark unfinished candles: one counts as finished this long after its close, ms.
 MARGIN = 2_000
 
 
@@ -34,18 +33,18 @@ class Client:
         A name that ccxt knows, or a client of your own (behind a proxy, of a sandbox). No keys are
         needed, and none are used.
     url : str, optional
-        Where the exchange is: takes the place of scheme and host of all its addresses.
+        Replaces scheme and host of all addresses of the exchange.
     retry_wait : float
         Seconds before a failed request is sent again; they double each time, up to 60.
 
     Attributes
     ----------
     name : str
-        What ccxt calls the exchange: the venue of its rows.
+        The ccxt name of the exchange: the venue of its rows.
     ccxt : ccxt.Exchange
         The client.
     on_wait : callable
-        Told before each wait why, how long, and how often it has been tried.
+        Called before each wait with a text: the reason, the wait and the number of attempts.
 
     Raises
     ------
@@ -82,34 +81,34 @@ class Client:
             origin, login = _origin(url)
             exchange.urls["api"] = _moved(exchange.urls["api"], origin)
             exchange.session.auth = login
-        # ccxt reads a web page with status 200, as proxies send them, as no rows.
+        # ccxt reads a web page with status 200, as some proxies send, as an empty answer.
         exchange.enableLastJsonResponse = True
         self.ccxt = exchange
         self.name = str(exchange.id)
         self.on_wait: Callable[[str], None] = lambda text: None
         self._retry_wait = retry_wait
-        self._ahead: int | None = None  # ms that its clock is ahead of `time.monotonic`
+        self._ahead: int | None = None  # ms between its clock and `time.monotonic`
 
     @property
     def source(self) -> str:
-        """Who says what it says: the exchange and the version of ccxt."""
+        """The exchange and the version of ccxt, for the record of a write."""
         return f"{self.name} through ccxt {self._errors.__version__}"
 
     @property
     def clock(self) -> str:
-        """Whose time `now` is: the exchange's, or where it tells none that of this machine."""
+        """The clock of `now`: that of the exchange if it offers one, else of this machine."""
         return "exchange" if self.can("fetchTime") else "this machine"
 
     def can(self, ability: str) -> bool:
-        """Return whether the exchange itself offers it: what ccxt emulates does not count."""
+        """Return True if the exchange itself offers a method; emulation by ccxt does not count."""
         return self.ccxt.has.get(ability) is True
 
     def require(self, ability: str, what: str) -> None:
-        """Raise a DataError unless the exchange offers it."""
+        """Raise a DataError unless the exchange offers a method."""
         if not self.can(ability):
             raise DataError(
                 f"{self.name} offers no {what}",
-                rule=f"ccxt says what an exchange offers: {ability} is not among it.",
+                rule=f"according to ccxt the exchange does not offer {ability}.",
             )
 
     def close(self) -> None:
@@ -118,7 +117,7 @@ class Client:
             self.ccxt.close()
 
     def now(self) -> int:
-        """Return the time, ms since 1970; never later than the exchange's own, see `clock`."""
+        """Return the time, ms since 1970; never ahead of the exchange's clock, see `clock`."""
         if self._ahead is None:
             said = self.ask("fetch_time") if self.can("fetchTime") else time.time_ns() // 1_000_000
             if not isinstance(said, int):
@@ -127,7 +126,7 @@ class Client:
         return self._ahead + _monotonic()
 
     def market(self, symbol: str) -> dict[str, Any]:
-        """Return what ccxt knows about a symbol.
+        """Return the market of a symbol as ccxt describes it.
 
         Raises
         ------
@@ -140,7 +139,7 @@ class Client:
         return markets[symbol]
 
     def markets(self) -> dict[str, dict[str, Any]]:
-        """Return what ccxt knows about all symbols."""
+        """Return all markets as ccxt describes them."""
         if not self.ccxt.markets:
             self.ask("load_markets")
         return dict(self.ccxt.markets)
@@ -167,7 +166,7 @@ class Client:
         return int(self.ccxt.parse_timeframe(text)) * 1_000
 
     def ask(self, method: str, *arguments: Any, check: Callable[[Any], bool] | None = None) -> Any:
-        """Ask the exchange, again and again where that may help.
+        """Call a method of the exchange; temporary failures are retried.
 
         Parameters
         ----------
@@ -176,7 +175,7 @@ class Client:
         *arguments
             Its arguments.
         check : callable, optional
-            Whether an answer can be used; one that cannot is a failure like any other.
+            Returns True for a usable answer; any other answer counts as a failure.
 
         Raises
         ------
@@ -225,7 +224,7 @@ class Client:
             ) from None
 
     def _may_pass(self, error: BaseException) -> bool:
-        """Return whether a request that failed may go well a little later."""
+        """Return True if a failed request may succeed later."""
         return isinstance(error, self._errors.OperationFailed) and not _is_unknown_host(error)
 
     def _give_up(self, state: Any) -> bool:
@@ -243,7 +242,7 @@ class Client:
         )
 
     def _asked_for(self, state: Any) -> float:
-        """Return how long the exchange tells us to wait, seconds; 0 where it does not say."""
+        """Return the wait that the exchange demands, seconds; 0 if none."""
         error = state.outcome.exception()
         limits = (self._errors.RateLimitExceeded, self._errors.DDoSProtection)
         return self._retry_after() if isinstance(error, limits) else 0.0
@@ -266,12 +265,12 @@ def _shown(error: BaseException) -> str:
     if len(text) > _MOST_SHOWN:
         text = f"{text[:_MOST_SHOWN]} ..."
     root = _root(error)
-    # What the machine says: no such host, connection refused, timed out.
+    # The operating system's reason: no such host, connection refused, timed out.
     return f"{text} ({root})" if type(root).__module__ in ("builtins", "socket") else text
 
 
 def _is_unknown_host(error: BaseException) -> bool:
-    """Return whether there is no such host; one that cannot be asked for now is something else."""
+    """Return True if the host does not exist; a failing name server is temporary."""
     root = _root(error)
     return isinstance(root, socket.gaierror) and root.errno == socket.EAI_NONAME
 
@@ -283,9 +282,9 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _origin(url: str) -> tuple[tuple[str, str, str], tuple[str, str] | None]:
-    """Return scheme, host and path of an address, and apart from them who logs in.
+    """Return scheme, host and path of an address, and separately its login.
 
-    Messages show addresses, and passwords are not for messages.
+    Messages show addresses and must not show passwords.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -298,7 +297,7 @@ def _origin(url: str) -> tuple[tuple[str, str, str], tuple[str, str] | None]:
 
 
 def _moved(urls: Any, origin: tuple[str, str, str]) -> Any:
-    """Return the addresses of an exchange, which may be nested, at another scheme and host."""
+    """Return the (nested) addresses of an exchange with another scheme and host."""
     if isinstance(urls, dict):
         return {name: _moved(address, origin) for name, address in urls.items()}
     scheme, host, prefix = origin

@@ -1,4 +1,4 @@
-"""`fetch`: what an exchange gives, into a store; what is there already is not asked for again."""
+"""`fetch`: data of an exchange into a store; stored rows are not requested again."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def fetch(
 ) -> list[Fetched]:
     """Fetch candles, trades, funding rates or instruments of an exchange into a store.
 
-    What is stored already is not asked for again: a second call goes on after the last stored row,
-    and before the first one where `since` is earlier. A stored series has no gap that the exchange
+    Stored rows are not requested again: a second call continues after the last stored row, and
+    before the first one if `since` is earlier. A stored series has no gap that the exchange
     could fill: what lies between it and the asked span is fetched as well.
 
     Parameters
@@ -55,15 +55,15 @@ def fetch(
     store : Store, str or Path, optional
         Where to; not given: the default one, see `Store`.
     url : str, optional
-        Where the exchange is: takes the place of scheme and host of all its addresses.
+        Replaces scheme and host of all addresses of the exchange.
     again : bool
-        Whether to ask for the whole span again: fills gaps, and finds rows that have changed.
+        True to request the whole span again: fills gaps and finds changed rows.
     revise : bool
-        Whether rows that have changed at the exchange replace the stored ones; asks again.
+        True to replace stored rows that changed at the exchange; requests the span again.
     retry_wait : float
         Seconds before a failed request is sent again; they double each time.
     progress : callable, optional
-        Told after each page how far it is, and before each wait why.
+        Called after each page with the progress, and before each wait with the reason.
 
     Returns
     -------
@@ -136,9 +136,9 @@ def _names(symbols: str | Sequence[str]) -> list[str]:
 
 
 def _span(since: Instant | None, until: Instant | None) -> tuple[int | None, int | None]:
-    """Return from when to when, ms; the end is not included."""
+    """Return start (included) and end (not included), ms."""
     start = None if since is None else _ms(nanoseconds(since))
-    # A bare date ends with the day after it.
+    # A bare date includes its whole day.
     end = None if until is None else _ms(nanoseconds(until, end_of_day=True))
     if end is not None:
         _check_order(start, end)
@@ -146,7 +146,7 @@ def _span(since: Instant | None, until: Instant | None) -> tuple[int | None, int
 
 
 def _ms(ns: int) -> int:
-    """Return the first whole ms that is not before an instant; the last one that int64 ns hold."""
+    """Return an instant in ms, rounded up; at most the last ms that int64 ns can hold."""
     return min(-(-ns // _NS), _LAST_MS)
 
 

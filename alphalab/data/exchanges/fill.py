@@ -1,4 +1,4 @@
-"""`fill`: the rows of one series that a store lacks, from the exchange into the store."""
+"""`fill`: fetches the rows of one series that a store lacks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from alphalab.errors import AlphalabError, DataError
 
 _NS = 1_000_000  # in a ms
 
-# Rows are stored after so many pages or seconds: what an interruption can lose.
+# Rows are stored after so many pages or seconds: the most that an interruption loses.
 _PAGES = 50
 _SECONDS = 20.0
 
 
 class Fetched(NamedTuple):
-    """What was fetched of one symbol.
+    """The result of a fetch of one symbol.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Fetched(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a fetch is.
+    """The progress of a fetch.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Progress(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What is asked for, see `fetch`; ms."""
+    """The span and the options of a fetch, ms; see `fetch`."""
 
     since: int | None
     until: int
@@ -85,8 +85,8 @@ def fill(
 ) -> Fetched:
     """Fetch the rows of a series that a store lacks.
 
-    A stored series stays in one piece whenever this is interrupted: later rows are added in order,
-    earlier ones in chunks that join what is there.
+    A stored series has no gap after an interruption: later rows are added in order, earlier ones in
+    chunks that end where the stored rows begin.
 
     Parameters
     ----------
@@ -122,9 +122,9 @@ class _Filling:
         self.n_new = self.n_revised = 0
         self.notes: list[str] = []
         self._progress = progress
-        self._rows: list[Row] = []  # to be stored
+        self._rows: list[Row] = []  # not stored yet
         self._pages, self._committed = 0, time.monotonic()
-        self._behind, self._total = 0, 1  # ms of the time to be fetched
+        self._behind, self._total = 0, 1  # length of the span, ms
         self._at = Progress(series.symbol, 0.0, "", 0)
         series.client.on_wait = self._waits
 
@@ -138,7 +138,7 @@ class _Filling:
                 raise DataError(
                     f"no time from which to fetch {self.series.symbol}",
                     rule="what is not in the store yet is fetched from a time on.",
-                    fix="Give since (--since 2021-01-01).",
+                    fix="Give since (--start 2021-01-01).",
                 )
             self._forward(order.since, stop)
             return
@@ -155,11 +155,11 @@ class _Filling:
             self._forward(stored.last, ahead, last_trade(self.store, self.series, stored.last))
 
     def kept(self) -> str:
-        """Return what is stored of it so far."""
+        """Return a sentence on the rows that were stored."""
         return f"{self.series.symbol}: {self.n_new:,} new rows are kept"
 
     def fetched(self) -> Fetched:
-        """Return what was done and what is stored now."""
+        """Return the result, with the extent of the stored series."""
         series, stored = self.series, stored_span(self.store, self.series)
         first, last = (
             (iso((time + series.length) * _NS) for time in stored[:2]) if stored else ("", "")
@@ -177,7 +177,7 @@ class _Filling:
         )
 
     def _forward(self, start: int, stop: int, after: Row | None = None) -> None:
-        """Store the rows from a time to a time in their order."""
+        """Fetch and store a span in the order of time."""
         self._total = max(self._total, stop - start)
         try:
             for page in self._walk(start, stop, after):
@@ -189,7 +189,7 @@ class _Filling:
             self._store()
 
     def _backward(self, start: int, stop: int) -> None:
-        """Store the rows before the stored ones: the last chunk first, each in one commit."""
+        """Fetch and store the span before the stored rows, the last chunk first."""
         begin = next((p.rows[0].time for p in walk(self.series, start, stop) if p.rows), stop)
         chunk = self.series.hop * (2 if self.series.table == "trades" else _PAGES)
         while stop > begin:
@@ -199,7 +199,7 @@ class _Filling:
             stop = first
 
     def _walk(self, start: int, stop: int, after: Row | None = None) -> Iterator[Page]:
-        """Walk, and tell how far it is."""
+        """Yield the pages of a span and report the progress."""
         reached = start
         for page in walk(self.series, start, stop, after=after, note=self.notes.append):
             self._behind += page.reached - reached
@@ -217,7 +217,7 @@ class _Filling:
         self._progress(self._at._replace(waiting=why))
 
     def _store(self) -> None:
-        # Taken away first: what the store refuses is not tried a second time on the way out.
+        # Removed first, so that rows which the store refuses are not tried again at the end.
         rows, self._rows = self._rows, []
         self._pages, self._committed = 0, time.monotonic()
         if not rows:
@@ -237,7 +237,7 @@ class _Filling:
         self.n_revised += done.n_revised
 
     def _note_what_joins(self, stored: Stored, stop: int) -> None:
-        """Say so where more is fetched than was asked for, to keep the series in one piece."""
+        """Note a span that is wider than requested, which keeps the series without a gap."""
         since = self.order.since
         if since is None:
             return
@@ -249,7 +249,7 @@ class _Filling:
             self.notes.append("the stored rows begin later: fetched up to them, without a gap")
 
     def _gaps(self, stored: Stored | None) -> list[str]:
-        """Return what is to be said about what the exchange did not give."""
+        """Return notes about rows that the exchange did not give."""
         series, since, notes = self.series, self.order.since, []
         if stored is None:
             return [f"{series.client.name} has nothing in this time"]

@@ -1,4 +1,4 @@
-"""What an exchange says about its symbols now: instruments, valid from the time of asking on."""
+"""Instruments of an exchange, valid from the time of the request on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SCHEMA = pa.schema(list((TABLES[_TABLE].columns | {"start": pa.timestamp("ms", 
 
 
 def fetch_instruments(client: Client, symbols: Sequence[str], store: Store) -> list[Fetched]:
-    """Store what an exchange says about symbols, where it differs from what is stored.
+    """Store the instruments of symbols that differ from the stored ones.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def fetch_instruments(client: Client, symbols: Sequence[str], store: Store) -> l
 def _instruments(
     client: Client, markets: Sequence[Mapping[str, Any]], *, skip: bool
 ) -> tuple[list[Instrument], tuple[str, ...]]:
-    """Return symbols as instruments (`skip` what is none), and what the reader has to know."""
+    """Return markets as instruments, and notes; `skip` leaves out what is no instrument."""
     hours = _funding_hours(client, markets)
     found: list[Instrument] = []
     notes: list[str] = []
@@ -95,7 +95,7 @@ def _instruments(
 def _instrument(
     client: Client, market: Mapping[str, Any], hours: Mapping[str, float]
 ) -> tuple[Instrument, list[str]]:
-    """Return a symbol as an instrument, and what the reader has to know about it."""
+    """Return a market as an instrument, and notes about it."""
     symbol, kind, notes = market["symbol"], _kind(market), []
     if market.get("swap") and symbol not in hours:
         raise DataError(
@@ -107,7 +107,7 @@ def _instrument(
         told = market.get(name) is not None and market.get("percentage") is not False
         fees[name] = round(float(market[name]) * 1e4, 9) if told else 0.0
         if not told:
-            notes.append(f"{symbol}: no {name} fee is told, stored as 0")
+            notes.append(f"{symbol}: no {name} fee is stated, stored as 0")
     tick, lot = _steps(client, market["precision"])
     if tick is None:
         notes.append("prices have a number of digits, and no tick: stored as 0 (any price)")
@@ -141,12 +141,12 @@ def _kind(market: Mapping[str, Any]) -> Any:
 
 
 def _steps(client: Client, precision: Mapping[str, Any]) -> tuple[float | None, float]:
-    """Return the steps of price and quantity; None: a number of digits is no step."""
+    """Return tick and lot; None for a number of significant digits."""
     ccxt = import_extra("ccxt", "fetch")
     price, amount = precision.get("price"), precision.get("amount")
     if client.ccxt.precisionMode == ccxt.TICK_SIZE:
         return float(price or 0.0), float(amount or 0.0)
-    # Where prices have significant digits, quantities have decimals all the same.
+    # With significant digits of prices, quantities still have decimals.
     lot = 0.0 if amount is None else float(f"1e{-int(amount)}")
     if client.ccxt.precisionMode == ccxt.SIGNIFICANT_DIGITS:
         return None, lot
@@ -154,7 +154,7 @@ def _steps(client: Client, precision: Mapping[str, Any]) -> tuple[float | None, 
 
 
 def _funding_hours(client: Client, markets: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the hours between fundings of the perpetual contracts for which they are known."""
+    """Return the funding interval, hours, of the perpetual contracts that state it."""
     hours: dict[str, float] = {}
     for kind in ("linear", "inverse"):
         names = [market["symbol"] for market in markets if market.get("swap") and market.get(kind)]
@@ -167,13 +167,13 @@ def _funding_hours(client: Client, markets: Sequence[Mapping[str, Any]]) -> dict
 
 
 def _hours(told: Mapping[str, Any] | None) -> float:
-    """Return what an exchange tells, such as 4h; 0 where it tells nothing."""
+    """Return a stated interval such as 4h in hours; 0 if none is stated."""
     text = (told or {}).get("interval") or ""
     return float(text[:-1]) if text.endswith("h") else 0.0
 
 
 def _hours_between(client: Client, symbol: str) -> float:
-    """Return the hours between the last two fundings; 0 where they are not known."""
+    """Return the hours between the last two fundings; 0 if unknown."""
     if not client.can("fetchFundingRateHistory"):
         return 0.0
     past = client.ask("fetch_funding_rate_history", symbol, None, 10)
@@ -187,7 +187,7 @@ def _fields(instrument: Instrument) -> dict[str, Any]:
 
 
 def _newest(store: Store, venue: str) -> dict[str, dict[str, Any]]:
-    """Return what is stored about the symbols of a venue last."""
+    """Return the newest stored instruments of a venue, by symbol."""
     names = [name for name in TABLES[_TABLE].columns if name not in ("venue", "start")]
     rows = store.read(_TABLE, where={"venue": venue}, columns=names)  # by symbol and start
     return {row["symbol"]: row for row in rows.to_pylist()}

@@ -1,4 +1,4 @@
-"""What an exchange gives page by page: candles, trades and funding rates of one symbol.
+"""`Series`: candles, trades or funding rates of one symbol, page by page.
 
 ccxt has one call for each, which takes the time of the first row and a number of rows. What follows
 from that differs between exchanges: some give the rows from that time on, wherever they begin, some
@@ -21,10 +21,10 @@ from alphalab.errors import DataError
 HOUR = 3_600_000  # ms
 DAY = 24 * HOUR
 
-#: Rows to ask for where an exchange allows as many; ccxt says how many candles of which it does.
+#: Rows to request for each page, if the exchange allows as many.
 MOST = 1_000
 
-#: Rows that an exchange whose limit is not known gives at least.
+#: Assumed page size of an exchange with an unknown limit.
 _FEWEST = 100
 
 
@@ -54,7 +54,7 @@ class Series:
     unit : int
         The least ms between two rows; of candles their length.
     hop : int
-        The ms that an empty page speaks for: none of them has a row.
+        The ms after `since` in which an empty page proves that there is no row.
     from_id : callable, optional
         Returns the page of rows from an id on, that row included.
     """
@@ -75,15 +75,15 @@ class Series:
 
     @property
     def length(self) -> int:
-        """The ms from a row's time to the instant at which it is known: the length of a candle."""
+        """Time from a row's time until it is known, ms: the length of a candle."""
         return self.unit if self.table == "bars" else 0
 
     def page(self, since: int) -> list[Row]:
-        """Return the page of rows from a time (ms) on; asked twice: an empty one may be a slip."""
+        """Return the page of rows from a time (ms) on; an empty page is requested twice."""
         return self.ask(since) or self.ask(since)
 
     def rows(self, rows: list[Row]) -> pa.Table:
-        """Return rows as the table of a store has them; candles are labelled by their close."""
+        """Return rows as a table of the store; candles are labelled by their close."""
         known = pa.array([row.time + self.length for row in rows], pa.timestamp("ms", "UTC"))
         columns: dict[str, Any] = {name: [text] * len(rows) for name, text in self.key.items()}
         columns["time"] = known
@@ -95,7 +95,7 @@ class Series:
         return pa.table(columns)
 
     def hop_over(self, since: int, stop: int) -> int:
-        """Return from when on there may be rows, after an empty page that began at `since`.
+        """Return the next time that may have rows, after an empty page that began at `since`.
 
         Where days have candles too, they tell: a symbol may be listed years later, and asking for
         its minutes page by page until then takes hours.
@@ -164,7 +164,7 @@ def funding(client: Client, symbol: str) -> Series:
 
 
 def in_order(row: Row) -> tuple[int, int, str]:
-    """Return what trades are sorted by: among those of a ms, ids that are numbers as numbers."""
+    """Return the sort key of a trade: its time, then its id, as a number if it is one."""
     return row.time, len(row.id), row.id
 
 
@@ -181,5 +181,5 @@ def _are_fundings(page: Any) -> bool:
 
 
 def is_finite(value: Any) -> bool:
-    """Return whether a value is a finite number."""
+    """Return True for a finite number."""
     return isinstance(value, int | float) and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""What a store has of a series."""
+"""The extent of a stored series."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Stored(NamedTuple):
 
 
 def stored_span(store: Store, series: Series) -> Stored | None:
-    """Return between which times a store has rows of a series; None: it has none."""
+    """Return the extent of the stored rows of a series; None: no rows."""
     condition = reduce(and_, [pc.field(name) == text for name, text in series.key.items()])
     first, last, n_rows = [], [], 0
     files = store.dataset(series.table, where=series.key)
-    # Batch by batch: there may be a billion trades.
+    # Batch by batch: a series may have a billion trades.
     for batch in files.to_batches(columns=["time"], filter=condition):
         if batch.num_rows:
             ends = pc.min_max(batch["time"].cast("int64"))  # microseconds
@@ -40,7 +40,7 @@ def stored_span(store: Store, series: Series) -> Stored | None:
 
 
 def last_trade(store: Store, series: Series, time: int) -> Row | None:
-    """Return the last stored trade, whose time (ms) it is; None where the series is no trades."""
+    """Return the last stored trade at a time (ms); None for other series."""
     if series.table != "trades":
         return None
     start = np.datetime64(time, "ms")

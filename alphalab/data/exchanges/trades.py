@@ -1,4 +1,4 @@
-"""Trades of an exchange: asked for by time, and where it has them in the order of ids by id."""
+"""Trades of an exchange: requested by time, or by id where ids are consecutive."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def trades(client: Client, symbol: str) -> Series:
         if any(trade["id"] is None for trade in found):
             raise DataError(
                 f"{client.name} gives its trades no ids",
-                rule="trades of one time and price are told apart by their ids.",
+                rule="ids distinguish trades of one time and price.",
             )
         rows = [
             Row(t["timestamp"], t["id"], (t["side"], float(t["price"]), float(t["amount"])))
@@ -43,7 +43,8 @@ def trades(client: Client, symbol: str) -> Series:
 
     def from_id(first: str) -> list[Row]:
         parameters = {by_id: first} if by_id else {}
-        return page(None, parameters) or page(None, parameters)  # an empty page may be a slip
+        # An empty page may be an error of the exchange.
+        return page(None, parameters) or page(None, parameters)
 
     def ask(since: int) -> list[Row]:
         if in_ns:

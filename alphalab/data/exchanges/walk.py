@@ -1,4 +1,4 @@
-"""Page after page of a series, from a time to a time: nothing twice, nothing left out unseen."""
+"""`walk`: the pages of a span of a series, without duplicates and without unnoticed gaps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEAST = 20
 
 
 class Page(NamedTuple):
-    """Rows in order of time, none of which an earlier page had, and what has been seen so far.
+    """New rows in the order of time, and the state of the walk.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ def walk(
     after: Row | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Page]:
-    """Ask for the rows of a series whose time is from `start` (included) to `stop` (not), ms.
+    """Yield the pages of rows with times from `start` (included) to `stop` (not included), ms.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def walk(
 def _walk_trades(
     series: Series, start: int, stop: int, after: Row | None, note: Callable[[str], None]
 ) -> Iterator[Page]:
-    """Walk with an overlap: each page has to have the last row of the one before it.
+    """Yield overlapping pages: each page begins with the last row of the page before.
 
     Many trades share a ms, and a page may end among them, so the next one begins with that ms. On
     exchanges whose trades can be asked for by id it begins with that id.
@@ -108,12 +108,12 @@ def _page_from(series: Series, start: int, last: Row | None) -> list[Row]:
 
 
 def _since(start: int, last: Row | None) -> int:
-    # One ms before the last row: some exchanges leave out what has the very time.
+    # One ms earlier: some exchanges leave out rows at the given time.
     return last.time - 1 if last else start
 
 
 def _may_be_cut(series: Series, page: list[Row]) -> bool:
-    """Return whether there may be more trades at the time of a page that has nothing new."""
+    """Return True if a page without new trades may hide more trades of the same time."""
     # A page that begins earlier has more rows, unless this one is as long as pages get.
     return len(page) >= _LEAST and len(series.ask(page[0].time - HOUR // 2)) <= len(page)
 

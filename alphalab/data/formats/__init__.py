@@ -1,1 +1,1 @@
-"""Bytes and foreign tables to checked rows; nothing here knows Bars."""
+"""Readers of files and tables; nothing here imports `Bars`."""

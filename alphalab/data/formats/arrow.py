@@ -1,6 +1,6 @@
-"""Arrow columns to NumPy: numbers, instants, symbols; errors name the file, the row and the column.
+"""Arrow columns as NumPy arrays: numbers, times, symbols; errors name file, row and column.
 
-Arrow's own ``to_numpy`` imports pandas, which costs more than reading most files; these do not.
+Arrow's own ``to_numpy`` imports pandas, which takes longer than reading most files.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from alphalab.data.clock.times import zone_notes
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
 
-# Integers since 1970 in one of four units: from 1973-03-03 on, no number fits two of them.
+# Units of integers since 1970. From 1973-03-03 on, no number fits two of them.
 _EPOCHS = (("seconds", 10**9), ("milliseconds", 10**6), ("microseconds", 10**3), ("nanoseconds", 1))
 _EARLIEST = 10**17
 _FIRST_DATE, _LAST_DATE = 1678_01_01, 2261_12_31
@@ -25,12 +25,12 @@ _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(\.\d{3})*,\d+\s*$")
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column with its dictionary, if it has one, written out."""
+    """Return a column without dictionary encoding."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Return whether a column of this type can be read as float64; one without any value can."""
+    """Return True if a column of this type can be read as float64, such as an empty one."""
     types = pa.types
     tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_null)
     return any(test(kind) for test in tests)
@@ -38,7 +38,7 @@ def is_number(kind: pa.DataType) -> bool:
 
 def floats(column: pa.ChunkedArray) -> FloatArray:
     """Return a numeric column, (R,), as read-only float64; null becomes NaN."""
-    # Not `safe`: a volume above 2**53 loses its last digits, as it would in any float64.
+    # Not `safe`: float64 rounds integers above 2**53.
     array = column.cast(pa.float64(), safe=False).combine_chunks()
     values: FloatArray = np.frombuffer(array.buffers()[1], np.float64, len(array), 8 * array.offset)
     if array.null_count:
@@ -54,21 +54,21 @@ def integers(column: pa.ChunkedArray) -> IntArray:
 
 
 class Times(NamedTuple):
-    """Times as a column holds them.
+    """The times of a column.
 
     Attributes
     ----------
     ns : ndarray of shape (R,)
         Since 1970-01-01T00:00, ns.
     zoned : bool
-        Whether they are instants in UTC; else they are clock readings of some zone.
-    notes : tuple of str
-        What a report has to say about how they were read.
+        True for instants in UTC; False for local times of an unknown zone.
+    notes : tuple of Note
+        How they were read.
     """
 
     ns: IntArray
     zoned: bool
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
 
 
 def times(column: pa.ChunkedArray, name: str, where: str) -> Times:
@@ -107,15 +107,6 @@ def times(column: pa.ChunkedArray, name: str, where: str) -> Times:
     return Times(ns, zone is not None)
 
 
-def instants(column: pa.ChunkedArray, name: str, where: str) -> tuple[IntArray, tuple[str, ...]]:
-    """Return a time column, (R,), in ns UTC, and what a report has to say about how it was read.
-
-    As `times`, and what carries no zone is taken as UTC.
-    """
-    read = times(column, name, where)
-    return read.ns, read.notes + zone_notes(read.ns, read.zoned)
-
-
 def symbol_codes(
     column: pa.ChunkedArray, name: str, where: str
 ) -> tuple[tuple[str, ...], IntArray]:
@@ -141,7 +132,7 @@ def not_a_number(column: pa.ChunkedArray, name: str, where: str) -> DataError:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Return whether a type is text of any width."""
+    """Return True for a text type of any width."""
     tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     return any(test(kind) for test in tests)
 
@@ -164,7 +155,7 @@ def _since_1970(values: IntArray, name: str, where: str) -> Times:
     for unit, factor in _EPOCHS:
         if low * factor >= _EARLIEST and high * factor <= np.iinfo(np.int64).max:
             said = f"times are integers: taken as {unit} since 1970-01-01 UTC"
-            return Times(values * factor, True, (said,))
+            return Times(values * factor, True, (Note("epoch", said),))
     raise DataError(
         f"{where}column {name!r} holds integers from {low} to {high}",
         rule="integer times are seconds, ms, us or ns since 1970, all of one unit, "
@@ -176,7 +167,7 @@ def _since_1970(values: IntArray, name: str, where: str) -> Times:
 
 
 def _parsed(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
-    """Return ISO text as timestamps; past the first loop, only to find what is wrong with it."""
+    """Return ISO text as timestamps; the code after the loop only finds the error."""
     for zone in _ZONES:
         try:
             return column.cast(pa.timestamp("ns", tz=zone))
@@ -190,8 +181,8 @@ def _parsed(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
                 f"{where}row {row}, column {name!r}: {text!r} is not an ISO date or time",
                 rule="times in text are ISO-8601, between the years 1678 and 2261 "
                 "(1/4/1999 could be in January or in April).",
-                fix="Write 1999-01-04 or 1999-01-04T16:00:00Z, or say by a mapping how they are "
-                "written: time_format='%d/%m/%Y' (--time-format %d/%m/%Y).",
+                fix="Write 1999-01-04 or 1999-01-04T16:00:00Z, or give their format by a "
+                "schema: time_format='%d/%m/%Y' (--time-format %d/%m/%Y).",
             )
         zoned.append("UTC" in fitting)
     odd = zoned.index(not zoned[0])

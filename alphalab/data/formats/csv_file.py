@@ -1,4 +1,4 @@
-"""CSV files as their mapping says they are written: encoding, separator, decimals, header."""
+"""CSV files, read by their schema: encoding, separator, decimals, header."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from alphalab.data.formats.header import TIME_NAMES
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ _LONGEST_START = 65_536
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Table:
+def read_csv(path: Path, schema: Schema, texts: Collection[str] = ()) -> pa.Table:
     """Read a CSV file, packed (``.gz``) or not.
 
     Parameters
     ----------
     path : Path
-    mapping : Mapping
+    schema : Schema
         Its delimiter, decimal, encoding, header and skip count, and which columns hold symbols and
         times. Without a header columns are named by their places, from 0.
     texts : collection of str
@@ -40,35 +40,36 @@ def read_csv(path: Path, mapping: Mapping, texts: Collection[str] = ()) -> pa.Ta
     """
     from pyarrow import csv
 
-    line = _first_line(path, mapping)
-    delimiter = mapping.delimiter or max(",;\t".replace(mapping.decimal, ""), key=line.count)
+    line = _first_line(path, schema)
+    delimiter = schema.delimiter or max(",;\t".replace(schema.decimal, ""), key=line.count)
     parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=False)
     read = csv.ReadOptions(
-        encoding=mapping.encoding or "utf8",
-        autogenerate_column_names=not mapping.header,
-        skip_rows=mapping.skip,
+        encoding=schema.encoding or "utf8",
+        autogenerate_column_names=not schema.header,
+        skip_rows=schema.skip,
     )
     convert = csv.ConvertOptions(
-        column_types=dict.fromkeys(_texts(line, delimiter, mapping, texts), pa.string()),
-        decimal_point=mapping.decimal,
+        column_types=dict.fromkeys(_texts(line, delimiter, schema, texts), pa.string()),
+        decimal_point=schema.decimal,
     )
     try:
         table = csv.read_csv(path, read, parse, convert)
         names = table.column_names  # Arrow decodes the header only when asked
     except UnicodeError:
-        raise _no_text(path, mapping.encoding) from None
+        raise _no_text(path, schema.encoding) from None
     except pa.ArrowInvalid:
+        _check_text(path, schema.encoding)
         _refuse_ragged(path, read, parse, convert)
         raise
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
-        raise _no_text(path, mapping.encoding)
-    return table if mapping.header else table.rename_columns([name[1:] for name in names])
+        raise _no_text(path, schema.encoding)
+    return table if schema.header else table.rename_columns([name[1:] for name in names])
 
 
-def _first_line(path: Path, mapping: Mapping) -> str:
-    """Return the header, or without one the first line of data."""
-    lines = _first_lines(path, mapping.encoding)
-    return lines[mapping.skip].removeprefix("\ufeff") if len(lines) > mapping.skip else ""
+def _first_line(path: Path, schema: Schema) -> str:
+    """Return the header, or the first line of data if there is no header."""
+    lines = _first_lines(path, schema.encoding)
+    return lines[schema.skip].removeprefix("\ufeff") if len(lines) > schema.skip else ""
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
@@ -79,13 +80,13 @@ def _first_lines(path: Path, encoding: str) -> list[str]:
     return start.decode(encoding or "utf-8", "replace").splitlines()
 
 
-def _texts(line: str, delimiter: str, mapping: Mapping, texts: Collection[str]) -> list[str]:
-    """Return the columns to read as text, as Arrow calls them."""
-    pair = len(mapping.columns.keys() & {"date", "time"}) == 2
-    as_written = pair or bool(mapping.time_format) or mapping.label == "session"
+def _texts(line: str, delimiter: str, schema: Schema, texts: Collection[str]) -> list[str]:
+    """Return the Arrow names of the columns to read as text."""
+    pair = len(schema.columns.keys() & {"date", "time"}) == 2
+    as_written = pair or bool(schema.time_format) or schema.label == "session"
     ours = {*texts, *(("date", *TIME_NAMES) if as_written else ())}
-    mapped = [theirs for name, theirs in mapping.columns.items() if name in ours]
-    if not mapping.header:
+    mapped = [theirs for name, theirs in schema.columns.items() if name in ours]
+    if not schema.header:
         return [f"f{place}" for place in mapped]
     theirs = ours | {str(name).strip().lower() for name in mapped}
     names = next(reader([line], delimiter=delimiter), [])
@@ -129,6 +130,16 @@ def _ragged_fix(lines: list[str], skipped: int) -> str:
     if begin > skipped:
         return f"Leave out the lines before the header: skip={begin} (--skip {begin}). {said}"
     return said
+
+
+def _check_text(path: Path, encoding: str) -> None:
+    """Refuse bytes that are no text: Arrow cannot show the line that holds them."""
+    with pa.input_stream(str(path)) as stream:
+        content = stream.read()
+    try:
+        content.decode(encoding or "utf-8")
+    except UnicodeError:
+        raise _no_text(path, encoding) from None
 
 
 def _no_text(path: Path, encoding: str) -> DataError:

@@ -10,62 +10,15 @@ import pyarrow as pa
 
 from alphalab.data.formats.csv_file import read_csv
 from alphalab.data.formats.header import SYMBOL_NAMES
-from alphalab.data.formats.schema import Mapping
-from alphalab.data.panel.bars import Bars
-from alphalab.data.panel.from_table import rows_of
-from alphalab.data.panel.rows import Rows
+from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError
 
-Reader = Callable[[Path, Mapping, Collection[str]], pa.Table]
-
-
-def read_file(
-    path: Path,
-    *,
-    bar_label: str = "close",
-    mapping: Mapping | None = None,
-    also: Iterable[str] = (),
-) -> Bars:
-    """Read the bars of a file.
-
-    Parameters
-    ----------
-    path : Path
-        A file named ``.csv`` (columns separated by commas, semicolons or tabs), ``.csv.gz``,
-        ``.parquet``, ``.pq``, ``.feather`` or ``.arrow`` with one bar in each row and the columns
-        that `Bars.from_frame` describes. Without a symbol column, the symbol is the file's name.
-    bar_label : {"close", "open"}
-        What a time names.
-    mapping : Mapping, optional
-        What is written otherwise.
-    also : iterable of str
-        Other names that could have been meant, suggested when there is no such file.
-
-    Raises
-    ------
-    DataError
-        No such file, one that cannot be read, or one whose content breaks a rule; the message names
-        the file.
-    """
-    return file_rows(path, (mapping or Mapping()).labelled(bar_label), also).to_bars()
-
-
-def file_rows(
-    path: Path,
-    mapping: Mapping | None = None,
-    also: Iterable[str] = (),
-    *,
-    symbol: str | None = None,
-) -> Rows:
-    """Read the rows of a file of bars: as `read_file`, without any rule of bars asked of them."""
-    table = read_table(path, mapping, also=also)
-    named = stem(path) if symbol is None else symbol
-    return rows_of(table, mapping, symbol=named, source=str(path))
+Reader = Callable[[Path, Schema, Collection[str]], pa.Table]
 
 
 def read_table(
     path: Path,
-    mapping: Mapping | None = None,
+    schema: Schema | None = None,
     *,
     texts: Collection[str] = (),
     also: Iterable[str] = (),
@@ -74,8 +27,13 @@ def read_table(
 
     Parameters
     ----------
-    path, mapping, also
-        As in `read_file`.
+    path : Path
+        A file named ``.csv`` (columns separated by commas, semicolons or tabs), ``.csv.gz``,
+        ``.parquet``, ``.pq``, ``.feather`` or ``.arrow``.
+    schema : Schema, optional
+        How the file is written. Not given: with the usual names.
+    also : iterable of str
+        Further names to suggest when there is no such file.
     texts : collection of str
         Our names of columns, besides the symbol's, that are text even where they look like numbers.
 
@@ -95,23 +53,36 @@ def read_table(
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", rule="a file of data has at least one row.")
     try:
-        # 000001 keeps its zeros.
-        return READERS[suffix](path, mapping or Mapping(), (*SYMBOL_NAMES, *texts))
+        # Symbols are text: 000001 keeps its zeros.
+        table = READERS[suffix](path, schema or Schema(), (*SYMBOL_NAMES, *texts))
+        _check_whole(table)
+        return table
     except PermissionError:
         raise DataError(
             f"{path}: no permission to read it",
             rule="a file of data can be read by who asks for it.",
             fix="Give the permission (chmod u+r), or ask its owner.",
         ) from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(
             f"{path} cannot be read as {suffix}: {str(error).strip()}",
             rule="the file is whole, readable, and of the kind that its name says.",
         ) from None
 
 
+def _check_whole(table: pa.Table) -> None:
+    """Refuse what Arrow has read without a look at it, as it does in Feather files.
+
+    A damaged column of text is read outside its memory later, and names of columns and zones that
+    are no UTF-8 raise wherever they are asked for.
+    """
+    table.validate(full=True)
+    for column in table.schema:
+        _ = column.name, getattr(column.type, "tz", None)  # decoded here for the first time
+
+
 def stem(path: Path) -> str:
-    """Return the name of a file without what says its kind.
+    """Return the name of a file without its suffix.
 
     Examples
     --------
@@ -125,13 +96,13 @@ def _suffix(path: Path) -> str:
     return next((ending for ending in READERS if path.name.lower().endswith(ending)), "")
 
 
-def _parquet(path: Path, mapping: Mapping, texts: Collection[str]) -> pa.Table:
+def _parquet(path: Path, schema: Schema, texts: Collection[str]) -> pa.Table:
     from pyarrow import parquet
 
     return parquet.ParquetFile(path).read()
 
 
-def _feather(path: Path, mapping: Mapping, texts: Collection[str]) -> pa.Table:
+def _feather(path: Path, schema: Schema, texts: Collection[str]) -> pa.Table:
     from pyarrow import feather
 
     return feather.read_table(path)

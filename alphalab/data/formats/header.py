@@ -1,4 +1,4 @@
-"""Columns of a table: which one is what, by the usual names and by what a mapping says."""
+"""`Columns`: which column of a table is which of ours, by usual names and by the schema."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
-from alphalab.data.formats.schema import Mapping
-from alphalab.errors import DataError, UnknownNameError
-from alphalab.types import BAR_COLUMNS
+from alphalab.data.formats import arrow
+from alphalab.data.formats.schema import Schema
+from alphalab.errors import DataError, UnknownNameError, led_by
+from alphalab.types import BAR_COLUMNS, IntArray
 
 TIME_NAMES = ("time", "timestamp", "date", "datetime", "open_time", "close_time")
 SYMBOL_NAMES = ("symbol", "ticker")
 TIME_RULE = f"one column is named {', '.join(TIME_NAMES)} (any letter case)."
-# What writers of tables call an index without a name: the time if no other column is, else nothing.
+# Names that writers give an unnamed index: the time, unless another column is.
 UNNAMED = ("__index_level_0__", "unnamed: 0", "")
-# As near to one of ours, a name is a slip: 'clsoe', and not 'adj_close'.
+# Similarity from which on a name is a typing error: 'clsoe', but not 'adj_close'.
 _SLIP = 0.8
 
 
@@ -32,11 +34,11 @@ class Columns:
     names : tuple of str
         All, as they are written.
     mapped : dict of str to str
-        Our name to theirs, where a mapping says so.
+        Our name to theirs, as the schema gives it.
     others : dict of str to str
         Of the rest: the name in small letters to the name as written.
     shared : dict of str to str
-        Those that a mapping gives another name, which are what their own name says, too.
+        Columns that the schema maps and that keep the meaning of their own name as well.
     """
 
     where: str
@@ -46,12 +48,12 @@ class Columns:
     shared: dict[str, str] = field(default_factory=dict)
 
     def one_of(self, names: tuple[str, ...], what: str) -> str | None:
-        """Return the column that has one of the names, as written; None: there is none.
+        """Return the column with one of the names, as written; None if there is none.
 
         Raises
         ------
         DataError
-            There are several, and no mapping chooses.
+            Several have, and no schema chooses.
         """
         chosen = [self.mapped[name] for name in names if name in self.mapped]
         there = chosen[:1] or [self.others[name] for name in names if name in self.others]
@@ -73,7 +75,7 @@ class Columns:
                 f"{time!r}}} (-c date={date} -c time={time})."
             )
         return (
-            f"Say which by a mapping, such as columns={{{ours!r}: {there[0]!r}}} "
+            f"Choose one by a schema, such as columns={{{ours!r}: {there[0]!r}}} "
             f"(-c {ours}={there[0]}), or drop or rename the others."
         )
 
@@ -92,7 +94,7 @@ class Columns:
             raise DataError(
                 f"{self.where}no time column; {self.found}",
                 rule=f"one column is named {', '.join(names)} (any letter case).",
-                fix="Say which it is by a mapping: columns={'time': ...} (-c time=...); of a file "
+                fix="Name it by a schema: columns={'time': ...} (-c time=...); of a file "
                 "without a header: header=False (--no-header), and columns by their places; "
                 "of one with lines before its header: skip=N (--skip N).",
             )
@@ -106,37 +108,36 @@ class Columns:
                 f"{self.where}no column {', '.join(missing)}; {self.found}",
                 rule=f"there are columns {', '.join(names)} (any letter case).",
                 fix=fix
-                or f"Say which they are by a mapping: columns={{{missing[0]!r}: ...}} "
-                f"(-c {missing[0]}=...).",
+                or f"Name them by a schema: columns={{{missing[0]!r}: ...}} (-c {missing[0]}=...).",
             )
 
     @property
     def found(self) -> str:
-        """The words that list the columns."""
+        """The list of the columns, for messages."""
         return f"columns found: {', '.join(map(repr, self.names)) or 'none'}"
 
 
 def columns_of(
-    table: pa.Table, mapping: Mapping, where: str, known: Iterable[str] = BAR_COLUMNS
+    table: pa.Table, schema: Schema, where: str, known: Iterable[str] = BAR_COLUMNS
 ) -> Columns:
     """Return the columns of a table.
 
     Parameters
     ----------
     table : pyarrow.Table
-    mapping : Mapping
+    schema : Schema
     where : str
         Leads the messages.
     known : iterable of str
-        Our names, besides those of times and symbols: what a mapping names almost so is a slip.
+        Our names, besides those of times and symbols; nearly equal names in a schema are refused.
 
     Raises
     ------
     DataError
         Two columns of one name.
     UnknownNameError
-        A mapping to a column that is not there, or of a name that is nearly one of ours; near
-        names are suggested.
+        A schema with an unknown column, or with a name that is nearly one of ours; near names are
+        suggested.
     """
     names = tuple(table.column_names)
     written: dict[str, str] = {}
@@ -150,25 +151,51 @@ def columns_of(
         written[key] = name
     mapped = {
         ours: _their_column(theirs, names, written, where)
-        for ours, theirs in mapping.columns.items()
+        for ours, theirs in schema.columns.items()
     }
     used = set(mapped.values())
     others = {key: name for key, name in written.items() if name not in used}
     _check_names(mapped, others, (*known, *TIME_NAMES, *SYMBOL_NAMES), where)
-    return Columns(where, names, mapped, others if mapping.header else {})
+    return Columns(where, names, mapped, others if schema.header else {})
+
+
+def symbols_of(
+    table: pa.Table, named: str | None, schema: Schema, symbol: str, where: str
+) -> tuple[tuple[str, ...], IntArray]:
+    """Return the symbols in order of appearance and, for each row, the place of its own.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    named : str, optional
+        The column that names them.
+    schema : Schema
+        Its symbol counts if no column names one.
+    symbol : str
+        Counts if the schema names none either.
+    where : str
+        What leads the messages.
+    """
+    if named is None:
+        return (schema.symbol or symbol,), np.zeros(table.num_rows, np.int64)
+    if schema.symbol:
+        raise DataError(
+            f"{where}symbol={schema.symbol!r}, and column {named!r} names the symbols",
+            rule="symbol is for a source that names none.",
+        )
+    return arrow.symbol_codes(arrow.plain(table[named]), named, where)
 
 
 def _check_names(
     mapped: Iterable[str], others: Iterable[str], known: tuple[str, ...], where: str
 ) -> None:
-    """Refuse a name that is nearly one of ours which nothing else has."""
+    """Refuse a name that is nearly one of ours, if no column has that one."""
     lacking = set(known).difference(mapped, others)
     for name in mapped:
         if name not in known and difflib.get_close_matches(name, lacking, 1, _SLIP):
-            error = UnknownNameError("column", name, known)
-            error.what = f"{where}{error.what}"
-            error.fix = "A mapping reads columns={ours: theirs} (-c ours=theirs)."
-            raise error
+            fix = "A schema reads columns={ours: theirs} (-c ours=theirs)."
+            with led_by(where):
+                raise UnknownNameError("column", name, known, fix=fix)
 
 
 def _their_column(
@@ -184,7 +211,6 @@ def _their_column(
     if theirs in names:
         return theirs
     if theirs.strip().lower() not in written:
-        error = UnknownNameError("column", theirs, names)
-        error.what = f"{where}{error.what}"
-        raise error
+        with led_by(where):
+            raise UnknownNameError("column", theirs, names)
     return written[theirs.strip().lower()]

@@ -1,65 +1,133 @@
-"""Labels: from what a time names, the open, the close or the session, to the close of its bar."""
+"""Labels: from the times of a source, which name opens, closes or sessions, to closing times."""
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
 import numpy as np
 
-from alphalab.data.clock.times import NS_DAY, closing_times, duration_text, iso
-from alphalab.data.formats.schema import Mapping
+from alphalab.data.clock.calendars import session_bounds
+from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso
+from alphalab.data.formats.notes import Note, Notes
+from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError
 from alphalab.types import IntArray
 
-#: How the note about bars begins that are labelled by dates: which instants these are is a guess.
-DATED = "times are dates"
+#: What the times of bars name: the close of each bar, or a date whose close is not known.
+TimeNames: TypeAlias = Literal["close", "date"]
 
 
-def closes(labels: IntArray, mapping: Mapping, where: str = "") -> tuple[IntArray, tuple[str, ...]]:
-    """Return the closing times of bars, (R,), and what a report has to say about them.
+class Closes(NamedTuple):
+    """Closing times of bars.
+
+    Attributes
+    ----------
+    time : ndarray of shape (R,)
+        ns UTC.
+    names : {"close", "date"}
+        What the times name. ``"date"``: midnights of dates, and nobody said whether the bar of a
+        date ends or begins there.
+    notes : tuple of Note
+    """
+
+    time: IntArray
+    names: TimeNames = "close"
+    notes: Notes = ()
+
+
+def closes(labels: IntArray, schema: Schema, where: str = "") -> Closes:
+    """Return the closing times of bars.
 
     Parameters
     ----------
     labels : ndarray of shape (R,)
         ns UTC, in any order; of sessions: midnights of their dates.
-    mapping : Mapping
+    schema : Schema
         Its label, interval and calendar count.
     where : str
-        What leads the messages.
+        Leads the messages.
 
     Raises
     ------
     DataError
-        A date without a session, or opening times whose spacing is not to be seen.
+        A date without a session, or opening times without a known spacing.
     """
-    if mapping.label == "session":
-        if (labels % NS_DAY).any():
-            row = int(np.argmax(labels % NS_DAY != 0))
-            raise DataError(
-                f"{where}row {row}: {iso(labels[row])} is no date",
-                rule="where a time names a session it is a date.",
-                fix="Use label='close' or label='open' (--label) for times of day.",
-            )
-        return _session_closes(labels // NS_DAY, mapping.calendar, where)
-    if mapping.label == "open" and mapping.interval_ns is not None:
-        step = mapping.interval_ns
-        return labels + step, (
-            f"times were those of the open: moved {duration_text(step)} to the close",
+    if schema.label == "session":
+        return _session_closes(labels, schema.calendar, where)
+    if schema.label == "open":
+        return _after_open(labels, schema.interval_ns, where)
+    if schema.label is None and _are_dates(labels):
+        return Closes(
+            labels,
+            "date",
+            (
+                Note(
+                    "dates",
+                    "times are dates: a row counts as known at 00:00 UTC of its date "
+                    "(if the date names the day that was traded, load it with bar_label='open')",
+                ),
+            ),
         )
-    distinct = labels if (labels[1:] > labels[:-1]).all() else np.unique(labels)
-    if mapping.label == "open" and len(distinct) < 2:
+    return Closes(labels)
+
+
+def checked_time_names(given: TimeNames) -> TimeNames:
+    """Return what times name; another word is refused.
+
+    Raises
+    ------
+    DataError
+    """
+    if given not in get_args(TimeNames):
         raise DataError(
-            f"{where}one row does not tell how long a bar is",
-            rule="a bar closes one interval after it opened.",
-            fix="Give the interval, such as interval='1h' (--interval 1h).",
+            f"time_names={given!r}", rule=f"time_names is one of {', '.join(get_args(TimeNames))}."
         )
-    if mapping.label == "close":
-        return labels, ()  # dates, too, if they are said to be closes
-    moved, said = closing_times(distinct, mapping.label or "close")
-    return labels + int(moved[0] - distinct[0]), said
+    return given
 
 
-def _session_closes(days: IntArray, calendar: str, where: str) -> tuple[IntArray, tuple[str, ...]]:
-    from alphalab.data.clock.calendars import session_bounds
+def zone_notes(time: IntArray, zoned: bool) -> Notes:
+    """Return a note about times that carry no zone, unless all are midnights."""
+    if zoned or not (time % NS_DAY).any():
+        return ()
+    return (Note("no_zone", "times carry no zone: taken as UTC"),)
 
+
+def _after_open(labels: IntArray, step: int | None, where: str) -> Closes:
+    """Return opening times moved later by one bar."""
+    if step is None:
+        distinct = _distinct(labels)
+        if len(distinct) < 2:
+            raise DataError(
+                f"{where}one row does not tell how long a bar is",
+                rule="a bar closes one interval after it opened.",
+                fix="Give the interval, such as interval='1h' (--interval 1h).",
+            )
+        step = bar_spacing(distinct)
+    text = f"times were those of the open: moved {duration_text(step)} to the close"
+    return Closes(labels + step, notes=(Note("moved_to_close", text),))
+
+
+def _are_dates(labels: IntArray) -> bool:
+    """Return True if all times are midnights, mostly a day or more apart."""
+    if (labels % NS_DAY).any():
+        return False
+    distinct = _distinct(labels)
+    return len(distinct) > 1 and bar_spacing(distinct) >= NS_DAY
+
+
+def _distinct(labels: IntArray) -> IntArray:
+    return labels if (labels[1:] > labels[:-1]).all() else np.unique(labels)
+
+
+def _session_closes(labels: IntArray, calendar: str, where: str) -> Closes:
+    if (labels % NS_DAY).any():
+        row = int(np.argmax(labels % NS_DAY != 0))
+        raise DataError(
+            f"{where}row {row}: {iso(labels[row])} is no date",
+            rule="where a time names a session it is a date.",
+            fix="Use label='close' or label='open' (--label) for times of day.",
+        )
+    days = labels // NS_DAY
     known, _, close = session_bounds(calendar, int(days.min()), int(days.max()))
     none = ~np.isin(days, known)
     if none.any():
@@ -70,6 +138,5 @@ def _session_closes(days: IntArray, calendar: str, where: str) -> tuple[IntArray
             rule="where a time names a session, its date is one.",
             fix="Correct the calendar (--calendar), or leave these rows out.",
         )
-    return close[np.searchsorted(known, days)], (
-        f"times were dates of sessions of {calendar}: moved to their closes",
-    )
+    text = f"times were dates of sessions of {calendar}: moved to their closes"
+    return Closes(close[np.searchsorted(known, days)], notes=(Note("moved_to_close", text),))

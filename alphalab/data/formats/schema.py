@@ -1,4 +1,4 @@
-"""`Mapping`: how a source writes what it holds: names of columns, times, numbers, symbols."""
+"""`Schema`: how a source is written: names of columns, times, numbers, symbols."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from alphalab.data.clock.times import parse_duration
-from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError
+from alphalab.errors import DataError, InputError, ParameterError, UnknownNameError, led_by
 from alphalab.settings import Settings
 
 NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
 BarLabel = Literal["close", "open", "session"]
 
 
-class Mapping(Settings, frozen=True):
-    """How a source writes what it holds. What is not said is found by the usual names.
+class Schema(Settings, frozen=True):
+    """How a source is written. Columns that it does not name have the usual names.
 
     Parameters
     ----------
     columns : dict of str to str or int
-        Our name of a column to the source's, such as ``{"close": "Last"}``, or to its place,
+        Our name of a column to the source's name, such as ``{"close": "Last"}``, or to its place,
         counted from 0. ``time`` is the time of a row; where it is written in two columns, ``date``
         and ``time`` are these. Without a header only what is named here is read.
     label : {"close", "open", "session"}, optional
@@ -37,8 +37,8 @@ class Mapping(Settings, frozen=True):
     zone : str
         Zone of times that carry none, such as ``"America/New_York"``. Not given: UTC.
     repeated_hour : {"refuse", "infer"}
-        What becomes of a local time that comes twice, when clocks go back: refused, or told apart
-        by the order of the rows.
+        How to treat local times that occur twice at the end of daylight saving: refuse them, or
+        infer the hour from the order of the rows.
     time_format : str
         How times are written where they are not ISO, such as ``"%d.%m.%Y %H:%M"``; of a date and a
         time in two columns: both, with a blank between them.
@@ -46,30 +46,30 @@ class Mapping(Settings, frozen=True):
         Of a CSV file. Not given: a comma, semicolon or tab, whichever the first line has most of; a
         point; UTF-8.
     header : bool
-        Whether a CSV file begins with the names of its columns.
+        True if a CSV file begins with the names of its columns.
     skip : int
         Lines of a CSV file before its header, or its data.
     symbol : str
         The symbol of a source that names none. Not given: the name of the file.
     rename : dict of str to str
-        Old symbol to new: the rows of both become one series, and a note says so.
+        Old symbol to new: the rows of both become one series.
 
     Raises
     ------
     ParameterError
-        A field of the wrong type, or fields that do not go together.
+        A field of the wrong type, or fields that contradict each other.
     UnknownNameError
         A zone that does not exist; near ones are suggested.
 
     Examples
     --------
-    >>> Mapping(columns={"close": "Last"}, zone="America/New_York").zone
+    >>> Schema(columns={"close": "Last"}, zone="America/New_York").zone
     'America/New_York'
-    >>> Mapping(label="session")
+    >>> Schema(label="session")
     Traceback (most recent call last):
         ...
-    alphalab.errors.ParameterError: Mapping: label='session' without a calendar
-      Rule: a session closes when its exchange says so. Give it, such as calendar='XNYS' ...
+    alphalab.errors.ParameterError: Schema: label='session' without a calendar
+      Rule: the calendar of the exchange has the closes of sessions. Give it, such as ...
     """
 
     columns: dict[str, str | int] = msgspec.field(default_factory=dict)
@@ -91,13 +91,13 @@ class Mapping(Settings, frozen=True):
         super().__post_init__()
         if self.label == "session" and not self.calendar:
             raise ParameterError(
-                "Mapping: label='session' without a calendar",
-                rule="a session closes when its exchange says so.",
+                "Schema: label='session' without a calendar",
+                rule="the calendar of the exchange has the closes of sessions.",
                 fix="Give it, such as calendar='XNYS' (--calendar XNYS).",
             )
         if self.label == "session" and self.zone:
             raise ParameterError(
-                f"Mapping: label='session' and zone={self.zone!r}",
+                f"Schema: label='session' and zone={self.zone!r}",
                 rule="dates of sessions have no zone: their calendar has one.",
             )
         if self.interval:
@@ -106,19 +106,19 @@ class Mapping(Settings, frozen=True):
             _check_zone(self.zone)
         for name, text in (("delimiter", self.delimiter), ("decimal", self.decimal)):
             if len(text) > 1:
-                raise ParameterError(f"Mapping: {name}={text!r}", rule=f"{name} is one character.")
+                raise ParameterError(f"Schema: {name}={text!r}", rule=f"{name} is one character.")
         if self.encoding:
             _check_encoding(self.encoding)
         named = [name for name in self.columns if not isinstance(self.columns[name], int)]
         if named and not self.header:
             raise ParameterError(
-                f"Mapping: column {named[0]}={self.columns[named[0]]!r} without a header",
+                f"Schema: column {named[0]}={self.columns[named[0]]!r} without a header",
                 rule="columns of a file without a header are called by their place, from 0.",
             )
 
     @classmethod
-    def read(cls, path: str | Path) -> Mapping:
-        """Return the mapping that a TOML file holds.
+    def read(cls, path: str | Path) -> Schema:
+        """Return the schema that a TOML file holds.
 
         Raises
         ------
@@ -132,33 +132,28 @@ class Mapping(Settings, frozen=True):
         try:
             fields = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
-            raise InputError(
-                f"{path}: {error.strerror}", rule="a mapping is a TOML file."
-            ) from None
-        except ValueError as error:  # no TOML, or no text
+            raise InputError(f"{path}: {error.strerror}", rule="a schema is a TOML file.") from None
+        except ValueError as error:  # not TOML, or not text
             raise InputError(
                 f"{path}: {error}",
-                rule='a mapping is a TOML file: lines like zone = "America/New_York", and a table '
+                rule='a schema is a TOML file: lines like zone = "America/New_York", and a table '
                 '[columns] with lines like close = "Last".',
             ) from None
-        try:
+        with led_by(f"{path}: "):
             return cls.of(fields)
-        except InputError as error:
-            error.what = f"{path}: {error.what}"
-            raise
 
     @classmethod
-    def of(cls, given: Mapping | Fields[str, Any] | str | Path | None) -> Mapping:
-        """Return a mapping, given as one, as its fields, as the path of a TOML file, or not."""
+    def of(cls, given: Schema | Fields[str, Any] | str | Path | None) -> Schema:
+        """Return the schema of a `Schema`, of fields, of the path of a TOML file, or of None."""
         if given is None:
             return cls()
         if isinstance(given, str | Path):
             return cls.read(given)
-        if isinstance(given, Mapping):
+        if isinstance(given, Schema):
             return given
         for name in given:
             if name not in cls.__struct_fields__:
-                raise UnknownNameError("field of a mapping", name, cls.__struct_fields__)
+                raise UnknownNameError("field of a schema", name, cls.__struct_fields__)
         return cls(**given)
 
     @property
@@ -169,15 +164,15 @@ class Mapping(Settings, frozen=True):
         try:
             return parse_duration(self.interval)
         except DataError as error:
-            raise ParameterError(f"Mapping: interval={self.interval!r}", rule=error.rule) from None
+            raise ParameterError(f"Schema: interval={self.interval!r}", rule=error.rule) from None
 
-    def labelled(self, bar_label: str) -> Mapping:
-        """Return the mapping with the label that a keyword ``bar_label`` asks for.
+    def labelled(self, bar_label: str) -> Schema:
+        """Return the schema with the label of a keyword ``bar_label``.
 
         Raises
         ------
         DataError
-            No such label, or another one than the mapping's.
+            An unknown label, or another one than that of the schema.
         """
         if bar_label not in ("open", "close"):
             raise DataError(f"bar_label={bar_label!r}", rule="bar_label is 'open' or 'close'.")
@@ -185,17 +180,17 @@ class Mapping(Settings, frozen=True):
             return self
         if self.label is not None:
             raise DataError(
-                f"bar_label={bar_label!r}, and the mapping says label={self.label!r}",
+                f"bar_label={bar_label!r}, and the schema has label={self.label!r}",
                 rule="a label is given once.",
             )
         return msgspec.structs.replace(self, label="open")
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields that are not as they are by default.
+        """Return the fields that differ from their defaults.
 
         Examples
         --------
-        >>> Mapping(label="open").changes()
+        >>> Schema(label="open").changes()
         {'label': 'open'}
         """
         plain = type(self)()
@@ -220,6 +215,6 @@ def _check_encoding(name: str) -> None:
         codecs.lookup(name)
     except LookupError:
         raise ParameterError(
-            f"Mapping: encoding={name!r}",
+            f"Schema: encoding={name!r}",
             rule="an encoding is one that Python knows, such as utf-8, latin-1 or utf-16.",
         ) from None

@@ -1,4 +1,4 @@
-"""Stamps: the times of a table as its mapping says they are written, in ns."""
+"""Times of a table, read by its schema."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import pyarrow as pa
 from alphalab.data.clock.times import NS_DAY
 from alphalab.data.formats import arrow
 from alphalab.data.formats.arrow import Times
+from alphalab.data.formats.labels import zone_notes
+from alphalab.data.formats.notes import Notes
+from alphalab.data.formats.schema import Schema
+from alphalab.data.formats.zones import to_utc
 from alphalab.errors import DataError
 from alphalab.types import IntArray
 
-# What may follow the date of a session: midnight, in whatever zone.
+# What may follow the date of a session: midnight, in any zone.
 _MIDNIGHT = r"^([T ]00:00(:00(\.0+)?)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?$"
 _ZONED = ("%z", "%Z", "%s")
 
 
 def stamps(table: pa.Table, names: tuple[str, ...], time_format: str, where: str) -> Times:
-    """Return the times that one column holds, or a column of dates and one of times of day.
+    """Return the times of one column, or of a column of dates and one of times of day.
 
     Parameters
     ----------
@@ -32,7 +36,7 @@ def stamps(table: pa.Table, names: tuple[str, ...], time_format: str, where: str
     Raises
     ------
     DataError
-        A row without a time, or one that is written otherwise.
+        A row without a time, or with one in another format.
     """
     columns = [arrow.plain(table[name]) for name in names]
     for column, name in zip(columns, names, strict=True):
@@ -47,7 +51,7 @@ def stamps(table: pa.Table, names: tuple[str, ...], time_format: str, where: str
 
 
 def session_dates(column: pa.ChunkedArray, name: str, where: str) -> IntArray:
-    """Return the dates of a column, days since 1970, as its own zone has them.
+    """Return the dates of a column in its own zone, days since 1970.
 
     Raises
     ------
@@ -74,6 +78,46 @@ def session_dates(column: pa.ChunkedArray, name: str, where: str) -> IntArray:
             fix="Use label='close' or label='open' for times of day.",
         )
     return ns // NS_DAY
+
+
+def utc_times(
+    table: pa.Table, names: tuple[str, ...], codes: IntArray, schema: Schema, where: str
+) -> tuple[IntArray, Notes]:
+    """Return the instants of rows, (R,), ns, and notes about how they were read.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    names : tuple of str
+        The column of the time, or those of the date and the time of day.
+    codes : ndarray of shape (R,)
+        Which series each row belongs to.
+    schema : Schema
+        Uses its zone, repeated_hour, time_format, label and interval. Opening times of days are
+        returned such that adding the interval gives the closes.
+    where : str
+        What leads the messages.
+
+    Raises
+    ------
+    DataError
+        An unreadable time, or a local time that the zone skips or has twice.
+    """
+    read = stamps(table, names, schema.time_format, where)
+    if not schema.zone:
+        return read.ns, read.notes + zone_notes(read.ns, read.zoned)
+    if read.zoned:
+        raise DataError(
+            f"{where}column {' and '.join(map(repr, names))}: times carry a zone, and "
+            f"zone={schema.zone!r} is given",
+            rule="zone is for times that carry none.",
+            fix="Leave zone (--zone) out.",
+        )
+    infer = schema.repeated_hour == "infer"
+    # A day that opens at midnight closes at the next one, 23 to 25 hours later.
+    interval = schema.interval_ns or 0
+    ahead = interval if schema.label == "open" and interval % NS_DAY == 0 else 0
+    return to_utc(read.ns + ahead, schema.zone, codes, infer, where) - ahead, read.notes
 
 
 def _joined(columns: list[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:

@@ -1,4 +1,4 @@
-"""Zones: clock readings to instants; hours that come twice, or never, are not guessed."""
+"""Local times to UTC; times that a zone skips or repeats are never guessed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _NS = pa.timestamp("ns")
 
 
 def to_utc(clock: IntArray, zone: str, series: IntArray, infer: bool, where: str) -> IntArray:
-    """Return the instants of what the clocks of a zone show.
+    """Return the instants of local times of a zone.
 
     Parameters
     ----------
     clock : ndarray of shape (R,)
-        Readings, ns since 1970-01-01T00:00 of the zone.
+        Local times, ns since 1970-01-01T00:00 of the zone.
     zone : str
         IANA name.
     series : ndarray of shape (R,)
         Which series each row belongs to; the rows of each are in the order of time.
     infer : bool
-        Whether the order of the rows tells the two hours apart that clocks show when they go back.
+        True to infer repeated hours at the end of daylight saving from the order of the rows.
     where : str
         What leads the messages.
 
@@ -37,7 +37,8 @@ def to_utc(clock: IntArray, zone: str, series: IntArray, infer: bool, where: str
     Raises
     ------
     DataError
-        A reading that clocks never showed, or showed twice and its order does not tell which.
+        A local time that the zone skips, or that it repeats while the order of the rows does not
+        decide.
 
     Examples
     --------
@@ -63,7 +64,7 @@ def to_utc(clock: IntArray, zone: str, series: IntArray, infer: bool, where: str
         raise DataError(
             f"{where}row {row}: {_reading(clock[row])} did not exist in {zone}, where clocks "
             "went forward",
-            rule="a local time is one that clocks showed.",
+            rule="a local time exists in its zone.",
             fix="Check the zone: these may be times of UTC, or of an exchange elsewhere.",
         )
     if not infer:
@@ -85,10 +86,10 @@ def to_utc(clock: IntArray, zone: str, series: IntArray, infer: bool, where: str
 def _is_second(
     clock: IntArray, unclear: IntArray, series: IntArray, zone: str, where: str
 ) -> IntArray:
-    """Return which of the readings that came twice are those of the second time, (U,)."""
+    """Return 1 for the second occurrence of repeated local times, else 0, (U,)."""
     by_series = np.argsort(series[unclear], kind="stable")
     rows = unclear[by_series]
-    # Hours that repeat are hours apart in one night, and months from one night to the next.
+    # Repeated hours of one night are hours apart, those of different nights months.
     apart = np.abs(np.diff(clock[rows])) > 86_400 * 10**9
     cuts = 1 + np.flatnonzero(apart | (np.diff(series[rows]) != 0))
     second = np.zeros(len(unclear), np.int64)

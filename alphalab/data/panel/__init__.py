@@ -1,1 +1,1 @@
-"""Bars, and what makes, joins and changes them."""
+"""`Bars`: made of tables, joined with events, adjusted and resampled."""

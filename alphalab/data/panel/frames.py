@@ -1,4 +1,4 @@
-"""Frames to `Bars` and back: what `Bars.from_frame`, `Bars.from_closes` and `Bars.to_frame` do."""
+"""Conversion of frames to `Bars` and back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alphalab.data.clock.times import datetimes_to_ns, zone_notes
-from alphalab.data.formats.labels import DATED, closes
-from alphalab.data.formats.schema import Mapping
-from alphalab.data.panel.bars import Bars
+from alphalab.data.clock.times import datetimes_to_ns
+from alphalab.data.formats.labels import Closes, closes, zone_notes
+from alphalab.data.formats.schema import Schema
+from alphalab.data.formats.tables import as_table
+from alphalab.data.panel.from_table import rows_of
+from alphalab.data.panel.panel import P, Panel
 from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import CLOSES_ONLY, NO_VOLUME, PRICES, check_increasing
 from alphalab.errors import DataError
@@ -21,17 +23,17 @@ from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
-# Where a frame that bars were written to says that its times are closes: their digest, so that
-# times which somebody changed since are in doubt again.
+# The attribute of a frame with the digest of its times, if these are known closing times. Changed
+# times have another digest.
 _CLOSES = "alphalab_closes"
 
-# What a mapping can say of frames whose columns are pairs.
+# Fields of a schema that apply to wide frames.
 _FOR_WIDE = {"calendar", "interval", "label", "rename"}
 
 
 def from_frame(
+    make: type[P],
     frame: Any,
     *,
     symbol: str,
@@ -39,78 +41,36 @@ def from_frame(
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
-) -> Bars:
-    """Return the bars of a pandas frame, or of anything that exports itself to Arrow.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame, pyarrow.Table, or anything that exports itself to Arrow (polars)
-        One bar in each row: times as a DatetimeIndex or as a column named time, timestamp, date,
-        datetime, open_time or close_time; open, high, low, close and optionally volume in any
-        letter case; a column symbol (or ticker) where there are several. Every row has its four
-        prices. Or, pandas only, wide: times as the index, two column levels, field and symbol in
-        either order; four NaN in a cell: did not trade. Further numeric columns keep their name.
-        Times without a zone are UTC.
-    symbol, bar_label, instruments, periods_per_year, source
-        As in `Bars.from_frame`.
-
-    Raises
-    ------
-    DataError
-        A column that is missing, ambiguous or not numeric, or a broken rule of `Bars`.
-    """
-    mapping = Mapping().labelled(bar_label)
+) -> P:
+    """Return the bars of a frame as a `make`; see `Bars.from_frame`."""
+    schema = Schema().labelled(bar_label)
     if _is_wide(frame):
-        return _from_wide(frame, mapping, instruments, periods_per_year, source)
-    rows = frame_rows(frame, mapping, symbol=symbol, source=source)
-    return rows.to_bars(instruments=instruments, periods_per_year=periods_per_year)
+        return _from_wide(make, frame, schema, instruments, periods_per_year, source)
+    rows = frame_rows(frame, schema, symbol=symbol, source=source)
+    return make.from_rows(rows, instruments=instruments, periods_per_year=periods_per_year)
 
 
 def frame_rows(
-    frame: Any, mapping: Mapping | None = None, *, symbol: str = "asset", source: str = ""
+    frame: Any, schema: Schema | None = None, *, symbol: str = "asset", source: str = ""
 ) -> Rows:
-    """Return the rows of a frame: as `Bars.from_frame`, without any rule of bars asked of them."""
-    from alphalab.data.panel.from_table import rows_of
-
+    """Return the rows of a frame, see `from_frame`; no rule of bars is checked."""
     if _is_wide(frame):
-        mapping = mapping or Mapping()
-        return Rows.of(_from_wide(frame, mapping, None, None, source)).renamed(mapping.rename)
-    rows = rows_of(as_table(frame), mapping, symbol=symbol, source=source)
-    return replace(rows, notes=_without_doubt(frame, rows.time, rows.notes))
-
-
-def as_table(frame: Any) -> pa.Table:
-    """Return a pandas frame, or anything that exports itself to Arrow, as an Arrow table.
-
-    Raises
-    ------
-    DataError
-        Something else.
-    """
-    import pyarrow as pa
-
-    pd = sys.modules.get("pandas")
-    if pd is not None and isinstance(frame, pd.DataFrame):
-        return table_of(frame)
-    if isinstance(frame, pa.Table):
-        return frame
-    if hasattr(frame, "__arrow_c_stream__"):
-        return pa.table(frame)
-    raise DataError(
-        f"a {type(frame).__name__} is not a table",
-        rule="tables are a pandas frame, a pyarrow Table, a frame that exports itself to Arrow "
-        "(polars), or the path of a file.",
-    )
+        schema = schema or Schema()
+        panel = _from_wide(Panel, frame, schema, None, None, source)
+        return panel.to_rows().renamed(schema.rename)
+    rows = rows_of(as_table(frame), schema, symbol=symbol, source=source)
+    return rows if rows.time_names == "close" or not _wrote(frame, rows.time) else _certain(rows)
 
 
 def from_closes(
+    make: type[P],
     frame: pd.DataFrame,
     *,
     bar_label: str,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
-) -> Bars:
+) -> P:
     """Return bars whose four prices are the closes of a frame, one column for each symbol."""
     pd = sys.modules.get("pandas")
     if pd is None or not isinstance(frame, pd.DataFrame):
@@ -118,24 +78,25 @@ def from_closes(
             f"a {type(frame).__name__} is not a pandas frame",
             rule="closing prices come as a pandas frame, one column for each symbol.",
         )
-    time, said = _index_times(frame, Mapping().labelled(bar_label))
+    times = _index_times(frame, Schema().labelled(bar_label))
     close = np.empty(frame.shape)
     for column in range(frame.shape[1]):
         close[:, column] = _numbers(frame, column)
     close.setflags(write=False)
     columns = dict.fromkeys(PRICES, close) | {"volume": np.full_like(close, np.nan)}
-    return Bars(
-        time,
+    return make(
+        times.time,
         [str(name) for name in frame.columns],
         columns,
         instruments=instruments,
         periods_per_year=periods_per_year,
         source=source,
-        notes=(CLOSES_ONLY, *said),
+        notes=(CLOSES_ONLY, *times.notes),
+        time_names=times.names,
     )
 
 
-def to_frame(bars: Bars, layout: Literal["wide", "long"]) -> pd.DataFrame:
+def to_frame(bars: Panel, layout: Literal["wide", "long"]) -> pd.DataFrame:
     """Return the panel as a pandas frame in one of two layouts."""
     import pandas as pd
 
@@ -146,51 +107,32 @@ def to_frame(bars: Bars, layout: Literal["wide", "long"]) -> pd.DataFrame:
         )
         frame = pd.DataFrame(np.hstack(list(bars.columns.values())), index=index, columns=columns)
     elif layout == "long":
-        # By symbol, then time: so the order of appearance is the order of the symbols.
+        # Sorted by symbol, so that the order of appearance is the order of the symbols.
         asset, row = np.nonzero(~np.isnan(bars.close).T)
         cells = {name: values[row, asset] for name, values in bars.columns.items()}
         symbols = np.array(bars.symbols, dtype=object)[asset]
         frame = pd.DataFrame({"time": index[row], "symbol": symbols, **cells})
     else:
         raise DataError(f"layout={layout!r}", rule="layout is 'wide' or 'long'.")
-    if not any(note.startswith(DATED) for note in bars.notes):
+    if bars.time_names == "close":
         frame.attrs[_CLOSES] = _digest(bars.time)
     return frame
 
 
-def _without_doubt(frame: Any, time: IntArray, notes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return notes without the one that takes midnights for dates, where they are known closes."""
-    doubts = [note for note in notes if note.startswith(DATED)]
+def _wrote(frame: Any, time: IntArray) -> bool:
+    """Return True if `to_frame` wrote these closing times into the frame."""
     known = getattr(frame, "attrs", {}).get(_CLOSES)
-    if not doubts or known != _digest(np.unique(time)):
-        return notes
-    return tuple(note for note in notes if note not in doubts)
+    return known is not None and known == _digest(np.unique(time))
+
+
+def _certain(rows: Rows) -> Rows:
+    """Return rows whose midnights are known to be closes."""
+    notes = tuple(note for note in rows.notes if note.code != "dates")
+    return replace(rows, notes=notes, time_names="close")
 
 
 def _digest(time: IntArray) -> str:
     return hashlib.blake2b(time.astype("<i8").tobytes(), digest_size=16).hexdigest()
-
-
-def table_of(frame: pd.DataFrame) -> Any:
-    """Return a frame as an Arrow table, its index a column where it holds times."""
-    import pandas as pd
-    import pyarrow as pa
-
-    from alphalab.data.formats.header import TIME_NAMES
-
-    index = frame.index
-    timed = str(index.name).lower() in TIME_NAMES
-    try:
-        if isinstance(index, pd.DatetimeIndex):
-            frame = frame.reset_index(names=str(index.name) if timed else "time")
-        elif isinstance(index, pd.MultiIndex) or timed:
-            frame = frame.reset_index()
-        return pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)
-    except (pa.ArrowException, ValueError) as error:
-        raise DataError(
-            f"the frame cannot be read as a table: {'; '.join(map(str, error.args))}",
-            rule="columns have names of their own and one type each.",
-        ) from None
 
 
 def _is_wide(frame: Any) -> bool:
@@ -199,39 +141,40 @@ def _is_wide(frame: Any) -> bool:
 
 
 def _from_wide(
+    make: type[P],
     frame: pd.DataFrame,
-    mapping: Mapping,
+    schema: Schema,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
-) -> Bars:
-    other = sorted(mapping.changes().keys() - _FOR_WIDE)
+) -> P:
+    other = sorted(schema.changes().keys() - _FOR_WIDE)
     if other:
         raise DataError(
-            f"a wide frame with {other[0]}={getattr(mapping, other[0])!r}",
-            rule=f"of a wide frame a mapping says {', '.join(sorted(_FOR_WIDE))}.",
+            f"a wide frame with {other[0]}={getattr(schema, other[0])!r}",
+            rule=f"a schema of a wide frame has {', '.join(sorted(_FOR_WIDE))}.",
             fix="Give its index a zone, and its columns names, in pandas.",
         )
     pairs = _fields_and_symbols(frame)
     symbols = list(dict.fromkeys(owner for _, owner in pairs))
     places = {name: place for place, name in enumerate(symbols)}
-    time, said = _index_times(frame, mapping)
-    columns: dict[str, FloatArray] = {
-        name: np.full((len(time), len(symbols)), np.nan) for name, _ in pairs
-    }
+    times = _index_times(frame, schema)
+    shape, notes = (len(times.time), len(symbols)), times.notes
+    columns: dict[str, FloatArray] = {name: np.full(shape, np.nan) for name, _ in pairs}
     for column, (name, owner) in enumerate(pairs):
         columns[name][:, places[owner]] = _numbers(frame, column)
     if "volume" not in columns:
-        columns["volume"] = np.full((len(time), len(symbols)), np.nan)
-        said = (NO_VOLUME, *said)
-    return Bars(
-        time,
+        columns["volume"] = np.full(shape, np.nan)
+        notes = (NO_VOLUME, *notes)
+    return make(
+        times.time,
         symbols,
         columns,
         instruments=instruments,
         periods_per_year=periods_per_year,
         source=source,
-        notes=said,
+        notes=notes,
+        time_names=times.names,
     )
 
 
@@ -261,7 +204,7 @@ def _field_name(written: str) -> str:
     return written.lower() if written.lower() in BAR_COLUMNS else written
 
 
-def _index_times(frame: pd.DataFrame, mapping: Mapping) -> tuple[IntArray, tuple[str, ...]]:
+def _index_times(frame: pd.DataFrame, schema: Schema) -> Closes:
     import pandas as pd
 
     index = frame.index
@@ -272,13 +215,15 @@ def _index_times(frame: pd.DataFrame, mapping: Mapping) -> tuple[IntArray, tuple
             fix="Use frame.set_index(pd.to_datetime(...)).",
         )
     naive = index
-    if index.tz is not None:  # dates of sessions are those of the index's own zone
-        local = index if mapping.label == "session" else index.tz_convert("UTC")
+    if index.tz is not None:  # session dates are dates of the zone of the index
+        local = index if schema.label == "session" else index.tz_convert("UTC")
         naive = local.tz_localize(None)
     time = datetimes_to_ns(naive.to_numpy())
     check_increasing(time, np.arange(len(time)), "")
-    closing, said = closes(time, mapping)
-    return closing, zone_notes(time, index.tz is not None) + _without_doubt(frame, closing, said)
+    found = closes(time, schema)
+    if found.names == "date" and _wrote(frame, found.time):
+        found = Closes(found.time)
+    return found._replace(notes=zone_notes(time, index.tz is not None) + found.notes)
 
 
 def _numbers(frame: pd.DataFrame, column: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What venues said about their symbols, and since when: rows of a store as instruments."""
+"""Instrument history with effective dates: rows of a store as instruments and their changes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from alphalab.data.clock.times import Instant, iso, nanoseconds
 from alphalab.data.formats import arrow
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.errors import DataError, ParameterError
 from alphalab.types import Instrument, InstrumentChange
 
@@ -18,19 +19,19 @@ _EVER = -(2**63)  # before all instants, ns UTC
 
 
 class Dated(NamedTuple):
-    """An instrument and the instant, ns UTC, since when it is as it is."""
+    """An instrument and the instant, ns UTC, from which it is valid."""
 
     start: int
     instrument: Instrument
 
 
 def dated_instruments(rows: pa.Table) -> dict[str, list[Dated]]:
-    """Return what rows of the table of instruments say, by symbol and in the order of time.
+    """Return the instruments of table rows, by symbol, in the order of time.
 
     Raises
     ------
     DataError
-        A row that no instrument can be.
+        A row that is not a valid instrument.
     """
     starts = arrow.integers(rows["start"].cast(pa.timestamp("us", tz="UTC"))) * 1_000
     found: dict[str, list[Dated]] = {}
@@ -42,7 +43,7 @@ def dated_instruments(rows: pa.Table) -> dict[str, list[Dated]]:
 
 
 def instruments_at(rows: pa.Table, at: Instant | None = None) -> tuple[Instrument, ...]:
-    """Return the last instrument of each symbol by an instant, sorted; not given: of all time."""
+    """Return the instrument of each symbol at an instant, sorted; not given: the newest."""
     when = None if at is None else nanoseconds(at)
     valid = (
         [state for state in states if when is None or state.start <= when]
@@ -52,19 +53,18 @@ def instruments_at(rows: pa.Table, at: Instant | None = None) -> tuple[Instrumen
 
 
 class OfSpan(NamedTuple):
-    """The instruments of rows: of the first one, and what becomes of them.
+    """The instruments of the first row, and their later changes.
 
     Attributes
     ----------
     instruments : tuple of Instrument
     changes : tuple of InstrumentChange
-    notes : tuple of str
-        What a report has to say about them.
+    notes : tuple of Note
     """
 
     instruments: tuple[Instrument, ...]
     changes: tuple[InstrumentChange, ...]
-    notes: tuple[str, ...]
+    notes: Notes
 
 
 def for_span(
@@ -72,8 +72,8 @@ def for_span(
 ) -> OfSpan:
     """Return the instruments of rows.
 
-    An instrument counts from the first row on that ends after its start. Labels (groups, calendar)
-    are those of the first row throughout: expressions are made with them.
+    An instrument is valid from the first row on that ends after its start. Labels (groups,
+    calendar) stay those of the first row: expressions are compiled with them.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ def for_span(
     first, last : int
         Times of the first and the last row, ns UTC.
     """
-    chosen, changes, said, later = [], [], [], []
+    chosen, changes, later = [], [], []
+    notes: list[Note] = []
     for symbol in symbols:
         own = states.get(symbol) or [Dated(_EVER, Instrument(symbol=symbol))]
         before = [state for state in own if state.start < first]
@@ -95,13 +96,16 @@ def for_span(
             after = msgspec.structs.replace(instrument, groups=now.groups, calendar=now.calendar)
             if first <= start < last and after != now:
                 changes.append(InstrumentChange(start, after))
-                said.append(f"{symbol} changes at {iso(start)}: {_difference(now, after)}")
+                text = f"{symbol} changes at {iso(start)}: {_difference(now, after)}"
+                notes.append(Note("instruments", text))
                 now = after
     if later:
-        said.append(f"instruments of {some(later)} are known from later on: used before it, too")
+        text = f"instruments of {some(later)} are known from later on: used before it, too"
+        notes.append(Note("instruments", text))
     if missing := [symbol for symbol in symbols if symbol not in states]:
-        said.append(f"the store has no instruments of {some(missing)}: no fees, ticks and lots")
-    return OfSpan(tuple(chosen), tuple(changes), tuple(said))
+        text = f"the store has no instruments of {some(missing)}: no fees, ticks and lots"
+        notes.append(Note("instruments", text))
+    return OfSpan(tuple(chosen), tuple(changes), tuple(notes))
 
 
 def _instrument(start: int, fields: dict[str, Any]) -> Instrument:
@@ -121,5 +125,5 @@ def _difference(before: Instrument, after: Instrument) -> str:
 
 
 def some(symbols: Sequence[str]) -> str:
-    """Return the first of many names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     return ", ".join(symbols[:5]) + (f" and {len(symbols) - 5} more" if len(symbols) > 5 else "")

@@ -1,30 +1,22 @@
-"""Observations onto bars: in each row the latest value that was known by then."""
+"""Joins of observations to bars: each row has the latest value that was known by then."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from alphalab.data.clock.times import duration_text, iso, parse_duration
 from alphalab.data.formats import arrow
-from alphalab.data.formats.header import SYMBOL_NAMES
-from alphalab.data.panel.events import column_named, given_table
-from alphalab.data.panel.rules import names_of
+from alphalab.data.formats.events import EventTable
+from alphalab.data.formats.notes import Note, Notes
+from alphalab.data.panel.panel import Panel
+from alphalab.data.panel.rules import names_of, repeats
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray, IntArray
 
-if TYPE_CHECKING:
-    from alphalab.data.panel.bars import Bars
-
-_NAMES = ("name",)
-_TIMES = ("time", "reference_time")
-_KNOWN = ("known", "known_at")
-_VALUES = ("value",)
-
-# What is about no symbol in particular is about all.
+# An observation without a symbol applies to all symbols.
 _ALL = ""
 
 
@@ -36,8 +28,8 @@ class _Observations(NamedTuple):
     names: tuple[str, ...]
     symbol: IntArray  # index into the symbols
     symbols: tuple[str, ...]
-    time: IntArray  # what the value is about, ns UTC
-    known: IntArray  # since when it is known, ns UTC
+    time: IntArray  # reference time of the value, ns UTC
+    known: IntArray  # when it became known, ns UTC
     value: FloatArray
 
     def of(self, names: Sequence[str]) -> Mapping[str, IntArray]:
@@ -55,13 +47,13 @@ class _Observations(NamedTuple):
 
 
 def observation_columns(
-    bars: Bars, given: Any, names: str | Sequence[str] | None, max_age: str | None
-) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
-    """Return a column for each name, (T, N), and what a report has to say about them.
+    bars: Panel, given: Any, names: str | Sequence[str] | None, max_age: str | None
+) -> tuple[dict[str, FloatArray], dict[str, int], Notes]:
+    """Return a column for each name, (T, N), how many were known early, and notes about them.
 
-    In each row stands, of what was known at its time or before, the value about the latest time, in
-    its last revision; NaN before the first. What is about a future time (a forecast) counts from
-    when it is known, like all else.
+    A row has, of the values known at its time or before, the one about the latest reference time,
+    in its last revision; NaN before the first. A value about a future time (a forecast) counts
+    from when it became known, like any other.
 
     Parameters
     ----------
@@ -74,8 +66,8 @@ def observation_columns(
     names : str or sequence of str, optional
         The names to join. Not given: all.
     max_age : str, optional
-        How long a value counts after it became known, such as ``"7d"``; later the column is NaN.
-        Not given: until the next.
+        How long a value is valid after it became known, such as ``"7d"``; later the column is NaN.
+        Not given: until the next value.
 
     Raises
     ------
@@ -87,8 +79,8 @@ def observation_columns(
 
     Notes
     -----
-    Of two about the same time that became known together, one about the symbol goes before one
-    about all. It is said which symbols are not among the bars.
+    Of two values about the same time that became known together, the one of the symbol precedes
+    the one for all symbols. A note names symbols that the bars do not have.
 
     Examples
     --------
@@ -112,11 +104,12 @@ def observation_columns(
         if name in bars.columns:
             raise DataError(
                 f"observations of {name!r}, and the bars have a column of that name",
-                rule="a column is made once.",
+                rule="an observation has a name that no column has.",
                 fix="Choose others by names=[...].",
             )
     oldest = None if max_age is None else parse_duration(max_age)
-    columns = {}
+    columns: dict[str, FloatArray] = {}
+    early: dict[str, int] = {}
     for name, rows in observed.of(chosen).items():
         own = _by_symbol(observed, rows)
         general = own.get(_ALL, rows[:0])
@@ -125,7 +118,8 @@ def observation_columns(
             mine = np.concatenate((general, own.get(symbol, rows[:0])))
             column[:, asset] = _latest(observed, mine, bars.time, oldest)
         columns[name] = column
-    return columns, _said(bars, observed, max_age)
+        early[name] = int((observed.known[rows] < observed.time[rows]).sum())
+    return columns, early, _notes(bars, observed, max_age)
 
 
 def _by_symbol(observed: _Observations, rows: IntArray) -> dict[str, IntArray]:
@@ -142,17 +136,17 @@ def _by_symbol(observed: _Observations, rows: IntArray) -> dict[str, IntArray]:
 def _latest(
     observed: _Observations, rows: IntArray, time: IntArray, oldest: int | None
 ) -> FloatArray:
-    """Return for each of T times the value in force, (T,); NaN where there is none.
+    """Return the value in force at each of T times, (T,); NaN where there is none.
 
-    Of what is known by then, the one about the latest time; of its revisions, the last; of two that
-    became known together, the one about the symbol itself before the one about all.
+    It is the value about the latest reference time; of its revisions the last; of two that became
+    known together the one of the symbol itself.
     """
     if not len(rows):
         return np.full(len(time), np.nan)
     own = np.array([name != _ALL for name in observed.symbols])[observed.symbol[rows]]
     rows = rows[np.lexsort((own, observed.time[rows], observed.known[rows]))]
     known, about = observed.known[rows], observed.time[rows]
-    # In the order in which they became known, each is in force unless it is about an earlier time.
+    # A later value is in force unless it is about an earlier reference time.
     counts = about >= np.maximum.accumulate(about)
     in_force = np.maximum.accumulate(np.where(counts, np.arange(len(rows)), 0))
     last = np.searchsorted(known, time, side="right") - 1
@@ -164,85 +158,54 @@ def _latest(
 
 
 def _read(given: Any, names: Sequence[str] | None) -> _Observations:
-    table, where = given_table(given)
-    columns = {
-        role: column_named(table, usual, where)
-        for role, usual in (("time", _TIMES), ("known", _KNOWN), ("value", _VALUES))
-    }
-    for role, column in columns.items():
-        if column is None:
+    read = EventTable.read("observations", given)
+    for role in ("time", "known", "value"):
+        if read.named(role) is None:
             raise DataError(
-                f"{where}no column {role}; there are {table.column_names}",
+                f"{read.where}no column {role}; {read.columns.found}",
                 rule="observations have time (what a value is about), known (since when it could "
                 "be used) and value.",
-                fix="Say when each value became known; one that is late is a look into the future.",
+                fix="Give the time at which each value became known; without it a backtest would "
+                "see values too early.",
             )
-    time, known = (_instants(table, str(columns[role]), where) for role in ("time", "known"))
-    value = _numbers(table, str(columns["value"]), where)
-    named, name = _texts(table, _NAMES, _only(names, table, where), where)
-    symbols, symbol = _texts(table, SYMBOL_NAMES, _ALL, where)
-    observed = _Observations(where, name, named, symbol, symbols, time, known, value)
+    value = read.numbers("value")
+    if not np.isfinite(value).all():
+        row = int(np.argmin(np.isfinite(value)))
+        raise DataError(
+            f"{read.where}row {row}: a value of {value[row]}",
+            rule="values are finite numbers.",
+            fix="Leave out what is not known.",
+        )
+    named, name = _names(read, names)
+    observed = _Observations(
+        read.where, name, named, read.codes, read.symbols, read.time(), read.times("known"), value
+    )
     _check_once(observed)
     return observed
 
 
-def _only(names: Sequence[str] | None, table: pa.Table, where: str) -> str:
-    """Return what the observations of a table without names are called."""
-    if column_named(table, _NAMES, where) is not None:
-        return ""
+def _names(read: EventTable, names: Sequence[str] | None) -> tuple[tuple[str, ...], IntArray]:
+    """Return the distinct names of observations and the place of each row's among them."""
+    column = read.named("name")
+    if column is not None:
+        return arrow.symbol_codes(arrow.plain(read.table[column]), column, read.where)
     if names is None or len(names) != 1:
         raise DataError(
-            f"{where}no column name; there are {table.column_names}",
+            f"{read.where}no column name; {read.columns.found}",
             rule="observations have names, or are of one name.",
             fix='Give it: names=["..."].',
         )
-    return names[0]
-
-
-def _instants(table: pa.Table, name: str, where: str) -> IntArray:
-    if not table.num_rows:
-        return np.zeros(0, np.int64)
-    return arrow.instants(arrow.plain(table[name]), name, where)[0]
-
-
-def _numbers(table: pa.Table, name: str, where: str) -> FloatArray:
-    column = arrow.plain(table[name])
-    if not arrow.is_number(column.type):
-        raise arrow.not_a_number(column, name, where)
-    values = arrow.floats(column)
-    if not np.isfinite(values).all():
-        row = int(np.argmin(np.isfinite(values)))
-        raise DataError(
-            f"{where}row {row}: a value of {values[row]}",
-            rule="values are finite numbers.",
-            fix="Leave out what is not known.",
-        )
-    return values
-
-
-def _texts(
-    table: pa.Table, spelled: tuple[str, ...], default: str, where: str
-) -> tuple[tuple[str, ...], IntArray]:
-    """Return the distinct texts of a column and the place of each row's among them."""
-    column = column_named(table, spelled, where)
-    if column is None:
-        return (default,), np.zeros(table.num_rows, np.int64)
-    texts = arrow.plain(table[column])
-    if column.strip().lower() in SYMBOL_NAMES:
-        texts = texts.cast(pa.large_string()).fill_null(_ALL)
-    return arrow.symbol_codes(texts, column, where)
+    return (names[0],), np.zeros(len(read), np.int64)
 
 
 def _check_once(observed: _Observations) -> None:
     """Refuse two values of one name, symbol and time that became known together."""
     keys = (observed.known, observed.time, observed.symbol, observed.name)
-    order = np.lexsort(keys)  # stable: the first comes first
-    same = np.ones(max(len(order) - 1, 0), np.bool_)
-    for key in keys:
-        same &= key[order][1:] == key[order][:-1]
-    if same.any():
-        place = int(np.argmax(same))
-        first, second = int(order[place]), int(order[place + 1])
+    again = repeats(*keys)
+    if again.any():
+        second = int(np.argmax(again))
+        same = np.logical_and.reduce([key == key[second] for key in keys])
+        first = int(np.argmax(same))
         raise DataError(
             f"{observed.where}row {second}: {observed.names[observed.name[second]]!r} about "
             f"{iso(observed.time[second])}, known {iso(observed.known[second])}, is in row "
@@ -252,13 +215,13 @@ def _check_once(observed: _Observations) -> None:
         )
 
 
-def _said(bars: Bars, observed: _Observations, max_age: str | None) -> tuple[str, ...]:
+def _notes(bars: Panel, observed: _Observations, max_age: str | None) -> Notes:
     others = sorted({*observed.symbols} - {*bars.symbols, _ALL})
-    said = []
+    texts = []
     if others:
         shown = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
-        said.append(f"{observed.where}observations of {shown} are left out: not among the bars")
+        texts.append(f"{observed.where}observations of {shown} are left out: not among the bars")
     if max_age is not None:
         age = duration_text(parse_duration(max_age))
-        said.append(f"observations count for {age} after they became known")
-    return tuple(said)
+        texts.append(f"observations count for {age} after they became known")
+    return tuple(Note("observations", text) for text in texts)

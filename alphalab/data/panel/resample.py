@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.data.clock.times import NS_SECOND, bar_spacing
-from alphalab.data.panel.bars import Bars
+from alphalab.data.formats.notes import Note
+from alphalab.data.panel.panel import P, Panel
 from alphalab.data.panel.rules import PRICES, names_of
 from alphalab.data.panel.windows import Cut, cut
 from alphalab.errors import DataError, UnknownNameError
@@ -25,13 +26,13 @@ COUNTS = ("n_trades", "traded_value")
 
 
 def resample(
-    bars: Bars, interval: str, *, calendar: str | None = None, offset: str | None = None
-) -> Bars:
+    bars: P, interval: str, *, calendar: str | None = None, offset: str | None = None
+) -> P:
     """Return coarser bars, labelled by their close.
 
-    A bar holds the rows that became known after the end of the window before it, up to its own. It
-    is there when a row at that end or later is: the last, unfinished one is left out, which a note
-    says. A window without rows makes no bar.
+    A bar holds the rows that became known after the end of the window before it, up to its own. A
+    window is finished when a row at its end or later exists: the unfinished last one is left out,
+    and a note says so. A window without rows makes no bar.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def resample(
     calendar : str, optional
         A code such as ``"XNYS"``: windows end where sessions or their parts before a break end, and
         those of whole days hold the sessions whose dates are in them. ``"24/7"``: nothing is cut.
-        Not given: that of all instruments, ``"24/7"`` where they have no common one.
+        Not given: that of all instruments, ``"24/7"`` if these differ.
     offset : str, optional
         By how much windows begin later: ``"4d"`` makes weeks of ``"7d"`` begin on Mondays.
 
@@ -77,7 +78,7 @@ def resample(
     --------
     >>> from alphalab.data.samples.datasets import sp500
     >>> weeks = resample(sp500().between("2018-12-01"), "7d", offset="4d")
-    >>> weeks.end, weeks.notes[-2]
+    >>> weeks.end, weeks.notes[-2].text
     ('2018-12-28T21:00:00Z', 'the 7d window to 2019-01-04T21:00:00Z has not closed: ...')
     """
     windows = cut(bars, interval, calendar, offset)
@@ -86,25 +87,26 @@ def resample(
             f"no {interval} window has closed between {bars.start} and {bars.end}",
             rule="a window is a bar when a row at its end or later is there.",
         )
-    return Bars(
+    return type(bars)(
         windows.label,
         bars.symbols,
         _columns(bars, windows),
         instruments=bars.instruments,
         instrument_changes=bars.instrument_changes,
         source=bars.source,
-        notes=(*bars._made_of, *windows.notes),
+        notes=(*bars.made_of, *windows.notes),
+        time_names=bars.time_names,
     )
 
 
 def with_timeframe(
-    bars: Bars,
+    bars: P,
     interval: str,
     columns: str | Sequence[str] | None = ("close",),
     *,
     calendar: str | None = None,
     offset: str | None = None,
-) -> Bars:
+) -> P:
     """Return bars with columns of a coarser interval, such as ``close_1h``.
 
     A row has the value of the last coarser bar that had closed when the row became known: that of
@@ -138,8 +140,8 @@ def with_timeframe(
             raise UnknownNameError("column", name, bars.columns)
         if f"{name}_{interval}" in bars.columns:
             raise DataError(
-                f"column {name}_{interval} is there already",
-                rule="a column that is added has a name of its own.",
+                f"column {name}_{interval} exists already",
+                rule="a new column has a new name.",
             )
     windows = cut(bars, interval, calendar, offset)
     coarse = _columns(bars, windows) if len(windows.label) else {}
@@ -150,10 +152,11 @@ def with_timeframe(
         if coarse:
             values[last >= 0] = coarse[name][last[last >= 0]]
         added[f"{name}_{interval}"] = values
-    return bars._joined(added, tuple(f"columns of {interval}: {note}" for note in windows.notes))
+    notes = (Note(x.code, f"columns of {interval}: {x.text}") for x in windows.notes)
+    return bars.joined(added, tuple(notes))
 
 
-def _columns(bars: Bars, windows: Cut) -> dict[str, FloatArray]:
+def _columns(bars: Panel, windows: Cut) -> dict[str, FloatArray]:
     """Return the columns of the finished windows, (K, N) each."""
     given = {name: values[: windows.stop] for name, values in bars.columns.items()}
     traded = ~np.isnan(given["close"])
@@ -180,7 +183,7 @@ def _columns(bars: Bars, windows: Cut) -> dict[str, FloatArray]:
 
 
 def _splits_after(split: FloatArray | None, shape: tuple[int, ...], first: IntArray) -> FloatArray:
-    """Return by how much units multiply after each row until the end of its window, (T, N)."""
+    """Return the product of the splits after each row until the end of its window, (T, N)."""
     after = np.ones(shape)
     if split is not None:
         for row, asset in np.argwhere(~np.isnan(split)):
@@ -210,7 +213,7 @@ def _taken(values: FloatArray, known: Flags, first: IntArray, *, last: bool) -> 
 
 
 def _total(values: FloatArray, counted: Flags, first: IntArray) -> FloatArray:
-    """Return the sums of what counts, (K, N): NaN where one of it is, or where nothing counts."""
+    """Return the sums of the counted cells, (K, N); NaN if one is NaN, or if none counts."""
     sums = np.add.reduceat(np.where(counted, values, 0.0), first, axis=0)
     return np.where(_any(counted, first), sums, np.nan)
 
@@ -220,11 +223,11 @@ def _any(flags: Flags, first: IntArray) -> Flags:
     return result
 
 
-def _funding(bars: Bars, rate: FloatArray, windows: Cut) -> FloatArray:
+def _funding(bars: Panel, rate: FloatArray, windows: Cut) -> FloatArray:
     """Return the sums of funding rates, (K, N).
 
-    Rows carry the fundings from the row before to their time (not included), and so do windows.
-    Where a window's rows do not carry just these with a rate each, its sum is unknown.
+    Rows and windows have the fundings from the time before to their own time (not included). The
+    sum is NaN unless the rows of a window have exactly its fundings, each with a rate.
     """
     known = ~np.isnan(rate)
     sums = _total(rate, known, windows.first)

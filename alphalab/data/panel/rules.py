@@ -1,4 +1,4 @@
-"""The rules every panel of bars keeps.
+"""The rules of bars.
 
 Nothing is repaired: a row that breaks a rule is refused, and the message names it.
 """
@@ -6,30 +6,59 @@ Nothing is repaired: a row that breaks a rule is refused, and the message names 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.data.clock.times import Instant, datetimes_to_ns, iso, nanoseconds
+from alphalab.data.formats.notes import Note
 from alphalab.errors import DataError, ParameterError, UnknownNameError
+from alphalab.settings import FIRST_YEAR, LAST_YEAR, MOST_YEARS
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 
-#: Adjusting prices for splits leaves the last digit of each to chance.
+#: Relative tolerance of comparisons of prices: split adjustment rounds the last digit.
 ROUNDING = 1e-12
 
 PRICES = ("open", "high", "low", "close")
 
-# What notes say about data that lacks something.
-CLOSES_ONLY = "closes only: open, high and low are set to the close"
-NO_VOLUME = "no volume column: volume is unknown"
+CLOSES_ONLY = Note("closes_only", "closes only: open, high and low are set to the close")
+NO_VOLUME = Note("no_volume", "no volume column: volume is unknown")
 
+#: The rules of bars. Code that helps with a broken one acts on its name.
+BrokenRule: TypeAlias = Literal[
+    "no_rows",
+    "unknown_price",
+    "duplicate_time",
+    "unsorted_time",
+    "partly_unknown",
+    "price_range",
+    "high",
+    "low",
+    "volume",
+]
+
+# The rules of one cell in words.
+_RULES: dict[BrokenRule, str] = {
+    "partly_unknown": "the four prices are known together: none is NaN, or all are.",
+    "price_range": "prices are finite and above 0.",
+    "high": "high is not below open, close or low.",
+    "low": "low is not above open or close.",
+    "volume": "volume is finite and at least 0, or NaN if unknown.",
+}
 _FIX = "Correct the row at its source, or leave it out."
 
 
+class Broken(NamedTuple):
+    """A rule that data breaks, and the error about the first place that breaks it."""
+
+    rule: BrokenRule
+    error: DataError
+
+
 def frozen(values: Any, name: str) -> FloatArray:
-    """Return values as read-only, C-contiguous float64; copied unless nobody can write to them.
+    """Return values as read-only, C-contiguous float64; writeable arrays are copied.
 
     Raises
     ------
@@ -56,7 +85,7 @@ def _writeable(array: NDArray[Any]) -> bool:
 
 
 def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Return names as plain texts; a text alone is one name.
+    """Return names as a tuple of str; a single text is one name.
 
     Examples
     --------
@@ -102,27 +131,50 @@ def checked_time(time: Any, source: str) -> IntArray:
         array = array.copy()
         array.setflags(write=False)
     check_increasing(array, np.arange(len(array)), _prefix(source))
+    _check_span(array, _prefix(source))
     return array
 
 
+def _check_span(time: IntArray, where: str) -> None:
+    """Refuse times whose differences, in ns, an int64 does not hold."""
+    first, last = (int(year) for year in time[[0, -1]].astype("M8[ns]").astype("M8[Y]").astype(str))
+    if first < FIRST_YEAR or last > LAST_YEAR or last - first >= MOST_YEARS:
+        raise DataError(
+            f"{where}times from {iso(time[0])} to {iso(time[-1])}",
+            rule=f"times lie in the years {FIRST_YEAR} to {LAST_YEAR}, and less than {MOST_YEARS} "
+            "years apart.",
+            fix="Correct the times, or cut the bars.",
+        )
+
+
 def check_increasing(time: IntArray, rows: IntArray, where: str) -> None:
-    """Refuse times that repeat or go back; `rows` are the numbers that a message calls them by."""
+    """Refuse times that repeat or go back, see `broken_order`."""
+    broken = broken_order(time, rows, where)
+    if broken is not None:
+        raise broken.error
+
+
+def broken_order(time: IntArray, rows: IntArray, where: str) -> Broken | None:
+    """Return the first time that repeats or goes back; messages call the rows by `rows`."""
     back = time[1:] <= time[:-1]
     if not back.any():
-        return
+        return None
     at = int(np.argmax(back)) + 1
     row, before, now, previous = rows[at], rows[at - 1], iso(time[at]), iso(time[at - 1])
+    rule = "times are strictly increasing."
     if time[at] == time[at - 1]:
-        raise DataError(
+        error = DataError(
             f"{where}row {row} has the time of row {before}: {now} is duplicated",
-            rule="times are strictly increasing.",
+            rule=rule,
             fix="Keep one of the two rows.",
         )
-    raise DataError(
+        return Broken("duplicate_time", error)
+    error = DataError(
         f"{where}row {row} ({now}) is earlier than row {before} ({previous}): times are unsorted",
-        rule="times are strictly increasing.",
+        rule=rule,
         fix="Sort the rows by time.",
     )
+    return Broken("unsorted_time", error)
 
 
 def rows_between(time: IntArray, start: Instant | None, end: Instant | None) -> tuple[int, int]:
@@ -170,11 +222,11 @@ def checked_columns(
 def check_cells(
     columns: Mapping[str, FloatArray], time: IntArray, symbols: tuple[str, ...], source: str
 ) -> None:
-    """Refuse prices that are partly unknown, not finite and positive, or at odds; or a bad volume.
+    """Refuse cells that break a rule of prices or volume.
 
-    A cell whose four prices are all NaN was not listed or did not trade, and passes.
+    A cell with four NaN prices was not listed or did not trade: it passes.
     """
-    for bad, names, rule in broken_rules(columns):
+    for rule, bad, names in broken_rules(columns):
         if bad.any():
             row, asset = np.unravel_index(int(np.argmax(bad)), bad.shape)
             values = {name: columns[name][row, asset] for name in names}
@@ -183,43 +235,43 @@ def check_cells(
 
 def broken_rules(
     columns: Mapping[str, FloatArray],
-) -> Iterator[tuple[NDArray[np.bool_], tuple[str, ...], str]]:
-    """Yield for each rule of a bar: where it is broken, the columns it is about, and its words.
+) -> Iterator[tuple[BrokenRule, NDArray[np.bool_], tuple[str, ...]]]:
+    """Yield for each rule of a cell its name, where it is broken, and the columns it is about.
 
     Parameters
     ----------
     columns : mapping of str to ndarray
-        The five columns of bars, all of one shape, which is that of the answers.
+        The five columns of bars, all of one shape, which is that of the truth values.
     """
     open_, high, low, close, volume = (columns[name] for name in BAR_COLUMNS)
     unknown = np.isnan(open_)
     mixed = np.zeros(unknown.shape, np.bool_)
     for price in (high, low, close):
         mixed |= np.isnan(price) != unknown
-    yield mixed, PRICES, "the four prices are known together: none is NaN, or all are."
+    yield "partly_unknown", mixed, PRICES
     for name in PRICES:
         price = columns[name]
-        yield (price <= 0) | np.isinf(price), (name,), "prices are finite and above 0."
+        yield "price_range", (price <= 0) | np.isinf(price), (name,)
     top, bottom = high * (1 + ROUNDING), low * (1 - ROUNDING)
-    highest = (top < open_) | (top < close) | (top < low)
-    yield highest, PRICES, "high is not below open, close or low."
-    yield (bottom > open_) | (bottom > close), PRICES, "low is not above open or close."
-    bad_volume = (volume < 0) | np.isinf(volume)
-    yield bad_volume, ("volume",), "volume is finite and at least 0, or NaN if unknown."
+    yield "high", (top < open_) | (top < close) | (top < low), PRICES
+    yield "low", (bottom > open_) | (bottom > close), PRICES
+    yield "volume", (volume < 0) | np.isinf(volume), ("volume",)
 
 
 def broken_cell(
-    source: str, row: int, time: int, symbol: str, values: Mapping[str, float], rule: str
+    source: str, row: int, time: int, symbol: str, values: Mapping[str, float], rule: BrokenRule
 ) -> DataError:
     """Return the error about one cell of prices."""
-    said = ", ".join(f"{name}={value:.14g}" for name, value in values.items())
+    shown = ", ".join(f"{name}={value:.14g}" for name, value in values.items())
     return DataError(
-        f"{_prefix(source)}row {row} ({iso(time)}), symbol {symbol!r}: {said}", rule=rule, fix=_FIX
+        f"{_prefix(source)}row {row} ({iso(time)}), symbol {symbol!r}: {shown}",
+        rule=_RULES[rule],
+        fix=_FIX,
     )
 
 
 def repeats(*keys: Any) -> NDArray[np.bool_]:
-    """Return whether the same keys were there in an earlier place, (R,).
+    """Return True where an earlier place has the same keys, (R,).
 
     Examples
     --------
@@ -266,9 +318,9 @@ def instruments_between(
     first: int,
     last: int,
 ) -> tuple[tuple[Instrument, ...], tuple[InstrumentChange, ...]]:
-    """Return the instruments of the row at one time, and what becomes of them up to another.
+    """Return the instruments at one time, and their changes up to another.
 
-    A change holds from the first row on that ends after it. `changes` are in the order of time.
+    A change is valid from the first row on that ends after it. `changes` are in the order of time.
     """
     if not changes:
         return instruments, ()
@@ -280,7 +332,7 @@ def instruments_between(
 def changed_changes(
     changes: tuple[InstrumentChange, ...], symbol: str | None, fields: Mapping[str, Any]
 ) -> tuple[InstrumentChange, ...]:
-    """Return changes after which, too, fields of one instrument (or of all) are as given."""
+    """Return changes with the given fields of one instrument (or of all) replaced."""
     return tuple(
         InstrumentChange(change.time, changed_instruments((change.instrument,), None, fields)[0])
         if symbol in (None, change.instrument.symbol)
@@ -319,7 +371,7 @@ def _changed(instrument: Instrument, fields: dict[str, Any]) -> Instrument:
     try:
         return msgspec.convert(msgspec.structs.asdict(instrument) | fields, Instrument)
     except msgspec.ValidationError as error:
-        if isinstance(error.__cause__, ParameterError):  # its own rules have the better words
+        if isinstance(error.__cause__, ParameterError):  # its own message is clearer
             raise error.__cause__ from None
         rule, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")

@@ -1,4 +1,4 @@
-"""Who was a member when: intervals of membership, by row and at a moment."""
+"""Universes: intervals of membership, by row and at an instant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alphalab.types import FloatArray, IntArray
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: The column of bars that says who is a member.
+#: The column of bars with 1.0 for members.
 MEMBER = "member"
 
 _NEVER = np.iinfo(np.int64).max
@@ -25,13 +25,12 @@ _EVER = np.iinfo(np.int64).min
 class Universe:
     """The intervals of membership of one universe.
 
-    A symbol is a member in [start, end), but not before its interval was known. The end counts from
-    when it comes, so it needs no date of its own at which it was known.
+    A symbol is a member in [start, end), but not before its interval was known.
 
     Parameters
     ----------
     rows : pyarrow.Table
-        Columns symbol, start, end (null: still) and known, as the store has them.
+        Columns symbol, start, end (null: still a member) and known.
 
     Examples
     --------
@@ -72,12 +71,12 @@ class Universe:
         return column
 
     def members(self, at: Instant | None = None) -> tuple[str, ...]:
-        """Return who is a member at an instant, sorted; not given: who has not left."""
+        """Return the members at an instant, sorted; not given: those that have not left."""
         when = _NEVER - 1 if at is None else nanoseconds(at)
         return self.ever(when, when)
 
     def ever(self, start: int | None = None, end: int | None = None) -> tuple[str, ...]:
-        """Return who is a member at some time between two instants, both included, ns; sorted."""
+        """Return the members at some time between two instants, both included, ns; sorted."""
         from_, to = _EVER if start is None else start, _NEVER if end is None else end
         there = (self._start <= to) & (self._end > from_) & (self._start < self._end)
         return tuple(sorted({self._symbols[row] for row in np.flatnonzero(there)}))
@@ -99,7 +98,7 @@ def universe_of(rows: pa.Table, name: str) -> Universe:
 
 
 def _instants(column: pa.ChunkedArray) -> IntArray:
-    """Return times in ns UTC; null is after all others."""
+    """Return times in ns UTC; null becomes the largest value."""
     filled = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).fill_null(_NEVER // 1_000)
     micros = arrow.integers(filled)
     return np.where(micros == _NEVER // 1_000, _NEVER, micros * 1_000)

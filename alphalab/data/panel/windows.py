@@ -1,7 +1,7 @@
 """Windows of time that rows fall into: multiples of an interval, cut where sessions end.
 
 A window (start, end] holds the rows that became known in it. It is finished when a row at its end
-or later is there: only then is what it holds known.
+or later exists.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import numpy as np
 
 from alphalab.data.clock.calendars import ALWAYS, check_interval, sessions_around
 from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso, parse_duration
-from alphalab.data.panel.bars import Bars
+from alphalab.data.formats.notes import Note, Notes
+from alphalab.data.panel.panel import Panel
 from alphalab.errors import DataError
 from alphalab.types import IntArray
 
-# No market is closed for longer.
+# Days; no market is closed for longer.
 _LONGEST_BREAK = 60
 
 
@@ -26,24 +27,23 @@ class Cut(NamedTuple):
     Attributes
     ----------
     first : ndarray of shape (K,)
-        The first row of each window; windows without rows are not there.
+        The first row of each window; windows without rows are left out.
     stop : int
-        The rows from here on are in a window that is not finished.
+        The first row of the unfinished window; the number of rows if there is none.
     label : ndarray of shape (K,)
         When each window was known: its end, ns UTC. In calendars with sessions it may be the time
         of its last row, where that is stamped after the close; of several sessions it is the close
         of the last one that was held, see `resample`.
-    notes : tuple of str
-        What a report has to say about it.
+    notes : tuple of Note
     """
 
     first: IntArray
     stop: int
     label: IntArray
-    notes: tuple[str, ...]
+    notes: Notes
 
 
-def cut(bars: Bars, interval: str, calendar: str | None, offset: str | None) -> Cut:
+def cut(bars: Panel, interval: str, calendar: str | None, offset: str | None) -> Cut:
     """Return the finished windows of bars; `resample` says what is given and refused."""
     step, shift = parse_duration(interval), 0 if offset is None else parse_duration(offset)
     calendar = _agreed(bars) if calendar is None else calendar
@@ -55,29 +55,31 @@ def cut(bars: Bars, interval: str, calendar: str | None, offset: str | None) -> 
     _check_rows(bars.time, start, end, first, spacing, calendar)
     last = np.append(first[1:], bars.n_rows) - 1
     label = np.maximum(end[last], bars.time[last])
-    notes = [_statement(interval, spacing, calendar)] if spacing else []
+    notes = [_resampled(interval, spacing, calendar)] if spacing else []
     if spacing and start[0] < bars.time[0] - spacing:
-        notes.append(
+        text = (
             f"the first {interval} bar holds rows from {iso(bars.time[0])} on: "
             f"its window began at {iso(start[0])}"
         )
+        notes.append(Note("unfinished", text))
     stop = bars.n_rows
     if bars.time[-1] < end[-1]:
         stop = int(first[-1])
         first, label = first[:-1], label[:-1]
-        notes.append(
+        text = (
             f"the {interval} window to {iso(end[-1])} has not closed: "
             f"its rows, {bars.n_rows - stop}, are left out"
         )
+        notes.append(Note("unfinished", text))
     return Cut(first, stop, label, tuple(notes))
 
 
-def _statement(interval: str, spacing: int, calendar: str) -> str:
+def _resampled(interval: str, spacing: int, calendar: str) -> Note:
     sessions = "" if calendar == ALWAYS else f", in sessions of {calendar}"
-    return f"resampled from {duration_text(spacing)} to {interval}{sessions}"
+    return Note("resampled", f"resampled from {duration_text(spacing)} to {interval}{sessions}")
 
 
-def _agreed(bars: Bars) -> str:
+def _agreed(bars: Panel) -> str:
     """Return the calendar of all instruments; without one, windows are those of UTC."""
     calendars = {instrument.calendar for instrument in bars.instruments}
     return (calendars.pop() or ALWAYS) if len(calendars) == 1 else ALWAYS
@@ -151,7 +153,7 @@ def _check_rows(
     time: IntArray, start: IntArray, end: IntArray, first: IntArray, spacing: int, calendar: str
 ) -> None:
     """Refuse rows outside sessions, and bars that lie in two windows."""
-    more = np.ones(len(time), np.bool_)  # another row of the window follows
+    more = np.ones(len(time), np.bool_)  # another row of the same window follows
     more[first[1:] - 1] = more[-1] = False
     outside = (time >= end) & more
     if outside.any():
@@ -164,7 +166,7 @@ def _check_rows(
             "the open are read with bar_label='open'.",
         )
     if spacing >= NS_DAY:
-        return  # what a daily row spans is its session
+        return  # a daily row spans its session
     split = (np.diff(time) == spacing) & (time[:-1] < start[1:])
     if split.any():
         row = int(np.argmax(split)) + 1

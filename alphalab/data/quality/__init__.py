@@ -1,1 +1,1 @@
-"""Quality of data: rules that find what makes a backtest wrong, and a verdict that is stated."""
+"""Data quality: rules that find data errors, and the verdict that results state."""

@@ -1,13 +1,12 @@
-"""Rules about assets: funding of contracts, and names that one asset has after another."""
+"""Rules about the funding of perpetual contracts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from alphalab.data.clock.times import NS_SECOND, iso
-from alphalab.data.ingest.renames import Life, successions
 from alphalab.data.quality.series import Hit, Series
 from alphalab.types import FloatArray, IntArray
 
@@ -15,7 +14,7 @@ _NS_HOUR = 3_600 * NS_SECOND
 
 
 def funding_of_bars(s: Series) -> Iterator[Hit]:
-    """Find rows of a contract in which funding is due, and no rate is known."""
+    """Find rows in which a funding is due and no rate is known."""
     if not s.funding_hours or s.n < 2:
         return
     step = round(s.funding_hours * _NS_HOUR)
@@ -43,7 +42,7 @@ def funding_of_bars(s: Series) -> Iterator[Hit]:
 def funding_of_rates(
     s: Series, rate: FloatArray, hours: float = 0.0, span: tuple[int, int] | None = None
 ) -> Iterator[Hit]:
-    """Find rates that are missing, doubled, no number, or stamped at odd times.
+    """Find funding rates that are missing, duplicated, not finite, or stamped off their schedule.
 
     Parameters
     ----------
@@ -90,32 +89,8 @@ def funding_of_rates(
         )
 
 
-def renamed(series: Sequence[Series], interval: int) -> Iterator[tuple[str, int, str]]:
-    """Yield symbols that go on where another ends: the new one, when, and what there is to say.
-
-    Parameters
-    ----------
-    series : sequence of Series
-        Of one table; those without rows are left out.
-    interval : int
-        Length of a bar, ns.
-    """
-    lives = [
-        Life(s.symbol, int(s.time[0]), float(s.open[0]), int(s.time[-1]), float(s.close[-1]))
-        for s in series
-        if s.n
-    ]
-    for old, new in successions(lives, interval):
-        yield (
-            new.symbol,
-            new.begin,
-            f"{old.symbol} ends at {iso(old.end)} with {old.close:.10g}, and "
-            f"{new.symbol} begins at {iso(new.begin)} with {new.open:.10g}",
-        )
-
-
 def _usual_step(time: IntArray) -> int:
-    """Return how far apart the rates are, to whole minutes: stamps are some milliseconds late."""
+    """Return the most frequent step between rates, ns, rounded to minutes: stamps are ms late."""
     if len(time) < 3:
         return 0
     minutes = np.round(np.diff(time) / (60 * NS_SECOND)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The check of bars and of rows that are to become bars."""
+"""Checks of bars, and of rows before they become bars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from alphalab.data.clock.calendars import ALWAYS
 from alphalab.data.clock.times import NS_DAY, bar_spacing
-from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.panel import Panel
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality import assets, cells, clock, gaps, prices, volumes
 from alphalab.data.quality.findings import Verdict
@@ -30,7 +30,7 @@ _CLOCK = ("gaps", "off_session", "zone", "label")
 
 
 def check_bars(
-    data: Bars | Rows,
+    data: Panel | Rows,
     settings: QualitySettings,
     *,
     exact: bool,
@@ -44,10 +44,10 @@ def check_bars(
     Parameters
     ----------
     data : Bars or Rows
-        Of bars, the rules that they keep by themselves are not asked.
+        The rules that `Bars` enforce are checked of rows only.
     settings : QualitySettings
     exact : bool
-        Whether the sessions of exchanges are looked up: it takes a second, once for a calendar.
+        True to look up the sessions of exchanges: about a second for each calendar, once.
     calendar : str, optional
         Of all symbols. Not given: those of the instruments.
     interval : int, optional
@@ -62,7 +62,7 @@ def check_bars(
     UnknownNameError
         No such calendar; near names are suggested.
     """
-    instruments = {i.symbol: i for i in data.instruments} if isinstance(data, Bars) else {}
+    instruments = {i.symbol: i for i in data.instruments} if isinstance(data, Panel) else {}
     series = list(series_of(data, settings))
     step = interval or _interval(series)
     report = Report(settings)
@@ -85,7 +85,6 @@ def check_bars(
     times = [s.time for s in done if s.n]
     start = min((int(time[0]) for time in times), default=None)
     end = max((int(time[-1]) for time in times), default=None)
-    report.pairs(assets.renamed(done, step))
     return Verdict(
         source=data.source,
         kind="bars",
@@ -100,7 +99,7 @@ def check_bars(
 
 
 def _one(s: Series, report: Report, exact: bool) -> None:
-    """Ask the rules that take sound rows in the order of time."""
+    """Check the rules for sorted rows whose prices are sound."""
     if s.n < s.settings.min_rows:
         report.skip(_LIKE, s.symbol, f"fewer than {s.settings.min_rows} rows")
     for rule in (
@@ -124,13 +123,13 @@ def _one(s: Series, report: Report, exact: bool) -> None:
             report.skip(("gaps",), s.symbol, "times that are shifted tell of no gaps")
         else:
             report.add(s, gaps.missing(s, exact=exact))
-    except DataError as error:  # years of which the calendar knows no sessions
+    except DataError as error:  # years that the calendar does not cover
         report.skip(_CLOCK, s.symbol, error.what)
         report.add(s, gaps.missing(s, exact=False))
 
 
 def _as_it_is(s: Series, report: Report) -> Series:
-    """Ask the rules about rows as the source has them, and return those that are sound."""
+    """Check the rules about raw rows, and return the sound ones sorted by time."""
     report.add(s, cells.order(s))
     s, hits = cells.in_order(s)
     report.add(s, hits)
@@ -139,10 +138,10 @@ def _as_it_is(s: Series, report: Report) -> Series:
     return s if len(rows) == s.n else s.take(rows)
 
 
-def _funding(data: Bars | Rows, s: Series, report: Report) -> None:
+def _funding(data: Panel | Rows, s: Series, report: Report) -> None:
     if not s.funding_hours:
         return
-    if isinstance(data, Bars):  # a rate may stand in a row in which nothing traded
+    if isinstance(data, Panel):  # a rate may stand in a row in which nothing traded
         asset = data.symbols.index(s.symbol)
         first = int(np.searchsorted(data.time, s.time[0])) if s.n else data.n_rows
         columns = {
@@ -163,9 +162,9 @@ def _funding(data: Bars | Rows, s: Series, report: Report) -> None:
     report.add(s, assets.funding_of_bars(s))
 
 
-def series_of(data: Bars | Rows, settings: QualitySettings) -> Iterator[Series]:
+def series_of(data: Panel | Rows, settings: QualitySettings) -> Iterator[Series]:
     """Yield the rows of each symbol, in the order of the source."""
-    if isinstance(data, Bars):
+    if isinstance(data, Panel):
         for j, symbol in enumerate(data.symbols):
             known = ~np.isnan(data.close[:, j])
             rows: Any = slice(None) if known.all() else known
@@ -192,7 +191,7 @@ def _splits_of(s: Series) -> tuple[IntArray, FloatArray]:
 
 
 def _interval(series: list[Series]) -> int:
-    """Return the most frequent step, ns, of most of the rows; 0 where none has two."""
+    """Return the step, ns, that most rows of all symbols share; 0 if no symbol has two rows."""
     votes: dict[int, int] = {}
     for s in series:
         time = s.time if (s.time[1:] > s.time[:-1]).all() else np.unique(s.time)
@@ -203,7 +202,7 @@ def _interval(series: list[Series]) -> int:
 
 
 def _shown(series: list[Series]) -> Iterable[Series]:
-    """Yield series, and show on stderr how many are done and what time is left."""
+    """Yield series, with a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import track
 

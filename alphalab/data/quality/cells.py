@@ -1,4 +1,4 @@
-"""Rules about rows as they are: order, duplicates, and what `Bars` refuse in a row."""
+"""Rules about raw rows: order, duplicates, and the cells that `Bars` refuse."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def order(s: Series) -> Iterator[Hit]:
 
 
 def in_order(s: Series) -> tuple[Series, list[Hit]]:
-    """Return the rows by time, the first of each time, and what there is to say of the others."""
+    """Return the rows sorted by time, and the findings about duplicate times."""
     if (s.time[1:] > s.time[:-1]).all():
         return s, []
     s = s.take(np.argsort(s.time, kind="stable"))
@@ -48,7 +48,7 @@ def in_order(s: Series) -> tuple[Series, list[Hit]]:
                 f"({iso(s.time[at])}) has {words} {s.number[at - 1]}"
             )
             hits.append(Hit(rule, rows, text))
-    # Places are those of the rows by time, with all of their duplicates.
+    # Places count the sorted rows, duplicates included.
     return s, hits
 
 
@@ -74,7 +74,7 @@ def cells(s: Series) -> Iterator[Hit]:
 
 
 def usable(s: Series) -> IntArray:
-    """Return the rows whose time comes once (or first) and whose prices can be measured."""
+    """Return the first row of each time if its prices are positive and finite."""
     known = np.ones(s.n, np.bool_)
     for name in PRICES:
         known &= (s.columns[name] > 0) & np.isfinite(s.columns[name])

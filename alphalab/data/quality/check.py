@@ -1,4 +1,4 @@
-"""`check`: whatever can be checked against the rules of quality."""
+"""`check`: the quality rules applied to bars, rows, tables, files and stores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alphalab.data.clock.times import parse_duration
-from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.panel import Panel
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.events import check_events
@@ -34,16 +34,15 @@ def check(
     ----------
     data : Bars, Rows, Events, str, Path, pandas.DataFrame or another table
         What to check. A table is one of bars, as `Bars.from_frame` reads it. A text is a data set,
-        the address of a store, or a file: of bars, trades, funding rates, splits and dividends, or
-        cumulative factors.
+        the address of a store, or a file: of bars, trades, funding rates, or splits and dividends.
     settings : QualitySettings, optional
-        How grave each rule is, and its thresholds.
+        The severity and the thresholds of each rule.
     calendar : str, optional
         ``"24/7"`` or a code such as ``"XNYS"``. Not given: those of the instruments.
     interval : str, optional
         Length of a bar, such as ``"5m"``. Not given: the most frequent step between rows.
     actions : table, str or Path, optional
-        Splits of the bars, as `Bars.with_actions` takes them, or cumulative factors.
+        Splits of the bars, as `Bars.with_actions` takes them.
     funding : table, str or Path, optional
         Rates of the bars, as `Bars.with_funding` takes them.
     progress : bool
@@ -60,7 +59,7 @@ def check(
     UnknownNameError
         No such calendar or data set; near names are suggested.
     ParameterError
-        What is for bars, given for something else.
+        An option for bars, given for another kind of table.
 
     Examples
     --------
@@ -77,7 +76,7 @@ def check(
     settings = settings or QualitySettings()
     if isinstance(data, str | Path):
         data = read(str(data))
-    elif not isinstance(data, Bars | Rows | Events):
+    elif not isinstance(data, Panel | Rows | Events):
         data = read_rows(data)
     if isinstance(data, Events):
         for name, given in (
@@ -93,7 +92,7 @@ def check(
         return check_events(data, settings)
     splits = None
     if actions is not None:
-        splits = splits_in(read_events(actions, ("actions", "factors")), data.symbols)
+        splits = splits_in(read_events(actions, ("actions",)), data.symbols)
     verdict = check_bars(
         data,
         settings,

@@ -1,7 +1,7 @@
-"""Rules about clocks: times of another zone, of the open, or of hours when the market is closed.
+"""Rules about times: a wrong zone, opening times, and rows outside the sessions.
 
-They compare rows with the sessions of an exchange. Without its calendar only daily rows, and a
-market that never closes, tell something.
+They compare rows with the sessions of an exchange. Without a calendar they check only daily rows
+and markets that never close.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from alphalab.data.quality.series import Hit, Series, among
 from alphalab.types import IntArray
 
 _HOUR = NS_DAY // 24
-#: Shifts that a wrong zone can make, hours.
+#: Shifts in hours that a wrong zone explains.
 _SHIFTS = np.arange(-14, 15)
-#: Share of the rows inside sessions from which on times are right, and the gain that a shift has to
-#: bring before it is named.
+#: Times are right from this share of rows inside sessions on; a shift is reported if it gains this
+#: much.
 _RIGHT, _GAIN = 0.98, 0.05
-#: Fewer rows tell of no zone and no label.
+#: With fewer rows, zone and label are not checked.
 _FEW = 5
-#: Rows that are enough to tell a shift.
+#: Number of rows that a shift is estimated from.
 _TELL = 20_000
 
 
 def dates_as_times(s: Series) -> Iterator[Hit]:
-    """Find daily rows at midnight from Mondays to Fridays: dates of days that end only later."""
+    """Find daily rows at midnight from Monday to Friday: dates, not closing times."""
     if s.n < 5 or s.interval != NS_DAY or (s.time % NS_DAY).any():
         return
     weekday = (s.time // NS_DAY + 3) % 7
@@ -48,7 +48,7 @@ def dates_as_times(s: Series) -> Iterator[Hit]:
 def whole_days_by_open(s: Series) -> Iterator[Hit]:
     """Find rows of whole days, the first at midnight, of a market that never closes.
 
-    It is asked of sources only: bars may have been cut at midnight.
+    Checked of raw rows only: `Bars` may be a slice that begins at midnight.
     """
     if not 0 < s.interval < NS_DAY or s.n < s.settings.min_rows:
         return
@@ -93,7 +93,7 @@ def _daily(s: Series, known: Sessions) -> Iterator[Hit]:
         return
     if closed.size:
         yield _closed(s, closed, f"of days without a session of {s.calendar}")
-    # A row that ends before its session has opened, or while it is open.
+    # Rows that close before their session opens, or while it is open.
     place = np.searchsorted(known.day, own).clip(max=known.day.size - 1)
     early = (known.day[place] == own) & (s.time < known.close[place])
     if s.n >= _FEW and early.mean() > 0.5:
@@ -133,7 +133,7 @@ def _intraday(s: Series, known: Sessions) -> Iterator[Hit]:
 
 
 def _shift_of(s: Series, known: Sessions, now: float) -> str:
-    """Return in words the shift that would bring the rows into the sessions; empty: none does."""
+    """Return a sentence about the shift that moves the rows into the sessions, or an empty one."""
     time = s.time[:: _stride(s.n)]
     best, share = _best_shift(time, known)
     halves = _by_offset(time, known)
@@ -155,7 +155,7 @@ def _shift_of(s: Series, known: Sessions, now: float) -> str:
 
 
 def _stride(n: int) -> int:
-    """Return every how manieth row tells enough: one that meets all hours and minutes."""
+    """Return a sampling step for the rows that still meets all hours and minutes."""
     stride = max(n // _TELL, 1)
     while gcd(stride, 30) > 1:
         stride += 1
@@ -163,7 +163,7 @@ def _stride(n: int) -> int:
 
 
 def _best_shift(time: IntArray, known: Sessions) -> tuple[int, float]:
-    """Return the shift, hours, that brings most rows into sessions, and their share."""
+    """Return the shift, hours, with most rows inside sessions, and their share."""
     shares = [float(_inside(time + int(h) * _HOUR, known).mean()) for h in _SHIFTS]
     top = max(shares)
     near = [int(h) for h, x in zip(_SHIFTS, shares, strict=True) if x > top - 0.005]
@@ -172,14 +172,14 @@ def _best_shift(time: IntArray, known: Sessions) -> tuple[int, float]:
 
 
 def _by_offset(time: IntArray, known: Sessions) -> list[NDArray[np.bool_]]:
-    """Return which rows are of days that close late in UTC (winter), and which of the others."""
+    """Return the rows of days with the later close in UTC (winter), and the other rows."""
     place = np.searchsorted(known.day, time // NS_DAY).clip(max=known.day.size - 1)
     of_day = (known.open[place] % NS_DAY) // _HOUR
     return [of_day == value for value in sorted(np.unique(of_day).tolist(), reverse=True)[:2]]
 
 
 def _inside(time: IntArray, known: Sessions) -> NDArray[np.bool_]:
-    """Tell which times are closes of bars inside a session: after its open, up to its close."""
+    """Return True where a time lies after the open of a session and up to its close."""
     place = np.searchsorted(known.part_open, time, side="left") - 1
     return (place >= 0) & (time <= known.part_close[np.maximum(place, 0)])
 

@@ -1,4 +1,4 @@
-"""The check of what is no bar: trades, funding rates, splits and dividends, factors."""
+"""Checks of tables of events: trades, funding rates, splits and dividends."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from alphalab.data.quality.series import Hit, Series
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.types import FloatArray
 
-#: From here on a rate looks like percent: contracts cap theirs below.
+#: Exchanges cap funding rates below this: a larger one is probably a percentage.
 _LARGEST_RATE = 0.04
-#: A silence of trades is one this many times as long as all but a thousandth of the others.
+#: A gap between trades is reported if it is this many times the 99.9 % quantile of all gaps.
 _SILENCE = 10.0
 
 
 def check_events(events: Events, settings: QualitySettings, funding_hours: float = 0.0) -> Verdict:
-    """Check a table of what is no bar.
+    """Check a table of events.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def check_events(events: Events, settings: QualitySettings, funding_hours: float
                 once = s.take(cells.once(s))
                 _funding(once, funding_hours, report)
             else:
-                report.add(s, _factors(s) if events.kind == "factors" else _actions(s))
+                report.add(s, _actions(s))
     time = events.time
     return Verdict(
         source=events.source,
@@ -129,7 +129,7 @@ def _trade_ids(s: Series, ids: Any) -> Iterator[Hit]:
     if s.enough and np.char.isdecimal(ids).all() and max(map(len, ids)) < 18:
         numbers = np.unique(ids.astype(np.int64))
         holes = np.diff(numbers) - 1
-        # Venues that number all their markets in one row leave more out than they use.
+        # Venues that number all markets together skip more ids than they use.
         if 0 < holes.sum() < 0.1 * numbers.size:
             at = int(np.argmax(holes > 0))
             row = np.flatnonzero(ids == str(numbers[at + 1]))
@@ -154,20 +154,6 @@ def _silences(s: Series) -> Iterator[Hit]:
             f"{iso(s.time[at - 1])} to row {s.number[at]} ({iso(s.time[at])})"
         )
         yield Hit("gaps", rows, text)
-
-
-def _factors(s: Series) -> Iterator[Hit]:
-    for name, values in s.columns.items():
-        yield from _not_above_0(s, name, values, np.isnan(values) | ~(values > 0))
-    price = s.columns["price_factor"]
-    back = 1 + np.flatnonzero(price[1:] < price[:-1] * (1 - 1e-5))
-    if back.size:
-        at = int(back[0])
-        text = (
-            f"price_factor falls {back.size:,} times, as if dividends were negative: first from "
-            f"{price[at - 1]:.8g} to {price[at]:.8g} in row {s.number[at]} ({iso(s.time[at])})"
-        )
-        yield Hit("inconsistent", back, text)
 
 
 def _actions(s: Series) -> Iterator[Hit]:

@@ -1,4 +1,4 @@
-"""What a check found: findings, and the verdict that they make together."""
+"""`Finding` and `Verdict`: the result of a check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alphalab.data.clock.times import iso
 from alphalab.data.quality.registry import ASKED, RULES, SEVERITIES, Severity
 from alphalab.types import IntArray
 
-#: Times that a finding keeps.
+#: Largest number of times that a finding keeps.
 MOST_TIMES = 10_000
 
 _SCHEMA = "alphalab.data.check/1"
@@ -25,22 +25,22 @@ def _no_times() -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What one rule found in the rows of one symbol.
+    """The violations of one rule by one symbol.
 
     Attributes
     ----------
     rule : str
     severity : {"error", "warning", "info"}
     symbol : str
-        Empty: it is about several.
+        Empty: several symbols.
     count : int
-        How often: rows, missing bars, pairs.
+        Number of rows, or of missing bars.
     first, last : int or None
-        When, ns UTC.
+        First and last time, ns UTC.
     rows : tuple of int
-        Where the source has the first ones, from 0.
+        Row numbers of the first ones in the source, from 0.
     message : str
-        What was found, with its numbers.
+        What the rule found, in words.
     at : ndarray of shape (K,)
         Times of the first rows, ns UTC, for pictures; `to_dict` leaves them out.
     """
@@ -81,20 +81,20 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What a check says of data.
+    """The result of a check: all findings about one source.
 
     Attributes
     ----------
     source, kind : str
-        What was checked: ``bars``, ``trades``, ``funding`` or ``factors``.
+        What was checked: ``bars``, ``trades``, ``funding`` or ``actions``.
     n_rows : int
     symbols : tuple of str
     start, end : int or None
         First and last time, ns UTC; None without rows.
     findings : tuple of Finding
-        The gravest first, then by rule and symbol.
+        Errors first, then by rule and symbol.
     skipped : dict of str to str
-        What was not looked at, by rule, and why.
+        Rules that were not checked, and the reason.
     settings : str
         The settings it was made with, as canonical JSON.
 
@@ -138,7 +138,7 @@ class Verdict:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """The rules that were asked everywhere and found nothing."""
+        """The rules that were checked for all symbols and found nothing."""
         levels = msgspec.json.decode(self.settings)["severity"]
         said = {finding.rule for finding in self.findings} | self.skipped.keys()
         said |= {rule for rule, level in levels.items() if level == "off"}
@@ -177,7 +177,7 @@ class Verdict:
 
 
 def ordered(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Return findings, the gravest first, then in the order of the rules, as they came."""
+    """Return findings, errors first, then in the order of the rules."""
     rules = list(RULES)
     key = {
         id(finding): (SEVERITIES.index(finding.severity), rules.index(finding.rule))

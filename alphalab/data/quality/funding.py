@@ -1,11 +1,11 @@
-"""Bars of contracts together with a table of their funding rates."""
+"""The check of funding rates against the bars of their contracts."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from alphalab.data.clock.times import iso
-from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.panel import Panel
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality import assets, cells
 from alphalab.data.quality.findings import Verdict, ordered
@@ -16,9 +16,9 @@ from alphalab.data.quality.settings import QualitySettings
 
 
 def checked_with_funding(
-    verdict: Verdict, data: Bars | Rows, rates: Events, settings: QualitySettings
+    verdict: Verdict, data: Panel | Rows, rates: Events, settings: QualitySettings
 ) -> Verdict:
-    """Return the verdict of bars with what there is to say of their rates in the span of the bars.
+    """Return the verdict of bars with the findings about their funding rates added.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def checked_with_funding(
     """
     report = Report(settings)
     hours = {}
-    if isinstance(data, Bars):
+    if isinstance(data, Panel):
         hours = {i.symbol: i.funding_hours for i in data.instruments}
     covered = set()
     for raw, _ in rates.series(settings):
@@ -51,7 +51,7 @@ def checked_with_funding(
 
 
 def _add(s: Series, span: tuple[int, int], hours: float, report: Report) -> None:
-    """Add what there is to say of the rates of one symbol."""
+    """Add the findings about the rates of one symbol."""
     report.add(s, cells.order(s))
     s, hits = cells.in_order(s)
     report.add(s, hits)
@@ -63,10 +63,10 @@ def _add(s: Series, span: tuple[int, int], hours: float, report: Report) -> None
         report.skip(("funding",), s.symbol, f"{note}{iso(span[1])}")
 
 
-def _span(data: Bars | Rows, symbol: str) -> tuple[int, int]:
+def _span(data: Panel | Rows, symbol: str) -> tuple[int, int]:
     """Return first and last time of a symbol's rows."""
     place = data.symbols.index(symbol)
-    if isinstance(data, Bars):
+    if isinstance(data, Panel):
         return int(data.time[0]), int(data.time[-1])
     time = data.time[data.symbol == place]
     return int(time.min()), int(time.max())

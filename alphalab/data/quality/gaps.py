@@ -1,8 +1,8 @@
-"""Rules about which bars should be there, and how far apart they are.
+"""Rules about missing bars, and about the spacing of bars.
 
-With the calendar of an exchange, bars are compared with its sessions. Without one they are compared
-with themselves: a market that trades on weekends never closes; elsewhere the usual breaks, and a
-few missing weekdays (holidays), are no gaps.
+With a calendar, bars are compared with its sessions. Without one, the expected bars follow from the
+rows themselves: a market that trades on weekends never closes; elsewhere usual breaks and a few
+missing weekdays (holidays) are not gaps.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from alphalab.data.quality.series import Hit, Series, among
 from alphalab.types import IntArray
 
 _HOUR = NS_DAY // 24
-#: A time of day that so few rows have is none of the usual ones.
+#: A time of day with a smaller share of the rows is unusual.
 _RARE = 0.02
-#: Share of the expected bars that have to be there before the missing ones are called gaps.
+#: Missing bars are gaps only if at least this share of the expected bars exists.
 _FITS = 0.5
-#: Stretches of rows whose own spacing is looked at.
+#: Number of stretches whose spacing is checked.
 _STRETCHES = 20
 
 
 def never_closes(time: IntArray) -> bool:
-    """Tell whether more than half of the Saturdays and of the Sundays of the span have rows.
+    """Return True if over half of the Saturdays and over half of the Sundays have rows.
 
     Examples
     --------
@@ -46,9 +46,9 @@ def never_closes(time: IntArray) -> bool:
 
 
 def missing(s: Series, *, exact: bool) -> Iterator[Hit]:
-    """Find bars that are not there, between the first row and the last.
+    """Find missing bars between the first row and the last.
 
-    With `exact`, a calendar's sessions are looked up.
+    With `exact`, the sessions of the calendar are the expected bars.
     """
     if s.n < 3 or not s.interval:
         return
@@ -61,14 +61,14 @@ def missing(s: Series, *, exact: bool) -> Iterator[Hit]:
 
 
 def spacing(s: Series) -> Iterator[Hit]:
-    """Find stretches of rows that are another distance apart than the bars are long."""
+    """Find stretches of rows whose spacing is not the length of the bars."""
     if not s.interval or s.n < s.settings.min_rows:
         return
     size = max(s.settings.min_rows // 2, s.n // _STRETCHES, 1)
     n_whole = (s.n - 1) // size
     own = np.array([bar_spacing(s.time[i * size : (i + 1) * size + 1]) for i in range(n_whole)])
     steps = np.diff(s.time)[: n_whole * size].reshape(n_whole, size)
-    regular = (steps == own.reshape(-1, 1)).mean(axis=1) > 0.5  # else bars are missing
+    regular = (steps == own.reshape(-1, 1)).mean(axis=1) > 0.5  # otherwise bars are missing
     odd = np.flatnonzero(_differs(own, s.interval) & regular)
     if odd.size:
         at = int(odd[0])
@@ -84,7 +84,7 @@ def spacing(s: Series) -> Iterator[Hit]:
 
 
 def off_grid(s: Series) -> Iterator[Hit]:
-    """Find times beside those that bars of this length usually have."""
+    """Find times that do not lie on the usual grid of the bars."""
     if s.n < s.settings.min_rows or not 0 < s.interval < NS_DAY:
         return
     phase = s.time % s.interval
@@ -143,16 +143,16 @@ def _against_itself(s: Series) -> Iterator[Hit]:
 
 
 def _usual_break(s: Series, steps: IntArray) -> float:
-    """Return the shortest step that is a usual break of the market; infinite where it has none."""
+    """Return the shortest usual break of the market, ns; infinite if it has none."""
     n_days = 1 + np.count_nonzero(np.diff(s.time // NS_DAY))
     values, counts = np.unique(steps[steps > 1.5 * s.interval], return_counts=True)
     usual = values[counts >= 0.1 * n_days]
-    # An hour less: clocks change.
+    # One hour less, for daylight-saving changes.
     return float(usual[0]) - _HOUR if usual.size else np.inf
 
 
 def _weekdays(time: IntArray) -> IntArray:
-    """Return how many weekdays there were from a Monday on to each time."""
+    """Return the number of weekdays since a fixed Monday, for each time."""
     day = time // NS_DAY + 3
     return day // 7 * 5 + np.minimum(day % 7, 4)
 
@@ -170,9 +170,9 @@ def _against_sessions(s: Series) -> Iterator[Hit]:
 
 
 def expected_bars(s: Series) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Return the closes that the sessions of its calendar have, and which of them are there, (K,).
+    """Return the closes that the calendar expects, and True for those that exist, (K,).
 
-    Of bars up to a day long.
+    For bars up to a day long.
     """
     if s.interval > NS_DAY - _HOUR:
         day, _, expected = session_bounds(s.calendar, s.time[0] // NS_DAY, s.time[-1] // NS_DAY)
@@ -184,9 +184,9 @@ def expected_bars(s: Series) -> tuple[IntArray, NDArray[np.bool_]]:
 
 
 def session_days(s: Series, sessions: IntArray) -> IntArray:
-    """Return the date of the session that each daily row is of, days since 1970-01-01.
+    """Return the session date of each daily row, days since 1970-01-01.
 
-    Stamps at midnight may be the date itself or the end of it: whichever more sessions have.
+    A midnight is the date itself or its end, whichever matches more sessions.
     """
     same, before = s.time // NS_DAY, (s.time - 1) // NS_DAY
     fits = [among(days, sessions).sum() for days in (same, before)]

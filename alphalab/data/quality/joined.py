@@ -1,4 +1,4 @@
-"""`joined`: one verdict of the verdicts of blocks, as a scan makes them."""
+"""`joined`: the verdicts of blocks combined into one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alphalab.data.quality.findings import MOST_TIMES, Finding, Verdict, ordered
 
 
 def joined(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict of blocks of rows, one after another, of the same symbols.
+    """Return one verdict of successive blocks of rows of the same symbols.
 
     Parameters
     ----------

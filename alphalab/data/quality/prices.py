@@ -1,4 +1,4 @@
-"""Rules about prices, each measured by the scatter of its own series."""
+"""Rules about prices, measured by the robust deviation of each series."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from alphalab.data.clock.times import NS_DAY, iso
 from alphalab.data.quality.series import Hit, Series, runs
 from alphalab.types import FloatArray, IntArray
 
-#: New units for an old one, as companies choose them; and all of them the other way round.
+#: Common split ratios, new units for an old one, and their inverses.
 _RATIOS = (Fraction(3, 2), Fraction(5, 2), *(Fraction(n) for n in (*range(2, 21), 25, 30, 40, 50)))
 _SPLITS = np.array(sorted({float(r) for r in _RATIOS} | {float(1 / r) for r in _RATIOS}))
 
-#: Rows before and after a jump whose medians are its levels.
+#: The level before and after a jump is the median of this many rows.
 _LEVEL = 5
-#: How many times the usual value is traded on the first day after a split, at most. It is a crash
-#: that everybody trades, not a split.
+#: Largest traded value on the first day after a split, in multiples of the usual value: more is a
+#: crash.
 _CALM = 4.0
-#: The range of that day in robust deviations of the returns, at most.
+#: Largest range of that day, in robust deviations of the returns.
 _CALM_RANGE = 8.0
-#: Part of a jump by which a level or a split may differ from it.
+#: Relative difference between a jump and its level or split that still matches.
 _ABOUT = 0.25
-#: How far from the jump the date of its split may be.
+#: Largest distance in time between a jump and its split.
 _NEAR = 4 * NS_DAY
 
 
 def stale(s: Series) -> Iterator[Hit]:
-    """Find bars in a row that do not change: the same close, and no volume or one price."""
+    """Find runs of unchanged bars: the same close, and no volume or a single price."""
     daily = s.interval >= NS_DAY - NS_DAY // 24
     least = s.settings.stale_days if daily else s.settings.stale_rows
     if not s.enough:
@@ -56,7 +56,7 @@ def stale(s: Series) -> Iterator[Hit]:
 
 
 def outliers(s: Series) -> Iterator[Hit]:
-    """Find closes, highs and lows far from both neighbours: the price came back at once."""
+    """Find closes, highs and lows far from both neighbours (single-row spikes)."""
     if not s.enough:
         return
     least = np.maximum(s.settings.outlier_sigmas * s.scatter, s.settings.outlier_move)
@@ -88,7 +88,7 @@ def outliers(s: Series) -> Iterator[Hit]:
 
 
 def shifts(s: Series) -> Iterator[Hit]:
-    """Find levels that shift at once and stay, without a split that is known."""
+    """Find lasting level shifts without a known split."""
     if not s.enough:
         return
     opened = s.close if s.closes_only else s.open
@@ -116,7 +116,7 @@ def shifts(s: Series) -> Iterator[Hit]:
 
 
 def _moved_by(s: Series, rows: IntArray) -> FloatArray:
-    """Return by how much the level after rows differs from the one before, as a logarithm, (K,)."""
+    """Return the log difference between the levels after and before each row, (K,)."""
     level = np.arange(_LEVEL)
     after = np.minimum(rows[:, np.newaxis] + level, s.n - 1)
     before = np.maximum(rows[:, np.newaxis] - 1 - level, 0)
@@ -133,22 +133,22 @@ def _explained(s: Series, row: int, size: float) -> bool:
 
 
 def _is_split(s: Series, row: int, size: float) -> bool:
-    """Tell whether a jump is near a ratio of splits, on a day without excitement."""
+    """Return True if a jump is near a split ratio and the day was calm."""
     off = float(np.abs(np.log(_SPLITS) + size).min())
     usual = float(s.scatter[max(row - 1, 0)])
     if off > max(s.settings.split_tolerance, usual) or not 1 < row < s.n - 1:
-        return False  # one row makes no level
+        return False  # one row has no level
     part = slice(max(row - 4 * _LEVEL, 0), row + 1)
     *before, value = s.close[part] * s.volume[part]
     if np.isnan(value) or np.isnan(before).all() or not np.nanmedian(before) > 0:
-        # Nothing but the price tells: it has to be very near.
+        # Without volume only the price tells, so the tolerance is small.
         return off <= s.settings.split_tolerance and not s.closes_only
     calm = float(np.log(s.high[row] / s.low[row])) <= _CALM_RANGE * usual
     return calm and 1 / _CALM**2 < value / np.nanmedian(before) < _CALM
 
 
 def _as_ratio(size: float) -> str:
-    """Return a jump of the logarithm as new units for old ones."""
+    """Return a log jump as a split ratio in words."""
     ratio = Fraction(float(np.exp(abs(size)))).limit_denominator(2)
     new, old = ratio.numerator, ratio.denominator
     return f"as {new}:{old}" if size < 0 else f"as {old}:{new}"
@@ -167,7 +167,7 @@ def _told(s: Series, row: int, by: str) -> str:
 
 
 def _beyond(s: Series, values: FloatArray, sign: int) -> FloatArray:
-    """Return how far an extreme is from every open and close around, as a logarithm, (R,)."""
+    """Return the log distance of a high or low from the opens and closes around it, (R,)."""
     pick = np.maximum if sign > 0 else np.minimum
     near = pick(s.open, s.close)
     near[1:] = pick(near[1:], s.close[:-1])

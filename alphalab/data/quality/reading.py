@@ -1,4 +1,4 @@
-"""What a file holds, bars, trades, funding rates or splits, and its rows as the rules see them."""
+"""Readers of what is to be checked: bars, trades, funding rates, or splits and dividends."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from msgspec import structs
 
 from alphalab.data.clock.calendars import ALWAYS, sessions_around
 from alphalab.data.clock.times import NS_DAY
-from alphalab.data.formats import arrow
+from alphalab.data.formats.events import EventTable, kind_of
 from alphalab.data.formats.files import read_table, stem
-from alphalab.data.formats.header import SYMBOL_NAMES, TIME_NAMES, columns_of
-from alphalab.data.formats.schema import Mapping as Written
+from alphalab.data.formats.header import columns_of
+from alphalab.data.formats.schema import Schema
+from alphalab.data.formats.tables import given_table
 from alphalab.data.load import load
 from alphalab.data.panel.bars import Bars
-from alphalab.data.panel.events import RATE_NAMES, given_table
-from alphalab.data.panel.from_table import rows_of, utc_times
+from alphalab.data.panel.from_table import rows_of
 from alphalab.data.panel.rows import Rows
 from alphalab.data.panel.rules import PRICES
 from alphalab.data.quality.series import Series
@@ -29,26 +29,21 @@ from alphalab.data.read_rows import is_file
 from alphalab.errors import DataError
 from alphalab.types import FloatArray, IntArray
 
-_TIMES = (*TIME_NAMES, "ex_date")
-_AMOUNTS = ("amount", "qty", "quantity", "size", "volume")
-
-#: Kinds of tables besides bars: for each of our columns the names that it goes by. The number says
-#: how many of the first columns are required.
-_KINDS: dict[str, tuple[int, dict[str, tuple[str, ...]]]] = {
-    "factors": (2, {"price_factor": ("price_factor",), "split_factor": ("split_factor",)}),
-    "trades": (2, {"price": ("price",), "amount": _AMOUNTS}),
-    "funding": (1, {"rate": RATE_NAMES}),
-    "actions": (0, {"split": ("split",), "dividend": ("dividend",)}),
+#: The columns of numbers that are checked, by kind of table.
+_NUMBERS = {
+    "trades": ("price", "amount"),
+    "funding": ("rate",),
+    "actions": ("split", "dividend"),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """E rows of something that is no bar, in the order of their source.
+    """E events in the order of their source.
 
     Attributes
     ----------
-    kind : {"trades", "funding", "factors", "actions"}
+    kind : {"trades", "funding", "actions"}
     source : str
     symbols : tuple of str
     symbol : ndarray of shape (E,)
@@ -77,48 +72,43 @@ class Events:
             yield s, None if self.ids is None else self.ids[rows]
 
     def splits(self) -> dict[str, tuple[IntArray, FloatArray]]:
-        """Return times and ratios of the splits of each symbol, from actions or from factors."""
+        """Return times and ratios of the splits of each symbol."""
         found = {}
         for place, symbol in enumerate(self.symbols):
             rows = np.flatnonzero(self.symbol == place)
             rows = rows[np.argsort(self.time[rows], kind="stable")]
             time = self.time[rows]
-            if self.kind == "factors":  # a row's factors hold up to its date
-                factor = self.values["split_factor"][rows]
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    time, ratio = time[:-1], factor[1:] / factor[:-1]
-            else:
-                ratio = self.values.get("split", np.full(len(self.time), np.nan))[rows]
+            ratio = self.values.get("split", np.full(len(self.time), np.nan))[rows]
             real = (ratio > 0) & np.isfinite(ratio) & (ratio != 1)
             found[symbol] = time[real], ratio[real]
         return found
 
 
 def read(
-    given: str, mapping: Written | None = None, store: str | None = None
+    given: str, schema: Schema | None = None, store: str | None = None
 ) -> Bars | Rows | Events:
-    r"""Read what a name stands for, without any rule asked of it.
+    r"""Read a data set, a store address or a file without checking any rule.
 
     Parameters
     ----------
     given : str
         A data set, the address of a store, or a file of bars, trades (price and amount), funding
-        rates, splits and dividends, or cumulative factors: told apart by their columns.
-    mapping : Mapping, optional
+        rates, or splits and dividends: told apart by their columns.
+    schema : Schema, optional
         How a file is written.
     store : str, optional
-        Where the store of an address is.
+        Address of the store.
 
     Raises
     ------
     DataError
-        No such file, one that cannot be read, or one of no kind that is known; or a mapping for
-        what is no file.
+        No such file, one that cannot be read, or one of an unknown kind; or a schema for a data set
+        or a store.
 
     Notes
     -----
-    A date that is no session of its calendar is a finding, no error: its row ends as that of the
-    session before it would have.
+    A date that is not a session of its calendar is a finding and not an error: its row closes at
+    the time of day of the session before.
 
     Examples
     --------
@@ -130,44 +120,42 @@ def read(
     ...     read(str(file)).kind
     'funding'
     """
-    mapping = mapping or Written()
+    schema = schema or Schema()
     if not is_file(given):
-        _check_mapping(mapping, given)
+        _check_schema(schema, given)
         return load(given, store=store)
     path = Path(given).expanduser()
-    table = read_table(path, mapping, texts=("id",))
-    columns = columns_of(table, mapping, f"{path}: ")
+    table = read_table(path, schema, texts=("id",))
+    columns = columns_of(table, schema, f"{path}: ")
     named = {*columns.mapped, *columns.others}
-    kind = kind_of(named)
-    if kind == "bars":
-        by_day = mapping.label == "session"
-        # First, every day is a session.
-        plain = structs.replace(mapping, calendar=ALWAYS) if by_day else mapping
+    if named.issuperset(PRICES):
+        by_day = schema.label == "session"
+        # At first every day counts as a session.
+        plain = structs.replace(schema, calendar=ALWAYS) if by_day else schema
         rows = rows_of(table, plain, symbol=stem(path), source=str(path))
-        return _by_session(rows, mapping.calendar) if by_day else rows
+        return _by_session(rows, schema.calendar) if by_day else rows
+    kind = kind_of(named)
     if not kind:
         raise DataError(
-            f"{path}: neither bars nor trades, funding, splits, dividends or factors; "
-            f"{columns.found}",
+            f"{path}: neither bars nor trades, funding, splits or dividends; {columns.found}",
             rule="bars have open, high, low and close; trades price and amount; funding a rate.",
             fix="Say which columns they are by --column OURS=THEIRS.",
         )
-    return _events(table, kind, mapping, stem(path), str(path))
+    return _events(table, kind, schema, stem(path), str(path))
 
 
-def _check_mapping(mapping: Written, given: str) -> None:
-    """Refuse to say of bars that are read already how they are written."""
-    said = sorted(mapping.changes().keys() - {"calendar", "interval"})
+def _check_schema(schema: Schema, given: str) -> None:
+    """Refuse a schema of bars that need no reading."""
+    said = sorted(schema.changes().keys() - {"calendar", "interval"})
     if said:
         raise DataError(
-            f"{given} with {said[0]}={getattr(mapping, said[0])!r}",
-            rule="what is written otherwise is said of files; data sets and stores are read "
-            "already.",
+            f"{given} with {said[0]}={getattr(schema, said[0])!r}",
+            rule="a schema describes files; data sets and stores need none.",
         )
 
 
 def _by_session(rows: Rows, calendar: str) -> Rows:
-    """Return rows that end with their day with the closes of the sessions of their dates."""
+    """Return rows whose times are the ends of days, moved to the closes of their sessions."""
     day = rows.time // NS_DAY - 1
     found = sessions_around(calendar, int(day.min()), int(day.max()), before=15)
     before = np.maximum(np.searchsorted(found.day, day, side="right") - 1, 0)
@@ -176,7 +164,7 @@ def _by_session(rows: Rows, calendar: str) -> Rows:
 
 
 def read_events(given: Any, kinds: tuple[str, ...]) -> Events:
-    """Read a table of events that has to be of one of some kinds.
+    """Read a table of events of one of the given kinds.
 
     Raises
     ------
@@ -190,58 +178,30 @@ def read_events(given: Any, kinds: tuple[str, ...]) -> Events:
             f"{where}{kind or 'no kind that is known'}; there are {table.column_names}",
             rule=f"this is a table of {' or '.join(kinds)}.",
         )
-    return _events(table, kind, Written(), "", where.removesuffix(": "))
+    return _events(table, kind, Schema(), "", str(given) if where else "")
 
 
-def kind_of(names: set[str]) -> str:
-    """Return the kind of a table by the names of its columns, in small letters; empty: none.
-
-    Examples
-    --------
-    >>> kind_of({"time", "price", "amount"}), kind_of({"time", "temperature"})
-    ('trades', '')
-    """
-    if names.issuperset(PRICES):
-        return "bars"
-    for kind, (required, columns) in _KINDS.items():
-        there = [any(name in names for name in known) for known in columns.values()]
-        if all(there[:required]) and any(there):
-            return kind
-    return ""
-
-
-def _events(table: pa.Table, kind: str, mapping: Written, symbol: str, source: str) -> Events:
+def _events(table: pa.Table, kind: str, schema: Schema, symbol: str, source: str) -> Events:
     where = f"{source}: " if source else ""
-    columns = columns_of(table, mapping, where)
-    if table.num_rows == 0:
+    read = EventTable.of(kind, table, schema, where, symbol=symbol)
+    if not len(read):
         raise DataError(f"{where}no rows", rule="a file of data has at least one row.")
-    named = columns.one_of(SYMBOL_NAMES, "symbol")
-    symbols: tuple[str, ...] = (mapping.symbol or symbol,)
-    codes = np.zeros(table.num_rows, np.int64)
-    if named is not None:
-        symbols, codes = arrow.symbol_codes(arrow.plain(table[named]), named, where)
-    time, _ = utc_times(table, columns.time(_TIMES), codes, mapping, where)
-    values = {}
-    for ours, names in _KINDS[kind][1].items():
-        if (written := columns.one_of(names, ours)) is not None:
-            column = arrow.plain(table[written])
-            if not arrow.is_number(column.type):
-                raise arrow.not_a_number(column, written, where)
-            values[ours] = arrow.floats(column)
-    ids = columns.one_of(("id", "trade_id"), "id") if kind == "trades" else None
-    texts = None if ids is None else np.array(arrow.plain(table[ids]).cast(pa.string()).to_pylist())
-    return Events(kind, source, symbols, codes, time, values, texts)
+    names = [name for name in _NUMBERS[kind] if read.named(name) is not None]
+    values = {name: read.numbers(name) for name in names}
+    has_ids = kind == "trades" and read.named("id") is not None
+    ids = np.array(read.texts("id").to_pylist()) if has_ids else None
+    return Events(kind, source, read.symbols, read.codes, read.time(), values, ids)
 
 
 def splits_in(
     events: Events, symbols: tuple[str, ...]
 ) -> Mapping[str, tuple[IntArray, FloatArray]]:
-    """Return the splits of a table by symbol; a table that names none is about the only one.
+    """Return the splits by symbol; a table without symbols belongs to the only one.
 
     Raises
     ------
     DataError
-        A table without symbols, for data that has several.
+        A table without symbols for several symbols.
     """
     found = events.splits()
     if "" in found:

@@ -1,4 +1,4 @@
-"""The rules of quality: what each is called, how grave it is, and what to do about a finding."""
+"""The quality rules: name, default severity and remedy of each."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Literal, NamedTuple, TypeAlias
 Severity: TypeAlias = Literal["error", "warning", "info"]
 Level: TypeAlias = Literal["error", "warning", "info", "off"]
 
-#: From the gravest to the least.
+#: From most to least severe.
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 class Rule(NamedTuple):
-    """One rule.
+    """A quality rule.
 
     Attributes
     ----------
     name : str
     severity : {"error", "warning", "info"}
-        Unless the settings say otherwise.
+        The default; settings may change it.
     title : str
-        What it looks for, for headings.
+        A heading.
     fix : str
-        What to do about a finding.
+        The remedy.
     """
 
     name: str
@@ -46,25 +46,25 @@ _RULES = (
     Rule(
         "duplicates",
         "warning",
-        "Rows that are there twice",
+        "Duplicate rows",
         "Keep one of them (--repair drop_duplicates).",
     ),
     Rule(
         "missing_values",
         "error",
-        "Values that are not known",
+        "Missing values",
         "Complete the rows, or leave them out (--repair drop_unknown).",
     ),
     Rule(
         "nonpositive",
         "error",
-        "Prices that are not above 0",
+        "Prices of 0 or less",
         f"{_AT_SOURCE[:-1]} (--repair drop_nonpositive).",
     ),
     Rule(
         "inconsistent",
         "error",
-        "High, low, open and close at odds",
+        "Inconsistent high, low, open and close",
         f"{_AT_SOURCE[:-1]} (--repair drop_inconsistent).",
     ),
     Rule("negative_volume", "error", "Volume below 0", _AT_SOURCE),
@@ -78,10 +78,10 @@ _RULES = (
     Rule(
         "funding",
         "error",
-        "Funding that is missing or doubled",
+        "Missing or duplicate funding",
         "Complete the rates of the contract: a missing one is not a rate of 0.",
     ),
-    Rule("gaps", "warning", "Bars that are missing", "Fetch the missing span again."),
+    Rule("gaps", "warning", "Missing bars", "Fetch the missing span again."),
     Rule(
         "spacing",
         "warning",
@@ -94,20 +94,20 @@ _RULES = (
     Rule(
         "label",
         "warning",
-        "Times that look like those of the open",
+        "Opening times read as closing times",
         "Say what the times name: --label open (or session, with the calendar).",
     ),
     Rule(
         "stale",
         "warning",
-        "Prices that stand still",
+        "Stale prices",
         "Halted, or a dead feed? Leave rows out in which nothing traded (--repair drop_untraded).",
     ),
-    Rule("outliers", "warning", "Prices that their neighbours contradict", _AT_SOURCE),
+    Rule("outliers", "warning", "Single-row price spikes", _AT_SOURCE),
     Rule(
         "jumps",
         "warning",
-        "Levels that shift at once and stay",
+        "Lasting level shifts",
         "Look for a split, a redenomination or another asset under the name.",
     ),
     Rule(
@@ -117,17 +117,11 @@ _RULES = (
         "Ask the source what its volume counts.",
     ),
     Rule("volume_spikes", "warning", "Volume far above its own level", _AT_SOURCE),
-    Rule("volume_unknown", "info", "Volume that is not known", "Limits on participation need it."),
-    Rule(
-        "renamed",
-        "warning",
-        "A symbol that goes on under another name",
-        "If it is the same asset, give it one name (--rename OLD=NEW).",
-    ),
+    Rule("volume_unknown", "info", "Unknown volume", "Limits on participation need it."),
     Rule(
         "ids",
         "warning",
-        "Numbers of trades that are left out",
+        "Missing trade ids",
         "Fetch the missing trades again, if the venue numbers them without holes.",
     ),
 )
@@ -136,17 +130,13 @@ RULES = {rule.name: rule for rule in _RULES}
 
 _OF_ROWS = ("unsorted", "conflicting_duplicates", "duplicates", "missing_values", "nonpositive")
 
-#: Which rules are asked of what is checked; of bars of contracts, that of funding as well.
+#: The rules that are checked by kind of data; bars of contracts have that of funding as well.
 ASKED: dict[str, tuple[str, ...]] = {
     "bars": tuple(name for name in RULES if name not in ("ids", "funding")),
     "trades": (*_OF_ROWS, "gaps", "outliers", "splits", "jumps", "ids"),
     "funding": (
         *("unsorted", "conflicting_duplicates", "duplicates", "missing_values"),
         *("funding", "off_grid", "outliers"),
-    ),
-    "factors": (
-        *("unsorted", "conflicting_duplicates", "duplicates"),
-        *("nonpositive", "inconsistent"),
     ),
     "actions": _OF_ROWS,
 }

@@ -1,11 +1,9 @@
-"""`Report`: the findings of a check as they come, and what was not looked at."""
+"""`Report`: collects the findings of a check and the rules it skipped."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-
-import numpy as np
 
 from alphalab.data.quality.findings import MOST_TIMES, Finding, ordered
 from alphalab.data.quality.registry import Severity
@@ -14,7 +12,7 @@ from alphalab.data.quality.settings import QualitySettings
 
 
 class Report:
-    """Findings so far, and what was not looked at."""
+    """The findings so far, and the rules that were skipped."""
 
     def __init__(self, settings: QualitySettings) -> None:
         self.settings = settings
@@ -22,7 +20,7 @@ class Report:
         self.skipped: dict[str, dict[str, list[str]]] = {}
 
     def add(self, s: Series, hits: Iterable[Hit]) -> None:
-        """Turn what a rule says of a series into findings, unless the rule is off."""
+        """Add the hits of a rule as findings, unless the rule is off."""
         for hit in hits:
             severity = self._severity(hit.rule)
             if severity is None:
@@ -42,24 +40,14 @@ class Report:
                 )
             )
 
-    def pairs(self, found: Iterable[tuple[str, int, str]]) -> None:
-        """Add symbols that go on where another ends: the new one, when, what there is to say."""
-        severity = self._severity("renamed")
-        if severity is None:
-            return
-        for new, when, message in found:
-            at = np.array([when])
-            finding = Finding("renamed", severity, new, 1, when, when, (), f"{message}.", at)
-            self.findings.append(finding)
-
     def skip(self, rules: Iterable[str], symbol: str, why: str) -> None:
-        """Remember that rules were not asked of a symbol, and why."""
+        """Record why rules were skipped for a symbol."""
         for rule in rules:
             if self._severity(rule) is not None:
                 self.skipped.setdefault(rule, {}).setdefault(why, []).append(symbol)
 
     def sorted(self, n_symbols: int) -> tuple[Finding, ...]:
-        """Return the findings, the gravest first; one that all symbols share becomes one."""
+        """Return the findings, errors first; the same finding for all symbols becomes one."""
         same: dict[tuple[str, str], list[Finding]] = {}
         for finding in self.findings:
             same.setdefault((finding.rule, finding.message), []).append(finding)
@@ -70,7 +58,7 @@ class Report:
         return ordered(found)
 
     def reasons(self, n_symbols: int) -> dict[str, str]:
-        """Return why rules were not asked, by rule, with the symbols where not all are meant."""
+        """Return the reasons of skipped rules, with the symbols unless all were skipped."""
         return {
             rule: "; ".join(
                 why if len(symbols) == n_symbols else f"{why} ({_some(symbols)})"
@@ -85,7 +73,7 @@ class Report:
 
 
 def _for_all(group: list[Finding], n_symbols: int) -> Finding:
-    message = f"{group[0].message.rstrip('.')}; so it is for all {n_symbols:,} symbols."
+    message = f"{group[0].message.rstrip('.')}; the same for all {n_symbols:,} symbols."
     count = sum(finding.count for finding in group)
     return replace(group[0], symbol="", count=count, rows=(), message=message)
 

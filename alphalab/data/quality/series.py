@@ -1,4 +1,4 @@
-"""`Series`: the rows of one symbol as the rules see them, and the measures that they share."""
+"""`Series`: the rows of one symbol, with the statistics that several rules use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _QUARTILE = 1.1503494
 
 
 class Hit(NamedTuple):
-    """What a rule found.
+    """A violation of a rule.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Series:
 
     @property
     def enough(self) -> bool:
-        """Whether there are rows enough to compare a row with its like."""
+        """True if there are at least `QualitySettings.min_rows` rows."""
         return self.n >= self.settings.min_rows
 
     @property
@@ -120,7 +120,7 @@ class Series:
 
     @cached_property
     def closes_only(self) -> bool:
-        """Whether nothing but closes is known: the four prices are one in every row."""
+        """True if the four prices are equal in every row."""
         return bool((self.high == self.low).all())
 
     def take(self, rows: IntArray) -> Series:
@@ -141,10 +141,10 @@ class Series:
 def scatter(values: FloatArray, window: int) -> FloatArray:
     """Return a robust deviation of values around 0 at each place, (R,).
 
-    The upper quartile of the absolute values over the one of a normal number, for stretches of
-    `window` values; the largest of a stretch and those beside it. A quarter of the values may be
-    wrong, and three quarters may be 0, without any effect. Where it is 0 all the same: the mean
-    of the absolute values that are not 0.
+    For each stretch of `window` values: the upper quartile of the absolute values, divided by that
+    of a standard normal variable; then the maximum over a stretch and its two neighbours. A quarter
+    of the values may be wrong without effect. Where it is 0: the mean of the non-zero absolute
+    values.
 
     Examples
     --------
@@ -179,14 +179,14 @@ def over_rows(values: FloatArray, n: int, window: int) -> FloatArray:
 
 
 def _quantile(rows: FloatArray, share: float) -> FloatArray:
-    """Return the value below which a share of each row lies; no mean of two, so one pass does."""
+    """Return a quantile of each row, always one of its values."""
     place = min(int(share * rows.shape[1]), rows.shape[1] - 1)
     found: FloatArray = np.partition(rows, place, axis=1)[:, place]
     return found
 
 
 def among(values: IntArray, known: IntArray) -> NDArray[np.bool_]:
-    """Tell which values are among known ones, which are sorted; `numpy.isin` takes far longer.
+    """Return True where a value is among sorted known ones; much faster than `numpy.isin`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Settings of a check: how grave each rule is, and from where on it speaks."""
+"""Settings of a check: the severity and the thresholds of the rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta
 
 from alphalab.data.quality.registry import RULES, Level
-from alphalab.errors import InputError, ParameterError, UnknownNameError
+from alphalab.errors import InputError, ParameterError, UnknownNameError, led_by
 from alphalab.settings import NonNegative, Positive, Rows, Settings
 
 OnErrors: TypeAlias = Literal["refuse", "accept", "unchecked"]
@@ -38,36 +38,35 @@ class QualitySettings(Settings, frozen=True, kw_only=True):
     Parameters
     ----------
     severity : dict of str to {"error", "warning", "info", "off"}
-        By the name of a rule; the others are as grave as `alphalab.data.quality.registry.RULES`
-        says.
+        Severity by rule; others have the default of `alphalab.data.quality.registry.RULES`.
     on_errors : {"refuse", "accept", "unchecked"}
-        What a backtest does with data that has errors; results state them where they are accepted.
-        ``unchecked``: none are looked for, and results say so.
+        How a backtest treats data with errors. ``accept``: results state them. ``unchecked``: no
+        rule is checked, and results say so.
     min_rows : int
-        Rows of a symbol from which on the rules that compare rows with their like speak.
+        Least number of rows of a symbol for the rules that compare rows with each other.
     window : int
-        Rows of a stretch whose own level and scatter the rows are measured by.
+        Number of rows from which the level and the deviation around a row are estimated.
     stale_rows, stale_days : int
-        Bars in a row without any change that are too many: of bars shorter than a day, and of
-        daily or longer ones.
+        Number of unchanged bars in succession that is reported: for bars shorter than a day, and
+        for daily or longer ones.
     outlier_sigmas : float
-        How far a price is from both neighbours, in robust deviations of a row's return.
+        Distance of a price from both neighbours, in robust deviations of the returns.
     jump_sigmas : float
-        The same for a shift of the level.
+        Size of a level shift, in the same unit.
     outlier_move, jump_move : float
-        Moves below this fraction are neither.
+        Smaller moves, as a fraction, are not reported.
     split_tolerance : float
-        How far a jump may be from a ratio of whole numbers, as a fraction; the scatter of the
-        returns counts where it is larger.
+        Relative distance of a jump from a split ratio that still counts as a split; the deviation
+        of the returns where that is larger.
     volume_sigmas, volume_times : float
-        A spike is so many robust deviations of the logarithm above the usual volume, and so many
-        times as much.
+        A spike is this many robust deviations of the log volume above the usual level, and this
+        many times the usual volume.
     holiday_days : int
-        Weekdays in a row that may be missing where no calendar is known.
+        Number of successive weekdays that may be missing without a calendar.
     funding_late : float
-        Seconds that the stamp of a funding may be late.
+        Seconds that the stamp of a funding may lag.
     max_rows : int
-        Rows that a finding names.
+        Number of rows that a finding lists.
 
     Raises
     ------
@@ -111,14 +110,14 @@ class QualitySettings(Settings, frozen=True, kw_only=True):
                 raise UnknownNameError("rule", name, RULES)
 
     def of_rules(self, rules: Collection[str]) -> dict[str, Any]:
-        """Return the levels that were set, and the thresholds that some rules have."""
+        """Return the severities that were set, and the thresholds of some rules."""
         used = {name for rule in rules for name in _THRESHOLDS.get(rule, ())}
         said: dict[str, Any] = {"severity": self.severity} if self.severity else {}
         names = (name for name in self.__struct_fields__ if name in used)
         return said | {name: getattr(self, name) for name in names}
 
     def level(self, rule: str) -> Level:
-        """Return how grave a rule is."""
+        """Return the severity of a rule."""
         return self.severity.get(rule, RULES[rule].severity)
 
 
@@ -134,14 +133,14 @@ def quality_settings(given: Any, where: str = "") -> QualitySettings:
     Raises
     ------
     UnknownNameError, ParameterError
-        A name that is no setting, or a value that it does not take.
+        An unknown name, or a value outside its range.
 
     Examples
     --------
     >>> quality_settings({"stale_rows": 5, "severity": {"gaps": "off"}}).stale_rows
     5
     """
-    try:
+    with led_by(f"{where}: " if where else ""):
         if not isinstance(given, dict):
             raise ParameterError(f"quality = {given!r}", rule="settings of quality are a table.")
         for name in given:
@@ -150,9 +149,6 @@ def quality_settings(given: Any, where: str = "") -> QualitySettings:
                     "setting of quality", name, QualitySettings.__struct_fields__
                 )
         return QualitySettings(**given)
-    except InputError as error:
-        error.what = f"{where}: {error.what}" if where else error.what
-        raise
 
 
 def read_quality_settings(path: Path) -> QualitySettings:
@@ -161,13 +157,13 @@ def read_quality_settings(path: Path) -> QualitySettings:
     Raises
     ------
     InputError
-        No such file, one that is no TOML, or one that holds what is no setting.
+        No such file, not a TOML file, or unknown settings.
     """
     try:
         given = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", rule="settings are a TOML file.") from None
-    except ValueError as error:  # no TOML, or no text
+    except ValueError as error:  # not TOML, or not text
         raise InputError(
             f"{path}: {error}",
             rule="settings are a TOML file: lines like stale_rows = 50, and a table [severity].",

@@ -41,12 +41,12 @@ def without_volume(s: Series) -> Iterator[Hit]:
 
 
 def spikes(s: Series) -> Iterator[Hit]:
-    """Find volumes far above their own level."""
+    """Find volumes far above the usual level of the series."""
     traded = np.flatnonzero((s.volume > 0) & np.isfinite(s.volume))
     if not s.enough or traded.size < s.settings.min_rows:
         return
     size, window = np.log(s.volume[traded]), s.settings.window
-    # The highest median of a stretch and those beside it, so that a busy spell is no spike.
+    # The highest median of neighbouring stretches, so that a busy period is no spike.
     median = by_stretch(size, window, 0.5)
     level = np.maximum(median, np.append(median[1:], -np.inf))
     level = over_rows(np.maximum(level, np.append(-np.inf, median[:-1])), size.size, window)

@@ -1,4 +1,4 @@
-"""Real market data that comes inside installed packages: no network, no file."""
+"""Real market data inside installed packages: needs no network and no file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A market made up from a seed: volatility regimes, consistent bars, gaps."""
+"""Synthetic market from a seed: volatility regimes, consistent bars, gaps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def synthetic(
     bar: str = "1h",
     gap_frac: float = 0.01,
 ) -> Bars:
-    """Make up bars of a market that never closes.
+    """Return synthetic bars of a market that never closes.
 
     Equal arguments give equal bytes, for one version of NumPy on one kind of processor.
 

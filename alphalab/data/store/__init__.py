@@ -1,1 +1,1 @@
-"""The store: versioned Delta Lake tables of what was known when, and what is read out of them."""
+"""The store: versioned, point-in-time Delta Lake tables, and the bars read from them."""

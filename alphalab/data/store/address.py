@@ -1,4 +1,4 @@
-"""Where data of a store is: which store, and which bars in it at which versions."""
+"""Addresses: which store, and which bars in it at which versions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from urllib.request import url2pathname
 
 from alphalab.data.store.tables import table_named
 from alphalab.errors import DataError, UnknownNameError
@@ -15,7 +16,10 @@ from alphalab.errors import DataError, UnknownNameError
 PREFIX = "store:"
 #: Schemes of the addresses that a store can have.
 SCHEMES = ("abfs", "abfss", "az", "file", "gs", "s3", "s3a")
-_VERSIONS = re.compile(r"\d+|[a-z]+=\d+(?:,[a-z]+=\d+)*")
+_SLIP = re.compile(rf"(?:{'|'.join(SCHEMES)}):/(?!/)")
+# In the path of a folder; the surrogates are bytes that are no UTF-8.
+_UNREACHABLE = re.compile(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\[\]^|\\\ud800-\udfff]")
+_VERSIONS = re.compile(r"[0-9]{1,18}|[a-z]+=[0-9]{1,18}(?:,[a-z]+=[0-9]{1,18})*")
 _RULE = (
     "an address reads store:VENUE/INTERVAL or store:VENUE/INTERVAL/SYMBOL; behind it may stand "
     "@17 or @bars=17,funding=4."
@@ -23,33 +27,80 @@ _RULE = (
 
 
 def default_store_url() -> str:
-    """Return where the store is when nothing says so: ``ALPHALAB_STORE``, else ``data``."""
+    """Return the default store: the environment variable ``ALPHALAB_STORE``, else ``data``."""
     return os.environ.get("ALPHALAB_STORE") or "data"
 
 
-def check_url(url: str) -> None:
-    """Refuse an address of a store that nothing can be reached by.
+def place_of(given: str) -> str:
+    """Return where a store is: an address with a scheme, or the path of a local folder.
+
+    A path is taken as it is written, and ``file://`` addresses become paths.
+
+    Parameters
+    ----------
+    given : str
+        ``s3://bucket/prefix``, ``file:///folder/of%20mine`` or ``folder/of mine``.
 
     Raises
     ------
     UnknownNameError
         A scheme that is not in `SCHEMES`.
     DataError
-        No bucket, or a file where a folder has to be.
+        No bucket, a file where a folder has to be, or a folder that deltalake cannot reach.
+
+    Examples
+    --------
+    >>> place_of("s3://bucket/prefix/"), place_of("file:///tmp/my%20data"), place_of("my data")
+    ('s3://bucket/prefix', '/tmp/my data', 'my data')
     """
-    scheme, there, rest = url.partition("://")
+    scheme, there, rest = given.partition("://")
+    if _SLIP.match(given):
+        raise DataError(
+            f"{given} is no address of a store",
+            rule="An address reads s3://BUCKET/PREFIX.",
+            fix="A folder whose name has a colon is given by its whole path.",
+        )
     if not there:
-        if Path(url).expanduser().is_file():
-            raise DataError(f"{url} is a file", rule="a store is a folder, or an address.")
-        return
+        folder = os.path.expanduser(given)
+        _check_folder(folder)
+        return str(Path(folder))
     if scheme not in SCHEMES:
         raise UnknownNameError("kind of address", scheme, SCHEMES, fix="Or give a folder.")
+    if scheme == "file":
+        folder = url2pathname(rest)
+        if not folder.startswith(("/", "\\")):
+            raise DataError(f"{given} is no local address", rule="it reads file:///FOLDER.")
+        _check_folder(folder)
+        return str(Path(folder))
     if not rest.strip("/"):
-        raise DataError(f"{url}: no bucket", rule="an address reads s3://BUCKET/PREFIX.")
+        raise DataError(f"{given}: no bucket", rule="an address reads s3://BUCKET/PREFIX.")
+    return given.rstrip("/")
+
+
+def _check_folder(folder: str) -> None:
+    """Refuse a file, and a folder below which deltalake would read or write elsewhere, or crash.
+
+    It takes the path for an address: it looks for ``a%20b`` in ``a b``, for a backslash as if it
+    were a slash, and ``[``, ``]``, ``^`` and ``|`` end it in a panic.
+    """
+    try:
+        path = folder if _UNREACHABLE.search(folder) else os.path.realpath(folder)
+        is_file = Path(path).is_file()
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}", rule="a store is a folder.") from None
+    if bad := _UNREACHABLE.search(Path(path).as_posix()):
+        raise DataError(
+            f"{path!r}: {bad.group()!r} in the path of a store",
+            rule="deltalake, which keeps the tables, does not reach folders whose path holds "
+            "control characters, [ ] ^ | \\, or a % before two hexadecimal digits.",
+            fix="Rename the folder, or name another one (--store, ALPHALAB_STORE).",
+        )
+    if is_file:
+        raise DataError(f"{folder} is a file", rule="a store is a folder, or an address.")
 
 
 def check_name(what: str, name: str) -> None:
-    """Refuse a name that folders cannot have, or that would be ambiguous in an address.
+    """Refuse a name that a folder cannot have or that makes an address ambiguous.
 
     Parameters
     ----------
@@ -73,7 +124,7 @@ def check_name(what: str, name: str) -> None:
 
 @dataclass(frozen=True)
 class Address:
-    """Bars in a store.
+    """The address of bars in a store.
 
     Parameters
     ----------
@@ -82,7 +133,7 @@ class Address:
     symbol : str, optional
         Not given: all of them.
     versions : mapping of str to int
-        Of the tables that are to be read at a version; others are read at their newest.
+        Versions by table; other tables are read at their newest version.
 
     Raises
     ------
@@ -125,7 +176,7 @@ class Address:
         Raises
         ------
         DataError
-            Text that is no address.
+            Text that is not an address.
         UnknownNameError
             A version of a table that does not exist.
         """
@@ -144,12 +195,12 @@ class Address:
 
 
 def parse_versions(text: str) -> dict[str, int]:
-    """Return versions by table: a number alone is that of the bars.
+    """Return versions by table; a plain number is the version of the bars.
 
     Raises
     ------
     DataError
-        Text that reads otherwise, or names a table twice.
+        Another syntax, or a table that is named twice.
     UnknownNameError
         No such table.
 
@@ -170,6 +221,6 @@ def parse_versions(text: str) -> dict[str, int]:
 
 
 def _versions_at(text: str) -> str:
-    """Return the versions at the end of an address, if any: a symbol may hold an ``@``, too."""
+    """Return the versions at the end of an address, if any; a symbol may contain ``@`` as well."""
     _, at, end = text.rpartition("@")
     return end if at and _VERSIONS.fullmatch(end) else ""

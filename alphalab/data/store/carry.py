@@ -1,4 +1,4 @@
-"""`Carry`: what a block of rows has to know of the rows before it to get what belongs to it."""
+"""`Carry`: the state of all rows before a block that a join of the block needs."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _MICROSECOND = 1_000  # ns
 
 @dataclass(frozen=True, eq=False)
 class Carry:
-    """The row before a block, of N symbols: the same as their rows for all that comes later.
+    """The last row before a block, of N symbols; it replaces all earlier rows for later joins.
 
     Attributes
     ----------
     time : int
-        Of the last row, ns UTC; before the first row the time from which that one is.
+        Time of the last row, ns UTC; before the first row, the time at which that one opens.
     close : ndarray of shape (N,)
-        Last known prices; NaN before the first.
+        Last known close; NaN before the first.
     priced : ndarray of shape (N,)
-        Times of the rows that had them, ns UTC.
+        Times of the rows with these closes, ns UTC.
     row : mapping of str to ndarray of shape (N,)
-        The last row as it was.
+        Columns of the last row.
     """
 
     time: int
@@ -39,11 +39,11 @@ class Carry:
 
     @classmethod
     def start(cls, time: int, n_symbols: int) -> Carry:
-        """Return what is before the first row."""
+        """Return the state before the first row."""
         return cls(time, np.full(n_symbols, np.nan), np.full(n_symbols, time), {})
 
     def after(self, time: IntArray, columns: Mapping[str, FloatArray]) -> Carry:
-        """Return what is after these rows."""
+        """Return the state after these rows."""
         known = ~np.isnan(columns["close"])
         last = len(time) - 1 - np.argmax(known[::-1], axis=0)
         seen = known.any(axis=0)
@@ -57,13 +57,13 @@ class Carry:
 
     @property
     def whole(self) -> bool:
-        """Whether all that have had a price had one in the last row."""
+        """True if every symbol with an earlier price has one in the last row."""
         return bool(self.row) and bool((np.isnan(self.close) == np.isnan(self.row["close"])).all())
 
     def before(
         self, time: IntArray, columns: Mapping[str, FloatArray]
     ) -> tuple[IntArray, dict[str, FloatArray]]:
-        """Return rows with the last known prices as a row before them."""
+        """Return the rows behind one row of the last known prices."""
         nothing = np.full_like(self.close, np.nan)
         first = {name: self.row.get(name, nothing) for name in columns}
         halted = np.isnan(first["close"])
@@ -72,10 +72,10 @@ class Carry:
         return np.append(self.time, time), stacked
 
     def waiting(self, belongings: Belongings, symbols: tuple[str, ...]) -> Belongings:
-        """Return what belongs to bars without the splits and dividends that have had their row.
+        """Return the tables without the splits and dividends of earlier rows.
 
-        One that came while its symbol did not trade waits for its next price: it is moved to behind
-        the last row, after those that waited before it.
+        An event of a day on which its symbol did not trade belongs to the next row with a price: it
+        is moved behind the last row, after earlier such events.
         """
         rows = belongings.actions
         if rows is None:
@@ -86,7 +86,7 @@ class Carry:
         time = arrow.integers(rows["time"]) * _MICROSECOND
         left = time >= self.priced[asset]
         rows, time = rows.filter(pa.array(left)), time[left]
-        # Of a symbol that has had no price yet none waits: it is left out, as it comes too early.
+        # Events of symbols without any price so far are dropped: they come before the first row.
         late = (time <= self.time) & ~np.isnan(self.close[asset[left]])
         moved = self.time + _MICROSECOND * (1 + np.arange(len(time)))
         stamps = pa.array(

@@ -1,4 +1,4 @@
-"""What rows would change in a table: new ones, ones of a known key with other values, the rest."""
+"""Comparison of given rows with stored ones: new, revised and equal rows."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from alphalab.data.store.tables import Table
 from alphalab.errors import DataError
 
 _THERE, _PLACE = "stored row", "given row"
-_MANY = 100  # rows that differ, and more than half: no source corrects so many
+_MANY = 100  # more differing rows, and over half of all, is an error and not a correction
 
 
 class Changes(NamedTuple):
-    """The rows that a write has to store.
+    """The rows that a write adds or revises.
 
     Attributes
     ----------
     new, revised : pyarrow.Table
-        Sorted by key. Columns that were not given keep what is stored.
+        Sorted by key. Columns that are not given keep their stored values.
     n_same : int
-        Rows that are stored already as they are.
+        Number of rows that are stored with equal values.
     """
 
     new: pa.Table
@@ -72,7 +72,7 @@ def changes(table: Table, rows: pa.Table, stored: pa.Table | None, *, revise: bo
             f"{table.name}: {key_text(table, given, row)} is stored with other values, "
             f"{differences(table, found, row, given, row, words=('stored', 'given'))} "
             f"({revised.num_rows:,} of {rows.num_rows:,} rows differ)",
-            rule="a stored row changes only when a revision is asked for.",
+            rule="a stored row changes only in a revision.",
             fix=fix,
         )
     kept = found.filter(differ)
@@ -82,12 +82,12 @@ def changes(table: Table, rows: pa.Table, stored: pa.Table | None, *, revise: bo
 
 
 def without(table: Table, rows: pa.Table, others: pa.Table) -> pa.Table:
-    """Return the rows whose keys are not among those of others."""
+    """Return the rows whose keys other rows do not have."""
     return rows.filter(pc.is_null(_places(table, rows, others)))
 
 
 def _places(table: Table, rows: pa.Table, stored: pa.Table) -> pa.Array:
-    """Return for each row the place of its key among the stored ones, null where it is new."""
+    """Return the place of each row's key among the stored ones; null for a new key."""
     key = list(table.key)
     left = rows.select(key).append_column(_PLACE, pa.array(np.arange(rows.num_rows)))
     right = stored.select(key).append_column(_THERE, pa.array(np.arange(stored.num_rows)))

@@ -1,4 +1,4 @@
-"""Which rows are asked for: by the values of their texts, and from when to when."""
+"""Filters of rows: by values of text columns, and by a span of time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Span(NamedTuple):
-    """From when to when, both included; None: no limit."""
+    """First and last instant, both included; None: no limit."""
 
     first: dt.datetime | None = None
     last: dt.datetime | None = None
@@ -42,7 +42,7 @@ def span(start: Instant | None, end: Instant | None) -> Span:
 
 
 def condition(table: Table, where: Mapping[str, Collection[str]], when: Span) -> Expression | None:
-    """Return the condition of pyarrow that holds for the rows; None: for all."""
+    """Return the pyarrow filter of the rows; None: no filter."""
     tests = [pc.field(name).isin(pa.array(values, pa.string())) for name, values in where.items()]
     time, kind = pc.field(table.time), table.columns[table.time]
     if when.first is not None:
@@ -55,9 +55,9 @@ def condition(table: Table, where: Mapping[str, Collection[str]], when: Span) ->
 def files(
     table: Table, where: Mapping[str, Collection[str]], when: Span
 ) -> list[tuple[str, str, Any]]:
-    """Return the filters of deltalake that leave out the files without such rows.
+    """Return the deltalake filters that skip files without such rows.
 
-    A list of no values cannot be told it: all files stay.
+    deltalake has no filter for an empty list: all files stay.
     """
     tests: list[tuple[str, str, Any]] = [
         (name, "in", sorted(set(where[name]))) for name in table.partition if where.get(name)

@@ -1,8 +1,9 @@
-"""Delta Lake as a store uses it: a table at a version, its files, and one commit on top of it."""
+"""Delta Lake access: a table at a version, its files, and one commit on top of it."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
     from pyarrow.dataset import Dataset
 
-#: Under this name a commit holds what it was told and what it did.
+#: The key of our metadata in a commit.
 METADATA = "alphalab"
 _ROW_GROUP = 100_000
-# Versions are for good, they identify data: Delta's own default forgets them after 30 days.
+# Versions identify data and are kept for ever; Delta's default deletes them after 30 days.
 _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 5200 weeks",
@@ -32,7 +33,7 @@ _CONFIGURATION = {
 def open_table(
     table: Table, url: str, options: Mapping[str, str], version: int | None = None
 ) -> DeltaTable | None:
-    """Return a table at a version, the newest where none is given; None: it is not there.
+    """Return a table at a version (not given: the newest); None if it does not exist.
 
     Raises
     ------
@@ -47,14 +48,18 @@ def open_table(
     stored = dict(options)
     with in_our_words(url):
         try:
-            there = DeltaTable(url, version=version, storage_options=stored)
+            there = DeltaTable(_place(url), version=version, storage_options=stored)
         except TableNotFoundError:
             check_readable(url)
             if version is None:
                 return None
             raise _no_version(url, version, "the table is not there.") from None
         except DeltaError:
-            newest = None if version is None else DeltaTable(url, storage_options=stored).version()
+            newest = (
+                None
+                if version is None
+                else DeltaTable(_place(url), storage_options=stored).version()
+            )
             if newest is None or version is None or 0 <= version <= newest:
                 raise
             raise _no_version(url, version, f"its versions are 0 to {newest}.") from None
@@ -67,6 +72,11 @@ def open_table(
     return there
 
 
+def _place(url: str) -> str:
+    """Return what deltalake takes: it would take a folder named ``s3:`` for an address."""
+    return url if "://" in url else os.path.abspath(url)
+
+
 def _no_version(url: str, version: object, rule: str) -> DataError:
     return DataError(f"{url}: there is no version {version!r}", rule=rule)
 
@@ -74,9 +84,9 @@ def _no_version(url: str, version: object, rule: str) -> DataError:
 def dataset_of(
     table: Table, there: DeltaTable, where: Mapping[str, Collection[str]], when: Span
 ) -> Dataset:
-    """Return the files of a table that may hold such rows.
+    """Return the files of a table that may hold the rows of a filter.
 
-    Its columns are in their order, and behind them is what else it has.
+    The columns of the table come first, in their order, then its further ones.
     """
     stored = pa.schema(there.schema().to_arrow())
     extra = sorted(name for name in stored.names if name not in table.columns)
@@ -128,7 +138,7 @@ def commit(
         how = {"mode": "overwrite", "predicate": _partitions(table, rows), "schema_mode": "merge"}
     try:
         write_deltalake(
-            target,
+            _place(target) if isinstance(target, str) else target,
             rows,
             **how,
             partition_by=list(table.partition),
@@ -144,9 +154,9 @@ def commit(
 
 
 def bring_back(there: DeltaTable, old: DeltaTable, metadata: Mapping[str, Any]) -> int:
-    """Make the content of an old version the newest one, on top of exactly the one that was opened.
+    """Commit the content of an old version on top of exactly the version that was opened.
 
-    Where it is the newest already, nothing changes.
+    Nothing changes if it is the newest content already.
 
     Returns
     -------
@@ -165,7 +175,7 @@ def bring_back(there: DeltaTable, old: DeltaTable, metadata: Mapping[str, Any]) 
 
 
 def _only_as(version: int, metadata: Mapping[str, Any]) -> CommitProperties:
-    """Return what makes a commit fail unless it becomes this version."""
+    """Return the commit properties that make a commit fail unless it becomes this version."""
     from deltalake import CommitProperties, Transaction
 
     return CommitProperties(
@@ -178,7 +188,7 @@ def _only_as(version: int, metadata: Mapping[str, Any]) -> CommitProperties:
 
 
 def _partitions(table: Table, rows: pa.Table) -> str:
-    """Return the SQL condition that holds in the partitions of the rows and nowhere else."""
+    """Return the SQL condition that selects the partitions of the rows."""
     *outer, last = table.partition
     groups = rows.group_by(list(table.partition)).aggregate([]).to_pylist()
     names: dict[tuple[str, ...], list[str]] = {}

@@ -1,4 +1,4 @@
-"""What deltalake and object stores refuse, in our words."""
+"""Errors of deltalake and object stores as `DataError`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from alphalab.errors import AlphalabError, DataError
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _XML = re.compile(r"<\?xml.*?<Message>(.*?)</Message>.*", re.S)
-_TRACE = re.compile(r"^ *(?:\d+: |at \./).*$", re.M)  # of a program that is not ours
+_TRACE = re.compile(r"^ *(?:\d+: |at \./).*$", re.M)  # a Rust backtrace
 _SEPARATOR = re.compile(r"\s*↳\s*|\s*\n\s*")
 
-# What a message holds -> what is wrong, and what to do about it. The first that fits is said.
+# Pattern of a foreign message -> what is wrong, and the remedy; the first match counts. Object
+# stores give no error codes, only text.
 _KNOWN = (
     (
         r"NoSuchBucket|bucket does not exist",
@@ -42,12 +43,6 @@ _KNOWN = (
         "(AWS_ENDPOINT_URL).",
     ),
     (
-        r"Unable to recognise URL",
-        "is no address of a store",
-        "An address reads s3://BUCKET/PREFIX; a folder whose name has a colon is given by its "
-        "whole path.",
-    ),
-    (
         r"PermissionDenied|Permission denied|os error 13",
         "this user has no permission",
         "Give it the right to read and write the folders and files of the store.",
@@ -63,9 +58,9 @@ _KNOWN = (
 
 @contextmanager
 def in_our_words(where: str) -> Iterator[None]:
-    """Turn what is raised inside into a `DataError` that says where it happened.
+    """Raise errors of deltalake and of the file system as `DataError`, led by where they happened.
 
-    A commit that lost a race passes through: it can be tried again.
+    A commit that lost a race passes unchanged: the caller tries again.
     """
     from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -73,12 +68,20 @@ def in_our_words(where: str) -> Iterator[None]:
         yield
     except (AlphalabError, CommitFailedError):
         raise
-    except (DeltaError, OSError, pa.ArrowException) as error:
+    except (DeltaError, OSError, UnicodeError, pa.ArrowException) as error:
         raise _data_error(where, str(error)) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Rust: no Exception, nowhere to import
+            raise
+        raise DataError(
+            f"{where}: deltalake stopped unexpectedly ({error})",
+            rule="the folder holds a Delta table that is whole.",
+            fix="Try a copy of the folder under a plain name.",
+        ) from None
 
 
 def check_readable(url: str) -> None:
-    """Refuse a local store that this user may not look into: what is in it looks like nothing.
+    """Refuse a local store that this user may not read: it would look empty.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def check_readable(url: str) -> None:
 
 
 def check_writable(url: str) -> None:
-    """Refuse a local store that this user may not write to, before deltalake tries.
+    """Refuse a local store that this user may not write to.
 
     Raises
     ------
@@ -103,10 +106,9 @@ def check_writable(url: str) -> None:
 
 def _nearest_folder(url: str) -> Path | None:
     """Return the folder of a table's log, or the first one above it that is there."""
-    path = url.removeprefix("file://")
-    if "://" in path:
+    if "://" in url:
         return None
-    log = Path(path).absolute() / "_delta_log"
+    log = Path(url).absolute() / "_delta_log"
     return next((folder for folder in (log, *log.parents) if os.path.exists(folder)), None)
 
 
@@ -127,6 +129,6 @@ def _data_error(where: str, text: str) -> DataError:
 
 
 def _causes(text: str) -> list[str]:
-    """Return the lines of a message, each the cause of the one before; without markup."""
+    """Return the lines of a message without markup, from effect to cause."""
     plain = _TRACE.sub("", _XML.sub(r"\1", _ESCAPES.sub("", text))).strip()
     return [cause for cause in _SEPARATOR.split(plain) if cause] or ["no reason was given"]

@@ -1,6 +1,6 @@
-"""Rows on their way into a table: its columns and types, no row twice, sorted by key.
+"""Rows before they are stored: columns and types of the table, unique keys, sorted by key.
 
-Whether prices make sense is not asked here: that is what a check of quality is for.
+Prices are not checked here: the quality check does that.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from alphalab.data.store.order import order_of
 from alphalab.data.store.tables import Table
 from alphalab.errors import DataError, UnknownNameError
 
-#: What names of columns do not have: Delta Lake's rule.
+#: Characters that Delta Lake forbids in column names.
 FORBIDDEN = frozenset(" ,;{}()=")
-_YEARS = ("1678", "2262")  # from the first to before the last: what int64 ns hold
+_YEARS = ("1678", "2262")  # the years of int64 ns, the last excluded
 
 
 class Incoming(NamedTuple):
-    """Rows as a table stores them.
+    """Rows in the form of a table.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Incoming(NamedTuple):
 
 
 def checked(table: Table, rows: pa.Table) -> Incoming:
-    """Return rows as a table stores them.
+    """Return rows in the form of a table.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _check_names(table: Table, names: list[str]) -> None:
 
 
 def check_spelling(table: Table, names: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse names of columns that differ from known ones in nothing but their case."""
+    """Refuse column names that differ from known ones only in letter case."""
     spelled = {name.lower(): name for name in known}
     for name in names:
         there = spelled.get(name.lower(), name)
@@ -147,7 +147,7 @@ def _microseconds(table: Table, name: str, values: pa.ChunkedArray) -> pa.Chunke
 
 
 def _check_years(table: Table, name: str, values: pa.ChunkedArray) -> None:
-    """Refuse times that no int64 of ns holds: whoever reads them would get others."""
+    """Refuse times outside the range of int64 ns: a reader would get other times."""
     unit, counts = values.type.unit, values.cast(pa.int64())
     first, end = (int(np.datetime64(year, unit).astype(np.int64)) for year in _YEARS)
     outside = pc.or_(pc.less(counts, first), pc.greater_equal(counts, end))
@@ -164,7 +164,7 @@ def _check_years(table: Table, name: str, values: pa.ChunkedArray) -> None:
 def _numbers(table: Table, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     if not is_number(values.type):
         raise _other_type(table, name, values, "numbers")
-    # Not `safe`: a volume above 2**53 loses its last digits, as it would in any float64.
+    # Not `safe`: float64 rounds integers above 2**53.
     numbers = values.cast(pa.float64(), safe=False)
     return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
 
@@ -176,7 +176,7 @@ def _other_type(table: Table, name: str, values: pa.ChunkedArray, what: str) -> 
 
 
 def _each_once(table: Table, rows: pa.Table) -> Incoming:
-    """Return the rows sorted by key, of equal ones one."""
+    """Return the rows sorted by key, without duplicates."""
     order = order_of(table, rows)
     rows = rows.take(order)
     n_pairs = max(rows.num_rows - 1, 0)
@@ -201,7 +201,7 @@ def _each_once(table: Table, rows: pa.Table) -> Incoming:
 
 
 def same_values(one: pa.Table, other: pa.Table, names: Sequence[str]) -> pa.BooleanArray:
-    """Return where two tables of one length have equal values in these columns."""
+    """Return True where two tables of one length have equal values in these columns."""
     same = pa.array(np.ones(one.num_rows, np.bool_))
     for name in names:
         a, b = one[name], other[name]
@@ -211,7 +211,7 @@ def same_values(one: pa.Table, other: pa.Table, names: Sequence[str]) -> pa.Bool
 
 
 def key_text(table: Table, rows: pa.Table, row: int) -> str:
-    """Return the key of a row as a message shows it."""
+    """Return the key of a row for messages."""
     return " ".join(_shown(rows[name], row) for name in table.key)
 
 
@@ -223,7 +223,7 @@ def differences(
     j: int,
     words: tuple[str, str] = ("first", "then"),
 ) -> str:
-    """Return in which values two rows differ, and both values."""
+    """Return the columns in which two rows differ, with both values, as text."""
     names = [name for name in other.column_names if name not in table.key]
     pairs = [(name, _shown(one[name], i), _shown(other[name], j)) for name in names]
     return ", ".join(f"{name}: {words[0]} {a}, {words[1]} {b}" for name, a, b in pairs if a != b)

@@ -1,4 +1,4 @@
-"""What the log of a table says, without a row being read: its versions, and what it holds."""
+"""The log of a table: its versions and the extent of its partitions; no row is read."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def commits_of(there: DeltaTable) -> list[Commit]:
 
 
 def lineage(commits: Sequence[Commit], version: int) -> list[Commit]:
-    """Return the commits that made a version, the oldest first: without those that were undone.
+    """Return the commits that a version consists of, the oldest first, without undone ones.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The order of rows: that of their key."""
+"""The order of the rows of a table."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ _LENGTH = "length of the number"
 def order_of(table: Table, rows: pa.Table) -> pa.Array:
     """Return the places of the rows in the order of the key of a table.
 
-    Numbers that are written as text come in the order of the numbers: a trade ``1000`` follows
-    ``999``, where both have one time.
+    Ids that are numbers sort as numbers: trade ``1000`` follows ``999`` at the same time.
 
     Examples
     --------

@@ -1,101 +1,30 @@
-"""Rows of a store as `Bars`: raw or adjusted, with what belongs to them, as of any date."""
+"""Rows of a store as `Bars`: raw or adjusted, joined with other tables, as of any date."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alphalab.data.clock.times import Instant
 from alphalab.data.formats import arrow
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.instruments import some
 from alphalab.data.store.reading import Reading
-from alphalab.data.store.store import Store
-from alphalab.data.store.view import Adjust, View
+from alphalab.data.store.versions import VersionedTables
+from alphalab.data.store.view import View
 from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
 
 _KEY = ("symbol", "time")
 
 
-def read_bars(
-    store: Store,
-    venue: str,
-    interval: str,
-    *,
-    symbols: Sequence[str] | None = None,
-    start: Instant | None = None,
-    end: Instant | None = None,
-    versions: Mapping[str, int | None] | str | int | None = None,
-    adjust: Adjust | None = None,
-    as_of: Instant | None = None,
-    universe: str | None = None,
-    observations: Sequence[str] = (),
-) -> Bars:
-    """Read bars of a store: see `Store.bars`.
-
-    Parameters
-    ----------
-    store : Store
-    venue, interval : str
-        Such as ``"binance"`` and ``"1h"``.
-    symbols : sequence of str, optional
-        These, in this order. Not given: all, or the members of `universe`.
-    start, end : str, date, datetime or datetime64, optional
-        Rows between them, see `Bars.between`.
-    versions : mapping of str to int, str or int, optional
-        Of the tables that are read at a version, ``17`` or ``"bars=17,funding=4"``; None for a
-        table that is to be read as if it were not there. Others are read at their newest.
-    adjust : {"splits", "all"}, optional
-        Prices adjusted for splits, or for dividends as well, see `Bars.adjusted`. Not given: raw
-        prices, and the columns ``split`` and ``dividend`` where the venue has such events.
-    as_of : str, date, datetime or datetime64, optional
-        What could be known at this moment: no later row, no event after it, and none, no
-        membership and no instrument that became known after it. A bare date includes its whole day.
-        Rows that were revised are as they are now: what they were before is in earlier `versions`.
-    universe : str, optional
-        A universe of the store: all that were members at some time between the rows, and the column
-        ``member``, 1.0 where a symbol was known to be one, else 0.0.
-    observations : sequence of str
-        Names of observations to join, see `Bars.with_observations`.
-
-    Returns
-    -------
-    Bars
-        `Bars.version` names every table that was read and its version, and how: `alphalab.load`
-        makes the same bars of it. `Bars.notes` names recorded repairs, changes of instruments, and
-        members that the store has no bars of.
-
-    Raises
-    ------
-    UnknownNameError
-        A series, a symbol, a universe or an observation that the store does not have.
-    DataError
-        No row in the span, no such version, `adjust` for a venue without events, or data that
-        breaks a rule of `Bars`.
-    """
-    view = View.of(
-        venue=venue,
-        interval=interval,
-        symbols=symbols,
-        start=start,
-        end=end,
-        versions=versions,
-        adjust=adjust,
-        as_of=as_of,
-        universe=universe,
-        observations=observations,
-    )
-    return read_view(store, view)
-
-
-def read_view(store: Store, view: View) -> Bars:
-    """Read the bars that a view asks for: `read_bars`, with what is asked for in one piece."""
+def read_view(store: VersionedTables, view: View) -> Bars:
+    """Read the bars of a view; `Store.bars` documents the options."""
     reading = Reading(store, view)
-    symbols, about_symbols = reading.symbols()
-    # Adjusted as of a date: by what happened up to it, even if fewer rows are asked for.
+    symbols, missing = reading.symbols()
+    # As of a date, all events up to it adjust prices, also those after the last row of the view.
     beyond = view.adjust is not None and view.as_of is not None
     time, symbols, columns = panel_of(
         reading.rows(symbols, view.as_of if beyond else reading.end),
@@ -103,7 +32,8 @@ def read_view(store: Store, view: View) -> Bars:
     )
     assets = reading.instruments(symbols, int(time[0]), int(time[-1]))
     belongings = reading.belongings(assets.instruments)
-    notes = (*reading.said(symbols), *about_symbols, *assets.notes, *_ended(symbols, columns))
+    notes = (*reading.notes(symbols), *missing, *assets.notes)
+    notes += _ended(symbols, columns, belongings.delisted(int(time[-1])))
     bars = belongings.onto(
         Bars(
             time,
@@ -126,15 +56,15 @@ def read_view(store: Store, view: View) -> Bars:
 def panel_of(
     rows: pa.Table, symbols: tuple[str, ...] | None
 ) -> tuple[IntArray, tuple[str, ...], dict[str, FloatArray]]:
-    """Spread rows over (T, N); cells without a row are NaN.
+    """Return times, symbols and columns, (T, N), of rows; cells without a row are NaN.
 
-    Symbols that are not given are those of the rows.
+    Not given: the symbols of the rows, sorted.
     """
     if symbols is None:
         symbols = tuple(sorted(pc.unique(rows["symbol"]).to_pylist()))
     stamps = arrow.integers(rows["time"]) * 1_000
     names = [name for name in rows.column_names if name not in _KEY]
-    # A column that only other series have is none of these.
+    # A further column that only other series of the table have.
     names = [x for x in names if x in BAR_COLUMNS or rows[x].null_count < rows.num_rows]
     if len(symbols) == 1 and (stamps[1:] > stamps[:-1]).all():
         return stamps, symbols, {name: arrow.floats(rows[name]).reshape(-1, 1) for name in names}
@@ -146,18 +76,20 @@ def panel_of(
         cells[row, asset] = arrow.floats(rows[name])
         cells.setflags(write=False)
         columns[name] = cells
-        rows = rows.drop_columns([name])  # its memory is free before the next is spread
+        rows = rows.drop_columns([name])  # frees its memory before the next column
     return time, symbols, columns
 
 
-def _ended(symbols: Sequence[str], columns: Mapping[str, FloatArray]) -> tuple[str, ...]:
-    """Return what to say about symbols that have no bar in the last row."""
+def _ended(
+    symbols: Sequence[str], columns: Mapping[str, FloatArray], delisted: Collection[str]
+) -> Notes:
+    """Return a note about symbols that have no bar in the last row and were not delisted."""
     ended = [
         symbol
         for symbol, close in zip(symbols, columns["close"][-1], strict=True)
-        if np.isnan(close)
+        if np.isnan(close) and symbol not in delisted
     ]
     if not ended:
         return ()
-    said = f"bars of {some(ended)} end before the last row: what is held then keeps its last price"
-    return (said,)
+    text = f"bars of {some(ended)} end before the last row: what is held then keeps its last price"
+    return (Note("ended", text),)

@@ -1,4 +1,4 @@
-"""One reading of a store: what a view needs of its tables, each at one version."""
+"""One reading of a store: the tables of a view, each at one version."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from alphalab.data.clock.times import nanoseconds
+from alphalab.data.formats.notes import Note, Notes, notes_of
 from alphalab.data.panel.instruments import OfSpan, dated_instruments, for_span, some
 from alphalab.data.panel.universe import MEMBER, universe_of
 from alphalab.data.store.belongings import Belongings
 from alphalab.data.store.failures import in_our_words
 from alphalab.data.store.log import Series, lineage
-from alphalab.data.store.store import Store
 from alphalab.data.store.tables import table_named
+from alphalab.data.store.versions import VersionedTables
 from alphalab.data.store.view import View
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import Instrument
@@ -31,33 +33,33 @@ class Reading:
 
     Parameters
     ----------
-    store : Store
+    store : VersionedTables
     view : View
 
     Attributes
     ----------
     versions : dict of str to int or None
-        Of the tables that were met so far; None: not there.
+        Versions of the tables that were read so far; None: the table does not exist.
     """
 
-    def __init__(self, store: Store, view: View) -> None:
+    def __init__(self, store: VersionedTables, view: View) -> None:
         self.store = store
         self.view = view
         self.versions: dict[str, int | None] = {}
 
     @property
     def address(self) -> str:
-        """The view, with the versions of all tables that were met."""
+        """The address of the view with the versions of all tables that were read."""
         return str(replace(self.view, versions=self.versions))
 
     @property
     def end(self) -> str | None:
-        """The end of what is asked for, or the date of the view where that is earlier."""
+        """The end of the view, or its as-of date if that is earlier."""
         given = [when for when in (self.view.end, self.view.as_of) if when is not None]
         return min(given, key=lambda when: nanoseconds(when, end_of_day=True), default=None)
 
     def version(self, table: str) -> int | None:
-        """Return the version of a table that is read: as asked for, or the newest."""
+        """Return the version of a table: that of the view, or the newest."""
         if table not in self.versions:
             asked = self.view.versions
             self.versions[table] = asked[table] if table in asked else self.store.version(table)
@@ -70,8 +72,8 @@ class Reading:
             return pa.schema(list(table_named(table).columns.items())).empty_table()
         return self.store.read(table, version=version, **keywords)
 
-    def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the symbols to read, and what a report has to say about them."""
+    def symbols(self) -> tuple[tuple[str, ...], Notes]:
+        """Return the symbols to read, and notes about them."""
         view = self.view
         series = self.series()
         there = tuple(one.names[2] for one in series)
@@ -90,17 +92,17 @@ class Reading:
             raise DataError(
                 f"{view.source}: bars of none of the {len(members)} members of {view.universe!r}",
                 rule="bars of a universe are those of its members at the time.",
-                fix=f"Ingest them, or look who they are: store.members({view.universe!r}).",
+                fix=f"Ingest them, or list them: store.members({view.universe!r}).",
             )
         missing = [symbol for symbol in members if symbol not in there]
-        said = (
+        text = (
             f"universe {view.universe!r}: {len(missing)} of {len(members)} members have no bars: "
             f"{some(missing)}"
         )
-        return chosen, (said,) if missing else ()
+        return chosen, (Note("members", text),) if missing else ()
 
     def series(self) -> list[Series]:
-        """Return what the store has of the venue and interval, by symbol."""
+        """Return the series of the venue and interval, by symbol."""
         view = self.view
         version = self.version("bars")
         series = [] if version is None else self.store.series("bars", version)
@@ -140,7 +142,7 @@ class Reading:
     ) -> pa.Table:
         """Return bars between two times, ns UTC, both included: symbol, time, and columns.
 
-        They are in any order: to sort them would take their memory once more.
+        The order is arbitrary: sorting would double the memory.
         """
         view = self.view
         condition = (pc.field("venue") == view.venue) & (pc.field("interval") == view.interval)
@@ -155,7 +157,7 @@ class Reading:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of numbers that the table of bars has; those of other series, too."""
+        """The numeric columns of the table of bars, of all its series."""
         other = ("venue", "interval", "symbol", "time")
         return tuple(name for name in self._bars.schema.names if name not in other)
 
@@ -171,7 +173,7 @@ class Reading:
         return found._replace(notes=(*found.notes, *self._unused(found.instruments)))
 
     def belongings(self, instruments: Sequence[Instrument]) -> Belongings:
-        """Return what belongs to the bars of instruments, as it was known."""
+        """Return the tables to join to the bars of instruments, as known at the as-of date."""
         view = self.view
         member = () if view.universe is None else (MEMBER,)
         for name in (*view.observations, *member):
@@ -188,6 +190,7 @@ class Reading:
         return Belongings(
             funding=self._funding([x.symbol for x in instruments if x.funding_hours]),
             actions=self._actions(symbols, any(x.kind == "spot" for x in instruments)),
+            delistings=self._delistings(symbols),
             universe=universe,
             observations={name: self._observations(name, symbols) for name in view.observations},
         )
@@ -200,7 +203,7 @@ class Reading:
         return rows if rows.num_rows else None
 
     def _actions(self, symbols: list[str], spot: bool) -> pa.Table | None:
-        """Return splits and dividends that were known as of the date of the view."""
+        """Return the splits and dividends that were known at the as-of date."""
         view = self.view
         rows = self.table("actions", where={"venue": view.venue}) if spot else None
         if not rows:
@@ -218,6 +221,15 @@ class Reading:
             keep &= (pc.field("time") <= as_of) & (pc.field("known") <= as_of)
         return rows.filter(keep).select(["time", "symbol", "split", "dividend"])
 
+    def _delistings(self, symbols: list[str]) -> pa.Table | None:
+        """Return the delistings that were known at the as-of date."""
+        view = self.view
+        rows = self.table("delistings", where={"venue": view.venue, "symbol": symbols})
+        if view.as_of is not None:
+            as_of = _stamp(nanoseconds(view.as_of, end_of_day=True))
+            rows = rows.filter((pc.field("time") <= as_of) & (pc.field("known") <= as_of))
+        return rows.select(["time", "symbol", "price"]) if rows.num_rows else None
+
     def _observations(self, name: str, symbols: list[str]) -> pa.Table:
         rows = self.table("observations", where={"name": name})
         if not rows.num_rows:
@@ -225,8 +237,8 @@ class Reading:
             raise UnknownNameError("observation", name, known.to_pylist())
         return rows.filter(pc.is_in(rows["symbol"], pa.array(["", *symbols])))
 
-    def _unused(self, instruments: Sequence[Instrument]) -> tuple[str, ...]:
-        """Return what to say about funding that the store has and that nothing asks for."""
+    def _unused(self, instruments: Sequence[Instrument]) -> Notes:
+        """Return a note about funding of symbols whose instruments have no funding_hours."""
         view = self.view
         if self.view.versions.get("funding", 0) is None:
             return ()
@@ -235,31 +247,33 @@ class Reading:
         left = [one.names[1] for one in series if one.names[1] in plain]
         if not left:
             return ()
-        return (
+        text = (
             f"funding of {some(left)} is in the store and not used: their instruments have no "
-            "funding_hours (ingest with --instrument kind=linear --instrument funding_hours=8)",
+            "funding_hours (ingest with --instrument kind=linear --instrument funding_hours=8)"
         )
+        return (Note("funding", text),)
 
-    def said(self, symbols: Sequence[str]) -> tuple[str, ...]:
-        """Return what was said when the rows were stored, and how they were repaired before."""
+    def notes(self, symbols: Sequence[str]) -> Notes:
+        """Return the notes and the repairs that were recorded when the rows were stored."""
         version = self.version("bars")
-        said: list[str] = []
+        found: list[Note] = []
         for commit in [] if version is None else lineage(self.store.history("bars"), version):
             record = commit.record
             if not self._meets(record, symbols):
                 continue
             where = record.get("source", "")
-            said += record.get("notes", ())
-            said += [f"{where}: {repair['said']}" for repair in record.get("repairs", ())]
-        return tuple(dict.fromkeys(said))
+            found += notes_of(msgspec.convert(record.get("notes", []), list[Note | str]))
+            repairs = record.get("repairs", ())
+            found += [Note("repair", f"{where}: {repair['said']}") for repair in repairs]
+        return tuple(dict.fromkeys(found))
 
     def _meets(self, record: dict[str, Any], symbols: Sequence[str]) -> bool:
-        """Return whether a commit is about bars of the view."""
+        """Return True if a commit stored bars of the view."""
         view = self.view
         same = (record.get("venue"), record.get("interval")) == (view.venue, view.interval)
         return same and not set(record.get("symbols", ())).isdisjoint(symbols)
 
 
 def _stamp(ns: int) -> pa.Scalar:
-    """Return an instant as the store has it; between two microseconds, the one before."""
+    """Return an instant in whole microseconds, rounded down."""
     return pa.scalar(ns // 1_000, pa.timestamp("us", "UTC"))

@@ -1,26 +1,28 @@
-"""`scan`: bars that stay in their store and are read in blocks, ahead of who uses them."""
+"""`scan`: bars that stay in their store and are read ahead, block by block."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.times import (
     NS_DAY,
     NS_SECOND,
     Instant,
     bar_spacing,
     nanoseconds,
-    rows_per_year,
 )
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.blocks import Block, BlockSource
 from alphalab.data.panel.rules import checked_changes
 from alphalab.data.store.carry import Carry
 from alphalab.data.store.log import Series
@@ -42,41 +44,34 @@ from alphalab.types import (
 if TYPE_CHECKING:
     from alphalab.data.store.belongings import Belongings
 
-#: Rows of the table that a block holds, about: some ten megabytes.
+#: Rows of the table in a block, about: some ten megabytes.
 BLOCK_ROWS = 262_144
 
-_AHEAD = 2  # blocks that are read while one is used
-_WEEKS = 28 * NS_DAY  # what tells how many rows a year holds
+_AHEAD = 2  # blocks read ahead
+_WEEKS = 28 * NS_DAY  # the span from which `periods_per_year` is derived
 
 Part = TypeVar("Part")
 
 
-class Block(NamedTuple):
-    """The next rows of a scan: closing times, (R,), and columns by name, (R, N)."""
-
-    time: IntArray
-    columns: Mapping[str, FloatArray]
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Scan:
-    """Bars that stay in their store: they can be read as often as wanted, the same each time.
+class Scan(BlockSource):
+    """Bars that stay in their store; every pass reads the same rows.
 
     Attributes
     ----------
     source, version : str
-        Where they are, and the address at which `al.load` and `scan` give the same again.
+        The address, without and with versions; `al.load` and `scan` read the same rows from it.
     symbols : tuple of str
     instruments : tuple of Instrument
         One for each symbol.
     instrument_changes : tuple of InstrumentChange
-        What becomes of them later.
-    notes : tuple of str
-        What every report on this data has to show.
+        Their later changes.
+    notes : tuple of Note
+        Statements that every report on this data shows.
     n_rows : int
-        Rows of the panel, about: no row has been counted.
+        Estimated number of rows of the panel.
     periods_per_year : float
-        Rows a year holds, as the first weeks say; NaN where they are too few to say.
+        Rows a year holds, derived from the first weeks; NaN where they have too few rows.
     """
 
     source: str
@@ -84,7 +79,7 @@ class Scan:
     symbols: tuple[str, ...]
     instruments: tuple[Instrument, ...]
     instrument_changes: tuple[InstrumentChange, ...]
-    notes: tuple[str, ...]
+    notes: Notes
     n_rows: int
     periods_per_year: float
     _reading: Reading = field(kw_only=True)
@@ -94,17 +89,17 @@ class Scan:
 
     @property
     def belonging(self) -> tuple[str, ...]:
-        """The columns that come out of other tables of the store: funding, split, member ..."""
+        """The columns that other tables of the store add: funding, split, member ..."""
         return self._belongings.names
 
     @property
     def n_splits(self) -> int:
-        """Splits of its symbols in its span."""
+        """Number of splits of the symbols in the span."""
         first, last = self._before.time, self._windows[-1][-1]
         return self._belongings.n_splits(first, last)
 
     def blocks(self, names: Sequence[str]) -> Iterator[Block]:
-        """Yield the rows block by block, with some of the columns; more are read meanwhile.
+        """Yield the rows block by block, with some of the columns; the next blocks are read ahead.
 
         Raises
         ------
@@ -125,14 +120,14 @@ class Scan:
         yield from (block for block in _ahead(read, self._windows) if block.time.size)
 
     def pieces(self, names: Sequence[str]) -> Iterator[tuple[Bars, Block]]:
-        """Yield the same blocks, each behind bars of all that it holds.
+        """Yield each block together with `Bars` of all its columns.
 
-        The first row of these repeats the row before the block where all that have had a price had
-        one in it: so that a check sees what lies between two blocks.
+        These bars begin with the row before the block, if every symbol with an earlier price has
+        one in it: a check then sees the change between two blocks.
         """
         self._check(names)
         carry = self._before
-        wanted = (*names, *self._belongings.names)  # which stand beside bars of that name
+        wanted = (*names, *self._belongings.names)  # a joined column replaces one of its name
         own = [name for name in wanted if name in self._reading.columns]
         read_names = tuple(dict.fromkeys((*BAR_COLUMNS, *own)))
 
@@ -155,7 +150,7 @@ class Scan:
         return Block(time, {name: columns.get(name, unknown) for name in names})
 
     def _bars(self, carry: Carry, block: Block) -> Bars:
-        """Return a block behind the row before it, with what belongs to both."""
+        """Return bars of the row before a block and of the block, joined with the other tables."""
         time, columns = carry.before(*block)
         bars = Bars(
             *(time, self.symbols, columns),
@@ -184,7 +179,7 @@ def scan(
     store: Store | str | Path | None = None,
     block_rows: int = BLOCK_ROWS,
 ) -> Scan:
-    """Return bars of a store that are not loaded, but read block by block when they are run.
+    """Return bars of a store that a backtest reads block by block.
 
     Parameters
     ----------
@@ -195,7 +190,7 @@ def scan(
     store : Store, str or Path, optional
         Not given: the environment variable ``ALPHALAB_STORE``, else the folder ``data``.
     block_rows : int
-        Rows of the store that a block holds, about. It changes memory and speed, and nothing else.
+        Rows of the store in a block, about: affects memory and speed, never results.
 
     Returns
     -------
@@ -231,15 +226,15 @@ def scan(
     if view.adjust is not None:
         raise DataError(
             f"{address}: a scan of adjusted prices",
-            rule="to adjust a price, what comes after it has to be known; a scan has not read it.",
+            rule="adjusted prices need later events, which a scan has not read yet.",
             fix='Scan raw prices and run with actions="cash" or actions="reinvest".',
         )
     reading = Reading(store if isinstance(store, Store) else Store(store), view)
-    names, about = reading.symbols()
+    names, missing = reading.symbols()
     series = [one for one in reading.series() if one.names[2] in names]
     first = max(min(one.first for one in series), _bound(view.start, False))
     last = min(max(map(_end, series)), _bound(reading.end, True))
-    if view.symbols is None and view.universe is None:  # then it is those that have rows
+    if view.symbols is None and view.universe is None:  # then the symbols with rows in the span
         names = tuple(x.names[2] for x in series if _has_rows(reading, x, first, last))
     time, until = _ends(reading, names, windows(series, first, last, BLOCK_ROWS))
     assets = reading.instruments(names, int(time[0]), until)
@@ -251,7 +246,7 @@ def scan(
         symbols=names,
         instruments=assets.instruments,
         instrument_changes=checked_changes(assets.changes, names),
-        notes=(*reading.said(names), *about, *assets.notes, *derived),
+        notes=(*reading.notes(names), *missing, *assets.notes, *derived),
         n_rows=max(_rows_between(one, first, last) for one in series if one.names[2] in names),
         periods_per_year=annual,
         _reading=reading,
@@ -262,10 +257,9 @@ def scan(
 
 
 def windows(series: Sequence[Series], start: int, end: int, rows: int) -> list[tuple[int, int]]:
-    """Return spans of time that follow each other and hold about so many rows each.
+    """Return successive spans of time with about `rows` rows each.
 
-    The rows of a series are taken as evenly spread: where they are not, a block is larger or
-    smaller.
+    The estimate assumes evenly spread rows; other blocks are larger or smaller.
 
     Parameters
     ----------
@@ -300,7 +294,7 @@ def windows(series: Sequence[Series], start: int, end: int, rows: int) -> list[t
 def _ahead(
     read: Callable[[tuple[int, int]], Part], spans: Sequence[tuple[int, int]]
 ) -> Iterator[Part]:
-    """Yield what is read of one span after another, while the next ones are read in a thread."""
+    """Yield the content of each span; a thread reads the next spans meanwhile."""
     with ThreadPoolExecutor(1) as reader:
         ahead: deque[Future[Part]] = deque()
         try:
@@ -311,12 +305,12 @@ def _ahead(
             while ahead:
                 yield ahead.popleft().result()
         finally:
-            for future in ahead:  # whoever asked has gone
+            for future in ahead:  # the consumer has stopped
                 future.cancel()
 
 
 def _later(bars: Bars, name: str) -> FloatArray:
-    """Return a column without the row before; nothing is known of what no row of it has."""
+    """Return a column without its first row; NaN where the bars lack the column."""
     if name in bars.columns:
         return bars.columns[name][1:]
     return np.full((bars.n_rows - 1, bars.n_symbols), np.nan)
@@ -329,12 +323,12 @@ def _bound(when: str | None, is_end: bool) -> int:
 
 
 def _end(series: Series) -> int:
-    """Return a time that no row of a series is after: what its files say is cut to the ms."""
+    """Return an upper limit of the last time of a series: file statistics are cut to the ms."""
     return series.last + NS_SECOND // 1_000 - 1
 
 
 def _has_rows(reading: Reading, series: Series, first: int, last: int) -> bool:
-    """Return whether a series has rows between two times; looked up where its ends do not say."""
+    """Return True if a series has rows between two times; reads them unless its ends decide."""
     if first <= series.first <= last or (first <= series.last and _end(series) <= last):
         return True
     spans = series.first < first <= _end(series)
@@ -342,7 +336,7 @@ def _has_rows(reading: Reading, series: Series, first: int, last: int) -> bool:
 
 
 def _rows_between(series: Series, first: int, last: int) -> int:
-    """Return how many rows of a series lie between two times, if they are evenly spread."""
+    """Return the number of rows of a series between two times, if they are evenly spread."""
     shared = min(series.last, last) - max(series.first, first) + 1
     return max(int(series.n_rows * shared / (series.last - series.first + 1)), 1)
 
@@ -350,7 +344,7 @@ def _rows_between(series: Series, first: int, last: int) -> int:
 def _ends(
     reading: Reading, symbols: tuple[str, ...], spans: Sequence[tuple[int, int]]
 ) -> tuple[IntArray, int]:
-    """Return the times of the first rows, of some weeks if there are as many, and the last time."""
+    """Return the times of the first weeks of rows, and the last time."""
     parts: list[IntArray] = []
     for time in _times(reading, symbols, spans):
         parts.append(time)
@@ -377,12 +371,12 @@ def _times(
             yield panel_of(rows, symbols)[0]
 
 
-def _annual(time: IntArray, instruments: Sequence[Instrument]) -> tuple[float, tuple[str, ...]]:
-    """Return how many rows a year holds, and how that was found; NaN where too few rows tell."""
+def _annual(time: IntArray, instruments: Sequence[Instrument]) -> tuple[float, Notes]:
+    """Return the rows a year holds and a note on the derivation; NaN with too few rows."""
     if len(time) < 3:
         return np.nan, ()
-    per_year, said = rows_per_year(time, [instrument.calendar for instrument in instruments])
-    return per_year, (f"{said} (of the first rows)",)
+    per_year, reason = rows_per_year(time, [instrument.calendar for instrument in instruments])
+    return per_year, (Note("periods_per_year", f"{reason} (of the first rows)"),)
 
 
 def _spacing(time: IntArray) -> int:

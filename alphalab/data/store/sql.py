@@ -1,4 +1,4 @@
-"""Questions in SQL: DuckDB over the tables of a store, and over nothing else."""
+"""SQL queries: DuckDB over the tables of a store, without files or network."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from alphalab.errors import DataError, ParameterError
 if TYPE_CHECKING:
     from duckdb import Statement
 
-# In this order: after the last nothing can be set any more, by a query neither.
+# The order matters: after the last one no setting can change, not even by a query.
 _LOCKS = (
     "TimeZone = 'UTC'",
-    "python_enable_replacements = false",  # variables of this program are no tables
+    "python_enable_replacements = false",  # Python variables are not tables
     "enable_external_access = false",
     "lock_configuration = true",
 )
 
 
 def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None) -> pa.Table:
-    """Return the answer to a query.
+    """Return the result of a query.
 
     Parameters
     ----------
@@ -45,6 +45,10 @@ def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None
 
     if limit is not None and limit < 0:
         raise ParameterError(f"limit={limit}", rule="limit is 0 or more.")
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"the query {query!r}: {error}", rule="a query is UTF-8 text.") from None
     with duckdb.connect(":memory:") as session:
         for name, dataset in datasets.items():
             session.register(name, _read_as_asked(dataset))
@@ -65,10 +69,10 @@ def answer(query: str, datasets: Mapping[str, Dataset], limit: int | None = None
 
 
 class _ReadAsAsked(FileSystemDataset):  # type: ignore[misc]
-    """A dataset that reads nothing ahead in threads of its own.
+    """A dataset without read-ahead threads.
 
-    A query that has enough leaves its scan, and such threads would still read at the exit of the
-    process, which kills it.
+    A query with a limit abandons its scan; threads that still read at the exit of the process
+    crash it.
     """
 
     def scanner(self, **options: Any) -> Any:
@@ -76,7 +80,7 @@ class _ReadAsAsked(FileSystemDataset):  # type: ignore[misc]
 
 
 def _read_as_asked(dataset: Dataset) -> Dataset:
-    if not isinstance(dataset, FileSystemDataset):  # a table that is not there: no rows
+    if not isinstance(dataset, FileSystemDataset):  # a table that does not exist: no rows
         return dataset
     fragments = list(dataset.get_fragments())
     return _ReadAsAsked(fragments, dataset.schema, dataset.format, dataset.filesystem)

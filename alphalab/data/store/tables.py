@@ -1,7 +1,7 @@
-"""The tables of a store: their columns, what identifies a row, and how files are partitioned.
+"""The tables of a store: columns, keys and partitions.
 
 Times are timestamps in UTC with microseconds, the finest that Delta Lake keeps. ``known`` is when a
-row could first be known: a read as of a date leaves out what became known after it.
+row became known: a read as of a date leaves out later rows.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Table(NamedTuple):
     columns : dict of str to pyarrow.DataType
         In the order of the table.
     key : tuple of str
-        The columns that identify a row: a second row of the same key revises the first.
+        The columns that identify a row: another row with the same key is a revision.
     partition : tuple of str
-        The columns whose values name the folders of the files; the first columns of the key.
+        The partition columns of the files; the first columns of the key.
     optional : tuple of str
         The columns that may be null.
     extra : bool
         Whether further columns of numbers are allowed.
     number : str
-        The column of the key, if any, whose texts are numbers where a venue writes them so.
+        The text column of the key, if any, that sorts as numbers where all its values are numbers.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Table(NamedTuple):
 
     @property
     def time(self) -> str:
-        """The column of the key that holds a time: what `start` and `end` of a read are about."""
+        """The time column of the key, to which `start` and `end` of a read apply."""
         return next(name for name in self.key if self.columns[name] == _TIME)
 
 
@@ -96,6 +96,18 @@ _TABLES = (
         key=("venue", "symbol", "time"),
         partition=("venue",),
         optional=("split", "dividend"),
+    ),
+    # time: when the listing ends. price: cash per unit that closes holdings; null: the last close.
+    Table(
+        "delistings",
+        {
+            **dict.fromkeys(("venue", "symbol"), _TEXT),
+            **dict.fromkeys(("time", "known"), _TIME),
+            "price": _NUMBER,
+        },
+        key=("venue", "symbol", "time"),
+        partition=("venue",),
+        optional=("price",),
     ),
     # What a venue says about a symbol from `start` on, until the next row of the symbol. The fields
     # of alphalab.types.Instrument; groups: a JSON object of texts.

@@ -1,11 +1,11 @@
-"""What is asked of a store: bars, at which versions, seen how and as of when; as text and back."""
+"""`View`: a query for bars of a store, and its text form, the address."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 from urllib.parse import quote, unquote
 
 from alphalab.data.clock.times import Instant, iso, nanoseconds
@@ -16,13 +16,27 @@ from alphalab.errors import DataError, UnknownNameError
 
 Adjust: TypeAlias = Literal["splits", "all"]
 
+
+class ViewOptions(TypedDict, total=False):
+    """The options of a view; `Store.bars` documents them."""
+
+    symbols: Sequence[str] | None
+    start: Instant | None
+    end: Instant | None
+    versions: Mapping[str, int | None] | str | int | None
+    adjust: Adjust | None
+    as_of: Instant | None
+    universe: str | None
+    observations: Sequence[str]
+
+
 _LISTS = ("symbols", "observations", "without")
 _ENDS = ("end", "as_of")  # a bare date includes its whole day
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Bars of a store, seen in one way; `str` is an address that `al.load` reads again.
+    """A query for bars of a store; `str` is an address that `al.load` reads.
 
     Attributes
     ----------
@@ -35,7 +49,7 @@ class View:
     universe : str or None
     observations : tuple of str
     versions : mapping of str to int or None
-        By table; None: read as if it were not there.
+        By table; None: read as if it did not exist.
 
     Examples
     --------
@@ -73,12 +87,12 @@ class View:
         text : str
             ``store:VENUE/INTERVAL[/SYMBOL][@VERSIONS][?OPTION=VALUE&...]``
         **given
-            Fields besides those that the text names; None: not given.
+            Fields that the text does not name; None: not given.
 
         Raises
         ------
         DataError, UnknownNameError
-            Text that is no address, an option that does not exist, or one that is given twice.
+            Text that is not an address, an unknown option, or one that is given twice.
         """
         path, _, options = text.partition("?")
         address = Address.parse(path)
@@ -104,7 +118,7 @@ class View:
 
     @classmethod
     def of(cls, **given: Any) -> View:
-        """Return a view; instants may be any that `Bars.between` takes, versions text or numbers.
+        """Return a view; instants as in `Bars.between`, versions as text or numbers.
 
         Examples
         --------
@@ -138,13 +152,13 @@ class View:
 
     @property
     def source(self) -> str:
-        """What messages call it: the address alone."""
+        """The address without options and versions, for messages."""
         symbol = self.symbols[0] if self.symbols and len(self.symbols) == 1 else None
         return str(Address(self.venue, self.interval, symbol))
 
 
 def check_adjust(adjust: str | None) -> None:
-    """Refuse what is no way to adjust prices."""
+    """Refuse an unknown way to adjust prices."""
     if adjust is not None and adjust not in get_args(Adjust):
         raise DataError(
             f"adjust={adjust!r}",
@@ -172,7 +186,7 @@ def _quoted(value: str | Sequence[str]) -> str:
 
 
 def _instant_text(when: Instant | None, is_end: bool) -> str | None:
-    """Return an instant as text; what is no date is refused here, and not half way."""
+    """Return an instant as text; refuses what is not a date."""
     if when is None:
         return None
     ns = nanoseconds(when, end_of_day=is_end)
@@ -202,5 +216,5 @@ def _check_version(table: str, version: Any) -> None:
 
 def _twice(text: str, name: str) -> DataError:
     return DataError(
-        f"{text!r} and {name} beside it", rule=f"{name} is said once.", fix="Leave one of them out."
+        f"{text!r} and another {name}", rule=f"{name} is given once.", fix="Leave one of them out."
     )

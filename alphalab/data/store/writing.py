@@ -1,4 +1,4 @@
-"""One write: what is stored is compared with what is given, and what differs is committed."""
+"""One write: given rows are compared with stored ones, and the difference is committed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from alphalab.errors import DataError
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-# Writers who meet take turns; what keeps failing for this long is not a race.
+# Concurrent writers take turns; a commit that fails for this long has another cause.
 _PATIENCE_SECONDS = 60.0
 
 
 class Written(NamedTuple):
-    """What a write did.
+    """The result of a write.
 
     Attributes
     ----------
     table : str
     version : int or None
-        The version that holds the rows; None: no row was given and the table is not there.
+        The version that holds the rows; None: no row was given and the table does not exist.
     n_new, n_revised, n_same : int
-        Rows that were added, that replaced others, and that were there already.
+        Number of rows that were added, that replaced stored ones, and that were stored already.
     """
 
     table: str
@@ -53,8 +53,8 @@ def write(
 ) -> Written:
     """Write rows to the table at an address; see `Store.write`.
 
-    A commit holds only on top of the version that the rows were compared with. When another writer
-    was faster, they are compared again with what it left.
+    A commit succeeds only on top of the version that the rows were compared with. If another writer
+    was faster, they are compared again with the new version.
     """
     from deltalake.exceptions import CommitFailedError
     from tenacity import (
@@ -86,13 +86,13 @@ def write(
 def restore(table: Table, url: str, version: int, options: Mapping[str, str]) -> int:
     """Make a new version with the content of an old one; see `Store.restore`.
 
-    A lost race is not tried again: it would undo rows that whoever asked has not seen.
+    A lost race is not tried again: that would undo rows which the caller has not seen.
     """
     from deltalake.exceptions import CommitFailedError
 
     old = open_table(table, url, options, version)
     there = open_table(table, url, options)
-    assert old is not None and there is not None  # a version that is not there has been refused
+    assert old is not None and there is not None  # `Store.restore` refuses unknown versions
     check_writable(url)
     try:
         with in_our_words(url):
@@ -116,7 +116,7 @@ def _write_once(
     there = open_table(table, url, options)
     with in_our_words(url):
         if there is not None:
-            # Those of other writers too: a lost race comes here again.
+            # Checked again after a lost race, against the columns of the other writer.
             check_spelling(table, rows.column_names, there.schema().to_arrow().names)
         stored = None if there is None or rows.num_rows == 0 else _near(table, there, rows)
         found = changes(table, rows, stored, revise=revise)
@@ -136,7 +136,7 @@ def _write_once(
 
 
 def _near(table: Table, there: DeltaTable, rows: pa.Table) -> pa.Table:
-    """Return what is stored in the partitions and the span of the rows: all that has their keys."""
+    """Return the stored rows in the partitions and the span of the rows: all with equal keys."""
     import pyarrow.compute as pc
 
     ends = pc.min_max(rows[table.time])
@@ -145,7 +145,7 @@ def _near(table: Table, there: DeltaTable, rows: pa.Table) -> pa.Table:
 
 
 def _to_commit(table: Table, there: DeltaTable | None, found: Changes) -> pa.Table:
-    """Return the rows of a commit, sorted: the new ones, or all of the partitions it rewrites."""
+    """Return the rows of a commit, sorted: the new ones, or whole partitions for a revision."""
     if there is None or found.revised.num_rows == 0:
         return found.new
     given = pa.concat_tables([found.new, found.revised], promote_options="default")
@@ -156,7 +156,7 @@ def _to_commit(table: Table, there: DeltaTable | None, found: Changes) -> pa.Tab
 
 
 def _stored(table: Table, there: DeltaTable, rows: pa.Table, when: Span) -> pa.Table:
-    """Return the stored rows in the partitions of others, and maybe in some that lie between."""
+    """Return the stored rows in the partitions of other rows."""
     import pyarrow.compute as pc
 
     where = {name: pc.unique(rows[name]).to_pylist() for name in table.partition}

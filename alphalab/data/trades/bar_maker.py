@@ -1,4 +1,4 @@
-"""Trades to bars, as they come: the state of the bar that is being made."""
+"""`TradeBars`: bars of trades as they arrive, with the state of the unfinished bar."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEVER = np.iinfo(np.int64).min
 
 
 class Imbalance(Settings, frozen=True):
-    """What imbalance bars expect.
+    """Settings of imbalance bars.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Imbalance(Settings, frozen=True):
 
 
 class TradeBars:
-    """Trades to bars, as they come: any cut of the trades into blocks makes the same bars.
+    """Makes bars of trades as they arrive; any partition into blocks makes the same bars.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class TradeBars:
         *,
         until: int | None = None,
     ) -> NDArray[Any]:
-        """Take trades and return the bars that they finished.
+        """Add trades and return the bars that they finish.
 
         Parameters
         ----------
@@ -156,15 +156,15 @@ class TradeBars:
 
     @property
     def n_waiting(self) -> int:
-        """Trades in the bar that is not finished."""
+        """Number of trades in the unfinished bar."""
         return int(self._bar["n"][0])
 
     def snapshot(self) -> bytes:
-        """Return the state: what is needed to go on in another process."""
+        """Return the state, to continue in another process."""
         return self._rule.tobytes() + self._bar.tobytes()
 
     def restore(self, state: bytes) -> None:
-        """Go on from a snapshot.
+        """Continue from a snapshot.
 
         Raises
         ------

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from alphalab.data.formats.notes import Note
 from alphalab.data.panel.bars import Bars
 from alphalab.data.trades.bar_maker import BarsBy, Imbalance, TradeBars
 from alphalab.data.trades.trades import trades_of
@@ -14,7 +15,7 @@ from alphalab.types import Instrument
 
 _SIZES = {"tick": "trades", "volume": "units", "dollar": "units of money"}
 
-#: What the columns of bars are called in what is made of trades.
+#: Columns of bars, and the fields of finished bars that they come from.
 _COLUMNS = {
     **{name: name for name in ("open", "high", "low", "close", "volume")},
     **{"n_trades": "n", "buy_volume": "bought", "traded_value": "value"},
@@ -33,9 +34,9 @@ def trade_bars(
 ) -> Bars:
     """Make bars of the trades of one symbol.
 
-    A bar ends with the last trade of the time stamp at which it is full, and it is known to be
-    finished when a trade of a later time comes: the last bar, of which that is not known, is left
-    out. What a bar has above its size does not count for the next.
+    A bar ends with the last trade of the time stamp at which it is full, and is finished when a
+    later trade arrives: the unfinished last bar is left out. The excess of a bar over its size does
+    not count for the next one.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ def trade_bars(
             f"{len(given.time):,} trades finish no {by} bar of {size}",
             rule="a bar is finished when a trade of a later time than its last comes.",
         )
-    what = f"bars of {_words(by, size)} made of {len(given.time):,} trades"
+    kind = f"bars of {_words(by, size)} made of {len(given.time):,} trades"
     last = f"the last bar is not finished: its trades, {maker.n_waiting:,}, are left out"
     return Bars(
         made["time"],
@@ -117,7 +118,7 @@ def trade_bars(
         {name: made[field].astype(np.float64).reshape(-1, 1) for name, field in _COLUMNS.items()},
         instruments=None if instrument is None else (instrument,),
         source="trades",
-        notes=(what, last, *given.notes),
+        notes=(Note("source", kind), Note("unfinished", last), *given.notes),
     )
 
 

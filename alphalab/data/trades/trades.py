@@ -1,7 +1,8 @@
-"""Trades of one symbol as arrays, in the order in which they happened."""
+"""Trades of one symbol as arrays, in the order of time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,8 @@ import pyarrow.compute as pc
 
 from alphalab.data.clock.times import iso
 from alphalab.data.formats import arrow
-from alphalab.data.formats.header import SYMBOL_NAMES
-from alphalab.data.formats.schema import Mapping
-from alphalab.data.ingest.records import read_records
-from alphalab.data.panel.events import given_table
+from alphalab.data.formats.events import EventTable
+from alphalab.data.formats.notes import Note, Notes
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray, IntArray
 
@@ -29,7 +28,7 @@ class Trades(NamedTuple):
     price, amount : ndarray of shape (R,)
     side : ndarray of shape (R,)
         1 where the buyer took, -1 where the seller did, 0 unknown.
-    notes : tuple of str
+    notes : tuple of Note
     """
 
     symbol: str
@@ -37,18 +36,20 @@ class Trades(NamedTuple):
     price: FloatArray
     amount: FloatArray
     side: FloatArray
-    notes: tuple[str, ...]
+    notes: Notes
 
 
 def trades_of(given: Any, symbol: str | None) -> Trades:
     """Return the trades of a table or a file; `trade_bars` says what is given and refused."""
-    table, where = given_table(given)
-    named = any(name.strip().lower() in SYMBOL_NAMES for name in table.column_names)
-    mapping = Mapping() if named else Mapping(symbol=symbol or "asset")
-    table, said = read_records("trades", table, mapping, venue="-", name="", where=where)
-    chosen = _chosen(table["symbol"].unique().to_pylist(), symbol, where)
-    table = table.filter(pc.equal(table["symbol"], chosen))
-    time = arrow.integers(table["time"])
+    read = EventTable.read("trades", given, symbol=symbol or "asset")
+    where = read.where
+    if not len(read):
+        raise DataError(f"{where}no rows", rule="a table of trades has at least one row.")
+    chosen = _chosen(read.symbols, symbol, where)
+    mine = np.flatnonzero(read.codes == read.symbols.index(chosen))
+    for name in ("price", "amount"):
+        read.required(name)
+    time = read.time()[mine]
     back = np.diff(time) < 0
     if back.any():
         row = int(np.argmax(back)) + 1
@@ -58,15 +59,15 @@ def trades_of(given: Any, symbol: str | None) -> Trades:
             rule="trades come in the order of their times.",
             fix="Sort them by time.",
         )
-    order = _order(time, table["id"], where)
-    side = _signs(table["side"])
+    order = _order(time, read.texts("id").take(mine), where)
+    side = _signs(pa.chunked_array([read.sides()]))[mine]
     if unknown := int(np.count_nonzero(side == 0)):
-        said += (f"the side of {unknown:,} of {len(side):,} trades is unknown",)
-    price, amount = (arrow.floats(table[name])[order] for name in ("price", "amount"))
-    return Trades(chosen, time, price, amount, side[order], said)
+        read.note(Note("side", f"the side of {unknown:,} of {len(side):,} trades is unknown"))
+    price, amount = (read.ranged(name)[mine][order] for name in ("price", "amount"))
+    return Trades(chosen, time, price, amount, side[order], tuple(read.notes))
 
 
-def _chosen(names: list[str], symbol: str | None, where: str) -> str:
+def _chosen(names: Sequence[str], symbol: str | None, where: str) -> str:
     if symbol is None and len(names) > 1:
         raise DataError(
             f"{where}trades of {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}",

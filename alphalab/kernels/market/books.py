@@ -28,22 +28,23 @@ N_FILLS, N_REFUSALS, N_EVENTS, N_POSTINGS, N_AMBIGUITIES = range(5)  # places in
 #: asset (0 is its target's, 1 to 3 its exits', the others are for those of a `decide`), `tiers` the
 #: fees, `traded` the value traded today and on each of the 30 days before. Of the logs the first
 #: `counts` entries are in use; that of events may have no room at all, then they are not logged.
-#: `saved_account` and `saved_position`, of one record each, and `saved_orders` are for going back.
+#: `starts` is what is held before the first row. `saved_account` and `saved_position`, of one
+#: record each, and `saved_orders` are for going back.
 Books = namedtuple(
     "Books",
-    "rules tiers instruments groups accounts account positions orders traded"
+    "rules tiers instruments groups starts accounts account positions orders traded"
     " fills refusals events postings ambiguities counts"
     " saved_account saved_position saved_orders saved_traded",
 )
 
 #: One row of bars: arrays of one value per asset. What a run does not use is not set.
-Row = namedtuple("Row", "open high low close volume rate funding split dividend")
+Row = namedtuple("Row", "open high low close volume rate funding split dividend bid ask delisting")
 
 CLOSE_COLUMN = Row._fields.index("close")
 
 #: What a run does without on every row, told once. `rests`: a row may be one in which nothing can
 #: happen.
-Switches = namedtuple("Switches", "posts participates margin ages same_close rests")
+Switches = namedtuple("Switches", "posts participates margin ages same_close quotes delists rests")
 
 
 @jit
@@ -54,28 +55,33 @@ def row_of(bars, t):
     """
     return Row(
         *(bars[0, t], bars[1, t], bars[2, t], bars[3, t], bars[4, t]),
-        *(bars[5, t], bars[6, t], bars[7, t], bars[8, t]),
+        *(bars[5, t], bars[6, t], bars[7, t], bars[8, t], bars[9, t], bars[10, t], bars[11, t]),
     )
 
 
 @jit
-def switches(books):
-    """Return which of the rules that are looked at on every row are in force."""
+def switches(books, delists):
+    """Return which of the rules that are looked at on every row are in force.
+
+    `delists`: the listing of an asset ends in the rows to come.
+    """
     rules = books.rules
     posts = rules["posts"] == 1
     participates = rules["participation"] < np.inf
     margin = rules["margin"] == 1
     ages = rules["max_holding"] > 0
     same_close = rules["fill"] == SAME_CLOSE
+    quotes = rules["quotes"] != 0
     limited = min(rules["drawdown"], rules["daily_loss"], rules["net"], rules["group_gross"])
-    every_row = posts or participates or margin or ages or books.tiers.size > 0
+    every_row = posts or participates or margin or ages or quotes or books.tiers.size > 0
+    every_row = every_row or delists or rules["starts"] == 1
     rests = rules["rebalancing"] == ON_CHANGE and limited == np.inf and not every_row
-    return Switches(posts, participates, margin, ages, same_close, rests)
+    return Switches(posts, participates, margin, ages, same_close, quotes, delists, rests)
 
 
 def most_of_row(n_assets: int, n_orders: int, n_requests: int) -> tuple[int, ...]:
     """Return what one row may at most write into each of the logs, in the order of `counts`."""
-    n_fills = 3 * n_orders + n_assets
+    n_fills = 3 * n_orders + 4 * n_assets
     return (
         n_fills,
         7 * n_assets + 4 + 2 * n_fills + n_requests,

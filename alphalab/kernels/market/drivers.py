@@ -1,12 +1,8 @@
-"""Rows through the step: the two drivers that every way of running a strategy shares.
+"""Rows through the step: the driver that every way of running a strategy shares.
 
-They push a block of rows for one column after the other. A column is an account of its own, with
-rules of its own; all see the same bars. What is kept of it is one of two: every row and every log
-entry (then there is one column, and Python takes over the logs when they are full), or its tally.
-
-Flat arguments, because arrays are quickly passed from Python and tuples are not. The first axis of
-everything that belongs to columns is the column. They return the row to go on from: the last, or
-the one before which a log is full.
+It pushes a block of rows for one column after the other. A column is an account of its own, with
+rules of its own; all see the same bars. Of a column either every row and every log entry is
+recorded (then there is one column, and Python empties the logs when they are full), or its tally.
 """
 
 from __future__ import annotations
@@ -17,10 +13,11 @@ from functools import cache
 from typing import Any
 
 import numba
-from numba import boolean, float64, int64, uint64
+from numba import boolean, float64, int64
 
-from alphalab.kernels._jit import CACHE_DIR, jit, jit_allocating
+from alphalab.kernels._jit import CACHE_DIR, DISABLED, jit, jit_allocating
 from alphalab.kernels.identity import identity
+from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_FILLS,
     N_POSTINGS,
@@ -36,23 +33,7 @@ from alphalab.kernels.market.quiet_rows import rest
 from alphalab.kernels.market.requests import cancel_opening, handle
 from alphalab.kernels.market.step import after_decision, before_decision
 from alphalab.kernels.market.tally import Tally, fold_account, fold_logs, keep_row
-from alphalab.types import (
-    ACCOUNT,
-    AMBIGUITY,
-    EVENT,
-    FILL,
-    INSTRUMENT,
-    LEDGER,
-    ORDER,
-    POSITION,
-    POSTED,
-    REFUSAL,
-    REQUEST,
-    RULES,
-    TALLY,
-    TIER,
-    TRIP_SO_FAR,
-)
+from alphalab.types import ORDER, POSITION, REQUEST
 
 Account = namedtuple(
     "Account", "row time cash equity drawdown positions orders n_orders requests sent"
@@ -68,6 +49,38 @@ others are those of `decide`. The rest is for the functions of `alphalab.kernels
 
 
 @jit
+def show(books, view):
+    """Copy what a `decide` may look at: what it writes there changes nothing."""
+    for j in range(books.positions.size):
+        view.positions[j] = books.positions[j]
+    if books.orders.shape[1] > FIRST_EXPLICIT:
+        for j in range(books.orders.shape[0]):
+            for k in range(books.orders.shape[1]):
+                view.orders[j, k] = books.orders[j, k]
+    for i in range(view.sent.size):
+        view.sent[i] = 0
+
+
+@jit_allocating
+def ask(decide, signals, view, memory, targets):
+    """Write the weights that `decide` returns into `targets`."""
+    weights = decide(signals, view, memory)
+    if weights.size != targets.size:
+        raise ValueError("it did not return one weight per asset")
+    for j in range(targets.size):
+        targets[j] = weights[j]
+
+
+@jit
+def take_requests(books, requests, sent, forced):
+    """Do what a `decide` has asked for, unless the account has to be flat."""
+    if forced and books.orders.shape[1] > FIRST_EXPLICIT:
+        cancel_opening(books)
+    if sent[N_REQUESTS] > 0 or sent[N_LOST] > 0:
+        handle(books, requests, sent, forced)
+
+
+@jit
 def keep(books, tally, recording, ledger, qty, changes):
     """Keep a row that the step has taken to its end."""
     if recording:
@@ -78,107 +91,61 @@ def keep(books, tally, recording, ledger, qty, changes):
         keep_row(tally, books, ledger, changed)
 
 
-def _run_weights(
-    rules, tiers, instruments, groups, accounts, positions, orders, traded,
-    fills, refusals, events, postings, ambiguities, counts,
-    saved_account, saved_position, saved_orders, saved_traded,
-    figures, equity, equity_bits, scratch, trips, trip_bits, fill_bits, words,
-    time, period, bars, targets, recording, ledger, qty, first, last,
-):  # fmt: skip
-    """Push rows whose targets are known."""
-    for c in range(accounts.size):
+def _run(columns, work, rows, output, recording, first, last, decide):
+    """Push the rows from `first` to `last` (excluded); return the row to go on from.
+
+    That is `last`, or the row before which a log is full. Without a `decide` the compiler leaves
+    out what belongs to it, and the targets are those given.
+    """
+    for c in range(columns.accounts.size):
         books = Books(
-            rules[c], tiers[c], instruments[c], groups[c],
-            accounts[c : c + 1], accounts[c], positions[c], orders[c], traded[c],
-            fills, refusals, events, postings, ambiguities, counts,
-            saved_account, saved_position, saved_orders, saved_traded,
+            columns.rules[c], columns.tiers[c], columns.instruments[c], columns.groups[c],
+            columns.starts[c],
+            columns.accounts[c : c + 1], columns.accounts[c],
+            columns.positions[c], columns.orders[c], columns.traded[c],
+            work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
+            work.saved_account, work.saved_position, work.saved_orders, work.saved_traded,
         )  # fmt: skip
         tally = Tally(
-            figures[c], equity[c], equity_bits[c], scratch[0], scratch[1], scratch[2],
-            trips[c], trip_bits[c], fill_bits, words[c],
+            columns.figures[c], columns.equity[c], columns.equity_bits[c],
+            work.value, work.gross, work.gain,
+            columns.trips[c], columns.trip_bits[c], work.fill_bits, columns.words[c],
         )  # fmt: skip
-        on = switches(books)
-        most = fullest(books, 0)
-        cells = targets[c].reshape(targets[c].size)
+        a, counts = books.account, books.counts
+        on = switches(books, rows.delists[0] == 1)
+        most = fullest(books, 0 if decide is None else work.requests.size)
+        targets = output.targets[c]
+        cells = targets.reshape(targets.size)
         t = first
         while t < last:
-            if on.rests:
-                kept = recording, ledger[c], qty[c], tally
-                t = rest(books, bars, time, targets[c], cells, t, last, *kept)
+            if decide is None and on.rests:
+                kept = recording, output.ledger[c], output.qty[c], tally
+                t = rest(books, rows.bars, rows.time, targets, cells, t, last, *kept)
                 if t == last:
                     break
             if not logs_have_room(counts, most):
                 if recording:
                     return t
                 fold_logs(tally, books)
-            row = ledger[c, t if recording else 0]
+            place = t if recording else 0
+            row = output.ledger[c, place]
             changes = counts[N_FILLS] + counts[N_POSTINGS]
-            before_decision(books, on, bars, t, time[t], row)
+            before_decision(books, on, rows.bars, t, rows.time[t], row)
+            if decide is not None:
+                view = Account(
+                    *(a["row"], rows.time[t], a["cash"], a["equity"]),
+                    1.0 - a["equity"] / max(a["peak"], a["equity"]),
+                    *(work.seen, work.seen_orders, a["n_orders"], work.requests, work.sent),
+                )
+                signals, memory = rows.signals[c, t], columns.memory[c]
+                show(books, view)
+                ask(decide, signals, view, memory, targets[t])
             forced = forced_flat(books)
-            after_decision(books, on, bars, t, period[t], forced, targets[c, t], row)
-            keep(books, tally, recording, row, qty[c, t if recording else 0], changes)
+            if decide is not None:
+                take_requests(books, work.requests, work.sent, forced)
+            after_decision(books, on, rows.bars, t, rows.period[t], forced, targets[t], row)
+            keep(books, tally, recording, row, output.qty[c, place], changes)
             t += 1
-        if not recording:
-            fold_logs(tally, books)
-            fold_account(tally, books.account)
-    return last
-
-
-def _run_decide(
-    rules, tiers, instruments, groups, accounts, positions, orders, traded,
-    fills, refusals, events, postings, ambiguities, counts,
-    saved_account, saved_position, saved_orders, saved_traded,
-    figures, equity, equity_bits, scratch, trips, trip_bits, fill_bits, words,
-    time, period, bars, targets, recording, ledger, qty, first, last,
-    signals, memory, seen, seen_orders, requests, sent, decide,
-):  # fmt: skip
-    """Push rows whose targets `decide` computes from `signals` (C, R, K, N) and the account.
-
-    It is shown copies of the positions and the orders: what it writes there changes nothing.
-    """
-    sends = orders.shape[2] > FIRST_EXPLICIT
-    for c in range(accounts.size):
-        books = Books(
-            rules[c], tiers[c], instruments[c], groups[c],
-            accounts[c : c + 1], accounts[c], positions[c], orders[c], traded[c],
-            fills, refusals, events, postings, ambiguities, counts,
-            saved_account, saved_position, saved_orders, saved_traded,
-        )  # fmt: skip
-        tally = Tally(
-            figures[c], equity[c], equity_bits[c], scratch[0], scratch[1], scratch[2],
-            trips[c], trip_bits[c], fill_bits, words[c],
-        )  # fmt: skip
-        a = books.account
-        on = switches(books)
-        most = fullest(books, requests.size)
-        for t in range(first, last):
-            if not logs_have_room(counts, most):
-                if recording:
-                    return t
-                fold_logs(tally, books)
-            row = ledger[c, t if recording else 0]
-            changes = counts[N_FILLS] + counts[N_POSTINGS]
-            before_decision(books, on, bars, t, time[t], row)
-            drawdown = 1.0 - a["equity"] / max(a["peak"], a["equity"])
-            seen[:] = positions[c]
-            sent[:] = 0
-            if sends:
-                seen_orders[:] = orders[c]
-            view = Account(
-                *(a["row"], time[t], a["cash"], a["equity"], drawdown),
-                *(seen, seen_orders, a["n_orders"], requests, sent),
-            )
-            weights = decide(signals[c, t], view, memory[c])
-            if weights.size != seen.size:
-                raise ValueError("it did not return one weight per asset")
-            targets[c, t] = weights
-            forced = forced_flat(books)
-            if forced and sends:
-                cancel_opening(books)
-            if sent[N_REQUESTS] > 0 or sent[N_LOST] > 0:
-                handle(books, requests, sent, forced)
-            after_decision(books, on, bars, t, period[t], forced, targets[c, t], row)
-            keep(books, tally, recording, row, qty[c, t if recording else 0], changes)
         if not recording:
             fold_logs(tally, books)
             fold_account(tally, a)
@@ -189,12 +156,8 @@ def _records(dtype, ndim=1):
     return numba.types.Array(numba.from_dtype(dtype), ndim, "C")
 
 
-def _array(kind, ndim):
-    return numba.types.Array(kind, ndim, "C")
-
-
-_TABLE = _array(float64, 2)
-_COUNTS = _array(int64, 1)
+_TABLE = numba.types.Array(float64, 2, "C")
+_COUNTS = numba.types.Array(int64, 1, "C")
 _VIEW = numba.types.NamedTuple(
     [
         *(int64, int64, float64, float64, float64),
@@ -202,44 +165,25 @@ _VIEW = numba.types.NamedTuple(
     ],
     Account,
 )
-_COLUMNS = (
-    *(_records(RULES), _records(TIER, 2), _records(INSTRUMENT, 2), _array(int64, 2)),
-    *(_records(ACCOUNT), _records(POSITION, 2), _records(ORDER, 3), _TABLE),
-)
-_LOGS = (
-    *(_records(FILL), _records(REFUSAL), _records(EVENT), _records(POSTED)),
-    *(_records(AMBIGUITY), _COUNTS),
-)
-_SAVED = (_records(ACCOUNT), _records(POSITION), _records(ORDER), _array(float64, 1))
-_TALLIES = (
-    *(_records(TALLY), _TABLE, _array(uint64, 2), _TABLE, _records(TRIP_SO_FAR, 2)),
-    *(_array(uint64, 3), _array(uint64, 2), _array(uint64, 2)),
-)
-_ROWS = (
-    *(_COUNTS, _COUNTS, _array(float64, 3), _array(float64, 3)),
-    *(boolean, _records(LEDGER, 2), _array(float64, 3), int64, int64),
-)
-_WEIGHTS = (*_COLUMNS, *_LOGS, *_SAVED, *_TALLIES, *_ROWS)
-_DECIDE = (
-    *(_array(float64, 4), _array(float64, 3)),
-    *(_records(POSITION), _records(ORDER, 2), _records(REQUEST), _COUNTS),
-)
 
 #: decide(signals (K, N), account, memory (M, N)) -> targets (N,)
 DECIDE = float64[::1](_TABLE, _VIEW, _TABLE)
 
 
 @cache
-def run_weights():
-    """Return the compiled driver for known targets."""
-    return jit(_run_weights, int64(*_WEIGHTS))
+def run_of(deciding: bool) -> Any:
+    """Return the driver, for columns with a `decide` or for such without.
 
-
-@cache
-def run_decide():
-    """Return the compiled driver for strategies with a `decide`."""
-    decide = numba.types.FunctionType(DECIDE)
-    return jit_allocating(_run_decide, int64(*_WEIGHTS, *_DECIDE, decide))
+    Python enters the compiled code itself, which looks at no argument: they have to be packed by
+    their groups.
+    """
+    decide = numba.types.FunctionType(DECIDE) if deciding else numba.none
+    groups = COLUMNS.type, WORKSPACE.type, ROWS.type, OUTPUT.type
+    run = jit(_run, int64(*groups, boolean, int64, int64, decide))
+    if DISABLED:
+        return run
+    (overload,) = run.overloads.values()
+    return overload.entry_point
 
 
 def compile_decide(function: Callable[..., Any]) -> Any:

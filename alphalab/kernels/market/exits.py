@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alphalab.codes import OrderStatus, OrderType, Origin, Reason, Sizing
+from alphalab.codes import OrderStatus, Origin, Reason, Sizing
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import ACTIVE, FREE, HELD, NO_REASON, SUBMITTED, tell
 from alphalab.kernels.market.money import on_tick
@@ -18,14 +18,10 @@ from alphalab.kernels.market.order_table import (
     submit,
     trailing_level,
 )
+from alphalab.kernels.market.order_types import LIMIT, STOP, TRAILING
 
 CLOSE = np.int64(Sizing.CLOSE)
 EXITS = np.int64(Origin.EXITS)
-LIMIT, STOP, TRAILING = (
-    np.int64(OrderType.LIMIT),
-    np.int64(OrderType.STOP),
-    np.int64(OrderType.TRAILING),
-)
 AMENDED, CANCELLED = np.int64(OrderStatus.AMENDED), np.int64(OrderStatus.CANCELLED)
 ONE_CANCELS_OTHER = np.int64(Reason.ONE_CANCELS_OTHER)
 NOTHING_TO_REDUCE = np.int64(Reason.NOTHING_TO_REDUCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alphalab.codes import OrderStatus, Origin, Reason, Sizing, TimeInForce
+from alphalab.codes import OrderStatus, Origin, Quotes, Reason, Sizing, TimeInForce
 from alphalab.kernels._jit import jit
 from alphalab.kernels.market.books import (
     N_FILLS,
@@ -34,9 +34,10 @@ from alphalab.kernels.market.money import (
 )
 from alphalab.kernels.market.order_table import end, free
 
-QTY, BUY_VALUE, SELL_QTY, CLOSE = (np.int64(x) for x in Sizing)
+QTY, BUY_VALUE, SELL_QTY, CLOSE, SELL_VALUE = (np.int64(x) for x in Sizing)
 TARGET = np.int64(Origin.TARGET)
 FOK = np.int64(TimeInForce.FOK)
+BOTH, ASK, BID = np.int64(Quotes.BOTH), np.int64(Quotes.ASK), np.int64(Quotes.BID)
 PARTIALLY_FILLED = np.int64(OrderStatus.PARTIALLY_FILLED)
 FILLED = np.int64(OrderStatus.FILLED)
 CANCELLED = np.int64(OrderStatus.CANCELLED)
@@ -68,19 +69,31 @@ def units_asked(rules, o, held, unit, rate):
         return spendable(rules, o, o["value"], unit, rate)
     if sizing == CLOSE:
         return abs(held)
+    if sizing == SELL_VALUE:
+        qty = max(-o["value"], 0.0) / unit
+        return min(qty, abs(held)) if o["reduce_only"] == 1 else qty
     return min(o["qty"], abs(held)) if o["reduce_only"] == 1 else o["qty"]
 
 
 @jit
-def impact(rules, qty, room, volume):
-    """Return the friction of an order that takes part of a bar's volume, after those before it."""
+def friction_of(books, j, side):
+    """Return what a taker's price is worse by, without impact; NaN before the first quote."""
+    rules = books.rules
+    friction = rules["slippage"]
+    quotes = rules["quotes"]
+    if side > 0 and quotes in (BOTH, ASK):
+        friction += books.positions[j]["over"]
+    elif side < 0 and quotes in (BOTH, BID):
+        friction += books.positions[j]["under"]
+    return friction
+
+
+@jit
+def with_impact(rules, friction, qty, room, volume):
+    """Return a friction with that of taking part of a bar's volume, after the orders before it."""
     used = rules["participation"] * volume - room
     share = (used + min(qty, room)) / volume
-    return (
-        rules["slippage"]
-        + rules["share_impact"] * share * share
-        + rules["root_impact"] * np.sqrt(share)
-    )
+    return friction + rules["share_impact"] * share * share + rules["root_impact"] * np.sqrt(share)
 
 
 @jit
@@ -88,7 +101,7 @@ def money_allows(books, j, o, owed, price, unit, rate):
     """Return the largest quantity the account can pay; what is owed it always can."""
     account = books.account
     if books.rules["margin"] == 1 or books.instruments[j]["kind"] != SPOT:
-        return margin_allows(books, j, owed, price, unit, rate)
+        return margin_allows(books, j, o, owed, price, unit, rate)
     if o["side"] > 0:
         return affordable(books.rules, o, account["cash"], owed, unit, rate)
     return np.inf
@@ -156,21 +169,32 @@ def book_trade(books, j, order, order_row, qty, price, unit, fee):
 
 
 @jit
+def pays_in_coin(books, j, o):
+    """Tell whether the fee of an order is taken from the units that it buys."""
+    return books.rules["coin_fee"] == 1 and o["side"] > 0 and books.instruments[j]["kind"] == SPOT
+
+
+@jit
 def trade(books, j, k, qty, price, unit, rate, whole, reason):
     """Book an order's execution and what follows from it; `whole` ends the order."""
     o = books.orders[j, k]
     if o["logged"] == 0:
         tell_held_back(books.events, books.counts, j, o)
-    raw = raw_fee(books.rules, qty, unit, rate)
-    fee = fee_of(books.rules, o, qty, unit, rate)
+    instrument = books.instruments[j]
+    raw = raw_fee(books.rules, o, qty, unit, rate)
+    units, fee = qty, fee_of(books.rules, o, qty, unit, rate)
+    if pays_in_coin(books, j, o):
+        units = qty - qty * rate
+        fee = qty * unit - units * unit
     o["raw_fee"] += raw
     o["fee"] += fee
     held = books.positions[j]["qty"]
-    book_trade(books, j, o["id"], o["row"], qty * o["side"], price, unit, fee)
-    instrument = books.instruments[j]
+    book_trade(books, j, o["id"], o["row"], units * o["side"], price, unit, fee)
     o["filled"] = add_units(instrument, o["filled"], qty)
     if o["sizing"] == BUY_VALUE:
-        o["value"] -= qty * unit + fee
+        o["value"] -= units * unit + fee
+    elif o["sizing"] == SELL_VALUE:
+        o["value"] += qty * unit
     elif o["sizing"] != CLOSE:
         o["qty"] = add_units(instrument, o["qty"], -qty)
     if whole:
@@ -198,12 +222,18 @@ def execute(books, row, j, k, x, maker):
     if not room > 0.0:
         o["spent_row"] = books.account["row"]
         return
-    rate = fee_rate(books, j, maker)
-    price = priced(instrument, o, x, 0.0 if maker else rules["slippage"])
+    friction = 0.0 if maker else friction_of(books, j, side)
+    if np.isnan(friction):
+        o["spent_row"] = books.account["row"]
+        return
+    fee = fee_rate(books, j, maker)
+    rate = 0.0 if pays_in_coin(books, j, o) else fee  # what the money has to pay besides the units
+    price = priced(instrument, o, x, friction)
     unit = unit_value(instrument, price, position["rate"])
     asked = units_asked(rules, o, held, unit, rate)
     if not maker and (rules["share_impact"] > 0.0 or rules["root_impact"] > 0.0):
-        price = priced(instrument, o, x, impact(rules, asked, room, row.volume[j]))
+        friction = with_impact(rules, friction, asked, room, row.volume[j])
+        price = priced(instrument, o, x, friction)
         unit = unit_value(instrument, price, position["rate"])
         asked = units_asked(rules, o, held, unit, rate)
     sizing = o["sizing"]
@@ -217,7 +247,7 @@ def execute(books, row, j, k, x, maker):
             refuse_order(books, j, o, short_of, asked * unit * (1.0 + rate if by_cash else 1.0))
             return
     qty = min(asked, most)
-    if sizing in (BUY_VALUE, SELL_QTY):
+    if sizing in (BUY_VALUE, SELL_QTY, SELL_VALUE):
         qty = whole_lots(instrument, qty)
         if qty > most:  # a lot that is reached but for rounding still has to be paid
             qty = whole_lots(instrument, qty - 0.5 * instrument["lot"])
@@ -242,7 +272,9 @@ def execute(books, row, j, k, x, maker):
             o["spent_row"] = books.account["row"]
             return
     if short_of != NO_REASON:
-        paid = qty * unit * (1.0 + rate) if by_cash else qty * unit
+        paid = qty * unit
+        if by_cash:
+            paid += 0.0 if pays_in_coin(books, j, o) else fee_of(rules, o, qty, unit, fee)
         refuse(books, j, short_of, wanted, paid)
     position["room"] = max(room - qty, 0.0)
-    trade(books, j, k, qty, price, unit, rate, whole, short_of)
+    trade(books, j, k, qty, price, unit, fee, whole, short_of)

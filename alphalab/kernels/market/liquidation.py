@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from alphalab.codes import OrderStatus, OrderType, Origin, Path, Posting, Reason, Sizing
+from alphalab.codes import Path, Posting, Reason
 from alphalab.kernels._jit import jit
-from alphalab.kernels.market.books import FREE, NO_REASON, PORTFOLIO, post, refuse, tell
-from alphalab.kernels.market.fills import book_trade
+from alphalab.kernels.market.books import PORTFOLIO, post, refuse
+from alphalab.kernels.market.forced import cancel_all, force
 from alphalab.kernels.market.matching import TAKER, known
-from alphalab.kernels.market.money import INVERSE, fee_rate, raw_fee, unit_value, value_at
-from alphalab.kernels.market.order_table import TARGET_PLACE, free, new_order
+from alphalab.kernels.market.money import INVERSE, fee_rate, trade_fee, unit_value, value_at
 
-MARKET, CLOSE, VENUE = np.int64(OrderType.MARKET), np.int64(Sizing.CLOSE), np.int64(Origin.VENUE)
-SUBMITTED, FILLED = np.int64(OrderStatus.SUBMITTED), np.int64(OrderStatus.FILLED)
-CANCELLED, LIQUIDATED = np.int64(OrderStatus.CANCELLED), np.int64(Reason.LIQUIDATED)
-PESSIMISTIC = np.int64(Path.PESSIMISTIC)
+PESSIMISTIC, LIQUIDATED = np.int64(Path.PESSIMISTIC), np.int64(Reason.LIQUIDATED)
 LIQUIDATION = np.int64(Posting.LIQUIDATION)
 
 AT_MARK = np.float64(-1.0)  # in place of a share of the way
@@ -56,13 +52,8 @@ def equity_and_need(books, row, way):
 @jit
 def close_all(books, row, way):
     """Close every position a share of the way to the worst prices, and cancel every order."""
-    for j in range(books.orders.shape[0]):
-        for k in range(books.orders.shape[1]):
-            o = books.orders[j, k]
-            if o["state"] != FREE:
-                free(books, o)
-                tell(books, j, o, CANCELLED, LIQUIDATED)
-    account = books.account
+    for j in range(books.positions.size):
+        cancel_all(books, j, LIQUIDATED)
     for j in range(books.positions.size):
         position = books.positions[j]
         held = position["qty"]
@@ -70,13 +61,8 @@ def close_all(books, row, way):
             continue
         price = price_on_the_way(books, row, j, way)
         unit = unit_value(books.instruments[j], price, position["rate"])
-        o = new_order(books, j, TARGET_PLACE, VENUE, MARKET, CLOSE, -np.int64(np.sign(held)))
-        tell(books, j, o, SUBMITTED, NO_REASON)
-        fee = raw_fee(books.rules, abs(held), unit, fee_rate(books, j, TAKER))
-        book_trade(books, j, o["id"], account["row"], -held, price, unit, fee)
-        o["filled"] = abs(held)
-        tell(books, j, o, FILLED, LIQUIDATED)
-        free(books, o)
+        fee = trade_fee(books.rules, abs(held), unit, fee_rate(books, j, TAKER))
+        force(books, j, -held, price, fee, LIQUIDATED)
         position["out"] = 1
         share = books.rules["liquidation"]
         if share > 0.0:

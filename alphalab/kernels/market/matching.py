@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alphalab.codes import (
-    FillAt,
-    OnExpiry,
-    OrderStatus,
-    OrderType,
-    Origin,
-    Path,
-    Reason,
-    TimeInForce,
-)
+from alphalab.codes import OnExpiry, OrderStatus, Origin, Path, Reason, TimeInForce
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import (
     ACTIVE,
@@ -34,10 +25,29 @@ from alphalab.kernels.market.books import (
 )
 from alphalab.kernels.market.fills import execute
 from alphalab.kernels.market.money import value_at
-from alphalab.kernels.market.order_table import activate, end, follow, free, trailing_level
+from alphalab.kernels.market.order_table import (
+    FIRST_EXPLICIT,
+    activate,
+    end,
+    follow,
+    free,
+    trailing_level,
+)
+from alphalab.kernels.market.order_types import (
+    AT_CLOSE,
+    AT_OPEN,
+    AT_OWN_CLOSE,
+    MARKET,
+    NEXT_CLOSE,
+    TRAILING,
+    by_market,
+    is_untriggered,
+    met_at,
+    reached,
+    rests,
+    takes_part,
+)
 
-MARKET, LIMIT, STOP, STOP_LIMIT, TAKE_PROFIT, TRAILING = (np.int64(x) for x in OrderType)
-NEXT_OPEN, NEXT_CLOSE = np.int64(FillAt.NEXT_OPEN), np.int64(FillAt.NEXT_CLOSE)
 PESSIMISTIC, OPTIMISTIC, OHLC = (np.int64(x) for x in Path)
 GTC, DAY, IOC, FOK, GTD = (np.int64(x) for x in TimeInForce)
 GIVE_UP, BY_MARKET = np.int64(OnExpiry.GIVE_UP), np.int64(OnExpiry.MARKET)
@@ -49,9 +59,8 @@ FILL_OR_KILL, IMMEDIATE = np.int64(Reason.FILL_OR_KILL), np.int64(Reason.IMMEDIA
 
 LOW_FIRST, HIGH_FIRST = np.int64(0), np.int64(1)
 TAKER = np.bool_(False)
+WITHIN = np.bool_(False)  # prices at a level reach it
 NO_ORDER = np.int64(0)  # before every id
-AT_OPEN, AT_CLOSE = np.bool_(False), np.bool_(True)
-ON_THE_WAY = np.bool_(False)  # not at the close they were decided at
 
 
 @jit
@@ -106,38 +115,15 @@ def begin_now(books):
 
 
 @jit
-def level_of(o):
-    """Return the price at which an order trades or is triggered; NaN for a market order."""
-    kind = o["type"]
-    if kind == LIMIT or (kind == STOP_LIMIT and o["triggered"] == 1):
-        return o["limit"]
-    return o["stop"]
-
-
-@jit
-def by_limit(o):
-    """Tell whether the order waits for a better price, not for a worse one."""
-    kind = o["type"]
-    return kind in (LIMIT, TAKE_PROFIT) or (kind == STOP_LIMIT and o["triggered"] == 1)
-
-
-@jit
-def rests(o):
-    """Tell whether the order is a limit order by now."""
-    return o["type"] == LIMIT or (o["type"] == STOP_LIMIT and o["triggered"] == 1)
-
-
-@jit
-def reached(o, low, high):
-    """Tell whether a price in a range makes the order trade."""
-    rising = (o["side"] > 0) != by_limit(o)
-    return high >= level_of(o) if rising else low <= level_of(o)
-
-
-@jit
 def trigger(books, j, o):
     o["triggered"] = 1
     tell(books, j, o, TRIGGERED, NO_REASON)
+
+
+@jit
+def past_limit(books, o):
+    """Tell whether only a price beyond its limit fills an order that rests."""
+    return books.rules["through"] == 1 and rests(o)
 
 
 @jit
@@ -146,17 +132,25 @@ def meet(books, row, j, k, price):
     o = books.orders[j, k]
     first = o["met_row"] < 0
     o["met_row"] = books.account["row"]
-    if o["type"] == MARKET:
+    if by_market(o["type"]):
         execute(books, row, j, k, price, TAKER)
-    elif reached(o, price, price):
+    else:
         maker = rests(o) and not first
-        if o["type"] == STOP_LIMIT and o["triggered"] == 0:
+        if not reached(o, price, price, maker and past_limit(books, o)):
+            return
+        if is_untriggered(o):
             trigger(books, j, o)
         if o["post_only"] == 1 and not maker:
             refuse_taker(books, j, o)
             return
-        if reached(o, price, price):  # a stop-limit order may be beyond its limit
+        # An order that has just been triggered may be beyond its limit.
+        if maker or reached(o, price, price, WITHIN):
             execute(books, row, j, k, price, maker)
+
+
+@jit
+def end_immediate(books, j, o):
+    """End what an order that does not wait has left after its first price."""
     if o["state"] == ACTIVE:
         if o["tif"] == IOC:
             end(books, j, o, CANCELLED, IMMEDIATE)
@@ -165,7 +159,7 @@ def meet(books, row, j, k, price):
 
 
 @jit
-def next_order(books, j, side, after, at_close):
+def next_order(books, j, side, after, moment):
     """Return the place of the active order of lowest id above `after` that meets a price; or -1."""
     place = -1
     lowest = 0
@@ -178,11 +172,7 @@ def next_order(books, j, side, after, at_close):
             and (place < 0 or o["id"] < lowest)
             and o["met_row"] != books.account["row"]
             and o["live_row"] <= books.account["row"]
-            and (
-                o["type"] == MARKET
-                if at_close
-                else o["type"] != MARKET or books.rules["fill"] == NEXT_OPEN
-            )
+            and takes_part(o["type"], books.rules["fill"], moment)
         ):
             place = k
             lowest = o["id"]
@@ -190,17 +180,18 @@ def next_order(books, j, side, after, at_close):
 
 
 @jit
-def cross(books, row, prices, at_close):
+def cross(books, row, prices, moment):
     """Let orders meet one price: sales first (they free cash), each in symbol order, then by id."""
     for side in (np.int64(-1), np.int64(1)):
         for j in range(prices.size):
             if np.isnan(prices[j]):
                 continue
-            k = next_order(books, j, side, NO_ORDER, at_close)
+            k = next_order(books, j, side, NO_ORDER, moment)
             while k >= 0:
                 after = books.orders[j, k]["id"]
                 meet(books, row, j, k, prices[j])
-                k = next_order(books, j, side, after, at_close)
+                end_immediate(books, j, books.orders[j, k])
+                k = next_order(books, j, side, after, moment)
 
 
 @jit
@@ -213,9 +204,9 @@ def first_reached(books, j, a, b):
         o = books.orders[j, k]
         if (
             o["state"] != ACTIVE
-            or o["type"] == MARKET
+            or by_market(o["type"])
             or o["spent_row"] == books.account["row"]
-            or not reached(o, low, high)
+            or not reached(o, low, high, past_limit(books, o))
         ):
             continue
         way = abs(met_at(o, a) - a)
@@ -227,13 +218,6 @@ def first_reached(books, j, a, b):
             place = k
             shortest = way
     return place
-
-
-@jit
-def met_at(o, a):
-    """Return the price at which an order that is reached on the way from a trades."""
-    rising = (o["side"] > 0) != by_limit(o)
-    return max(level_of(o), a) if rising else min(level_of(o), a)
 
 
 @jit
@@ -259,9 +243,10 @@ def walk(books, row, j, first):
             a = met_at(o, a)
             follow_all(books, j, a)
             maker = rests(o)
-            if o["type"] == STOP_LIMIT and not maker:
+            if is_untriggered(o):
                 trigger(books, j, o)
-            if reached(o, a, a):  # a stop-limit order may be beyond its limit
+            # An order that has just been triggered may be beyond its limit.
+            if maker or reached(o, a, a, WITHIN):
                 execute(books, row, j, k, a, maker)
             k = first_reached(books, j, a, b)
         follow_all(books, j, b)
@@ -296,7 +281,7 @@ def may_trade_inside(books, row, j):
     low, high = row.low[j], row.high[j]
     for k in range(books.orders.shape[1]):
         o = books.orders[j, k]
-        if o["state"] != ACTIVE or o["type"] == MARKET or o["spent_row"] == books.account["row"]:
+        if o["state"] != ACTIVE or by_market(o["type"]) or o["spent_row"] == books.account["row"]:
             continue
         if o["type"] == TRAILING:
             sells = o["side"] < 0
@@ -304,7 +289,7 @@ def may_trade_inside(books, row, j):
             level = trailing_level(books, j, o, best)
             if low <= level if sells else high >= level:
                 return True
-        elif reached(o, low, high):
+        elif reached(o, low, high, past_limit(books, o)):
             return True
     follow_all(books, j, low)
     follow_all(books, j, high)
@@ -359,7 +344,7 @@ def have_met(books, j):
     """Note that the orders that joined inside the bar have met a price."""
     for k in range(books.orders.shape[1]):
         o = books.orders[j, k]
-        if o["state"] == ACTIVE and o["met_row"] < 0 and o["type"] != MARKET:
+        if o["state"] == ACTIVE and o["met_row"] < 0 and not by_market(o["type"]):
             o["met_row"] = books.account["row"]
 
 
@@ -402,20 +387,37 @@ def meet_inside(books, row):
 
 
 @jit
-def meet_bar(books, bars, t, own_close):
-    """Let every order meet the bar, or those decided on it its own close."""
+def take_quotes(books, bars, t):
+    """Take in how far the row's ask and bid are from its close."""
     row = row_of(bars, t)
-    if own_close:
-        begin_now(books)
-    else:
-        begin(books)
-    at_next_close = books.rules["fill"] == NEXT_CLOSE
-    for at_close in (AT_OPEN, AT_CLOSE):
-        meets = at_close if own_close else not at_close or at_next_close
-        if not meets:
-            continue
-        cross(books, row, row.close if at_close else row.open, at_close)
-        if not at_close and books.orders.shape[1] > 1:
-            meet_inside(books, row)
-    if books.rules["entry_ttl"] > 0 and not own_close:
+    for j in range(books.positions.size):
+        position = books.positions[j]
+        close, ask, bid = row.close[j], row.ask[j], row.bid[j]
+        if ask == ask and close == close:
+            position["over"] = max(ask / close - 1.0, 0.0)
+        if bid == bid and close == close:
+            position["under"] = max(1.0 - bid / close, 0.0)
+
+
+@jit
+def meet_bar(books, on, bars, t):
+    """Let the orders that are at the venue, or arrive there, meet the bar."""
+    row = row_of(bars, t)
+    begin(books)
+    cross(books, row, row.open, AT_OPEN)
+    if books.orders.shape[1] > 1:
+        meet_inside(books, row)
+    if on.quotes:
+        take_quotes(books, bars, t)
+    if books.rules["fill"] == NEXT_CLOSE or books.orders.shape[1] > FIRST_EXPLICIT:
+        cross(books, row, row.close, AT_CLOSE)
+    if books.rules["entry_ttl"] > 0:
         expire_entries(books)
+
+
+@jit
+def meet_own_close(books, bars, t):
+    """Let the market orders that were decided on the row meet its own close."""
+    row = row_of(bars, t)
+    begin_now(books)
+    cross(books, row, row.close, AT_OWN_CLOSE)

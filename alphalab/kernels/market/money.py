@@ -10,6 +10,7 @@ from alphalab.kernels._jit import jit
 SPOT, LINEAR, INVERSE = (np.int64(x) for x in Kind)
 
 ROUNDING = 1e-9  # part of a tick or a lot that is rounding
+SUM_ERROR = 1e-14  # relative error of a sum of floats that are decimals: some forty ulps
 MAX_STEPS = 64  # to the next smaller float, before a purchase is given up
 
 
@@ -121,11 +122,9 @@ def whole_lots(instrument, qty):
 
 @jit
 def nearest_lot(instrument, qty):
-    """Return a quantity that is a whole number of lots but for rounding, without the rounding."""
+    """Return the whole number of lots that a quantity is nearest to."""
     lot = instrument["lot"]
-    if lot == 0.0 or not is_whole(qty, lot):
-        return qty
-    return multiple(np.rint(qty / lot), lot, instrument["lot_den"])
+    return multiple(np.rint(qty / lot), lot, instrument["lot_den"]) if lot > 0.0 else qty
 
 
 @jit
@@ -134,7 +133,12 @@ def add_units(instrument, held, qty):
     total = held + qty
     if abs(total) <= ROUNDING * max(abs(held), abs(qty)):
         return 0.0
-    return nearest_lot(instrument, total)
+    lot = instrument["lot"]
+    if lot == 0.0 or abs(total) < 0.5 * lot:
+        return total
+    lots = total / lot
+    few_ulps = abs(lots - np.rint(lots)) <= max(ROUNDING, SUM_ERROR * abs(lots))
+    return nearest_lot(instrument, total) if few_ulps else total
 
 
 @jit
@@ -157,28 +161,45 @@ def fee_rate(books, j, maker):
 
 
 @jit
-def raw_fee(rules, qty, unit, rate):
-    """Return the fee of a trade without the order's minimum."""
+def trade_fee(rules, qty, unit, rate):
+    """Return the fee of a trade by its size, without what belongs to its order."""
     return qty * unit * rate + qty * rules["unit_fee"]
+
+
+@jit
+def order_fee(rules, order):
+    """Return the fixed fee of an order that its next trade pays."""
+    return rules["order_fee"] if order["filled"] == 0.0 else 0.0
+
+
+@jit
+def raw_fee(rules, order, qty, unit, rate):
+    """Return the fee of an order's next trade, before its least and largest fee and rounding."""
+    return trade_fee(rules, qty, unit, rate) + order_fee(rules, order)
 
 
 @jit
 def fee_of(rules, order, qty, unit, rate):
     """Return the fee of an order's next trade."""
-    raw = raw_fee(rules, qty, unit, rate)
-    least = rules["min_fee"]
-    if least > 0.0:
-        return max(order["raw_fee"] + raw, least) - order["fee"]
-    return raw
+    fee = raw_fee(rules, order, qty, unit, rate)
+    least, most = rules["min_fee"], rules["max_fee"]
+    if least > -np.inf or most < np.inf:
+        fee = min(max(order["raw_fee"] + fee, least), most) - order["fee"]
+    step = rules["fee_step"]
+    if step > 0.0:
+        return multiple(np.floor(fee / step + 0.5 + ROUNDING), step, rules["fee_den"])
+    return fee
 
 
 @jit
 def spendable(rules, order, money, unit, rate):
     """Return the units that money buys, fees included."""
-    qty = max(money, 0.0) / (unit * (1.0 + rate) + rules["unit_fee"])
-    least = rules["min_fee"]
-    if least > 0.0 and order["raw_fee"] + raw_fee(rules, qty, unit, rate) < least:
-        qty = max(money - max(least - order["fee"], 0.0), 0.0) / unit
+    money -= 0.5 * rules["fee_step"]  # that rounding may add
+    qty = max(money - order_fee(rules, order), 0.0) / (unit * (1.0 + rate) + rules["unit_fee"])
+    total = order["raw_fee"] + raw_fee(rules, order, qty, unit, rate)
+    bound = min(max(total, rules["min_fee"]), rules["max_fee"])
+    if bound != total:
+        qty = max(money - max(bound - order["fee"], 0.0), 0.0) / unit
     return qty
 
 
@@ -194,10 +215,10 @@ def affordable(rules, order, cash, owed, unit, rate):
 
 
 @jit
-def margin_allows(books, j, owed, price, unit, rate):
+def margin_allows(books, j, o, owed, price, unit, rate):
     """Return the largest quantity of asset j that the margin allows at a price."""
     rules = books.rules
-    equity = books.account["cash"]
+    equity = books.account["cash"] - order_fee(rules, o)
     gross = 0.0
     for i in range(books.positions.size):
         position = books.positions[i]

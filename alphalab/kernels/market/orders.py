@@ -47,7 +47,16 @@ from alphalab.kernels._jit import jit, jit_public
 
 BUY, SELL = np.int64(1), np.int64(-1)
 GTC, DAY, IOC, FOK, GTD = (np.int64(x) for x in TimeInForce)
-MARKET, LIMIT, STOP, STOP_LIMIT, TAKE_PROFIT, TRAILING = (np.int64(x) for x in OrderType)
+MARKET, LIMIT, STOP, STOP_LIMIT, TAKE_PROFIT, TRAILING = (
+    np.int64(OrderType.MARKET),
+    np.int64(OrderType.LIMIT),
+    np.int64(OrderType.STOP),
+    np.int64(OrderType.STOP_LIMIT),
+    np.int64(OrderType.TAKE_PROFIT),
+    np.int64(OrderType.TRAILING),
+)
+ON_OPEN, ON_CLOSE = np.int64(OrderType.MARKET_ON_OPEN), np.int64(OrderType.MARKET_ON_CLOSE)
+IF_TOUCHED = np.int64(OrderType.LIMIT_IF_TOUCHED)
 SUBMIT, AMEND, CANCEL = (np.int64(x) for x in RequestKind)
 
 N_REQUESTS, N_SUBMITTED, N_LOST = 0, 1, 2  # places in `sent`
@@ -108,6 +117,24 @@ def market(
 
 
 @jit_public
+def market_on_open(
+    account, asset, side, qty, tif=GTC, until=0, reduce_only=False, group=0, parent=0
+):  # fmt: skip
+    """Buy or sell at the next open, whatever `fill` says."""
+    r = _submit(account, asset, side, ON_OPEN, qty, tif, until, reduce_only, group, parent)
+    return r["order"]
+
+
+@jit_public
+def market_on_close(
+    account, asset, side, qty, tif=GTC, until=0, reduce_only=False, group=0, parent=0
+):  # fmt: skip
+    """Buy or sell at the next close, whatever `fill` says: not at the one that decided it."""
+    r = _submit(account, asset, side, ON_CLOSE, qty, tif, until, reduce_only, group, parent)
+    return r["order"]
+
+
+@jit_public
 def limit(
     account, asset, side, qty, price, tif=GTC, until=0, reduce_only=False, post_only=False,
     group=0, parent=0,
@@ -151,6 +178,17 @@ def take_profit(
 
 
 @jit_public
+def limit_if_touched(
+    account, asset, side, qty, touch, limit, tif=GTC, until=0, reduce_only=False, group=0, parent=0
+):  # fmt: skip
+    """Place a limit order at `limit` once the price has fallen to `touch` (a sale: risen to it)."""
+    r = _submit(account, asset, side, IF_TOUCHED, qty, tif, until, reduce_only, group, parent)
+    r["stop"] = touch
+    r["limit"] = limit
+    return r["order"]
+
+
+@jit_public
 def trailing_stop(
     account, asset, side, qty, distance=np.nan, fraction=np.nan, tif=GTC, until=0,
     reduce_only=False, group=0, parent=0,
@@ -180,12 +218,19 @@ def bracket(account, asset, side, qty, limit, take_profit, stop_loss):
 
 
 @jit_public
-def amend(account, order, qty=np.nan, limit=np.nan, stop=np.nan):
-    """Change the units still to fill, the limit or the stop of an order; NaN leaves them."""
+def amend(
+    account, order, qty=np.nan, limit=np.nan, stop=np.nan, distance=np.nan, fraction=np.nan
+):  # fmt: skip
+    """Change the units still to fill, the limit or the stop of an order; NaN leaves them.
+
+    Of a trailing stop, `distance` or `fraction` is the new one, from the best price so far.
+    """
     r = _request(account, AMEND, int(order))
     r["qty"] = qty
     r["limit"] = limit
     r["stop"] = stop
+    r["trail"] = distance
+    r["trail_frac"] = fraction
 
 
 @jit_public

@@ -7,6 +7,7 @@ import numpy as np
 from alphalab.codes import Actions, Posting
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import FREE, PORTFOLIO, log_posting, post, row_of
+from alphalab.kernels.market.forced import pay_fraction
 from alphalab.kernels.market.money import SPOT, basis_of, size
 
 FUNDING, BORROW, LOAN, INTEREST = (
@@ -51,6 +52,8 @@ def split(books, j, ratio):
             o["best"] /= ratio
     if before != 0.0:
         post(books, j, SPLIT, position["qty"] - before, ratio, 0.0)
+        if books.rules["in_lieu"] == 1:
+            pay_fraction(books, j)
 
 
 @jit_apart

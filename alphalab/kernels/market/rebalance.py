@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from alphalab.codes import OrderType, Origin, Reason, Rebalancing, Sizing
+from alphalab.codes import Origin, Reason, Rebalancing, Sizing
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import FREE, ROUNDING, SUBMITTED, leave_due, refuse_once
 from alphalab.kernels.market.money import held_weight, on_tick, size, unit_at_mark
 from alphalab.kernels.market.order_table import drop_target_order, place_target_order, submit
+from alphalab.kernels.market.order_types import LIMIT, MARKET
 from alphalab.kernels.market.orders import BUY, SELL
 from alphalab.types import NEVER
 
 ON_CHANGE, EVERY_ROW, DRIFT, CALENDAR = (np.int64(x) for x in Rebalancing)
-QTY, BUY_VALUE, SELL_QTY, CLOSE = (np.int64(x) for x in Sizing)
-MARKET, LIMIT = np.int64(OrderType.MARKET), np.int64(OrderType.LIMIT)
+QTY, BUY_VALUE, SELL_QTY, CLOSE, SELL_VALUE = (np.int64(x) for x in Sizing)
 TARGET, EXITS = np.int64(Origin.TARGET), np.int64(Origin.EXITS)
 LARGEST_ORDER, REPLACED = np.int64(Reason.LARGEST_ORDER), np.int64(Reason.REPLACED)
 
@@ -47,16 +47,24 @@ def close_position(books, j, value, origin):
 
 
 @jit
-def trade_towards(books, j, value, by_limit):
+def trade_towards(books, j, value, reduces, by_limit):
     """Buy or sell asset j for a value."""
     position = books.positions[j]
     rules = books.rules
     side = BUY if value > 0.0 else SELL
-    sizing = BUY_VALUE if side > 0 else SELL_QTY
-    qty = np.nan if side > 0 else abs(value) / unit_at_mark(books, j)
+    qty = np.nan
+    if side > 0:
+        sizing = BUY_VALUE
+    elif rules["at_fill"] == 1:
+        sizing = SELL_VALUE
+    else:
+        sizing = SELL_QTY
+        qty = abs(value) / unit_at_mark(books, j)
     o = place_target_order(
         books, j, LIMIT if by_limit else MARKET, sizing, side, value, qty, TARGET
     )
+    if sizing == SELL_VALUE and reduces:
+        o["reduce_only"] = 1
     if by_limit:
         price = position["mark"] * (1.0 - side * rules["entry_offset"])
         o["limit"] = on_tick(books.instruments[j], price, side < 0)
@@ -68,6 +76,13 @@ def trade_towards(books, j, value, by_limit):
 
 
 @jit
+def closes(books, j):
+    """Tell whether an order that closes the position in asset j waits already."""
+    o = books.orders[j, 0]
+    return o["state"] != FREE and o["sizing"] == CLOSE
+
+
+@jit
 def order_for(books, j, target):
     """Make the order that takes asset j from what is held to its target, valued at the mark."""
     equity = books.account["equity"]
@@ -76,7 +91,8 @@ def order_for(books, j, target):
     value = target * equity - held
     if target == 0.0:
         if position["qty"] != 0.0:
-            close_position(books, j, value, TARGET)
+            if not closes(books, j):
+                close_position(books, j, value, TARGET)
         else:
             drop_target_order(books, j, REPLACED)
         return
@@ -91,11 +107,12 @@ def order_for(books, j, target):
         return
     enters = books.rules["entry"] == 1 and not reduces
     if enters and target * held < 0.0:
-        close_position(books, j, value, TARGET)
+        if not closes(books, j):
+            close_position(books, j, value, TARGET)
         leave_due(position)
         return
     by_limit = enters and position["chase"] == 0
-    trade_towards(books, j, value, by_limit)
+    trade_towards(books, j, value, reduces, by_limit)
 
 
 @jit_apart

@@ -7,12 +7,11 @@ import numpy as np
 from alphalab.codes import OrderStatus, Origin, Reason, RequestKind, Sizing, TimeInForce
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import FREE, HELD, NO_REASON, PORTFOLIO, ROUNDING, refuse, tell
-from alphalab.kernels.market.matching import LIMIT, STOP, STOP_LIMIT, TAKE_PROFIT, TAKER, TRAILING
+from alphalab.kernels.market.matching import TAKER
 from alphalab.kernels.market.money import (
     SPOT,
     fee_rate,
     held_weight,
-    is_whole,
     nearest_lot,
     nearest_tick,
     size,
@@ -25,6 +24,14 @@ from alphalab.kernels.market.order_table import (
     new_order,
     submit,
     trailing_level,
+)
+from alphalab.kernels.market.order_types import (
+    TRAILING,
+    bad_price,
+    needs_limit,
+    needs_stop,
+    off_grid,
+    wrong_side,
 )
 from alphalab.kernels.market.orders import N_LOST, N_REQUESTS
 
@@ -50,16 +57,6 @@ NEW = np.bool_(True)
 NOWHERE = np.int64(-1)  # in place of a place
 ANY = np.int64(0)  # in place of a side
 ALL = np.int64(-1)  # in place of a group: every asset
-
-
-@jit
-def needs_limit(kind):
-    return kind in (LIMIT, STOP_LIMIT)
-
-
-@jit
-def needs_stop(kind):
-    return kind in (STOP, STOP_LIMIT, TAKE_PROFIT)
 
 
 @jit
@@ -154,41 +151,6 @@ def beyond_means(books, j, side, extra, owed, unit):
 
 
 @jit
-def is_price(x):
-    return x > 0.0 and x < np.inf
-
-
-@jit
-def bad_price(r):
-    """Return (whether a price that the type needs is none, the price)."""
-    kind = r["type"]
-    if needs_limit(kind) and not is_price(r["limit"]):
-        return True, r["limit"]
-    if needs_stop(kind) and not is_price(r["stop"]):
-        return True, r["stop"]
-    if kind == TRAILING:
-        by_price, by_frac = is_price(r["trail"]), is_price(r["trail_frac"])
-        one = by_price != by_frac and np.isnan(r["trail_frac"] if by_price else r["trail"])
-        if not one or (by_frac and r["trail_frac"] >= 1.0):
-            return True, r["trail_frac"] if np.isnan(r["trail"]) else r["trail"]
-    return False, 0.0
-
-
-@jit
-def off_grid(number, step):
-    """Tell whether a number is not a whole number of steps, at least one."""
-    return step > 0.0 and (number < 0.5 * step or not is_whole(number, step))
-
-
-@jit
-def wrong_side(kind, side, stop, price):
-    """Tell whether a stop or a target would be reached at a price already."""
-    if kind in (STOP, STOP_LIMIT):
-        return side * (stop - price) <= 0.0
-    return kind == TAKE_PROFIT and side * (stop - price) >= 0.0
-
-
-@jit
 def why_flat(books):
     """Return (reason, figure) of what forces the account to be flat."""
     account = books.account
@@ -238,7 +200,8 @@ def fault_of_form(books, j, r, moves_stop, forced):
             price = parent["limit"]
     if moves_stop and wrong_side(r["type"], side, r["stop"], price):
         return WRONG_SIDE, r["stop"]
-    if r["reduce_only"] == 1 and r["parent"] == 0 and side * position["qty"] >= 0.0:
+    at_once = r["parent"] == 0 or (place >= 0 and books.orders[j, place]["filled"] > 0.0)
+    if r["reduce_only"] == 1 and at_once and side * position["qty"] >= 0.0:
         return NOTHING_TO_REDUCE, qty
     if forced and r["reduce_only"] == 0:
         return why_flat(books)
@@ -359,11 +322,16 @@ def amend_order(books, r, forced):
         return
     o = books.orders[j, k]
     moves_limit, moves_stop = r["limit"] == r["limit"], r["stop"] == r["stop"]
+    moves_trail = r["trail"] == r["trail"] or r["trail_frac"] == r["trail_frac"]
     if moves_limit and not needs_limit(o["type"]):
         refuse(books, j, BAD_PRICE, r["limit"], 0.0)
         return
     if moves_stop and not needs_stop(o["type"]):
         refuse(books, j, BAD_PRICE, r["stop"], 0.0)
+        return
+    if moves_trail and o["type"] != TRAILING:
+        distance = r["trail_frac"] if np.isnan(r["trail"]) else r["trail"]
+        refuse(books, j, BAD_PRICE, distance, 0.0)
         return
     books.saved_orders[0] = books.orders[j, k]
     changed = books.saved_orders[0]
@@ -373,6 +341,8 @@ def amend_order(books, r, forced):
         changed["limit"] = r["limit"]
     if moves_stop:
         changed["stop"] = r["stop"]
+    if moves_trail:
+        changed["trail"], changed["trail_frac"] = r["trail"], r["trail_frac"]
     if o["state"] != HELD:
         changed["parent"] = 0
     reason, figure = fault_of_form(books, j, changed, moves_stop, forced)
@@ -392,6 +362,9 @@ def amend_order(books, r, forced):
         o["met_row"] = -1  # it may trade at the next open, as a taker
     if moves_stop:
         o["stop"] = nearest_tick(instrument, changed["stop"])
+    if moves_trail:
+        o["trail"], o["trail_frac"] = changed["trail"], changed["trail_frac"]
+        o["stop"] = trailing_level(books, j, o, o["best"])
     tell(books, j, o, AMENDED, NO_REASON)
 
 
@@ -423,8 +396,10 @@ def handle(books, requests, sent, forced):
 def cancel_opening(books):
     """Cancel all orders that do more than reduce: the account has to be flat."""
     reason, _ = why_flat(books)
-    for j in range(books.orders.shape[0]):
-        for k in range(FIRST_EXPLICIT, books.orders.shape[1]):
-            o = books.orders[j, k]
-            if o["state"] != FREE and o["reduce_only"] == 0:
-                end(books, j, o, CANCELLED, reason)
+    for held in (False, True):  # what ends with its parent is told so
+        for j in range(books.orders.shape[0]):
+            for k in range(FIRST_EXPLICIT, books.orders.shape[1]):
+                o = books.orders[j, k]
+                lives = o["state"] != FREE and (o["state"] == HELD) == held
+                if lives and o["reduce_only"] == 0:
+                    end(books, j, o, CANCELLED, reason)

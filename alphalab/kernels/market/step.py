@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import CLOSE_COLUMN, row_of
+from alphalab.kernels.market.forced import close_delisted, forget_delisted, take_over
 from alphalab.kernels.market.gate import gate
 from alphalab.kernels.market.liquidation import liquidate
-from alphalab.kernels.market.matching import AT_CLOSE, ON_THE_WAY, give_room, meet_bar
+from alphalab.kernels.market.matching import give_room, meet_bar, meet_own_close, take_quotes
 from alphalab.kernels.market.money import SPOT, profit, unit_value
 from alphalab.kernels.market.postings import post_due, turn_tiers
 from alphalab.kernels.market.rebalance import close_old, rebalance
@@ -81,6 +82,14 @@ def mark(books, close, ledger):
 
 
 @jit
+def mark_row(books, on, bars, t, ledger):
+    """Value every position at the row's closes; an asset whose listing ends loses its mark."""
+    mark(books, bars[CLOSE_COLUMN, t], ledger)
+    if on.delists:
+        forget_delisted(books, bars, t)
+
+
+@jit
 def write(ledger, account, equity, value, gross, unrealised):
     """Write the account as it stands."""
     ledger["equity"] = equity
@@ -95,31 +104,38 @@ def write(ledger, account, equity, value, gross, unrealised):
 
 
 @jit_apart
-def check_margin(books, bars, t, ledger):
+def check_margin(books, on, bars, t, ledger):
     """Liquidate the account if its margin does not last."""
     row = row_of(bars, t)
     if liquidate(books, row):
-        mark(books, row.close, ledger)
+        mark_row(books, on, bars, t, ledger)
 
 
 @jit_apart
-def fill_at_close(books, bars, t, ledger):
+def fill_at_close(books, on, bars, t, ledger):
     """Fill what was decided on the row at its own close."""
-    meet_bar(books, bars, t, AT_CLOSE)
-    mark(books, bars[CLOSE_COLUMN, t], ledger)
+    meet_own_close(books, bars, t)
+    mark_row(books, on, bars, t, ledger)
 
 
 @jit
 def before_decision(books, on, bars, t, time, ledger):
     """Take the row up to the point where a strategy may look at it."""
+    if books.rules["starts"] == 1 and books.account["row"] == 0:
+        books.account["time"] = time
+        take_over(books)
     start_row(books, on, bars, t, time)
     if on.participates:
         give_room(books, bars, t)
     if books.account["waiting"] > 0:
-        meet_bar(books, bars, t, ON_THE_WAY)
-    mark(books, bars[CLOSE_COLUMN, t], ledger)
+        meet_bar(books, on, bars, t)
+    elif on.quotes:
+        take_quotes(books, bars, t)
+    if on.delists:
+        close_delisted(books, bars, t)
+    mark_row(books, on, bars, t, ledger)
     if on.margin and ledger["gross"] > 0.0:
-        check_margin(books, bars, t, ledger)
+        check_margin(books, on, bars, t, ledger)
 
 
 @jit
@@ -133,7 +149,7 @@ def after_decision(books, on, bars, t, period, forced, targets, ledger):
         close_old(books)
     rebalance(books, targets, forced, period)
     if on.same_close and books.account["waiting"] > 0:
-        fill_at_close(books, bars, t, ledger)
+        fill_at_close(books, on, bars, t, ledger)
     marked = ledger["value"], ledger["gross"], ledger["unrealised"]
     write(ledger, books.account, books.account["equity"], *marked)
     books.account["row"] += 1

@@ -1,1 +1,1 @@
-"""What every HTML page is made of."""
+"""HTML pages and the parts that they share."""

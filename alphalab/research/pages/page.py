@@ -1,6 +1,6 @@
-"""Pages that need nothing else, neither files nor a network, and their parts.
+"""HTML pages that need neither other files nor a network, and their parts.
 
-A page's Content-Security-Policy forbids every load, and all text that came from outside (names of
+The Content-Security-Policy of a page forbids every load, and all text from outside (names of
 strategies, symbols, sources, warnings) is escaped.
 """
 
@@ -15,39 +15,33 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from alphalab.errors import InputError
-from alphalab.research.results import plots
+from alphalab.research.pages.style import FONT
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from alphalab.data.panel.bars import Bars
-    from alphalab.research.results.result import Result
 
 
 class Page(NamedTuple):
-    """What a page says, in its order from top to bottom.
+    """The content of a page, from top to bottom.
 
     Parameters
     ----------
     title : str
-        What a window is named by.
+        Title of the window.
     heading, detail : str
-        What it is about, and the small print beside it.
+        The main heading, and the small print beside it.
     about : iterable of str
-        The line below; what is empty is left out.
+        Parts of the line below; empty ones are left out.
     remarks : iterable of str
-        What has to be read first.
+        Warnings at the top.
     tiles, sections : iterable of str
-        HTML already.
+        HTML.
     assumptions : mapping of str to str
-        What it rests on, by label.
+        Assumptions by label.
     footer : str
-    compiles : bool
-        Whether a figure compiles what it draws with, as WebGL does in plotly.js: the page then
-        has to allow it.
     """
 
     title: str
@@ -59,7 +53,6 @@ class Page(NamedTuple):
     sections: Iterable[str]
     assumptions: Mapping[str, str]
     footer: str
-    compiles: bool = False
 
     def html(self) -> str:
         """Return the page."""
@@ -69,8 +62,7 @@ class Page(NamedTuple):
         items = "".join(f"<li>{escape(remark)}</li>" for remark in self.remarks)
         return string.Template(template).substitute(
             title=escape(f"{self.title} · alphalab"),
-            scripts="'unsafe-inline' 'unsafe-eval'" if self.compiles else "'unsafe-inline'",
-            font=plots.FONT,
+            font=FONT,
             plotly=get_plotlyjs(),
             heading=escape(self.heading),
             detail=escape(self.detail),
@@ -95,7 +87,7 @@ def write(html: str, path: str | os.PathLike[str]) -> Path:
     ----------
     html : str
     path : path-like
-        Its folders are made. The page appears under this name when it is complete.
+        The file appears only when it is complete; missing folders are made.
 
     Returns
     -------
@@ -104,7 +96,7 @@ def write(html: str, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        A path that cannot be written; nothing is left behind.
+        A path that cannot be written; no partial file is left.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -123,7 +115,7 @@ def write(html: str, path: str | os.PathLike[str]) -> Path:
 
 
 def about(bars: Bars) -> tuple[str, ...]:
-    """Return which data it was: source, symbols, period and rows."""
+    """Return source, symbols, period and number of rows of bars."""
     symbols = bars.symbols[0] if bars.n_symbols == 1 else f"{bars.n_symbols} symbols"
     return bars.source, symbols, f"{bars.start[:10]} to {bars.end[:10]}", f"{bars.n_rows:,} rows"
 
@@ -135,27 +127,25 @@ def tile(label: str, text: str, colour: str = "") -> str:
 
 
 def section(title: str, body: str, note: str = "") -> str:
-    """Return a section: a title, a note, and a body that is HTML already."""
-    said = f"<p>{escape(note)}</p>" if note else ""
-    return f'<section><h2>{escape(title)}</h2>{said}<div class="scroll">{body}</div></section>'
+    """Return a section: a title, a note, and a body of HTML."""
+    below = f"<p>{escape(note)}</p>" if note else ""
+    return f'<section><h2>{escape(title)}</h2>{below}<div class="scroll">{body}</div></section>'
 
 
-def chart(
-    title: str, figure: go.Figure, note: str = "", below: str = "", wide: bool = False
-) -> str:
-    """Return a section with a figure, and HTML below it; a wide one scrolls in narrow windows."""
-    # Inside a script element only "<" could end it early.
+def chart(title: str, figure: go.Figure, note: str = "", below: str = "") -> str:
+    """Return a section with a figure, and HTML below it."""
+    # Inside a script element only "<" can end the element.
     data = str(figure.to_json()).replace("<", "\\u003c")
     height = figure.layout.height
     body = (
-        f'<div class="chart{" wide" if wide else ""}" style="height:{height}px"></div>'
+        f'<div class="chart" style="height:{height}px"></div>'
         f'<script type="application/json">{data}</script>'
     )
     return section(title, body + below, note)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], text: int = 1) -> str:
-    """Return a table of cells that are HTML already; the first `text` columns are words."""
+    """Return a table of HTML cells; the first `text` columns hold words."""
 
     def line(cells: Iterable[str], tag: str) -> str:
         return "".join(
@@ -172,13 +162,8 @@ def quiet(text: str) -> str:
     return f"<p class=quiet>{escape(text)}</p>"
 
 
-def when(result: Result, row: int) -> str:
-    """Return the time of a row as text."""
-    return str(plots.dates(result, np.array([row]))[0]).replace("T", " ")
-
-
 def sign(value: float) -> str:
-    """Return the class of a figure that is a gain or a loss."""
+    """Return the CSS class of a gain or a loss."""
     return "up" if value > 0 else "down" if value < 0 else ""
 
 

@@ -1,4 +1,4 @@
-"""Figures of a check: prices with what was found, bars that are missing, steps, volume."""
+"""Figures of a data check: prices with findings, coverage, steps between rows, volume."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from alphalab.data.quality.gaps import expected_bars
 from alphalab.data.quality.registry import RULES, Severity
 from alphalab.data.quality.series import Series
 from alphalab.errors import DataError
-from alphalab.research.results.plots import AMBER, BLUE, GREY, MUTED, RED, layout
-from alphalab.research.results.series import thin
+from alphalab.research.pages.style import AMBER, BLUE, GREY, MUTED, RED, layout
+from alphalab.research.pages.thinning import thin
 from alphalab.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ _MOST_COLUMNS = 370
 _HEIGHT = 460
 _MARKS = ("circle", "x", "diamond", "square", "triangle-up", "cross", "star")
 _VOLUME = ("zero_volume", "volume_spikes", "negative_volume", "volume_unknown")
-#: Rules that speak of most rows at once: marking them all would mark nothing.
+#: Findings on more than this fraction of the rows are not marked.
 _EVERYWHERE = 0.2
-#: Part of the span from which on a hole in a line is seen.
+#: Smallest gap, as a fraction of the span, that breaks a line.
 _SEEN = 0.005
 _HOUR = NS_DAY // 24
 
 
 def values(s: Series, name: str, findings: Sequence[Finding], title: str) -> go.Figure:
-    """Return a line of a column, with the rows that rules found marked on it."""
+    """Return a line of a column, with the findings of rules marked on it."""
     import plotly.graph_objects as go
 
     marked_by = [finding for finding in findings if _belongs(finding, name, s.n)]
@@ -51,7 +51,7 @@ def values(s: Series, name: str, findings: Sequence[Finding], title: str) -> go.
     figure.add_scatter(x=x, y=y, name=title, line=line, mode="lines")
     rules = list(dict.fromkeys(finding.rule for finding in marked_by))
     for finding in marked_by:
-        at = finding.at[:_MOST_MARKS]  # what is missing has no row: the next one tells the height
+        at = finding.at[:_MOST_MARKS]  # a missing bar has no row: use the height of the next one
         marked = np.minimum(np.searchsorted(s.time, at), s.n - 1)
         figure.add_scatter(
             x=_dates(at),
@@ -75,18 +75,18 @@ def values(s: Series, name: str, findings: Sequence[Finding], title: str) -> go.
 
 
 def coverage(s: Series) -> tuple[go.Figure, str]:
-    """Return a calendar of how many bars are there, hours by days or weeks by years, and a note.
+    """Return a heat map of the bars that exist, hours by days or weeks by years, and a note.
 
-    With a calendar, of those that it expects; else of as many as are usual. A cell in which none
-    is expected, or most days have none, stays empty.
+    A cell is the share of the bars that the calendar expects; without a calendar, of the usual
+    number. A cell without expected bars is empty.
     """
     import plotly.graph_objects as go
 
     days = s.interval >= NS_DAY - _HOUR
     expected = _expected(s)
-    note = "Of as many as are usual at that time, holidays or not; white: closed, or no data."
+    note = "Share of the usual bars at that time, holidays or not; white: closed, or no data."
     if expected is not None:
-        note = f"Of those that the calendar {s.calendar} expects; white: it expects none."
+        note = f"Share of the bars that the calendar {s.calendar} expects; white: it expects none."
         x, y, z = _shares_of(*expected, days)
     else:
         x, y, z = _weeks_by_year(s) if days else _hours_by_day(s)
@@ -113,7 +113,7 @@ def coverage(s: Series) -> tuple[go.Figure, str]:
 
 
 def steps(s: Series) -> go.Figure:
-    """Return how often each step between rows comes, the most frequent ones; counts as logs."""
+    """Return a bar chart of the most frequent steps between rows; counts on a log axis."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=layout(_HEIGHT) | {"hovermode": "closest"})
@@ -134,7 +134,7 @@ def steps(s: Series) -> go.Figure:
 
 
 def _broken(s: Series, column: FloatArray, findings: Sequence[Finding]) -> tuple[Any, FloatArray]:
-    """Return times and values of a line that is broken where rows are missing for long."""
+    """Return times and values of a line that is broken at long gaps."""
     rows = thin(column, _MOST_POINTS)
     gaps = [finding.at for finding in findings if finding.rule in ("gaps", "funding")]
     after = np.unique(np.searchsorted(s.time, np.concatenate([s.time[:0], *gaps])))
@@ -148,20 +148,20 @@ def _broken(s: Series, column: FloatArray, findings: Sequence[Finding]) -> tuple
 
 
 def _legend(s: Series, name: str, rule: str) -> str:
-    """Return what marks of a rule are called: those of an outlier may lie beside the line."""
+    """Return the legend of the marks of a rule; marks of outliers may be off the line."""
     title = RULES[rule].title
     beside = rule == "outliers" and name == "close" and "high" in s.columns
     return f"{title} (at the high or low of the bar)" if beside else title
 
 
 def _belongs(finding: Finding, name: str, n_rows: int) -> bool:
-    """Tell whether the rows of a finding are marked on the line of a column."""
+    """Return True if the rows of a finding are marked on the line of a column."""
     few = 0 < finding.at.size <= max(_EVERYWHERE * n_rows, 1)
     return few and (finding.rule in _VOLUME) == (name == "volume")
 
 
 def _marked_values(s: Series, rows: IntArray, name: str, rule: str) -> FloatArray:
-    """Return the height of marks: of an outlier the value that is one."""
+    """Return the height of marks; for an outlier, the high or low that is the outlier."""
     column: FloatArray = s.columns[name][rows]
     if rule == "outliers" and name == "close" and "high" in s.columns:
         up, down = s.high[rows] - column, column - s.low[rows]
@@ -170,12 +170,12 @@ def _marked_values(s: Series, rows: IntArray, name: str, rule: str) -> FloatArra
 
 
 def _expected(s: Series) -> tuple[IntArray, NDArray[np.bool_]] | None:
-    """Return the closes that the calendar expects and which are there; None: it tells nothing."""
+    """Return the closes that the calendar expects and which of them exist; None without one."""
     if not s.calendar or s.interval > 1.5 * NS_DAY:
         return None
     try:
         expected, there = expected_bars(s)
-    except DataError:  # years of which it knows no sessions
+    except DataError:  # years without sessions in the calendar
         return None
     return (expected, there) if there.any() else None
 
@@ -183,7 +183,7 @@ def _expected(s: Series) -> tuple[IntArray, NDArray[np.bool_]] | None:
 def _shares_of(
     expected: IntArray, there: NDArray[np.bool_], days: bool
 ) -> tuple[Any, list[str], FloatArray]:
-    """Return columns, lines and cells of a calendar: the share that is there, NaN: none is due."""
+    """Return columns, lines and cells of the heat map; NaN where no bar is expected."""
     day, hour = (expected - 1) // NS_DAY, (expected - 1) % NS_DAY // _HOUR
     if days:
         line, column, n_columns = *_year_and_week(day), 53
@@ -203,7 +203,7 @@ def _shares_of(
 
 
 def _year_and_week(day: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the years since the first one, and the weeks of the year, of days in order."""
+    """Return years since the first one, and weeks of the year, of sorted days."""
     date = day.astype("datetime64[D]")
     year = date.astype("datetime64[Y]")
     years = year.astype(np.int64)
@@ -239,12 +239,12 @@ def _weeks_by_year(s: Series) -> tuple[Any, list[str], FloatArray]:
 
 
 def _shares(counts: FloatArray) -> FloatArray:
-    """Return counts over what is usual in their row; NaN where most have none."""
+    """Return counts over the usual count of their row; NaN for rows that are mostly empty."""
     z = np.full(counts.shape, np.nan)
     for row, known in zip(z, counts, strict=True):
         if np.count_nonzero(known) > 0.2 * known.size:
             row[:] = np.minimum(known / np.median(known[known > 0]), 1.0)
-    # Days on which nothing trades at all, where these are many: weekends.
+    # Many days without any bar are weekends.
     empty = (counts == 0).all(axis=0)
     if empty.mean() > 0.2:
         z[:, empty] = np.nan

@@ -1,4 +1,4 @@
-"""The report of a check: one HTML page that needs nothing else."""
+"""The report of a data check: one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from alphalab.data.quality.settings import QualitySettings
 from alphalab.research.pages import page, quality_plots
 from alphalab.research.pages.page import chart, quiet, section, table, tile
 
-#: Symbols that are drawn, those with most to say first.
+#: Most symbols that are drawn, those with the gravest findings first.
 MOST_SYMBOLS = 6
-#: Findings and symbols that the tables show.
+#: Most findings and symbols in the tables.
 MOST_FINDINGS = 100
 MOST_ROWS = 60
 
-_PLAIN = {"trades": "price", "funding": "rate", "factors": "price_factor", "actions": "split"}
+_PLAIN = {"trades": "price", "funding": "rate", "actions": "split"}
 _WORDS = {"error": "down", "warning": "warn", "info": "quiet"}
 
 
 def write(
     verdict: Verdict, data: Bars | Rows | Events, path: str | os.PathLike[str], calendar: str = ""
 ) -> Path:
-    """Write the report of a check.
+    """Write the report of a data check.
 
     Parameters
     ----------
     verdict : Verdict
     data : Bars, Rows or Events
-        What was checked.
+        The data that was checked.
     path : path-like
-        Its folders are made. The page appears under this name when it is complete.
+        The file appears only when it is complete; missing folders are made.
     calendar : str
-        Which bars are expected. Empty: by those of the instruments.
+        Calendar of the expected bars. Empty: the calendars of the instruments.
 
     Returns
     -------
@@ -57,13 +57,13 @@ def write(
     Raises
     ------
     InputError
-        A path that cannot be written; nothing is left behind.
+        A path that cannot be written; no partial file is left.
     """
     return page.write(render(verdict, data, calendar), path)
 
 
 def render(verdict: Verdict, data: Bars | Rows | Events, calendar: str = "") -> str:
-    """Return the report of a check as HTML."""
+    """Return the report of a data check as HTML."""
     name = Path(verdict.source).name or "bars given by the caller"
     n_symbols = len(verdict.symbols)
     span = ""
@@ -107,7 +107,7 @@ def _sections(verdict: Verdict, data: Bars | Rows | Events, calendar: str) -> It
 
 
 def _matrix(verdict: Verdict) -> tuple[str, str]:
-    """Return the table of how often each rule speaks of each symbol."""
+    """Return the table of counts by symbol and rule."""
     rules = list(dict.fromkeys(finding.rule for finding in verdict.findings))
     cells = {(finding.symbol, finding.rule): finding for finding in reversed(verdict.findings)}
     sums: dict[tuple[str, str], int] = {}
@@ -140,9 +140,9 @@ def _count(finding: Finding | None, count: int) -> str:
 
 
 def _findings(verdict: Verdict) -> tuple[str, str]:
-    """Return the table of the findings, and how many are left out."""
+    """Return the table of the findings, and the note on how many are left out."""
     if not verdict.findings:
-        return quiet(f"Found nothing: {', '.join(verdict.silent)}."), ""
+        return quiet(f"No findings: {', '.join(verdict.silent)}."), ""
     rows = [
         (
             f'<span class="{_WORDS[finding.severity]}">{finding.severity}</span>',
@@ -162,14 +162,14 @@ def _findings(verdict: Verdict) -> tuple[str, str]:
 
 
 def _chosen(verdict: Verdict, data: Bars | Rows | Events) -> list[Series]:
-    """Return the series of the symbols that are drawn, in the order of time."""
-    said: dict[str, int] = {}
+    """Return the series of the symbols that are drawn, sorted by time."""
+    weights: dict[str, int] = {}
     for weight, finding in enumerate(reversed(verdict.findings)):
-        said[finding.symbol] = max(said.get(finding.symbol, 0), weight + 1)
+        weights[finding.symbol] = max(weights.get(finding.symbol, 0), weight + 1)
     settings = QualitySettings()
     found = data.series(settings) if isinstance(data, Events) else None
     series = [s for s, _ in found] if found else list(series_of(data, settings))  # type: ignore[arg-type]
-    ranked = sorted(series, key=lambda s: -said.get(s.symbol, 0))[:MOST_SYMBOLS]
+    ranked = sorted(series, key=lambda s: -weights.get(s.symbol, 0))[:MOST_SYMBOLS]
     some = [s for s in ranked if s.n > 1]
     return [s.take(np.argsort(s.time, kind="stable")) for s in some]
 
@@ -187,7 +187,7 @@ def _pictures(s: Series, verdict: Verdict) -> Iterator[str]:
     yield chart(f"{name}: close", quality_plots.values(s, "close", findings, "Close"), _thinned(s))
     yield '<div class="pair">'
     yield chart(
-        "Bars that are there",
+        "Coverage",
         *quality_plots.coverage(s),
     )
     yield chart(
@@ -204,14 +204,14 @@ def _pictures(s: Series, verdict: Verdict) -> Iterator[str]:
 def _thinned(s: Series) -> str:
     if s.n <= quality_plots._MOST_POINTS:
         return ""
-    return f"{s.n:,} rows, drawn with the extremes of equal stretches: none is lost."
+    return f"{s.n:,} rows, drawn with the extremes of equal stretches, so no extreme is lost."
 
 
 def _assumptions(verdict: Verdict) -> dict[str, str]:
-    said = {"Not looked at": "; ".join(f"{r}: {why}" for r, why in verdict.skipped.items())}
-    if verdict.findings:  # else the findings say so
-        said["Found nothing"] = ", ".join(verdict.silent)
-    asked = {*verdict.silent, *(finding.rule for finding in verdict.findings)}
-    settings = QualitySettings(**json.loads(verdict.settings)).of_rules(asked)
-    said["Settings"] = ", ".join(f"{name} = {value}" for name, value in settings.items())
-    return {label: text for label, text in said.items() if text}
+    texts = {"Not checked": "; ".join(f"{r}: {why}" for r, why in verdict.skipped.items())}
+    if verdict.findings:  # else the section on findings lists the rules
+        texts["No findings"] = ", ".join(verdict.silent)
+    rules = {*verdict.silent, *(finding.rule for finding in verdict.findings)}
+    settings = QualitySettings(**json.loads(verdict.settings)).of_rules(rules)
+    texts["Settings"] = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    return {label: text for label, text in texts.items() if text}

@@ -1,1 +1,1 @@
-"""Jobs on threads, processes, Dask and Ray."""
+"""Parallel runs: in threads, in processes, on Dask and on Ray."""

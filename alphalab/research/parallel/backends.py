@@ -1,9 +1,8 @@
-"""Where parts of a sweep run: in threads, or wherever `joblib.parallel_config` says.
+"""Backends that run parts of a sweep: threads, or the one that `joblib.parallel_config` names.
 
-Joblib names the place, and runs loky and whatever else is registered with it. Its threads cost ten
-milliseconds a call, and its ways to Dask and Ray lose the call when a worker dies that holds shared
-data, and Ray's copies the data for every task. So threads are started here, and tasks go to the
-Dask client and to Ray themselves.
+Joblib runs loky and any other registered backend. Tasks for threads, Dask and Ray are submitted
+here without joblib: its threads cost ten milliseconds a call, its Dask and Ray backends lose a call
+if the worker that holds shared data dies, and its Ray backend copies the data for every task.
 """
 
 from __future__ import annotations
@@ -24,28 +23,28 @@ Results = Generator[Any, None, None]
 
 
 class WorkersLost(Exception):
-    """Workers died, and what they had was not run again."""
+    """Workers died, and the backend has not run their tasks again."""
 
 
 class Backend:
-    """The place that the caller of a sweep has chosen.
+    """The backend that the caller of a sweep has configured.
 
     Parameters
     ----------
     n_jobs : int, optional
-        As in joblib, -1 for all cores. Not given: as `joblib.parallel_config` says, else -1.
+        As in joblib, -1 for all cores. Not given: from `joblib.parallel_config`, else -1.
 
     Attributes
     ----------
     n_workers : int
-        Tasks that run at a time.
+        Tasks that run in parallel.
     threads : bool
-        Whether tasks run in this process.
+        True if tasks run in this process.
 
     Raises
     ------
     ParameterError
-        A number of jobs that is no integer, or 0.
+        A number of jobs that is 0 or not an integer.
     StateError
         A Dask cluster without a worker.
     """
@@ -65,15 +64,15 @@ class Backend:
         self.n_workers = max(1, self._count())
 
     def results(self, function: Callable[..., Any], calls: Calls) -> Results:
-        """Call a function in the workers; yield what it returns as it comes, in any order.
+        """Call a function in the workers; yield the results in order of completion.
 
-        Arrays among the arguments are shared, not copied for every call: by memory mapping, by
-        scattering them once, or by the object store.
+        Array arguments are shared, not copied for every call: by memory mapping, by scattering them
+        once, or in the object store.
 
         Raises
         ------
         WorkersLost
-            After that, some calls have neither returned nor are they going on.
+            Some calls have not returned and will not.
         """
         if self._name == "DaskDistributedBackend":
             return self._dask(function, calls)
@@ -118,12 +117,12 @@ class Backend:
             prefer="threads",
             batch_size=1,
             return_as="generator_unordered" if lazy else "list",
-            **({"initializer": _deaf} if self._name == "LokyBackend" else {}),
+            **({"initializer": _ignore_interrupt} if self._name == "LokyBackend" else {}),
         )
-        # All at once: an error on the way to a call would be lost in joblib's own thread.
+        # A list: joblib would lose an error raised while it iterates over calls in its thread.
         results = parallel([delayed(function)(*args) for args in calls])
         try:
-            for result in results:  # noqa: UP028  (what is left is closed below, in silence)
+            for result in results:  # noqa: UP028  (the rest is closed below)
                 yield result
         except BrokenProcessPool as error:
             raise WorkersLost(str(error)) from error
@@ -141,18 +140,18 @@ class Backend:
         share = _Shared(lambda array: client.scatter(array, broadcast=True, hash=False))
         futures: list[Any] = []
         try:
-            self._await_worker()  # to scatter to, also after all were lost
+            self._await_worker()  # scatter needs a worker, also after all have died
             for args in calls:
                 futures.append(client.submit(function, *share(args), pure=False, **options))
             for future in distributed.as_completed(futures):
                 yield future.result()
         except (KilledWorker, CancelledError, TimeoutError) as error:
-            raise WorkersLost(str(error)) from error  # or what was scattered to them
+            raise WorkersLost(str(error)) from error  # or the data scattered to them
         finally:
             client.cancel(futures)
 
     def _await_worker(self) -> None:
-        """Run a task: a cluster that grows on demand has no worker before it has one."""
+        """Run a task: an adaptive cluster starts its first worker for a task."""
         timeout = self._backend.wait_for_workers_timeout
         self._backend.client.submit(int, pure=False).result(timeout or None)
 
@@ -160,8 +159,7 @@ class Backend:
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        options = {"num_cpus": 1, "max_retries": 3} | (self._backend.ray_remote_args or {})
-        task = ray.remote(function).options(**options)
+        task = ray.remote(function).options(**(self._backend.ray_remote_args or {}))
         share = _Shared(ray.put)
         waiting = [task.remote(*share(args)) for args in calls]
         try:
@@ -177,17 +175,18 @@ class Backend:
                 ray.cancel(reference, force=True)
 
 
-def _deaf() -> None:
-    """Leave Ctrl-C, which a terminal sends to all processes, to the one that started them."""
+def _ignore_interrupt() -> None:
+    """Ignore Ctrl-C, which a terminal sends to all processes; the parent handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Shared:
-    """Puts every array where all workers reach it, once, and gives its handle."""
+    """Shares every array with all workers once, and returns its handle."""
 
     def __init__(self, put: Callable[[Any], Any]) -> None:
         self._put = put
-        self._handles: dict[int, tuple[Any, Any]] = {}  # with the array, whose id is the key
+        # By the id of an array, which is kept as well: an id is unique only while it lives.
+        self._handles: dict[int, tuple[Any, Any]] = {}
 
     def __call__(self, args: tuple[Any, ...]) -> Iterator[Any]:
         for value in args:

@@ -1,4 +1,4 @@
-"""Columns of a sweep in parts, run in threads, processes or on a cluster."""
+"""Run the columns of a sweep in parts: in threads, in processes or on a cluster."""
 
 from __future__ import annotations
 
@@ -13,37 +13,45 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from alphalab.core.columns import Column, Columns, columns_read, compile_for
+from alphalab.core.columns import Column, columns_read
+from alphalab.core.vector_engine import VectorEngine, compile_for
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import AlphalabError, StateError
 from alphalab.expr.custom import PYTHON_FUNCTIONS
 from alphalab.expr.nodes import Expr
 from alphalab.research.parallel.backends import Backend, WorkersLost
 from alphalab.research.parallel.parcel import Parcel, Sender, unpacked
-from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray, Records
+from alphalab.types import (
+    DELISTING,
+    FloatArray,
+    Instrument,
+    InstrumentChange,
+    IntArray,
+    Records,
+)
 
-#: Instruments, and what becomes of them.
+#: Instruments, and their changes.
 Assets: TypeAlias = tuple[tuple[Instrument, ...], tuple[InstrumentChange, ...]]
 
-#: Times that workers die in a row, with nothing finished between, before a sweep gives up.
+#: Times in a row that workers die without any part finished, before a sweep gives up.
 ROUNDS = 3
 
 _MOST_COLUMNS = 256
-_MOST_CELLS = 2**29  # rows x assets x columns of a part: a second or two
-_CALL_CELLS = 1000  # what a row costs that calls Python
-_PARTS = 4  # for each worker process: a part is what is lost with one
-_SECONDS = 0.1  # of a slice, at least
+_MOST_CELLS = 2**29  # rows x assets x columns of a part: one or two seconds
+_CALL_CELLS = 1000  # cost of a row that calls Python, in cells
+_PARTS = 4  # for each worker process; a dead worker loses one part
+_SECONDS = 0.1  # least time of a slice
 
 
 class Failure(NamedTuple):
     """The first column of a part that raised."""
 
-    place: int | None  # in the part; None: the whole part could not be read
+    place: int | None  # position in the part; None: the whole part could not be read
     error: Exception
 
 
 class _Stopped(Exception):
-    """Nobody waits for this part any more."""
+    """The caller has stopped and does not need this part."""
 
 
 def run_columns(
@@ -56,32 +64,32 @@ def run_columns(
 ) -> None:
     """Run columns over bars, several at a time.
 
-    They run in threads of this process, or where `joblib.parallel_config` says: in processes
-    (loky), on a Dask or on a Ray cluster. Place and number of workers change no result.
+    They run in threads of this process, or on the backend of `joblib.parallel_config`: processes
+    (loky), a Dask or a Ray cluster. Backend and number of workers change no result.
 
     Parameters
     ----------
     columns : sequence of Column
-        Neighbours should share indicators: these are computed once for each part.
+        Adjacent columns should share indicators, which are computed once for each part.
     bars : Bars
         Shared by the workers, not copied for every task.
     n_jobs : int, optional
-        Workers, as in joblib. Not given: as `joblib.parallel_config` says, else one for each core.
+        Workers, as in joblib. Not given: from `joblib.parallel_config`, else one for each core.
     done : callable
-        ``done(indices, tallies)`` is called in this thread as soon as a part is finished, in any
-        order: places in `columns` and their records of `alphalab.core.columns.COLUMN`.
+        ``done(indices, tallies)`` is called in this thread when a part is finished, in any order:
+        indices into `columns` and their records of `alphalab.core.columns.COLUMN`.
     advance : callable
-        ``advance(x)`` after x more columns, also parts of one; from any thread.
+        ``advance(x)`` is called after x more columns, also fractions; from any thread.
 
     Raises
     ------
     AlphalabError
-        What a strategy, a setting or the bars led to; a note names the column. What was finished
-        before has been handed to `done`.
+        An error of a strategy, a setting or the bars; a note names the column. Parts finished
+        before have been handed to `done`.
     StateError
-        Workers died again and again while nothing was finished.
+        Workers died `ROUNDS` times in a row without any part finished.
     KeyboardInterrupt
-        As it came: what was finished has been handed to `done`, and nothing runs on.
+        After Ctrl-C: finished parts have been handed to `done`, and no worker keeps running.
 
     Examples
     --------
@@ -123,12 +131,12 @@ def run_columns(
         finally:
             stop.set()
             results.close()
-        # Backwards, so that a part which kills its workers is not always among the first.
+        # Reversed, so that a part which kills its workers is not always among the first.
         parts = [half for part in reversed(parts) if part in left for half in _halves(part)]
 
 
 def _parts(n_columns: int, cells: int, n_workers: int) -> list[range]:
-    """Cut the columns into runs of neighbours, as few for each worker as they are not too large."""
+    """Cut the columns into ranges: as few for each worker as the limits on a part allow."""
     most = max(1, min(_MOST_COLUMNS, _MOST_CELLS // cells))
     n_parts = min(n_workers * -(-n_columns // (n_workers * most)), n_columns)
     cuts = [i * n_columns // max(n_parts, 1) for i in range(n_parts + 1)]
@@ -136,7 +144,7 @@ def _parts(n_columns: int, cells: int, n_workers: int) -> list[range]:
 
 
 def _halves(part: range) -> list[range]:
-    """Cut a part in two, which finds the one that kills, and needs less memory."""
+    """Cut a part in two, which isolates a column that kills, and needs less memory."""
     middle = len(part) // 2
     return [half for half in (part[:middle], part[middle:]) if half]
 
@@ -163,13 +171,13 @@ def _work_here(
 def _calls(
     columns: Sequence[Column], bars: Bars, parts: Sequence[range]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield what `_work_there` is called with, for each part."""
+    """Yield the arguments of `_work_there` for each part."""
     sender = Sender()
     assets = (bars.instruments, bars.instrument_changes)
     for part in parts:
         some = columns[part.start : part.stop]
         read = columns_read(some, bars.instruments)
-        names = [name for name in bars.columns if name in read]
+        names = [name for name in bars.columns if name in read or name == DELISTING]
         arrays = (bars.columns[name] for name in names)
         yield part, sender.pack(some), assets, names, bars.time, *arrays
 
@@ -183,7 +191,7 @@ def _work_there(
     *arrays: FloatArray,
 ) -> tuple[range, Records | Failure]:
     """Run a part in a worker process."""
-    # What came over a network may start at any byte; kernels take aligned arrays.
+    # Arrays from a network may be unaligned, and kernels need aligned ones.
     table = {
         name: np.require(array, requirements=("C", "A"))
         for name, array in zip(names, arrays, strict=True)
@@ -206,7 +214,7 @@ def _outcome(
     table: Mapping[str, FloatArray],
     between: Callable[[float], None],
 ) -> Records | Failure:
-    """Return the tallies; after an error look in halves for the column that it comes from."""
+    """Return the tallies; after an error, bisect for the column that caused it."""
     try:
         return _tallies(columns, assets, time, table, between)
     except _Stopped:
@@ -220,7 +228,7 @@ def _outcome(
         if isinstance(outcome, Failure):
             return Failure(first + (outcome.place or 0), outcome.error)
         parts.append(outcome)
-    return np.concatenate(parts)  # too large for the memory, as a whole
+    return np.concatenate(parts)  # the whole was too large for the memory
 
 
 def _tallies(
@@ -230,8 +238,8 @@ def _tallies(
     table: Mapping[str, FloatArray],
     between: Callable[[float], None],
 ) -> Records:
-    """Push all rows in slices of a tenth of a second or more, between which a part can stop."""
-    engine = Columns(columns, *assets)
+    """Push all rows in slices of a tenth of a second or more; a part can stop between slices."""
+    engine = VectorEngine(columns, *assets)
     calls = any(node.op == "python_op" for node in engine.plan.nodes)
     first, size = 0, min(engine.capacity, 64) if calls else engine.capacity
     while first < time.size:
@@ -256,9 +264,9 @@ def _given_up(columns: Sequence[Column], left: Sequence[int], lost: WorkersLost)
     shown = ", ".join(repr(columns[i].strategy) for i in left[:3])
     return StateError(
         f"workers died {ROUNDS} times in a row: {str(lost).partition(chr(10))[0]}",
-        rule=f"{done} of {len(columns)} columns are done and kept; left are {shown}"
+        rule=f"{done} of {len(columns)} columns are done and kept; not done are {shown}"
         f"{' ...' if len(left) > 3 else ''}.",
-        fix="Look at the memory of the workers, or use fewer of them (n_jobs).",
+        fix="Check the memory of the workers, or use fewer of them (n_jobs).",
     )
 
 
@@ -270,7 +278,7 @@ def _named(failure: Failure, columns: Sequence[Column], part: range) -> Exceptio
 
 
 def _sendable(error: Exception) -> Exception:
-    """Return an error that can be pickled, and says where in the worker it was raised."""
+    """Return an error that can be pickled, with the traceback of the worker as a note."""
     where = "".join(traceback.format_exception(error))
     try:
         error = pickle.loads(pickle.dumps(error))

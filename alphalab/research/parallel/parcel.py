@@ -1,9 +1,9 @@
-"""What a worker process is sent of some columns: expressions, settings, and the code of users.
+"""Columns as bytes for worker processes: expressions, settings, and the code of users.
 
-No strategy's class travels: its expressions are data. Its `decide`, and the operators and Python
-functions that the expressions name, are pickled by value unless they come from an installed
-package, with the functions and constants that they name. So a worker needs alphalab and what it
-stands on, and sees neither the strategy's file nor its folder.
+The class of a strategy is not sent: its expressions are data. Its `decide`, and the operators and
+Python functions in the expressions, are pickled by value with the functions and constants that they
+use, unless they come from an installed package. So a worker needs alphalab and its dependencies,
+but neither the strategy's file nor its folder.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from alphalab.expr.registry import REGISTRY, Operator, operator, register
 from alphalab.kernels._jit import CACHE_DIR, compiled
 from alphalab.kernels.identity import adopt, identity, installed
 
-#: Of kernels and layouts: what every process of a sweep has to agree in.
+#: Version of kernels and layouts, equal in all processes of a sweep.
 VERSION = CACHE_DIR.name
 
-#: Ends the identity of what came from another process. Numba finds what it has compiled by file and
-#: line, and what it has compiled there wants the module there.
+#: Suffix of the identity of code from another process. Numba looks up compiled code by file and
+#: line, and code compiled in the sending process needs its module.
 _SENT = "_sent"
 
 
@@ -40,7 +40,7 @@ class Parcel(NamedTuple):
     """Columns as bytes."""
 
     version: str
-    code: bytes  # of users; equal for equal code, so that a worker reads it once
+    code: bytes  # code of users; equal for equal code, so that a worker reads it once
     columns: bytes
 
 
@@ -52,7 +52,7 @@ class Code(NamedTuple):
     decides: tuple[Callable[..., Any] | None, ...]
 
     def identities(self) -> list[tuple[Any, str]]:
-        """Return what workers compile, each with the name under which they cache it."""
+        """Return the functions that workers compile, each with its name in the cache."""
         named = [*(record.update for record in self.operators), *self.decides]
         return [(x, identity(x).removesuffix(_SENT) + _SENT) for x in named if callable(x)]
 
@@ -72,7 +72,7 @@ class Sender:
         Raises
         ------
         StrategyError
-            Code that names what cannot be sent, such as an open file.
+            Code that uses an object that cannot be sent, such as an open file.
         """
         nodes: dict[bytes, Expr] = {}
         decides: dict[Callable[..., Any] | None, int] = {}
@@ -94,12 +94,12 @@ class Sender:
 
 @contextmanager
 def unpacked(parcel: Parcel) -> Iterator[list[Column]]:
-    """Give the columns back, with what they need registered in this process.
+    """Return the columns, with their operators registered in this process.
 
     Raises
     ------
     StateError
-        This process runs another release of alphalab than the one that packed them.
+        This process runs another release of alphalab than the sender.
     """
     if parcel.version != VERSION:
         raise StateError(
@@ -112,12 +112,12 @@ def unpacked(parcel: Parcel) -> Iterator[list[Column]]:
 
 
 class _Ready(Strategy, frozen=True):
-    """Stands for a strategy that was asked for its expressions in another process."""
+    """Stands for a strategy of another process, of which only the repr was sent."""
 
     shown: str
 
     def __post_init__(self) -> None:
-        """Accept it: settings remember every class that they check."""
+        """Skip the check of the parameters, which the sender has done."""
 
     def __repr__(self) -> str:
         return self.shown
@@ -162,7 +162,7 @@ def _code(nodes: Iterator[Expr] | Any, decides: tuple[Any, ...]) -> Code:
 
 
 def _by_value(code: Code) -> bytes:
-    """Pickle code with all that it names; what cannot travel that way goes by its module's name."""
+    """Pickle code by value, with everything it uses; installed modules go by name."""
     import cloudpickle
 
     if code == _NO_CODE:
@@ -179,8 +179,8 @@ def _by_value(code: Code) -> bytes:
         names += [decide.__qualname__ for decide in code.decides if decide is not None]
         raise StrategyError(
             f"{', '.join(names)}: {type(error).__name__}: {error}",
-            rule="what runs in other processes is sent to them with all that it names.",
-            fix="Name numbers, arrays and functions only, or run in threads "
+            rule="code for other processes is sent with everything it uses.",
+            fix="Use numbers, arrays and functions only, or run in threads "
             "(without joblib.parallel_config).",
         ) from error
     finally:
@@ -189,9 +189,10 @@ def _by_value(code: Code) -> bytes:
 
 
 def _dumped(value: Any) -> bytes:
-    """Pickle functions so that no worker looks for their module, which may hold other code there.
+    """Pickle functions under this module's name, so that no worker imports their own module.
 
-    Numba imports the module of what it compiles, and a module of operators registers them.
+    Numba imports the module of a function it compiles; on the worker that module may be other code,
+    and importing a module of operators registers them.
     """
     import cloudpickle
 
@@ -211,7 +212,7 @@ def _dumped(value: Any) -> bytes:
 
 
 def _reduced(dispatcher: Any) -> tuple[Any, ...]:
-    """Return how to make a compiled function again; numba's own way has its own pickler."""
+    """Return the reduction of a compiled function; numba's own one uses another pickler."""
     plain = dispatcher.py_func
     home = sys.modules.get(plain.__module__)
     if getattr(home, plain.__name__, None) is dispatcher and installed(plain.__code__.co_filename):
@@ -220,7 +221,7 @@ def _reduced(dispatcher: Any) -> tuple[Any, ...]:
 
 
 def _travels(name: str, module: ModuleType) -> bool:
-    """Whether a worker cannot be expected to have this module."""
+    """Return True for modules that a worker probably does not have."""
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or getattr(module, "__name__", None) != name:
         return False
@@ -248,16 +249,16 @@ def _known(record: Operator) -> bool:
 
 
 _CHANGED = threading.Condition()
-_RUNNING: list[bytes] = []  # the code of every task of this process
-_BEFORE: dict[str, Operator | None] = {}  # what stood in the registry
+_RUNNING: list[bytes] = []  # the code of every running task of this process
+_BEFORE: dict[str, Operator | None] = {}  # replaced entries of the registry
 
 
 @contextmanager
 def _registered(code: bytes) -> Iterator[Code]:
-    """Register the operators of a task while it runs, once no task runs with other code.
+    """Register the operators of a task while it runs, after all tasks with other code ended.
 
-    An operator is known by its name, and two sweeps that share a process, as threads of one Dask
-    worker, may have given one name to two functions.
+    Operators are registered by name, and two sweeps that share a process, as threads of one Dask
+    worker, may use one name for two functions.
     """
     with _CHANGED:
         _CHANGED.wait_for(lambda: not code or {code, b""}.issuperset(_RUNNING))

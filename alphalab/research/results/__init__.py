@@ -1,1 +1,1 @@
-"""A result: what was recorded, its figures, tables, plots, pages and exports."""
+"""Results: the record of a run, its metrics, tables, pictures, report and exports."""

@@ -1,132 +1,174 @@
-"""What a result rests on, in sentences: the part of a report that must never be missing."""
+"""The assumptions behind a run, in sentences; every report shows them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from alphalab.config import Costs, Entry, Execution, Exits, Rebalance, RunSettings
 from alphalab.data.panel.bars import Bars
+from alphalab.data.quality.findings import counted
 from alphalab.research.results.order_lives import meet_the_inside
 from alphalab.research.results.provenance import identity_text, quality_text
-
-if TYPE_CHECKING:
-    from alphalab.research.results.result import Result
+from alphalab.research.results.record import Run
+from alphalab.types import DELISTING
 
 _FILL = {
     "next_open": "A decision taken at the close of a bar trades at the open of the next bar.",
     "next_close": "A decision taken at the close of a bar trades at the close of the next bar.",
     "same_close": (
         "A decision taken at the close of a bar trades at that same close: a price the decision "
-        "has seen. Nobody can trade so, and the figures are better than they should be."
+        "has seen. Nobody can trade like that, and the figures are too good."
     ),
 }
 _PATH = {
     "pessimistic": (
-        "Not known, and taken against the account: from the open over low and high, or over high "
-        "and low, to the close, whichever leaves it with less."
+        "Unknown, and resolved against the account: from the open over low and high, or over high "
+        "and low, to the close, whichever leaves less equity."
     ),
-    "ohlc": "Not known, and guessed: the price visits the nearer of high and low first.",
+    "ohlc": "Unknown, and guessed: the price visits the nearer of high and low first.",
     "optimistic": (
-        "Not known, and taken in favour of the account: of the two ways over high and low the one "
-        "that leaves it with more. The figures are better than they should be."
+        "Unknown, and resolved in favour of the account: the one of the two paths over high and "
+        "low that leaves more equity. The figures are too good."
     ),
 }
 _ACTIONS = {
     "none": "",
     "cash": (
-        "Splits change the units of what is held and ordered. Dividends are paid in cash on the "
-        "ex-date; who is short pays them."
+        "Splits rescale positions and orders. Dividends are paid in cash on the ex-date; short "
+        "positions pay them."
     ),
     "reinvest": (
-        "Splits change the units of what is held and ordered. Dividends buy more of what paid them "
-        "on the ex-date, at its last close less the dividend, free of charge; who is short pays."
+        "Splits rescale positions and orders. On the ex-date a dividend buys more of its asset, at "
+        "the last close less the dividend, without a fee; short positions pay it."
     ),
+}
+_SIZING = {
+    "by_value": "",
+    "at_fill": "A target's sale is sized at the price of its fill, not at the close that decided.",
 }
 _MOST_SYMBOLS = 30
 
 
-def assumptions(result: Result) -> dict[str, str]:
-    """Return every assumption of a result by label; what a run does not have is left out.
+def assumptions(run: Run) -> dict[str, str]:
+    """Return every assumption of a run by label; those that do not apply are left out.
 
     Parameters
     ----------
-    result : Result
+    run : Run
 
     Returns
     -------
     dict of str to str
         Labels in the order of reports. Plain text: escape it before it becomes HTML.
     """
-    bars, settings = result.bars, result.settings
-    said = {
+    bars, settings = run.bars, run.settings
+    texts = {
         "Fill": fill_text(settings),
-        "Costs": _costs(result),
-        "Path inside a bar": _path(result),
+        "Costs": _costs(run),
+        "Path inside a bar": _path(run),
         "Entries": _entry(settings.entry) if settings.entry else "",
         "Exits": _exits(settings.exits) if settings.exits else "",
         "Rebalance": _rebalance(settings.rebalance),
         "Limits": _limits(settings),
-        "Cash": _cash(result),
+        "Cash": _cash(run),
         "Margin": _margin(settings),
         "Financing": _financing(settings),
         "Funding": _funding(bars),
-        "Splits and dividends": _ACTIONS[settings.actions],
-        "Currencies": _currencies(result),
+        "Splits and dividends": _actions(settings),
+        "Sizes": _SIZING[settings.sizing],
+        "Delistings": _delistings(bars),
+        "Currencies": _currencies(run),
         "Data": identity_text(bars),
-        "Data quality": quality_text(result.quality),
+        "Data quality": quality_text(run.quality),
         "Symbols": _symbols(bars.symbols),
         "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
-        "Data notes": "; ".join(bars.notes) or "none",
-        "Annualisation": _annualisation(result.periods_per_year),
-        "Benchmark": f"{result.benchmark_name}, from close to close, without costs",
-        "Expressions": "; ".join(f"{name} = {text}" for name, text in result.expressions.items())
+        "Warm-up": _warm_up(run.n_warm),
+        "Data notes": "; ".join(map(str, bars.notes)) or "none",
+        "Annualisation": _annualisation(run.periods_per_year),
+        "Benchmark": f"{run.benchmark_name}, from close to close, without costs",
+        "Expressions": "; ".join(f"{name} = {text}" for name, text in run.expressions.items())
         or "none",
-        "Digest": digest_text(result.digest),
-        "Warnings": "; ".join(result.warnings) or "none",
+        "Digest": digest_text(run.digest),
+        "Warnings": "; ".join(run.warnings) or "none",
     }
-    return {label: text for label, text in said.items() if text}
+    return {label: text for label, text in texts.items() if text}
+
+
+def _actions(settings: RunSettings) -> str:
+    paid = settings.actions != "none" and settings.fractions == "paid"
+    fractions = " Fractions of a lot that a split leaves are paid in cash." if paid else ""
+    return _ACTIONS[settings.actions] + fractions
+
+
+def _delistings(bars: Bars) -> str:
+    ends = bars.columns.get(DELISTING)
+    if ends is None or np.isnan(ends).all():
+        return ""
+    ended = [bars.symbols[j] for j in np.flatnonzero(~np.isnan(ends).all(axis=0))]
+    return f"Positions in {_list(ended)} are closed at the price paid when the listing ended."
+
+
+def _warm_up(n_rows: int) -> str:
+    if not n_rows:
+        return ""
+    return (
+        f"{counted(n_rows, 'row')} before the first one were seen by the expressions, not traded."
+    )
 
 
 def fill_text(settings: RunSettings) -> str:
-    """Return where orders are filled, and how much of them."""
+    """Return at which price orders are filled, and how much of them."""
     return f"{_FILL[settings.fill]} {_venue(settings.execution)}"
 
 
 def digest_text(digest: str) -> str:
-    """Return a digest, and what it is of."""
+    """Return a digest and the data that it covers."""
     return f"{digest} (equity, positions and fills, bit for bit)"
 
 
 def _venue(execution: Execution) -> str:
     late = ""
     if execution.delay:
-        late = f"Orders take {_count(execution.delay, 'row')} more to get there. "
+        late = f"Orders arrive {counted(execution.delay, 'row')} late. "
+    if execution.limits == "traded_through":
+        late += "A limit order that rests is filled only by a price beyond its limit. "
     if execution.participation is None:
         return f"{late}Orders are filled whole, whatever the volume."
     share = _percent(execution.participation)
-    return f"{late}At most {share} of a bar's volume is filled; the rest waits for the next bars."
+    return (
+        f"{late}At most {share} of a bar's volume is filled; the rest stays open for the next bars."
+    )
 
 
-def _costs(result: Result) -> str:
-    costs, bars = result.settings.costs, result.bars
+def _costs(run: Run) -> str:
+    costs, bars = run.settings.costs, run.bars
     missing = [
         name
         for name, modelled in (
-            ("spread", costs.spread_bps),
+            ("spread", costs.spread_bps or costs.quotes != "none"),
             ("slippage", costs.slippage_bps),
             ("market impact", costs.has_impact),
             ("funding", any(i.funding_hours for i in bars.instruments)),
-            ("borrowing", result.settings.financing.borrow_bps),
+            ("borrowing", run.settings.financing.borrow_bps),
         )
         if not modelled
     ]
-    parts = [_fee(result)]
+    parts = [_fee(run)]
     if costs.fee_per_unit:
-        parts.append(f"{costs.fee_per_unit:g} {result.currency} per unit on top.")
+        parts.append(f"{costs.fee_per_unit:g} {run.currency} per unit on top.")
+    if costs.fee_per_order:
+        parts.append(f"{costs.fee_per_order:g} {run.currency} per order on top.")
     if costs.min_fee:
-        parts.append(f"At least {costs.min_fee:g} {result.currency} per order.")
+        parts.append(f"At least {costs.min_fee:g} {run.currency} per order.")
+    if costs.max_fee is not None:
+        parts.append(f"At most {costs.max_fee:g} {run.currency} per order.")
+    if costs.fee_step:
+        parts.append(f"Fees are rounded to {costs.fee_step:g} {run.currency}.")
+    if costs.fee_in == "coin":
+        parts.append("The fee of a purchase of spot is taken from the units that come.")
     parts.append(_price(costs))
     if not any(parts):
         parts = ["Costs are not modelled: the fee is 0."]
@@ -135,15 +177,17 @@ def _costs(result: Result) -> str:
     return " ".join(filter(None, parts))
 
 
-def _fee(result: Result) -> str:
-    costs, bars = result.settings.costs, result.bars
+def _fee(run: Run) -> str:
+    costs, bars = run.settings.costs, run.bars
     if costs.tiers:
         steps = "; ".join(
             f"from {tier.value:,.0f} on {tier.maker_bps:g} for makers and {tier.taker_bps:g} for "
             "takers"
             for tier in costs.tiers
         )
-        return f"Fees in bps of the traded value, by what was traded in 30 days before: {steps}."
+        return (
+            f"Fees in bps of the traded value, by the value traded in the 30 days before: {steps}."
+        )
     whose = ""
     takers = makers = f"{costs.fee_bps:g}" if costs.fee_bps is not None else ""
     if not takers:
@@ -151,7 +195,7 @@ def _fee(result: Result) -> str:
         changed = [change.instrument for change in bars.instrument_changes]
         takers = _span([instrument.taker_bps for instrument in (*bars.instruments, *changed)])
         makers = _span([instrument.maker_bps for instrument in (*bars.instruments, *changed)])
-    waited = meet_the_inside(result.events) and makers != takers
+    waited = meet_the_inside(run.record.events) and makers != takers
     if takers == "0" and not waited:
         return ""
     less = f", of {makers} bps where a limit order has waited" if waited else ""
@@ -159,27 +203,30 @@ def _fee(result: Result) -> str:
 
 
 def _price(costs: Costs) -> str:
-    """Say by what a taker's price is worse."""
+    """Return the costs that make a taker's price worse."""
     parts, share = [], "its share of the bar's volume"
     if costs.spread_bps:
         parts.append(f"half a spread of {costs.spread_bps:g} bps")
+    if costs.quotes != "none":
+        sides = {"both": "ask and bid", "ask": "ask for purchases", "bid": "bid for sales"}
+        parts.append(f"the distance of the last {sides[costs.quotes]} from its close")
     if costs.slippage_bps:
         parts.append(f"slippage of {costs.slippage_bps:g} bps")
     if costs.share_impact_bps:
         parts.append(f"{costs.share_impact_bps:g} bps times the square of {share}")
     if costs.root_impact_bps:
         parts.append(f"{costs.root_impact_bps:g} bps times the root of {share}")
-    return f"Whoever takes pays {_list(parts)}." if parts else ""
+    return f"Takers pay {_list(parts)}." if parts else ""
 
 
-def _path(result: Result) -> str:
-    if not result.depends_on_path:
+def _path(run: Run) -> str:
+    if not run.depends_on_path:
         return (
             "None is assumed: all orders are market orders, filled at one price of the bar. Falls "
-            "of the account inside a bar are not seen."
+            "of equity inside a bar are not seen."
         )
-    bars = _count(result.ambiguous.size, "bar")
-    return f"{_PATH[result.settings.execution.path]} It made a difference in {bars}."
+    bars = counted(run.record.ambiguities.size, "bar")
+    return f"{_PATH[run.settings.execution.path]} It changed the result in {bars}."
 
 
 def _entry(entry: Entry) -> str:
@@ -187,11 +234,11 @@ def _entry(entry: Entry) -> str:
     where = "at the close that decided"
     if offset:
         where = f"{abs(offset):g} bps {'better' if offset > 0 else 'worse'} than {where[3:]}"
-    life = f"for {_count(entry.ttl, 'row')}" if entry.ttl else "until the target changes"
+    life = f"for {counted(entry.ttl, 'row')}" if entry.ttl else "until the target changes"
     then = {
         "requote": "then again from the new close",
         "market": "then by market order",
-        "give_up": "then not until the target changes",
+        "give_up": "then no order until the target changes",
     }[entry.then]
     maker = " Orders that would trade at once are refused." if entry.post_only else ""
     after = f", {then}" if entry.ttl or entry.post_only else ""
@@ -207,10 +254,10 @@ def _exits(exits: Exits) -> str:
     if exits.trailing is not None:
         parts.append(f"a stop {_percent(exits.trailing)} below the best price since the entry")
     if exits.max_holding is not None:
-        parts.append(f"a market order after {_count(exits.max_holding, 'row')}")
+        parts.append(f"a market order after {counted(exits.max_holding, 'row')}")
     return (
-        f"Every position is closed by {_list(parts, 'or')} (a short the other way round), whatever "
-        "comes first. The asset then stays out until its target changes."
+        f"Every position is closed by {_list(parts, 'or')} (mirrored for a short), whichever "
+        "comes first. The asset then stays flat until its target changes."
     )
 
 
@@ -219,7 +266,7 @@ def _rebalance(rebalance: Rebalance) -> str:
         pause = f", and not again for {rebalance.cooldown:,} rows" if rebalance.cooldown else ""
         return (
             f"An asset is traded when its weight is more than {rebalance.threshold:g} from its "
-            f"target{pause}, and in any case when its target is 0 or it is not held yet."
+            f"target{pause}; one that is not held, from any distance; a target of 0, in any case."
         )
     return {
         "on_change": "An asset is traded when its target changes; in between its weight drifts.",
@@ -245,17 +292,21 @@ def _limits(settings: RunSettings) -> str:
     return f"At most: {'; '.join(given)}."
 
 
-def _cash(result: Result) -> str:
-    settings = result.settings
+def _cash(run: Run) -> str:
+    settings = run.settings
     account = "Positions may be larger than the equity, see Margin."
     if settings.margin is None:
         account = "A cash account: purchases are paid in full."
-        if any(instrument.kind != "spot" for instrument in result.bars.instruments):
+        if any(instrument.kind != "spot" for instrument in run.bars.instruments):
             account += " Contracts need their whole size in equity."
+    held = ""
+    if settings.holdings:
+        units = _list([f"{x.qty:g} {s} at {x.price:g}" for s, x in settings.holdings.items()])
+        held = f", and {units}"
     interest = settings.financing.interest_bps
     earns = f"{interest:g} bps a year" if interest else "nothing"
     return (
-        f"{settings.cash:,.2f} {result.currency} at the start, shared by all symbols. {account} "
+        f"{settings.cash:,.2f} {run.currency} at the start, shared by all symbols{held}. {account} "
         f"Idle cash earns {earns}."
     )
 
@@ -264,14 +315,14 @@ def _margin(settings: RunSettings) -> str:
     margin = settings.margin
     if margin is None:
         return ""
-    seen = "looked at with all positions at their worst prices of the bar at once"
+    seen = "checked with all positions at their worst prices of the bar at once"
     if settings.execution.path != "pessimistic":
-        seen = "looked at at the close only"
+        seen = "checked at the close only"
     fee = f", for {margin.liquidation_fee_bps:g} bps more" if margin.liquidation_fee_bps else ""
     return (
         f"Up to {margin.leverage:g} times the equity. When equity is below "
-        f"{_percent(margin.maintenance)} of what is held, all is closed at a taker's fee{fee}. "
-        f"This is {seen}."
+        f"{_percent(margin.maintenance)} of the positions' value, all positions are closed at a "
+        f"taker's fee{fee}. This is {seen}."
     )
 
 
@@ -279,15 +330,15 @@ def _financing(settings: RunSettings) -> str:
     financing = settings.financing
     parts = []
     if financing.borrow_bps:
-        parts.append(f"what is sold short costs {financing.borrow_bps:g} bps a year")
+        parts.append(f"a short position costs {financing.borrow_bps:g} bps a year")
     if financing.loan_bps:
         parts.append(f"borrowed cash costs {financing.loan_bps:g} bps a year")
     if financing.interest_bps:
         parts.append(f"idle cash earns {financing.interest_bps:g} bps a year")
     if not parts:
         return ""
-    said = _list(parts)
-    return f"{said[0].upper()}{said[1:]}: posted once a UTC day, for 1 of {financing.day_count}."
+    costs = _list(parts)
+    return f"{costs[0].upper()}{costs[1:]}: posted once a UTC day, for 1 of {financing.day_count}."
 
 
 def _funding(bars: Bars) -> str:
@@ -298,12 +349,12 @@ def _funding(bars: Bars) -> str:
     return f"Every {span} hours from midnight UTC, on the size at the last close."
 
 
-def _currencies(result: Result) -> str:
-    used = sorted({i.currency for i in result.bars.instruments} - {result.currency})
-    columns = [f"{name} (column {result.settings.conversions.get(name)})" for name in used]
+def _currencies(run: Run) -> str:
+    used = sorted({i.currency for i in run.bars.instruments} - {run.currency})
+    columns = [f"{name} (column {run.settings.conversions.get(name)})" for name in used]
     if not used:
         return ""
-    return f"{_list(columns)} {_is(used)} converted into {result.currency} at the rate of each row."
+    return f"{_list(columns)} {_is(used)} converted into {run.currency} at the rate of each row."
 
 
 def _annualisation(rows_a_year: float) -> str:
@@ -334,7 +385,3 @@ def _span(values: Sequence[float]) -> str:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:g} %"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,19 +1,15 @@
-"""Words for people: names, formats and one-line definitions of the figures, and short reprs."""
+"""Labels, formats and one-line definitions of the metrics, and the short reprs of results."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from alphalab.research.results import metrics as m
-from alphalab.research.results import round_trips as trips
-
-if TYPE_CHECKING:
-    from alphalab.research.results.result import Result
-    from alphalab.research.results.summary import Summary
+from alphalab.research.results import metrics, round_trips
+from alphalab.research.results.record import Run
 
 
 def money(value: float) -> str:
@@ -55,7 +51,7 @@ def days(value: float) -> str:
 
 
 class Figure(NamedTuple):
-    """How one entry of `Result.metrics` is shown."""
+    """Label, format and definition of one entry of `Result.metrics`."""
 
     label: str
     show: Callable[[float], str]
@@ -67,7 +63,7 @@ class Figure(NamedTuple):
 
     @property
     def definition(self) -> str:
-        """What the figure is, in one line; a formula's comes from its docstring."""
+        """The metric in one line: a text, or the first line of its function's docstring."""
         if isinstance(self.meaning, str):
             return self.meaning
         return (inspect.getdoc(self.meaning) or "").splitlines()[0]
@@ -76,23 +72,23 @@ class Figure(NamedTuple):
 #: Every entry of `Result.metrics`, in its order.
 FIGURES: dict[str, Figure] = {
     "final_equity": Figure("Final equity", money, "Account value after the last row."),
-    "total_return": Figure("Total return", percent, m.total_return),
-    "annual_return": Figure("Annual return", percent, m.annual_return),
-    "volatility": Figure("Volatility", percent, m.volatility),
-    "sharpe": Figure("Sharpe ratio", ratio, m.sharpe),
-    "sortino": Figure("Sortino ratio", ratio, m.sortino),
-    "max_drawdown": Figure("Max drawdown", percent, m.max_drawdown),
+    "total_return": Figure("Total return", percent, metrics.total_return),
+    "annual_return": Figure("Annual return", percent, metrics.annual_return),
+    "volatility": Figure("Volatility", percent, metrics.volatility),
+    "sharpe": Figure("Sharpe ratio", ratio, metrics.sharpe),
+    "sortino": Figure("Sortino ratio", ratio, metrics.sortino),
+    "max_drawdown": Figure("Max drawdown", percent, metrics.max_drawdown),
     "n_fills": Figure("Fills", count, "Executions."),
     "n_round_trips": Figure("Round trips", count, "Positions opened and closed again."),
     "fees": Figure("Fees paid", money, "Sum over all fills."),
-    "turnover": Figure("Turnover", ratio, m.turnover),
-    "exposure": Figure("Exposure", percent, m.exposure),
-    "mean_gross_exposure": Figure("Mean gross exposure", percent, m.mean_gross_exposure),
-    "max_gross_exposure": Figure("Largest gross exposure", percent, m.max_gross_exposure),
-    "n_orders": Figure("Orders", count, "Sent to the venue; one can be filled in parts, or not."),
+    "turnover": Figure("Turnover", ratio, metrics.turnover),
+    "exposure": Figure("Exposure", percent, metrics.exposure),
+    "mean_gross_exposure": Figure("Mean gross exposure", percent, metrics.mean_gross_exposure),
+    "max_gross_exposure": Figure("Largest gross exposure", percent, metrics.max_gross_exposure),
+    "n_orders": Figure("Orders", count, "Orders sent to the venue, filled or not."),
     "carry": Figure("Carry", money, "Funding, borrowing, interest, dividends and the like."),
-    "calmar": Figure("Calmar ratio", ratio, m.calmar),
-    "omega": Figure("Omega ratio", ratio, m.omega),
+    "calmar": Figure("Calmar ratio", ratio, metrics.calmar),
+    "omega": Figure("Omega ratio", ratio, metrics.omega),
     "max_drawdown_length": Figure(
         "Max drawdown, rows", rows, "From the peak before the deepest fall until it is regained."
     ),
@@ -101,21 +97,21 @@ FIGURES: dict[str, Figure] = {
         "Longest drawdown, rows", rows, "Longest stretch below an earlier peak."
     ),
     "longest_drawdown_days": Figure("Longest drawdown, time", days, "The same in time."),
-    "value_at_risk": Figure("Value at risk", percent, m.value_at_risk),
-    "cvar": Figure("Conditional value at risk", percent, m.cvar),
-    "skew": Figure("Skewness", ratio, m.skew),
-    "kurtosis": Figure("Excess kurtosis", ratio, m.kurtosis),
-    "win_rate": Figure("Win rate", percent, trips.win_rate),
-    "profit_factor": Figure("Profit factor", ratio, trips.profit_factor),
+    "value_at_risk": Figure("Value at risk", percent, metrics.value_at_risk),
+    "cvar": Figure("Conditional value at risk", percent, metrics.cvar),
+    "skew": Figure("Skewness", ratio, metrics.skew),
+    "kurtosis": Figure("Excess kurtosis", ratio, metrics.kurtosis),
+    "win_rate": Figure("Win rate", percent, round_trips.win_rate),
+    "profit_factor": Figure("Profit factor", ratio, round_trips.profit_factor),
     "average_holding": Figure("Average holding, rows", rows, "Mean over the closed round trips."),
     "average_holding_days": Figure("Average holding, time", days, "The same in time."),
     "benchmark_return": Figure("Benchmark return", percent, "Total return of the benchmark."),
-    "alpha": Figure("Alpha", percent, m.alpha),
-    "beta": Figure("Beta", ratio, m.beta),
-    "information_ratio": Figure("Information ratio", ratio, m.information_ratio),
+    "alpha": Figure("Alpha", percent, metrics.alpha),
+    "beta": Figure("Beta", ratio, metrics.beta),
+    "information_ratio": Figure("Information ratio", ratio, metrics.information_ratio),
 }
 
-#: The figures a reader looks at first.
+#: Metrics at the top of reports.
 HEADLINE = (
     "total_return",
     "annual_return",
@@ -129,66 +125,65 @@ HEADLINE = (
     "fees",
 )
 
-#: What the paths inside a bar are to a reader.
+#: Labels of the paths inside a bar.
 PATH_NAMES = {"pessimistic": "pessimistic", "ohlc": "expected", "optimistic": "optimistic"}
 
-#: What `fill="same_close"` means for a reader.
+#: Warning for `fill="same_close"`.
 SEEN_PRICE = "Trades at a price the decision has seen."
 
-#: What a headline says where errors of the data were accepted.
+#: Warning in a headline if errors of the data were accepted.
 BAD_DATA = "The data has errors."
 
 
-def figure_texts(result: Result | Summary) -> dict[str, str]:
-    """Return every figure of a result that is shown as text, by name."""
-    known = {name: value for name, value in result.metrics.items() if name in FIGURES}
-    return {name: FIGURES[name].text(value) for name, value in known.items()}
+def figure_texts(values: Mapping[str, float | int]) -> dict[str, str]:
+    """Return metrics as text with units, by name; those without a `Figure` are left out."""
+    return {name: FIGURES[name].text(x) for name, x in values.items() if name in FIGURES}
 
 
-def strategy_text(result: Result | Summary) -> str:
-    """Return the strategy as it would be written: name and parameters."""
-    return f"{result.strategy}({', '.join(f'{k}={v!r}' for k, v in result.params.items())})"
+def strategy_text(strategy: str, params: Mapping[str, Any]) -> str:
+    """Return a strategy as it would be written: name and parameters."""
+    return f"{strategy}({', '.join(f'{k}={v!r}' for k, v in params.items())})"
 
 
-def known_interval(result: Result) -> Iterator[tuple[str, str]]:
+def known_sensitivity(run: Run) -> Iterator[tuple[str, str]]:
     """Yield the total return by path and the break-even fee, as far as they have been computed."""
-    computed = vars(result)
-    if result.depends_on_path and "by_path" in computed:
-        for path, figures in result.by_path.items():
-            yield PATH_NAMES[path], FIGURES["total_return"].text(figures["total_return"])
-    if "break_even_bps" in computed and math.isfinite(result.break_even_bps):
-        yield "break-even fee", f"{result.break_even_bps:,.2f} bps"
+    if run.depends_on_path:
+        for path, values in run.known_metrics_by_path.items():
+            yield PATH_NAMES[path], FIGURES["total_return"].text(values["total_return"])
+    if math.isfinite(run.known_break_even_bps):
+        yield "break-even fee", f"{run.known_break_even_bps:,.2f} bps"
 
 
-def headline(result: Result) -> str:
+def headline(run: Run) -> str:
     """Return a result in one line."""
-    text = figure_texts(result)
-    seen = f". {SEEN_PRICE}" if result.settings.fill == "same_close" else ""
-    if result.quality is not None and result.quality.errors:
+    text = figure_texts(run.metrics)
+    seen = f". {SEEN_PRICE}" if run.settings.fill == "same_close" else ""
+    if run.quality is not None and run.quality.errors:
         seen += f". {BAD_DATA}"
-    known = "; ".join(f"{name} {value}" for name, value in known_interval(result))
+    known = "; ".join(f"{name} {value}" for name, value in known_sensitivity(run))
     return (
-        f"<Result: {strategy_text(result)}, return {text['total_return']}"
+        f"<Result: {strategy_text(run.strategy, run.params)}, return {text['total_return']}"
         f"{f' ({known})' if known else ''}, "
         f"Sharpe {text['sharpe']}, max drawdown {text['max_drawdown']}, "
-        f"{text['n_fills']} fills, digest {result.digest[:8]}{seen}>"
+        f"{text['n_fills']} fills, digest {run.digest[:8]}{seen}>"
     )
 
 
-def headline_html(result: Result) -> str:
+def headline_html(run: Run) -> str:
     """Return a result as a small table for notebooks."""
-    text = figure_texts(result)
+    text = figure_texts(run.metrics)
     cells = [(FIGURES[name].label, text[name]) for name in HEADLINE]
-    cells += [(name.capitalize(), value) for name, value in known_interval(result)]
+    cells += [(name.capitalize(), value) for name, value in known_sensitivity(run)]
     head = "".join(f"<th>{escape(label)}</th>" for label, _ in cells)
     row = "".join(f"<td>{escape(value)}</td>" for _, value in cells)
-    remarks = list(result.warnings)
-    if result.settings.fill == "same_close":
+    remarks = list(run.warnings)
+    if run.settings.fill == "same_close":
         remarks.insert(0, SEEN_PRICE)
-    bars = result.bars
+    bars = run.bars
+    name = escape(strategy_text(run.strategy, run.params))
     caption = (
-        f"<b>{escape(strategy_text(result))}</b> on {escape(bars.source or 'given bars')}, "
-        f"{bars.start[:10]} to {bars.end[:10]}, digest {result.digest[:8]}"
+        f"<b>{name}</b> on {escape(bars.source or 'given bars')}, "
+        f"{bars.start[:10]} to {bars.end[:10]}, digest {run.digest[:8]}"
     )
     notes = "".join(f"<div>⚠ {escape(remark)}</div>" for remark in remarks)
     return (

@@ -1,8 +1,8 @@
-"""What was held, and what it was worth: docs/market.md, section 1, for whole runs at once."""
+"""Positions and their values for all rows of a run at once: docs/market.md, section 1."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from alphalab.core.rules import foreign
 from alphalab.data.panel.bars import Bars
 from alphalab.research.results import series
 from alphalab.types import FloatArray, IntArray, Records
-
-if TYPE_CHECKING:
-    from alphalab.research.results.result import Result
 
 #: A change of a position: an execution, or units that came by a split or a reinvested dividend.
 CHANGE = np.dtype(
@@ -35,10 +32,10 @@ CHANGE = np.dtype(
 
 
 class Assets(NamedTuple):
-    """How the prices of N assets become money.
+    """Kind and multiplier of N assets, which turn their prices into money.
 
-    Every method takes prices or conversion rates, and which assets they are of: by default the last
-    axis has one entry for each.
+    Every method takes prices or conversion rates, and the indices of their assets; without indices
+    the last axis has one entry for each asset.
 
     Examples
     --------
@@ -58,7 +55,7 @@ class Assets(NamedTuple):
         return worth
 
     def basis(self, price: FloatArray, rate: FloatArray, asset: Any = ...) -> FloatArray:
-        """Return the numbers whose differences, times `scale`, are the profit of one unit."""
+        """Return the basis of a price: its change times `scale` is the profit of one unit."""
         kind = self.kind[asset]
         return np.select(
             [kind == Kind.SPOT, kind == Kind.LINEAR], [price * rate, price], -1 / price
@@ -72,7 +69,7 @@ class Assets(NamedTuple):
 
 
 def assets_of(bars: Bars) -> Assets:
-    """Return how the prices of bars become money."""
+    """Return kinds and multipliers of the assets of bars."""
     return Assets(
         np.array([Kind[instrument.kind.upper()] for instrument in bars.instruments], np.int64),
         np.array([instrument.multiplier for instrument in bars.instruments]),
@@ -80,7 +77,7 @@ def assets_of(bars: Bars) -> Assets:
 
 
 def marks_of(bars: Bars, settings: RunSettings) -> FloatArray:
-    """Return the last known close at every row, (T, N): in today's units, after splits."""
+    """Return the last known close at every row, (T, N), in the units after splits."""
     mark = series.last_known(bars.close)
     if settings.actions == "none" or mark is bars.close:
         return mark
@@ -91,7 +88,7 @@ def marks_of(bars: Bars, settings: RunSettings) -> FloatArray:
 
 
 def rates_of(bars: Bars, settings: RunSettings) -> FloatArray:
-    """Return what one unit of each asset's currency is worth at every row, (T, N)."""
+    """Return quote currency per unit of each asset's currency at every row, (T, N)."""
     rate: FloatArray = np.broadcast_to(1.0, bars.close.shape)
     columns = foreign(settings, bars.instruments)
     if not columns:
@@ -106,8 +103,8 @@ def rates_of(bars: Bars, settings: RunSettings) -> FloatArray:
 def closes_to_compare(bars: Bars, settings: RunSettings) -> FloatArray:
     """Return closes, (T, N), whose returns are those of owning each asset, in the quote currency.
 
-    Splits and dividends count where the run applies them: a dividend buys more at the close of its
-    row. The price of a contract is in no currency that had to be bought.
+    Splits and dividends count if the run applies them: a dividend buys more at the close of its
+    row. Contracts are not converted, because their currency is not bought.
     """
     close = bars.close
     if settings.actions != "none":
@@ -123,13 +120,13 @@ def closes_to_compare(bars: Bars, settings: RunSettings) -> FloatArray:
 
 
 def changes_of(fills: Records, postings: Records, rates: FloatArray) -> Records:
-    """Return all that changed a position, by asset and then in order.
+    """Return all changes of positions, by asset and then in order.
 
     Parameters
     ----------
     fills : records of `alphalab.types.FILL`
     postings : records of `alphalab.types.POSTED`
-        What is no split and no reinvestment is left out.
+        Only splits and reinvestments are used.
     rates : ndarray of shape (T, N)
         Conversion rates.
 
@@ -156,10 +153,10 @@ def changes_of(fills: Records, postings: Records, rates: FloatArray) -> Records:
 
 
 def costs_of(changes: Records, assets: Assets) -> FloatArray:
-    """Return by how much each change moves its position's cost, quantity times average basis.
+    """Return the change in cost basis per change: quantity times average basis.
 
-    A purchase adds what it paid. A sale takes away the average, which is what it got less what it
-    realised: so the cost follows from the fills, and a split leaves it alone.
+    A purchase adds its price. A sale subtracts the average price, which is its own price less the
+    profit it realised. A split changes nothing.
     """
     asset, rate = changes["asset"], changes["rate"]
     basis = assets.basis(changes["price"], rate, asset)
@@ -167,22 +164,25 @@ def costs_of(changes: Records, assets: Assets) -> FloatArray:
     return np.where(np.isnan(changes["price"]), 0.0, cost)
 
 
-def position_sizes(result: Result) -> FloatArray:
+def position_sizes(
+    qty: FloatArray, assets: Assets, marks: FloatArray, rates: FloatArray
+) -> FloatArray:
     """Return quantity times the value of a unit at the mark, (T, N)."""
-    unit = result.assets.unit(result.marks, result.rates)
-    return np.multiply(result.qty, unit, out=np.zeros(result.qty.shape), where=result.qty != 0)
+    unit = assets.unit(marks, rates)
+    return np.multiply(qty, unit, out=np.zeros(qty.shape), where=qty != 0)
 
 
-def position_values(result: Result) -> FloatArray:
-    """Return what each position adds to the equity, (T, N): a contract its open profit."""
-    sizes, assets = position_sizes(result), result.assets
+def position_values(
+    qty: FloatArray, assets: Assets, marks: FloatArray, rates: FloatArray, changes: Records
+) -> FloatArray:
+    """Return what each position adds to equity, (T, N): a contract its open profit."""
+    sizes = position_sizes(qty, assets, marks, rates)
     spot = assets.kind == Kind.SPOT
     if spot.all():
         return sizes
-    changes = result.changes
     cost = np.zeros(sizes.shape)
     np.add.at(cost, (changes["row"], changes["asset"]), costs_of(changes, assets))
     cost = np.cumsum(cost, axis=0)
-    basis = assets.basis(result.marks, result.rates)
-    profit = (result.qty * basis - cost) * assets.scale(result.rates)
-    return np.where(spot | (result.qty == 0), sizes, profit)
+    basis = assets.basis(marks, rates)
+    profit = (qty * basis - cost) * assets.scale(rates)
+    return np.where(spot | (qty == 0), sizes, profit)

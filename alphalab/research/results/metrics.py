@@ -1,6 +1,6 @@
-"""Performance figures: plain functions of plain arrays, each with its formula.
+"""Performance metrics as functions of arrays; `formulas.py` computes them from sums.
 
-Arguments, the same everywhere:
+Arguments have the same meaning everywhere:
 
 ``equity``
     float64 of shape (T + 1,): account value in quote currency, beginning with the cash before the
@@ -9,30 +9,27 @@ Arguments, the same everywhere:
     float64 of shape (T,): r_t = E_t / E_{t-1} - 1, simple, as fractions (0.01 is one percent), raw:
     no risk-free rate is subtracted anywhere.
 ``periods_per_year``
-    Rows a year holds; it annualises and comes from the bars.
+    Rows in a year, from the bars; used to annualise.
 ``falls``
-    What `drawdowns` gives for the equity, where it is there already: it is not computed again then.
+    `drawdowns(equity)`, if it has been computed already.
 
-The NaN rule for every figure: NaN when an input holds a NaN, when there are too few rows for the
+The NaN rule for every metric: NaN when an input holds a NaN, when there are too few rows for the
 formula, when it would divide by zero (a spread or a fall of 1e-14 or less is rounding and counts as
-zero), and where the account stood at zero or below, because returns mean nothing from there on.
-Nothing warns and nothing raises.
+zero), and when the account was at zero or below, because returns have no meaning after that. No
+metric warns or raises.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from alphalab.research.results import formulas
+from alphalab.research.results.formulas import ROUNDING
 from alphalab.types import FloatArray, IntArray
 
-#: Returns are differences of numbers near one: a spread or a fall below this is rounding.
-ROUNDING = 1e-14
-
 _NAN = float("nan")
-_LARGEST_LOG = 700.0
 _MANY = 10_000
 _PART = 16_384
 
@@ -70,7 +67,7 @@ def total_return(equity: FloatArray) -> float:
     >>> round(total_return(np.array([100.0, 90.0, 125.0])), 12)
     0.25
     """
-    return float(equity[-1] / equity[0] - 1) if _known(equity, 2) and equity[0] > 0 else _NAN
+    return float(formulas.share(equity[-1], equity[0]) - 1) if _known(equity, 2) else _NAN
 
 
 def annual_return(equity: FloatArray, periods_per_year: float) -> float:
@@ -85,8 +82,8 @@ def annual_return(equity: FloatArray, periods_per_year: float) -> float:
     """
     if not _never_ruined(equity):
         return _NAN
-    log_growth = math.log(equity[-1] / equity[0]) * periods_per_year / (equity.size - 1)
-    return math.expm1(log_growth) if log_growth < _LARGEST_LOG else _NAN
+    n = equity.size - 1
+    return float(formulas.annual_return(equity[0], equity[-1], n, periods_per_year))
 
 
 def volatility(returns: FloatArray, periods_per_year: float) -> float:
@@ -99,7 +96,7 @@ def volatility(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 2):
         return _NAN
-    return _deviation(returns) * math.sqrt(periods_per_year)
+    return float(formulas.volatility(_m2(returns), returns.size, periods_per_year))
 
 
 def sharpe(returns: FloatArray, periods_per_year: float) -> float:
@@ -114,7 +111,7 @@ def sharpe(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 2):
         return _NAN
-    return _ratio(returns.mean(), _deviation(returns)) * math.sqrt(periods_per_year)
+    return float(formulas.sharpe(returns.mean(), _m2(returns), returns.size, periods_per_year))
 
 
 def sortino(returns: FloatArray, periods_per_year: float) -> float:
@@ -130,8 +127,8 @@ def sortino(returns: FloatArray, periods_per_year: float) -> float:
     """
     if not _known(returns, 1):
         return _NAN
-    downside = math.sqrt(_mean(lambda r: np.minimum(r, 0.0) ** 2, returns))
-    return _ratio(returns.mean(), downside) * math.sqrt(periods_per_year)
+    downside = _sum(lambda r: np.minimum(r, 0.0) ** 2, returns)
+    return float(formulas.sortino(returns.mean(), downside, returns.size, periods_per_year))
 
 
 def omega(returns: FloatArray) -> float:
@@ -147,7 +144,7 @@ def omega(returns: FloatArray) -> float:
     if not _known(returns, 1):
         return _NAN
     gained = _sum(lambda r: np.maximum(r, 0.0), returns)
-    return _ratio(gained, _sum(lambda r: np.maximum(-r, 0.0), returns))
+    return float(formulas.ratio(gained, _sum(lambda r: np.maximum(-r, 0.0), returns)))
 
 
 def drawdowns(equity: FloatArray) -> FloatArray:
@@ -227,7 +224,8 @@ def calmar(equity: FloatArray, periods_per_year: float, falls: FloatArray | None
     >>> round(calmar(np.array([100.0, 80.0, 121.0]), periods_per_year=1), 12)
     0.5
     """
-    return _ratio(annual_return(equity, periods_per_year), max_drawdown(equity, falls))
+    fall = max_drawdown(equity, falls)
+    return float(formulas.ratio(annual_return(equity, periods_per_year), fall))
 
 
 def value_at_risk(returns: FloatArray) -> float:
@@ -259,7 +257,7 @@ def cvar(returns: FloatArray) -> float:
 
 
 def tail(returns: FloatArray) -> tuple[float, float]:
-    """`value_at_risk` and `cvar`, which look at the same rows.
+    """`value_at_risk` and `cvar`, from one pass over the returns.
 
     Examples
     --------
@@ -284,7 +282,7 @@ def skew(returns: FloatArray) -> float:
     >>> round(skew(np.array([0.0, 0.0, 0.0, 0.04])), 12)
     1.154700538379
     """
-    return _standardised_moment(returns, lambda z: z * z * z)
+    return _standardised_moment(returns, 3, lambda d: d * d * d)
 
 
 def kurtosis(returns: FloatArray) -> float:
@@ -297,7 +295,7 @@ def kurtosis(returns: FloatArray) -> float:
     >>> round(kurtosis(np.array([-0.01, 0.01, -0.01, 0.01])), 12)
     -2.0
     """
-    return _standardised_moment(returns, lambda z: (z * z) * (z * z)) - 3
+    return _standardised_moment(returns, 4, lambda d: (d * d) * (d * d)) - 3
 
 
 def exposure(gross: FloatArray) -> float:
@@ -308,7 +306,9 @@ def exposure(gross: FloatArray) -> float:
     >>> exposure(np.array([0.0, 50.0, 50.0, 0.0]))
     0.5
     """
-    return float(np.count_nonzero(gross > 0) / gross.size) if _known(gross, 1) else _NAN
+    if not _known(gross, 1):
+        return _NAN
+    return float(formulas.share(np.count_nonzero(gross > 0), gross.size))
 
 
 def mean_gross_exposure(gross: FloatArray, equity: FloatArray) -> float:
@@ -356,7 +356,8 @@ def turnover(traded: float, equity: FloatArray, periods_per_year: float) -> floa
     """
     if not _never_ruined(equity):
         return _NAN
-    return float(traded / equity[1:].mean() * periods_per_year / (equity.size - 1))
+    n = equity.size - 1
+    return float(formulas.turnover(traded, equity[1:].sum(), n, periods_per_year))
 
 
 def beta(returns: FloatArray, benchmark: FloatArray) -> float:
@@ -384,7 +385,7 @@ def alpha(
     """Return per year that beta does not explain: (mean(r) - beta * mean(b)) * periods_per_year.
 
     Jensen (1968) with a risk-free rate of zero; arithmetic, not compounded. `slope` is `beta`,
-    where it is there already.
+    if it has been computed already.
 
     Examples
     --------
@@ -417,17 +418,13 @@ def information_ratio(returns: FloatArray, benchmark: FloatArray, periods_per_ye
 
 
 def _known(values: FloatArray, least: int) -> bool:
-    """Tell whether there are enough values, all of them finite: NaN is in every minimum."""
+    """Return True for enough values, all finite; a NaN makes the minimum NaN."""
     return values.size >= least and bool(-np.inf < values.min() and values.max() < np.inf)
 
 
 def _never_ruined(equity: FloatArray) -> bool:
-    """Tell whether there is a row, and the account stood above zero all the time."""
+    """Return True if there is a row and equity was always above zero."""
     return equity.size >= 2 and bool(equity.min() > 0 and equity.max() < np.inf)
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    return float(numerator / denominator) if denominator > ROUNDING else _NAN
 
 
 def _drawdown_spans(falls: FloatArray) -> tuple[IntArray, IntArray]:
@@ -441,7 +438,7 @@ def _drawdown_spans(falls: FloatArray) -> tuple[IntArray, IntArray]:
 def _smallest(values: FloatArray, n: int) -> FloatArray:
     """Return the n smallest values, or all if there are fewer, the two largest of them in order."""
     few = values
-    if values.size > _MANY:  # a sample tells which are too large: the others are fewer to order
+    if values.size > _MANY:  # a sample bounds the quantile: fewer values to partition
         few = values[values <= np.quantile(values[::100], min(1.0, 1.2 * n / values.size))]
     if few.size < n:
         few = values
@@ -449,21 +446,21 @@ def _smallest(values: FloatArray, n: int) -> FloatArray:
     return np.partition(few, (max(n - 2, 0), n - 1))[:n]
 
 
-def _standardised_moment(returns: FloatArray, power: Callable[[FloatArray], FloatArray]) -> float:
-    """Mean of a power of the standard scores; powers as products: numpy's own take far longer."""
+def _standardised_moment(
+    returns: FloatArray, power: int, powered: Callable[[FloatArray], FloatArray]
+) -> float:
+    """Return a standardised moment; `powered` takes products, as numpy's powers are far slower."""
     if not _known(returns, 2):
         return _NAN
     mean = returns.mean()
-    spread = math.sqrt(_mean(lambda r: (r - mean) ** 2, returns))
-    if not spread > ROUNDING:
-        return _NAN
-    return _mean(lambda r: power((r - mean) / spread), returns)
+    moment = _sum(lambda r: powered(r - mean), returns)
+    return float(formulas.standardised_moment(power, moment, _m2(returns), returns.size))
 
 
-def _deviation(returns: FloatArray) -> float:
-    """Return the standard deviation, ddof 1."""
+def _m2(returns: FloatArray) -> float:
+    """Return the sum of squares around the mean."""
     mean = returns.mean()
-    return math.sqrt(_sum(lambda r: (r - mean) ** 2, returns) / (returns.size - 1))
+    return _sum(lambda r: (r - mean) ** 2, returns)
 
 
 def _mean(term: Callable[..., FloatArray], *series: FloatArray) -> float:
@@ -471,11 +468,11 @@ def _mean(term: Callable[..., FloatArray], *series: FloatArray) -> float:
 
 
 def _sum(term: Callable[..., FloatArray], *series: FloatArray) -> float:
-    """Add up what a formula gives for each row."""
+    """Return the sum of a term over the rows."""
     return sum(float(term(*part).sum()) for part in _parts(*series))
 
 
 def _parts(*series: FloatArray) -> Iterator[tuple[FloatArray, ...]]:
-    """Yield series in stretches of rows that stay in the cache, whatever is computed of them."""
+    """Yield series in stretches of rows that fit in the cache."""
     for i in range(0, series[0].size, _PART):
         yield tuple(values[i : i + _PART] for values in series)

@@ -1,11 +1,11 @@
-"""What became of orders, told by their events and fills."""
+"""The life of each order, from its events and fills."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alphalab.codes import OrderStatus, OrderType, Origin
+from alphalab.codes import OrderStatus, OrderType, Origin, Reason
 from alphalab.types import NEVER, FloatArray, IntArray, Records
 
 #: One order.
@@ -16,20 +16,20 @@ LIFE = np.dtype(
         ("origin", "i8"),  # an Origin code
         ("type", "i8"),  # an OrderType code
         ("side", "i8"),  # 1 buys, -1 sells
-        ("qty", "f8"),  # units asked for; NaN where it was a value, or whatever is held
+        ("qty", "f8"),  # units ordered; NaN for orders by value and for closing a position
         ("filled", "f8"),  # units
-        ("price", "f8"),  # average of what was filled; NaN for nothing
-        ("limit", "f8"),  # price, as it stood last
-        ("stop", "f8"),  # price, as it stood last
+        ("price", "f8"),  # average fill price; NaN without a fill
+        ("limit", "f8"),  # last limit price
+        ("stop", "f8"),  # last stop price
         ("submitted", "i8"),  # ns UTC
-        ("active", "i8"),  # ns UTC; NEVER where it did not come so far
-        ("ended", "i8"),  # ns UTC; NEVER while it lives
+        ("active", "i8"),  # ns UTC; NEVER if it was never active
+        ("ended", "i8"),  # ns UTC; NEVER while it is open
         ("status", "i8"),  # an OrderStatus code: the last one
         ("reason", "i8"),  # a Reason code, or 0
     ]
 )
 
-#: How a position can be left: what the order was that did it.
+#: Kinds of orders that close a position.
 LEFT_BY = {
     "signal": "market order of the strategy",
     "limit": "limit order of the strategy",
@@ -38,19 +38,29 @@ LEFT_BY = {
     "trailing": "trailing stop",
     "time": "held as long as allowed",
     "liquidation": "liquidation",
+    "delisting": "end of the listing",
+    "split": "fraction of a lot after a split, paid in cash",
 }
 _BY_TYPE = {
     OrderType.STOP: "stop",
     OrderType.STOP_LIMIT: "stop",
     OrderType.TAKE_PROFIT: "target",
     OrderType.TRAILING: "trailing",
+    OrderType.LIMIT_IF_TOUCHED: "limit",
 }
+_BY_VENUE = {
+    Reason.LIQUIDATED: "liquidation",
+    Reason.DELISTED: "delisting",
+    Reason.CASH_IN_LIEU: "split",
+    Reason.HELD_BEFORE: "signal",  # opens a position
+}
+_BY_MARKET = (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)
 _ENDED = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUSED)
 _ASKED = (OrderStatus.SUBMITTED, OrderStatus.AMENDED)
 
 
 def lives(events: Records, fills: Records) -> Records:
-    """Return what became of each order.
+    """Return the life of each order.
 
     Parameters
     ----------
@@ -103,30 +113,30 @@ def lives(events: Records, fills: Records) -> Records:
 
 
 def left_by(lives: Records, ids: IntArray) -> NDArray[np.str_]:
-    """Return what each order is as a way to leave a position: a key of `LEFT_BY`.
+    """Return the kind of each order as a way to close a position: a key of `LEFT_BY`.
 
-    Empty for ids that are none of an order.
+    Empty for ids without an order.
     """
-    kinds = [_kind(*pair) for pair in lives[["origin", "type"]].tolist()]
+    kinds = [_kind(*life) for life in lives[["origin", "type", "reason"]].tolist()]
     place, known = _places(lives["id"], ids)
     return np.array([*kinds, ""])[np.where(known, place, -1)]
 
 
 def meet_the_inside(events: Records) -> bool:
-    """Tell whether any order could trade inside a bar: a market order cannot."""
-    return bool((events["type"] != OrderType.MARKET).any())
+    """Return True if any order could trade inside a bar, which a market order cannot."""
+    return not np.isin(events["type"], _BY_MARKET).all()
 
 
 def at_stake(ambiguities: Records) -> FloatArray:
-    """Return by how much the equity at the close depends on the path, quote currency."""
+    """Return the difference in equity at the close between the two paths, quote currency."""
     stake: FloatArray = np.abs(ambiguities["high_first"] - ambiguities["low_first"])
     return stake
 
 
-def _kind(origin: int, kind: int) -> str:
+def _kind(origin: int, kind: int, reason: int) -> str:
     if origin == Origin.VENUE:
-        return "liquidation"
-    if kind == OrderType.MARKET:
+        return _BY_VENUE[Reason(reason)]
+    if kind in _BY_MARKET:
         return "time" if origin == Origin.EXITS else "signal"
     if kind == OrderType.LIMIT:
         return "target" if origin == Origin.EXITS else "limit"
@@ -134,6 +144,6 @@ def _kind(origin: int, kind: int) -> str:
 
 
 def _places(ids: IntArray, wanted: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Return where ids are among sorted ones, and whether they are."""
+    """Return the positions of ids in a sorted array, and which ids are in it."""
     place = np.searchsorted(ids, wanted)
     return place, np.append(ids, -1)[place] == wanted

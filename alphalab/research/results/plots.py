@@ -1,4 +1,4 @@
-"""Plotly figures of a result. Long histories are thinned, and the figures say how."""
+"""Plotly figures of a run. Long histories are thinned, and the figures say how."""
 
 from __future__ import annotations
 
@@ -11,29 +11,36 @@ from numpy.typing import NDArray
 
 from alphalab.codes import Posting
 from alphalab.data.clock.times import NS_DAY
-from alphalab.research.results import metrics, series
-from alphalab.research.results import order_lives as orders
+from alphalab.research.pages.style import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    GRID,
+    INK,
+    MOST_POINTS,
+    MUTED,
+    RED,
+    faint,
+    layout,
+)
+from alphalab.research.pages.thinning import bucket_means, thin
+from alphalab.research.results import metrics, order_lives, tables
+from alphalab.research.results.formulas import ROUNDING
+from alphalab.research.results.record import Run
 from alphalab.types import FloatArray, IntArray, Records
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from alphalab.research.results.result import Result
-    from alphalab.research.results.summary import Summary
 
-INK, MUTED, GRID = "#1b2733", "#66727f", "#e6eaef"
-BLUE, GREY, GREEN, RED, AMBER = "#2557a7", "#98a3af", "#1c8a5b", "#c23b32", "#c9781a"
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-
-#: Most points of one line; beyond it a line keeps the extremes of equal buckets of rows.
-MOST_POINTS = 6_000
-#: Buckets of rows whose mean exposure is drawn then.
+#: Buckets of rows whose mean exposure is drawn for long runs.
 MOST_MEANS = 1_000
 #: Most fills and most assets that the price chart shows.
 MOST_FILLS = 200
 MOST_ASSETS = 6
 _FEW_FILLS = 120
-#: Marks of the fills that closed a trade otherwise than by the strategy's signal.
+#: Marks of fills that closed a trade, if not by the strategy's signal.
 EXIT_MARKS = {
     "stop": ("Stop", "x", RED),
     "target": ("Take-profit", "star", GREEN),
@@ -47,7 +54,7 @@ _MOST_HEAT_COLUMNS = 300
 _SHORTEST_DAY = NS_DAY - NS_DAY // 24  # the day on which clocks go forward
 
 
-def overview(result: Result) -> go.Figure:
+def overview(run: Run) -> go.Figure:
     """Equity against the benchmark, drawdown and exposure under each other, with one time axis."""
     from plotly.subplots import make_subplots
 
@@ -55,19 +62,19 @@ def overview(result: Result) -> go.Figure:
         rows=3, shared_xaxes=True, row_heights=[0.56, 0.2, 0.24], vertical_spacing=0.05
     )
     figure.update_layout(layout(640), showlegend=True)
-    path = result.equity_path
-    bench = result.settings.cash * np.cumprod(np.append(1.0, 1 + result.benchmark_returns))
+    path = run.equity_path
+    bench = run.start_equity * np.cumprod(np.append(1.0, 1 + run.benchmark_returns))
     lines = (
-        (result.strategy, path, BLUE, 1.6, 2),
-        (f"Benchmark: {result.benchmark_name}", bench, GREY, 1.2, 1),
+        (run.strategy, path, BLUE, 1.6, 2),
+        (f"Benchmark: {run.benchmark_name}", bench, GREY, 1.2, 1),
     )
-    rows = np.union1d(series.thin(path[1:], MOST_POINTS), series.thin(bench[1:], MOST_POINTS))
+    rows = np.union1d(thin(path[1:], MOST_POINTS), thin(bench[1:], MOST_POINTS))
     falls = [-100 * metrics.drawdowns(values)[1:] for _, values, *_ in lines]
-    below = np.union1d(*(series.thin(fall, MOST_POINTS) for fall in falls))
+    below = np.union1d(*(thin(fall, MOST_POINTS) for fall in falls))
     for (name, values, colour, width, front), fall in zip(lines, falls, strict=True):
         line = {"color": colour, "width": width}
         figure.add_scatter(
-            x=dates(result, rows),
+            x=dates(run, rows),
             y=values[1:][rows],
             name=escape(name, quote=False),
             line=line,
@@ -77,7 +84,7 @@ def overview(result: Result) -> go.Figure:
         )
         ours = values is path
         figure.add_scatter(
-            x=dates(result, below),
+            x=dates(run, below),
             y=fall[below],
             name="Drawdown" if ours else "Drawdown of the benchmark",
             line={"color": RED if ours else GREY, "width": 1},
@@ -88,8 +95,8 @@ def overview(result: Result) -> go.Figure:
             row=2,
             col=1,
         )
-    _add_exposure(figure, result)
-    currency = escape(result.currency, quote=False)
+    _add_exposure(figure, run)
+    currency = escape(run.currency, quote=False)
     figure.update_yaxes(title_text=f"Equity ({currency})", row=1, col=1, tickformat="~s")
     figure.update_yaxes(title_text="Drawdown (%)", row=2, col=1, ticksuffix=" ")
     figure.update_yaxes(title_text="Exposure (%)", row=3, col=1)
@@ -99,18 +106,30 @@ def overview(result: Result) -> go.Figure:
     return figure
 
 
-def sampled_equity(summary: Summary) -> go.Figure:
-    """Equity of a summary at the rows that it kept, and the drawdown between these."""
+def sampled_equity(name: str, cash: float, time: IntArray, equity: FloatArray) -> go.Figure:
+    """Equity at some rows, which a summary keeps, and the drawdown between these.
+
+    Parameters
+    ----------
+    name : str
+        Label of the line.
+    cash : float
+        Equity before the first row.
+    time : ndarray of shape (S,)
+        ns UTC.
+    equity : ndarray of shape (S,)
+        Quote currency.
+    """
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06)
     figure.update_layout(layout(480), showlegend=False)
-    time = summary.time.view("M8[ns]")
-    path = np.append(summary.settings.cash, summary.sampled)
+    dates = time.view("M8[ns]")
+    path = np.append(cash, equity)
     line = {"color": BLUE, "width": 1.6}
-    figure.add_scatter(x=time, y=summary.sampled, name=summary.strategy, line=line, row=1, col=1)
+    figure.add_scatter(x=dates, y=equity, name=name, line=line, row=1, col=1)
     figure.add_scatter(
-        x=time,
+        x=dates,
         y=-100 * metrics.drawdowns(path)[1:],
         name="Drawdown",
         line={"color": RED, "width": 1},
@@ -125,27 +144,27 @@ def sampled_equity(summary: Summary) -> go.Figure:
     return figure
 
 
-def price(result: Result) -> go.Figure:
+def price(run: Run) -> go.Figure:
     """Close of the most traded assets with every purchase, sale and round trip."""
     figure = _figure(460, "Price", hovermode="closest")
     figure.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
     figure.update_yaxes(tickformat=",.6~g")
-    assets = _most_traded(result)
-    exits = _exit_kinds(result)
+    assets = _most_traded(run)
+    exits = _exit_kinds(run)
     for asset in assets:
-        _add_trades(figure, result, asset, exits, visible=asset == assets[0])
+        _add_trades(figure, run, asset, exits, visible=asset == assets[0])
     if len(assets) > 1:
         per_asset = len(figure.data) // len(assets)
-        names = [escape(result.bars.symbols[asset], quote=False) for asset in assets]
+        names = [escape(run.bars.symbols[asset], quote=False) for asset in assets]
         figure.update_layout(updatemenus=[_choice(names, per_asset)])
-    close = result.bars.close[:, assets[0]]
+    close = run.bars.close[:, assets[0]]
     _add_scale(figure, float(np.nanmin(close)), float(np.nanmax(close)))
     return figure
 
 
-def weights(result: Result) -> go.Figure:
+def weights(run: Run) -> go.Figure:
     """Weight of each asset over time as colours; the largest 40 by mean absolute weight."""
-    means, last = series.bucket_means(result.held_weights, _MOST_HEAT_COLUMNS)
+    means, last = bucket_means(run.held_weights, _MOST_HEAT_COLUMNS)
     largest = np.argsort(-np.nansum(np.abs(means), axis=0), kind="stable")[:_MOST_HEAT_ROWS]
     shown = 100 * means[:, np.sort(largest)].T
     top = float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0
@@ -155,8 +174,8 @@ def weights(result: Result) -> go.Figure:
         colours = [[0, AMBER], [0.5, "#ffffff"], [1, BLUE]]
     figure = _figure(80 + 18 * len(shown), "", hovermode="closest")
     figure.add_heatmap(
-        x=dates(result, last),
-        y=[escape(result.bars.symbols[asset], quote=False) for asset in np.sort(largest)],
+        x=dates(run, last),
+        y=[escape(run.bars.symbols[asset], quote=False) for asset in np.sort(largest)],
         z=shown,
         zmin=-top if short else 0,
         zmax=top,
@@ -169,11 +188,11 @@ def weights(result: Result) -> go.Figure:
     return figure
 
 
-def distribution(result: Result) -> go.Figure:
+def distribution(run: Run) -> go.Figure:
     """Histogram of the returns of the rows that held something, and the normal curve beside it."""
-    returns = active_returns(result)
+    returns = active_returns(run)
     figure = _figure(330, "Rows", hovermode="closest", bargap=0.04)
-    if returns.size < 2 or np.ptp(returns) <= metrics.ROUNDING:
+    if returns.size < 2 or np.ptp(returns) <= ROUNDING:
         figure.update_xaxes(visible=False).update_yaxes(visible=False)
         return figure.add_annotation(text="No position has moved in value.", showarrow=False)
     mean, spread = returns.mean(), returns.std(ddof=1)
@@ -203,20 +222,20 @@ def distribution(result: Result) -> go.Figure:
     return figure
 
 
-def rolling(result: Result) -> go.Figure:
+def rolling(run: Run) -> go.Figure:
     """Sharpe ratio and volatility over the last `rolling_window` rows."""
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08)
     figure.update_layout(layout(330), showlegend=False, margin_t=8)
-    table = result.rolling(rolling_window(result))
+    table = tables.rolling(run, rolling_window(run))
     for row, (name, title, scale) in enumerate(
         (("sharpe", "Sharpe", 1), ("volatility", "Volatility (%)", 100)), start=1
     ):
         values = scale * table[name].to_numpy()
-        rows = series.thin(values, MOST_POINTS)
+        rows = thin(values, MOST_POINTS)
         figure.add_scatter(
-            x=dates(result, rows),
+            x=dates(run, rows),
             y=values[rows],
             name=title,
             line={"color": BLUE, "width": 1.3},
@@ -228,17 +247,17 @@ def rolling(result: Result) -> go.Figure:
     return figure
 
 
-def carry(result: Result) -> go.Figure:
-    """Sum of the postings of each kind so far."""
-    figure = _figure(280, f"Sum ({escape(result.currency, quote=False)})")
-    posted = carried(result)
+def carry(run: Run) -> go.Figure:
+    """Cumulative sum of the postings of each kind."""
+    figure = _figure(280, f"Sum ({escape(run.currency, quote=False)})")
+    posted = carried(run)
     colours = (BLUE, AMBER, GREEN, RED, INK, GREY, MUTED, BLUE)
     for colour, kind in zip(colours, np.unique(posted["kind"]).tolist(), strict=False):
         ours = posted[posted["kind"] == kind]
         total = np.cumsum(ours["amount"])
-        rows = series.thin(total, MOST_POINTS)
+        rows = thin(total, MOST_POINTS)
         figure.add_scatter(
-            x=dates(result, ours["row"][rows]),
+            x=dates(run, ours["row"][rows]),
             y=total[rows],
             name=Posting(kind).name.capitalize(),
             line={"color": colour, "width": 1.4, "shape": "hv"},
@@ -246,47 +265,52 @@ def carry(result: Result) -> go.Figure:
     return figure.update_layout(showlegend=True)
 
 
-def carried(result: Result) -> Records:
-    """Select the postings that holding brought or cost: no splits, no purchases."""
-    posted = result.posted
+def carried(run: Run) -> Records:
+    """Return the postings that count as carry: no splits, no reinvestments."""
+    posted = run.record.postings
     kept: Records = posted[(posted["amount"] != 0) & (posted["kind"] != Posting.REINVESTMENT)]
     return kept
 
 
-def rolling_window(result: Result) -> int:
+def rolling_window(run: Run) -> int:
     """Rows of the rolling figures: half a year, but at most a quarter of the run and at least 2."""
-    half_year = result.periods_per_year / 2
+    half_year = run.periods_per_year / 2
     rows = half_year if math.isfinite(half_year) else math.inf
-    return max(2, int(min(rows, result.bars.n_rows // 4)))
+    return max(2, int(min(rows, run.bars.n_rows // 4)))
 
 
-def active_returns(result: Result) -> FloatArray:
-    """Select the returns of the rows that began or ended with a position; the others are 0."""
-    gross = result.ledger["gross"]
+def active_returns(run: Run) -> FloatArray:
+    """Return the returns of the rows that began or ended with a position."""
+    gross = run.record.ledger["gross"]
     active = (gross > 0) | (np.append(0.0, gross[:-1]) > 0)
-    returns = result.row_returns[active]
+    returns = run.row_returns[active]
     return returns[np.isfinite(returns)]
 
 
-def dates(result: Result, rows: IntArray) -> NDArray[np.datetime64]:
+def when(run: Run, row: int) -> str:
+    """Return the time of a row as text."""
+    return str(dates(run, np.array([row]))[0]).replace("T", " ")
+
+
+def dates(run: Run, rows: IntArray) -> NDArray[np.datetime64]:
     """Return the times of rows: as dates when no two rows share a day, else to the second."""
-    time = result.bars.time
+    time = run.bars.time
     if time.size < 2 or np.diff(time).min() >= _SHORTEST_DAY:
         return (time[rows] - 1).astype("datetime64[ns]").astype("datetime64[D]")
     return time[rows].astype("datetime64[ns]").astype("datetime64[s]")
 
 
-def _add_exposure(figure: go.Figure, result: Result) -> None:
-    held = result.held_weights
+def _add_exposure(figure: go.Figure, run: Run) -> None:
+    held = run.held_weights
     buckets = len(held) if len(held) <= MOST_POINTS else MOST_MEANS
     sides = [np.maximum(held, 0).sum(axis=1), np.minimum(held, 0).sum(axis=1)]
     parts = [("Long", sides[0], GREEN)]
     if (sides[1] < 0).any():
         parts += [("Short", sides[1], AMBER), ("Net", sides[0] + sides[1], INK)]
     for name, values, colour in parts:
-        means, last = series.bucket_means(100 * values, buckets)
+        means, last = bucket_means(100 * values, buckets)
         figure.add_scatter(
-            x=dates(result, last),
+            x=dates(run, last),
             y=means,
             name=name,
             line={"color": colour, "width": 1, "shape": "vh"},
@@ -297,51 +321,51 @@ def _add_exposure(figure: go.Figure, result: Result) -> None:
         )
 
 
-def _most_traded(result: Result) -> list[int]:
-    fills = result.fills
-    traded = np.zeros(result.bars.n_symbols)
+def _most_traded(run: Run) -> list[int]:
+    fills = run.record.fills
+    traded = np.zeros(run.bars.n_symbols)
     asset = fills["asset"]
-    unit = result.assets.unit(fills["price"], result.rates[fills["row"], asset], asset)
+    unit = run.assets.unit(fills["price"], run.rates[fills["row"], asset], asset)
     value = np.abs(fills["qty"]) * unit
     np.add.at(traded, fills["asset"], value)
     most = np.argsort(-traded, kind="stable")[:MOST_ASSETS]
     return [int(asset) for asset in most if traded[asset] > 0] or [0]
 
 
-def _exit_kinds(result: Result) -> NDArray[np.str_]:
-    """Return how each fill closed a trade, a key of `EXIT_MARKS`; empty where it did not so."""
-    trips, order = result.round_trips, result.fills["order"]
-    kind = orders.left_by(result.lives, order)
+def _exit_kinds(run: Run) -> NDArray[np.str_]:
+    """Return the mark of each fill, a key of `EXIT_MARKS`; empty for none."""
+    trips, order = run.round_trips, run.record.fills["order"]
+    kind = order_lives.left_by(run.lives, order)
     closes = np.isin(order, trips["exit_order"][trips["closed"]])
     return np.where(closes & np.isin(kind, list(EXIT_MARKS)), kind, "")
 
 
 def _add_trades(
-    figure: go.Figure, result: Result, asset: int, exits: NDArray[np.str_], visible: bool
+    figure: go.Figure, run: Run, asset: int, exits: NDArray[np.str_], visible: bool
 ) -> None:
-    ours = np.flatnonzero(result.fills["asset"] == asset)
+    ours = np.flatnonzero(run.record.fills["asset"] == asset)
     n_fills, ours = ours.size, ours[-MOST_FILLS:]
-    fills, left_by = result.fills[ours], exits[ours]
+    fills, left_by = run.record.fills[ours], exits[ours]
     some = n_fills > MOST_FILLS
     first = int(fills["row"][0]) if some else 0
-    symbol = escape(result.bars.symbols[asset], quote=False)
-    close = result.bars.close[first:, asset]
-    rows = series.thin(close, MOST_POINTS)
+    symbol = escape(run.bars.symbols[asset], quote=False)
+    close = run.bars.close[first:, asset]
+    rows = thin(close, MOST_POINTS)
     figure.add_scatter(
-        x=dates(result, first + rows),
+        x=dates(run, first + rows),
         y=close[rows],
         name="Close" + (f" (the last {MOST_FILLS} of {n_fills:,} fills)" if some else ""),
         line={"color": GREY, "width": 1.2},
         hoverinfo="skip",
         visible=visible,
     )
-    trips = result.round_trips
+    trips = run.round_trips
     trips = trips[(trips["asset"] == asset) & (trips["entry_row"] >= first)]
     for name, colour, chosen in (
         ("Profit", GREEN, trips["pnl"] > 0),
         ("Loss", RED, trips["pnl"] <= 0),
     ):
-        x, y = _segments(result, trips[chosen])
+        x, y = _segments(run, trips[chosen])
         figure.add_scatter(
             x=x,
             y=y,
@@ -362,7 +386,7 @@ def _add_trades(
     ):
         part = fills[chosen]
         figure.add_scatter(
-            x=dates(result, part["row"]),
+            x=dates(run, part["row"]),
             y=part["price"],
             customdata=np.column_stack([part["qty"], part["fee"]]),
             name=name,
@@ -381,10 +405,10 @@ def _add_trades(
         )
 
 
-def _segments(result: Result, trips: Records) -> tuple[list[Any], list[Any]]:
+def _segments(run: Run, trips: Records) -> tuple[list[Any], list[Any]]:
     """Return the ends of the trips' lines, with a gap after each."""
-    begins = dates(result, trips["entry_row"]).astype(str)
-    ends = dates(result, trips["exit_row"]).astype(str)
+    begins = dates(run, trips["entry_row"]).astype(str)
+    ends = dates(run, trips["exit_row"]).astype(str)
     x = [point for pair in zip(begins, ends, strict=True) for point in (*pair, None)]
     prices = zip(trips["entry_price"].tolist(), trips["exit_price"].tolist(), strict=True)
     return x, [point for pair in prices for point in (*pair, None)]
@@ -397,28 +421,6 @@ def _figure(height: int, y_title: str, **more: Any) -> go.Figure:
     figure.update_xaxes(title_text="Time (UTC)", type="date")
     figure.update_yaxes(title_text=y_title)
     return figure
-
-
-def layout(height: int) -> dict[str, Any]:
-    """Return the layout that all figures share."""
-    axis = {
-        "linecolor": GRID,
-        "zerolinecolor": GREY,
-        "automargin": True,
-        "title": {"font": {"size": 12, "color": MUTED}, "standoff": 8},
-        "tickfont": {"color": MUTED},
-    }
-    style = {
-        "font": {"family": FONT, "size": 12, "color": INK},
-        "margin": {"l": 64, "r": 16, "t": 40, "b": 44},
-        "hovermode": "x unified",
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
-        "xaxis": axis | {"showgrid": False, "zeroline": False},
-        "yaxis": axis | {"gridcolor": GRID, "zeroline": True, "zerolinewidth": 1},
-    }
-    return {"template": {"layout": style}, "height": height}
 
 
 def _add_scale(figure: go.Figure, lowest: float, highest: float) -> None:
@@ -460,9 +462,3 @@ def _menu(right: float) -> dict[str, Any]:
         "bordercolor": GRID,
         "font": {"size": 11, "color": MUTED},
     }
-
-
-def faint(colour: str) -> str:
-    """Return a colour, ``#rrggbb``, that lets most of what is behind it through."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.16)"

@@ -1,7 +1,4 @@
-"""What results say of their data: its identity, and the verdict on its quality.
-
-The gate in front of every run is here, too: data with errors is refused unless told otherwise.
-"""
+"""Identity and quality of the data of a run, and the gate that refuses data with errors."""
 
 from __future__ import annotations
 
@@ -16,29 +13,29 @@ from alphalab.data.quality.of_bars import quality_of
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError, RefusedError
 
-#: How a run is told what to do about the quality of its data; a verdict is stated as it is.
+#: The keyword `quality` of a run; a verdict was accepted before and is reported unchanged.
 Quality: TypeAlias = OnErrors | QualitySettings | Verdict
 
-#: Rules whose breach the engine refuses by itself, with the row: no run goes on without a rate.
+#: Rules that the engine enforces itself, with the row: a funding rate is never missing in a run.
 _ENFORCED = frozenset({"funding"})
 _MOST = 3
 _MOST_LISTED = 20
 
 
 class Gate(NamedTuple):
-    """What is asked of the quality of data before, or while, a strategy is run on it."""
+    """The quality rules for the data of a run, and the reaction to errors."""
 
     settings: QualitySettings
     on_errors: OnErrors
 
     @classmethod
     def of(cls, quality: OnErrors | QualitySettings) -> Gate | None:
-        """Return the gate that a run was told of; None: nothing is checked.
+        """Return the gate for the keyword `quality`; None: the data is not checked.
 
         Raises
         ------
         ParameterError
-            Neither a word that is known nor settings.
+            Neither one of the three words nor settings.
         """
         if not isinstance(quality, QualitySettings):
             if quality not in get_args(OnErrors):
@@ -49,68 +46,68 @@ class Gate(NamedTuple):
             quality = QualitySettings(on_errors=quality)
         if quality.on_errors == "unchecked":
             return None
-        # One verdict, whatever becomes of errors.
+        # The verdict, and its cache, do not depend on the reaction to errors.
         return cls(msgspec.structs.replace(quality, on_errors="refuse"), quality.on_errors)
 
     def check(self, bars: Bars) -> Verdict:
-        """Return the verdict of bars: the quick rules, made once for each bars."""
+        """Return the verdict on bars by the quick rules; it is cached for each `Bars`."""
         return quality_of(bars, self.settings)
 
     def pass_(self, verdict: Verdict, source: str) -> None:
-        """Refuse to go on with errors, unless they are accepted.
+        """Refuse data with errors, unless errors are accepted.
 
         Raises
         ------
         RefusedError
-            The first errors, and what to do.
+            The message shows the first errors and the remedy.
         """
         errors = [finding for finding in verdict.errors if finding.rule not in _ENFORCED]
         if errors and self.on_errors == "refuse":
             look = f"alphalab data check {source}" if source else "al.check(bars)"
             raise RefusedError(
                 f"{source or 'the bars'}: data with {_errors(errors)}: {_few(errors)}",
-                rule="nothing is run on data with errors.",
-                fix=f"Look at all of it with {look}, and correct it; or go on with "
-                "quality='accept' (--quality accept), and every result says so.",
+                rule="a strategy is not run on data with errors.",
+                fix=f"See all errors with {look} and correct the data; or run with "
+                "quality='accept' (--quality accept), and every result reports it.",
             )
 
     def events(self, n_splits: int, actions: str, source: str) -> None:
-        """Refuse to run on prices of which splits are known that nobody applies.
+        """Refuse prices with known splits if the run does not apply them.
 
         Raises
         ------
         RefusedError
-            There are some, and errors are not accepted.
+            There are splits, and errors are not accepted.
         """
         if n_splits and actions == "none" and self.on_errors == "refuse":
             splits = "1 split is" if n_splits == 1 else f"{n_splits:,} splits are"
             raise RefusedError(
                 f"{source or 'the bars'}: {splits} known, and not applied",
-                rule="what is held changes its units in a split.",
+                rule="positions are rescaled at a split.",
                 fix='Run with actions="cash" or "reinvest" (--dividends cash), or on adjusted '
-                "prices (?adjust=splits behind an address); or go on as it is with "
+                "prices (?adjust=splits behind an address); or run without them with "
                 "quality='accept' (--quality accept).",
             )
 
 
 def accepted(bars: Bars, quality: Quality = "refuse", *, actions: str = "cash") -> Verdict | None:
-    """Return the verdict of bars that a run states, or refuse to run on them.
+    """Return the verdict on the bars of a run, or refuse them.
 
     Parameters
     ----------
     bars : Bars
     quality : {"refuse", "accept", "unchecked"}, QualitySettings or Verdict
-        What becomes of data with errors; settings say it in `QualitySettings.on_errors`. A verdict
-        was accepted before. Without a check there is none, and every result says so.
+        The reaction to errors, or settings with `QualitySettings.on_errors`. A verdict was accepted
+        before and is returned. "unchecked" gives None, and every result reports it.
     actions : {"none", "cash", "reinvest"}
-        What the run does with splits and dividends.
+        How the run applies splits and dividends.
 
     Raises
     ------
     RefusedError
-        The data has errors, and they are not accepted.
+        The data has errors that are not accepted.
     ParameterError
-        Neither of these.
+        Another value of `quality`.
 
     Examples
     --------
@@ -135,10 +132,11 @@ def _n_splits(bars: Bars) -> int:
 
 
 def data_of(bars: Bars, verdict: Verdict | None) -> dict[str, Any]:
-    """Return what a result says of its data, as plain data.
+    """Return identity and quality of the data of a result, as plain data.
 
-    ``id`` is what to ask a store for to get it again, or the hash of the content where no store has
-    it; ``content`` is that hash in any case. ``quality`` is None where nothing was checked.
+    ``id`` is an address that loads the same data from a store, or the hash of the content if the
+    data is not from a store; ``content`` is that hash in any case. ``quality`` is None for data
+    that was not checked.
     """
     return {
         "id": bars.version or bars.id,
@@ -148,45 +146,50 @@ def data_of(bars: Bars, verdict: Verdict | None) -> dict[str, Any]:
         "symbols": list(bars.symbols),
         "start": bars.start,
         "end": bars.end,
-        "notes": list(bars.notes),
+        "notes": [str(note) for note in bars.notes],
         "quality": None if verdict is None else quality_of_data(verdict),
     }
 
 
 def quality_of_data(verdict: Verdict) -> dict[str, Any]:
-    """Return the verdict as results carry it, as plain data: the gravest findings, all counted."""
-    said = verdict.to_dict()
+    """Return a verdict as plain data: the gravest findings, and the counts of all."""
+    data = verdict.to_dict()
     return {
-        "status": said["status"],
-        "counts": said["counts"],
-        "findings": said["findings"][:_MOST_LISTED],
-        "skipped": said["skipped"],
-        "settings": said["settings"],
+        "status": data["status"],
+        "counts": data["counts"],
+        "findings": data["findings"][:_MOST_LISTED],
+        "skipped": data["skipped"],
+        "settings": data["settings"],
     }
 
 
+def plain(value: Any) -> Any:
+    """Return a value as JSON holds it: str, int, float, bool, None, list and dict."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 def identity_text(bars: Bars) -> str:
-    """Return source and identity of bars as words for reports."""
-    said = f"{bars.source or 'bars given by the caller'}; id {bars.version or bars.id}"
-    return f"{said}; content {bars.id}" if bars.version else said
+    """Return source and identity of bars as text for reports."""
+    text = f"{bars.source or 'bars given by the caller'}; id {bars.version or bars.id}"
+    return f"{text}; content {bars.id}" if bars.version else text
 
 
 def quality_text(verdict: Verdict | None) -> str:
-    """Return the verdict as words for reports: the gravest findings, and what was not looked at."""
+    """Return a verdict as text for reports: the gravest findings, and the rules not checked."""
     if verdict is None:
         return "not checked"
     if not verdict.findings:
-        said = "Nothing was found."
+        found = "No findings."
     else:
-        said = f"{verdict.summary()}. {_few(verdict.findings)}"
+        found = f"{verdict.summary()}. {_few(verdict.findings)}"
     accepted_ = " The errors were accepted." if verdict.errors else ""
     whys = "; ".join(dict.fromkeys(verdict.skipped.values()))
-    left_out = f" Not looked at ({', '.join(verdict.skipped)}): {whys}." if whys else ""
-    return f"{said}{accepted_}{left_out}"
+    left_out = f" Not checked ({', '.join(verdict.skipped)}): {whys}." if whys else ""
+    return f"{found}{accepted_}{left_out}"
 
 
 def quality_warnings(verdict: Verdict | None) -> tuple[str, ...]:
-    """Return what has to be read before the figures: errors that were accepted."""
+    """Return the warning for errors that were accepted."""
     if verdict is None or not verdict.errors:
         return ()
     return (f"The data has {_errors(verdict.errors)}, accepted: {_few(verdict.errors)}",)
@@ -199,5 +202,5 @@ def _errors(errors: Any) -> str:
 def _few(findings: Any) -> str:
     shown: list[Finding] = list(findings[:_MOST])
     more = len(findings) - len(shown)
-    said = " ".join(f"{finding}" for finding in shown)
-    return f"{said} And {more:,} more." if more else said
+    text = " ".join(f"{finding}" for finding in shown)
+    return f"{text} And {more:,} more." if more else text

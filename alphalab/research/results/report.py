@@ -1,4 +1,4 @@
-"""The report of a result: one HTML page that needs nothing else."""
+"""The report of a run: one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -7,36 +7,35 @@ import os
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from alphalab.codes import REASONS, Reason
 from alphalab.research.pages import page
-from alphalab.research.pages.page import chart, quiet, section, sign, signed, table, tile, when
-from alphalab.research.results import figures as display
-from alphalab.research.results import order_lives as orders
-from alphalab.research.results import plots, report_orders, tables
+from alphalab.research.pages.page import chart, quiet, section, sign, signed, table, tile
+from alphalab.research.pages.style import MOST_POINTS
+from alphalab.research.results import figures, order_lives, plots, report_orders, tables
+from alphalab.research.results.assumptions import assumptions
+from alphalab.research.results.plots import when
+from alphalab.research.results.record import Run
 from alphalab.types import Records
 
-if TYPE_CHECKING:
-    from alphalab.research.results.result import Result
-
-#: Round trips that the table shows before it keeps the best and the worst.
+#: Most round trips in the table; of more it shows the best and the worst.
 MOST_TRIPS = 20
 
 _SIGNED = ("total_return", "annual_return")
 _RGB_GAIN, _RGB_LOSS = (28, 138, 91), (194, 59, 50)
 
 
-def write(result: Result, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a result.
+def write(run: Run, path: str | os.PathLike[str]) -> Path:
+    """Write the report of a run.
 
     Parameters
     ----------
-    result : Result
+    run : Run
     path : path-like
-        Its folders are made. The page appears under this name when it is complete.
+        The file appears only when it is complete; missing folders are made.
 
     Returns
     -------
@@ -45,91 +44,91 @@ def write(result: Result, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        A path that cannot be written; nothing is left behind.
+        A path that cannot be written; no partial file is left.
     """
-    return page.write(render(result), path)
+    return page.write(render(run), path)
 
 
-def render(result: Result) -> str:
-    """Return the report of a result as HTML."""
-    bars = result.bars
-    remarks = list(result.warnings)
-    if result.settings.fill == "same_close":
-        remarks.insert(0, display.SEEN_PRICE)
+def render(run: Run) -> str:
+    """Return the report of a run as HTML."""
+    bars = run.bars
+    remarks = list(run.warnings)
+    if run.settings.fill == "same_close":
+        remarks.insert(0, figures.SEEN_PRICE)
     return page.Page(
-        title=display.strategy_text(result),
-        heading=result.strategy,
-        detail=", ".join(f"{name} = {value!r}" for name, value in result.params.items()),
+        title=figures.strategy_text(run.strategy, run.params),
+        heading=run.strategy,
+        detail=", ".join(f"{name} = {value!r}" for name, value in run.params.items()),
         about=page.about(bars),
         remarks=remarks,
-        tiles=_tiles(result),
-        sections=_sections(result),
-        assumptions=result.assumptions,
-        footer=f"alphalab · digest {result.digest}",
+        tiles=_tiles(run),
+        sections=_sections(run),
+        assumptions=assumptions(run),
+        footer=f"alphalab · digest {run.digest}",
     ).html()
 
 
-def _tiles(result: Result) -> Iterator[str]:
-    text = display.figure_texts(result)
-    for name in display.HEADLINE:
-        colour = sign(result.metrics[name]) if name in _SIGNED else ""
-        yield tile(display.FIGURES[name].label, text[name], colour)
+def _tiles(run: Run) -> Iterator[str]:
+    text = figures.figure_texts(run.metrics)
+    for name in figures.HEADLINE:
+        colour = sign(run.metrics[name]) if name in _SIGNED else ""
+        yield tile(figures.FIGURES[name].label, text[name], colour)
 
 
-def _sections(result: Result) -> Iterator[str]:
-    n_rows, limit = result.bars.n_rows, plots.MOST_POINTS
+def _sections(run: Run) -> Iterator[str]:
+    n_rows, limit = run.bars.n_rows, MOST_POINTS
     thinned = (
         f"Lines are drawn with about {limit:,} of {n_rows:,} rows: first, last, lowest and highest "
         f"of equal stretches, so no extreme is lost. Exposure is the mean of each of "
         f"{plots.MOST_MEANS:,} stretches."
     )
     yield chart(
-        "Equity, drawdown and exposure", plots.overview(result), thinned if n_rows > limit else ""
+        "Equity, drawdown and exposure", plots.overview(run), thinned if n_rows > limit else ""
     )
-    yield report_orders.interval(result)
-    yield chart("Trades on price", plots.price(result), _trades_note(result))
-    if result.bars.n_symbols > 1:
+    yield report_orders.interval(run)
+    yield chart("Trades on price", plots.price(run), _trades_note(run))
+    if run.bars.n_symbols > 1:
         yield chart(
             "Weights by symbol",
-            plots.weights(result),
+            plots.weights(run),
             "Held, as the mean of each of at most 300 equal stretches of rows.",
         )
-    yield section("Monthly returns", _months(result), "Percent, calendar months in UTC.")
-    returns, window = plots.active_returns(result), plots.rolling_window(result)
+    yield section("Monthly returns", _months(run), "Percent, calendar months in UTC.")
+    returns, window = plots.active_returns(run), plots.rolling_window(run)
     yield '<div class="pair">'
     yield chart(
         "Distribution of returns",
-        plots.distribution(result),
+        plots.distribution(run),
         f"The {returns.size:,} rows with a position; {n_rows - returns.size:,} flat rows are left "
         "out. Beyond six deviations a return counts in the last bar.",
     )
     yield chart(
         "Rolling Sharpe ratio and volatility",
-        plots.rolling(result),
+        plots.rolling(run),
         f"Over the last {window:,} rows, annualised.",
     )
     yield "</div>"
-    yield section("All figures", _figures(result))
-    yield from report_orders.ways_out(result)
-    yield section("Round trips", *_trips(result))
-    yield report_orders.summary(result)
-    yield from report_orders.postings(result)
-    yield section("Not done as asked", _refusals(result))
+    yield section("All figures", _figures(run))
+    yield from report_orders.ways_out(run)
+    yield section("Round trips", *_trips(run))
+    yield report_orders.summary(run)
+    yield from report_orders.postings(run)
+    yield section("Refusals", _refusals(run))
 
 
-def _figures(result: Result) -> str:
-    text = display.figure_texts(result)
+def _figures(run: Run) -> str:
+    text = figures.figure_texts(run.metrics)
     return "<table><tbody>{}</tbody></table>".format(
         "".join(
             f"<tr><td class=text>{figure.label}</td><td>{text[name]}</td>"
             f'<td class="text quiet">{escape(figure.definition)}</td></tr>'
-            for name, figure in display.FIGURES.items()
+            for name, figure in figures.FIGURES.items()
         )
     )
 
 
-def _months(result: Result) -> str:
-    frame = result.monthly_returns
+def _months(run: Run) -> str:
+    frame = tables.monthly_returns(run)
     values = frame.to_numpy()
     month_top, year_top = (
         max(float(np.nanmax(np.abs(part), initial=0.0)), 0.01)
@@ -152,27 +151,27 @@ def _month(value: float, top: float) -> str:
     return f'<td style="background:rgba({red},{green},{blue},{shade:.2f})">{100 * value:z.1f}</td>'
 
 
-def _trades_note(result: Result) -> str:
-    shown, n_symbols = plots.MOST_ASSETS, result.bars.n_symbols
+def _trades_note(run: Run) -> str:
+    shown, n_symbols = plots.MOST_ASSETS, run.bars.n_symbols
     which = (
         f"The {min(shown, n_symbols)} most traded symbols; choose one. " if n_symbols > 1 else ""
     )
     return (
         f"{which}Triangles are fills at their price, lines join the average entry and exit of a "
-        f"round trip: green with a profit, red with a loss, after fees.{_marks_note(result)} Drag "
+        f"round trip: green with a profit, red with a loss, after fees.{_marks_note(run)} Drag "
         "to zoom in, double-click to zoom out."
     )
 
 
-def _marks_note(result: Result) -> str:
-    """Say what the other marks are, if there are any."""
-    if not orders.meet_the_inside(result.events):
+def _marks_note(run: Run) -> str:
+    """Return the note on marks of exits, if there are any."""
+    if not order_lives.meet_the_inside(run.record.events):
         return ""
     return " Other marks are orders that closed a trade; the legend names them."
 
 
-def _trips(result: Result) -> tuple[str, str]:
-    trips = result.round_trips
+def _trips(run: Run) -> tuple[str, str]:
+    trips = run.round_trips
     if not trips.size:
         return quiet("No position was ever opened."), ""
     ranked = trips[np.argsort(-trips["pnl"], kind="stable")]
@@ -181,18 +180,18 @@ def _trips(result: Result) -> tuple[str, str]:
         half = MOST_TRIPS // 2
         ranked = np.concatenate([ranked[:half], ranked[-half:]])
         note = f"The {half} best and the {half} worst of {trips.size:,}, by profit after fees."
-    left_by = orders.left_by(result.lives, ranked["exit_order"])
+    left_by = order_lives.left_by(run.lives, ranked["exit_order"])
     head = ("Symbol", "Side", "Entry", "Exit", "Rows", "Units", "Entry price", "Exit price")
-    rows = (_trip(result, trip, way) for trip, way in zip(ranked, left_by.tolist(), strict=True))
+    rows = (_trip(run, trip, way) for trip, way in zip(ranked, left_by.tolist(), strict=True))
     return table((*head, "Closed by", "Fees", "Profit", "Return"), rows, text=2), note
 
 
-def _trip(result: Result, trip: Any, left_by: str) -> tuple[str, ...]:
+def _trip(run: Run, trip: Any, left_by: str) -> tuple[str, ...]:
     return (
-        escape(result.bars.symbols[trip["asset"]]),
+        escape(run.bars.symbols[trip["asset"]]),
         "long" if trip["side"] > 0 else "short",
-        when(result, trip["entry_row"]),
-        when(result, trip["exit_row"]) if trip["closed"] else "open",
+        when(run, trip["entry_row"]),
+        when(run, trip["exit_row"]) if trip["closed"] else "open",
         f"{trip['exit_row'] - trip['entry_row']:,}",
         f"{trip['qty']:,.6g}",
         f"{trip['entry_price']:,.6g}",
@@ -204,10 +203,10 @@ def _trip(result: Result, trip: Any, left_by: str) -> tuple[str, ...]:
     )
 
 
-def _refusals(result: Result) -> str:
-    refusals = result.refusals
+def _refusals(run: Run) -> str:
+    refusals = run.record.refusals
     if not refusals.size:
-        return quiet("Every target passed the gate, and no order was refused.")
+        return quiet("The gate approved every target, and no order was refused.")
     rows = []
     for code in np.unique(refusals["reason"]).tolist():
         same = refusals[refusals["reason"] == code]
@@ -215,20 +214,20 @@ def _refusals(result: Result) -> str:
         rows.append(
             (
                 escape(REASONS[Reason(code)]),
-                escape(_whom(result, same)),
+                escape(_whom(run, same)),
                 f"{same.size:,}",
-                when(result, same[0]["row"]),
-                when(result, last["row"]),
+                when(run, same[0]["row"]),
+                when(run, last["row"]),
                 f"{last['asked']:,.6g}",
                 f"{last['approved']:,.6g}",
             )
         )
-    head = ("Reason (unit)", "Where", "Times", "First", "Last", "Last asked", "Last approved")
+    head = ("Reason (unit)", "Symbol", "Times", "First", "Last", "Last asked", "Last approved")
     return table(head, rows, text=2)
 
 
-def _whom(result: Result, refusals: Records) -> str:
-    """Name the most frequent asset of some refusals, and how many others there are."""
+def _whom(run: Run, refusals: Records) -> str:
+    """Return the most frequent asset of some refusals, and the number of others."""
     assets, counts = np.unique(refusals["asset"], return_counts=True)
-    name = tables.symbols_of(result, assets[[counts.argmax()]])[0]
+    name = tables.symbols_of(run, assets[[counts.argmax()]])[0]
     return name if assets.size == 1 else f"{name} and {assets.size - 1} more"

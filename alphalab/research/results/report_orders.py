@@ -1,26 +1,21 @@
-"""The report on orders: what hangs on their path, what became of them, and what was posted."""
+"""Sections of a report on orders: the interval, exits, final statuses, and postings."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alphalab.codes import POSTINGS, REASONS, OrderStatus, OrderType, Origin, Posting, Reason
-from alphalab.research.pages.page import chart, quiet, section, sign, signed, table, when
-from alphalab.research.results import figures as display
-from alphalab.research.results import order_lives as orders
-from alphalab.research.results import plots
-from alphalab.research.results import round_trips as trips
+from alphalab.research.pages.page import chart, quiet, section, sign, signed, table
+from alphalab.research.results import figures, order_lives, plots, round_trips
+from alphalab.research.results.plots import when
+from alphalab.research.results.record import Run
 from alphalab.types import Records
 
-if TYPE_CHECKING:
-    from alphalab.research.results.result import Result
-
-#: Figures that the interval shows.
+#: Metrics in the table of the interval.
 COMPARED = (
     "total_return",
     "annual_return",
@@ -43,38 +38,38 @@ _ORIGINS = {
 }
 
 
-def interval(result: Result) -> str:
+def interval(run: Run) -> str:
     """Return the section on the three paths and the break-even fee."""
     title = "Interval and break-even"
-    if result._run is None:
-        said = "Not known: this result was not made by al.backtest and cannot be run again."
-        return section(title, quiet(said))
-    if result.depends_on_path:
-        stake = float(orders.at_stake(result.ambiguous).sum())
+    if run.rerun is None:
+        text = "Unknown: this result was not made by al.backtest and cannot be run again."
+        return section(title, quiet(text))
+    if run.depends_on_path:
+        stake = float(order_lives.at_stake(run.record.ambiguities).sum())
         note = (
-            "A bar does not say which way the price took inside it. The same strategy where each "
-            "bar took the worst way, a guessed one (the nearer of high and low first) and the "
-            f"best. In this report {result.ambiguous.size:,} bars made a difference, of "
-            f"{stake:,.2f} {result.currency} in all."
+            "A bar does not tell the path of the price inside it. The columns show the strategy "
+            "with the worst path in each bar, a guess (the nearer of high and low first) and the "
+            f"best. In this report the path matters in {run.record.ambiguities.size:,} bars, by "
+            f"{stake:,.2f} {run.currency} in all."
         )
-        body = _paths(result)
+        body = _paths(run)
     else:
         note = (
-            "No order could trade inside a bar: whichever way the price took there, the result is "
-            "the same, and nothing had to be run again."
+            "No order could trade inside a bar, so the result does not depend on the path, and "
+            "nothing had to be run again."
         )
         body = ""
-    return section(title, body + f"<p>{escape(break_even(result))}</p>", note)
+    return section(title, body + f"<p>{escape(break_even(run))}</p>", note)
 
 
-def _paths(result: Result) -> str:
-    by_path = result.by_path
-    own = result.settings.execution.path
+def _paths(run: Run) -> str:
+    by_path = run.metrics_by_path()
+    own = run.settings.execution.path
     head = ["", *(_path_name(path) + (" (this report)" * (path == own)) for path in by_path)]
     rows = []
     for name in COMPARED:
-        figure = display.FIGURES[name]
-        values = [figures[name] for figures in by_path.values()]
+        figure = figures.FIGURES[name]
+        values = [found[name] for found in by_path.values()]
         cells = [
             signed(value, figure.text(value)) if name in _SIGNED else figure.text(value)
             for value in values
@@ -84,30 +79,30 @@ def _paths(result: Result) -> str:
 
 
 def _path_name(path: str) -> str:
-    return display.PATH_NAMES[path].capitalize()
+    return figures.PATH_NAMES[path].capitalize()
 
 
-def break_even(result: Result) -> str:
+def break_even(run: Run) -> str:
     """Return the break-even fee in a sentence."""
-    fee = result.break_even_bps
-    if not result.fills.size:
+    fee = run.break_even_bps()
+    if not run.record.fills.size:
         return "Break-even fee: none, nothing was traded."
     if math.isnan(fee):
         return "Break-even fee: none, the strategy loses even without a fee."
     if math.isinf(fee):
         return "Break-even fee: none, the strategy gains whatever the fee."
-    paid = result.ledger["fees"][-1] / result.ledger["turnover"][-1] * 1e4
+    paid = run.record.ledger["fees"][-1] / run.record.ledger["turnover"][-1] * 1e4
     return (
         f"Break-even fee: {fee:,.2f} bps of the traded value. On every fill, in place of the fees "
         f"here ({paid:,.2f} bps on average), it would leave a total return of 0."
     )
 
 
-def ways_out(result: Result) -> Iterator[str]:
-    """Yield the section on how trades ended, where they did so in several ways."""
-    closed = result.round_trips[result.round_trips["closed"]]
-    left_by = orders.left_by(result.lives, closed["exit_order"])
-    ways = [way for way in orders.LEFT_BY if (left_by == way).any()]
+def ways_out(run: Run) -> Iterator[str]:
+    """Yield the section on how trades were closed, if in several ways."""
+    closed = run.round_trips[run.round_trips["closed"]]
+    left_by = order_lives.left_by(run.lives, closed["exit_order"])
+    ways = [way for way in order_lives.LEFT_BY if (left_by == way).any()]
     if len(ways) < 2:
         return
     rows = []
@@ -116,33 +111,33 @@ def ways_out(result: Result) -> Iterator[str]:
         pnl = float(ours["pnl"].sum())
         rows.append(
             (
-                orders.LEFT_BY[way].capitalize(),
+                order_lives.LEFT_BY[way].capitalize(),
                 f"{ours.size:,}",
-                display.percent(ours.size / closed.size),
-                display.percent(trips.win_rate(ours)),
-                signed(pnl, display.money(pnl)),
-                display.percent(float(ours["return"].mean())),
-                display.rows(float(np.mean(ours["exit_row"] - ours["entry_row"]))),
+                figures.percent(ours.size / closed.size),
+                figures.percent(round_trips.win_rate(ours)),
+                signed(pnl, figures.money(pnl)),
+                figures.percent(float(ours["return"].mean())),
+                figures.rows(float(np.mean(ours["exit_row"] - ours["entry_row"]))),
             )
         )
     head = ("Closed by", "Trips", "Share", "Win rate", "Profit", "Mean return", "Mean holding")
     yield section("How trades ended", table(head, rows), "Closed round trips, after fees.")
 
 
-def summary(result: Result) -> str:
-    """Return the section on what became of the orders."""
-    lives = result.lives
+def summary(run: Run) -> str:
+    """Return the section on the final status of the orders."""
+    lives = run.lives
     if not lives.size:
         return section("Orders", quiet("No order was sent."))
     kinds = np.unique(lives[["origin", "type"]])
     rows = [_kind(lives, origin, kind) for origin, kind in kinds.tolist()]
-    head = ["Asked by", "Type", "Orders", "Filled", "Cancelled", "Expired", "Refused", "Alive"]
+    head = ["Origin", "Type", "Orders", "Filled", "Cancelled", "Expired", "Refused", "Alive"]
     body = table(head, rows, text=2)
     reasons = _reasons(lives)
     return section(
         "Orders",
         body + reasons,
-        f"{lives.size:,} orders; alive are those that wait after the last row. All of them are in "
+        f"{lives.size:,} orders; those alive are open after the last row. All of them are in "
         "result.orders.",
     )
 
@@ -156,7 +151,7 @@ def _kind(lives: Records, origin: int, kind: int) -> list[str]:
 
 
 def _reasons(lives: Records) -> str:
-    """Return why orders ended otherwise than by being filled."""
+    """Return the table of reasons why orders ended unfilled."""
     ended = lives[np.isin(lives["status"], _ENDS[1:])]
     if not ended.size:
         return ""
@@ -164,7 +159,7 @@ def _reasons(lives: Records) -> str:
     rows = [
         (
             OrderStatus(status).name.lower(),
-            escape(REASONS[Reason(reason)]) if reason else "its time was over",
+            escape(REASONS[Reason(reason)]) if reason else "it expired",
             f"{count:,}",
         )
         for (status, reason), count in zip(kinds.tolist(), counts.tolist(), strict=True)
@@ -172,9 +167,9 @@ def _reasons(lives: Records) -> str:
     return "<br>" + table(("Ended", "Why (unit)", "Orders"), rows, text=2)
 
 
-def postings(result: Result) -> Iterator[str]:
-    """Yield the section on what was posted, if anything was."""
-    posted = result.posted
+def postings(run: Run) -> Iterator[str]:
+    """Yield the section on postings, if there are any."""
+    posted = run.record.postings
     if not posted.size:
         return
     rows = []
@@ -185,21 +180,21 @@ def postings(result: Result) -> Iterator[str]:
             (
                 POSTINGS[Posting(code)].capitalize(),
                 f"{ours.size:,}",
-                when(result, ours["row"][0]),
-                when(result, ours["row"][-1]),
-                signed(total, display.money(total)),
+                when(run, ours["row"][0]),
+                when(run, ours["row"][-1]),
+                signed(total, figures.money(total)),
             )
         )
-    total = float(result.ledger["carry"][-1])
+    total = float(run.record.ledger["carry"][-1])
     rows.append(
-        ("Carry: what holding brought", "", "", "", f'<b class="{sign(total)}">{total:,.2f}</b>')
+        ("Carry: sum of the postings", "", "", "", f'<b class="{sign(total)}">{total:,.2f}</b>')
     )
-    head = ("What", "Times", "First", "Last", f"Sum ({escape(result.currency)})")
+    head = ("What", "Times", "First", "Last", f"Sum ({escape(run.currency)})")
     body = table(head, rows)
-    title, note = "Carry", "What holding brought and cost, besides prices and fees."
+    title, note = "Carry", "Income and cost of holding positions, besides prices and fees."
     if (posted["kind"] == Posting.REINVESTMENT).any():
-        note += " A dividend that is put into its asset counts; what it buys is a purchase."
-    if plots.carried(result).size:
-        yield chart(title, plots.carry(result), note, body)
+        note += " A reinvested dividend counts; its purchase does not."
+    if plots.carried(run).size:
+        yield chart(title, plots.carry(run), note, body)
     else:
         yield section(title, body, note)

@@ -1,11 +1,11 @@
-"""Round trips: what happened to a position from flat to flat.
+"""Round trips: positions from flat to flat.
 
-A trip begins with the fill that leaves flat and ends with the fill that comes back to it. Adding to
-a position or selling a part of it stays in the same trip; a fill through zero ends one trip and
+A trip begins with the fill that opens a position and ends with the fill that closes it. Adding to a
+position or selling a part of it stays in the same trip; a fill through zero ends one trip and
 begins the next, and its fee is shared between them by quantity. A position still held after the
 last row is a trip that is not closed, valued at the last known close. So the profits of all trips,
-open ones included, add up to what the account made by trading, after fees: funding, dividends and
-the like are no part of them. After a split, units and prices of its trip are told in new units.
+open ones included, add up to the trading profit of the account, after fees and without funding,
+dividends and other postings. After a split, units and prices of its trip are in the new units.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import itertools
 import numpy as np
 
 from alphalab.data.clock.times import NS_DAY
+from alphalab.research.results import formulas
 from alphalab.research.results.holdings import Assets, costs_of
 from alphalab.types import FloatArray, IntArray, Records
 
@@ -38,7 +39,7 @@ TRIP = np.dtype(
     ]
 )
 
-#: A position below this part of the fill that led to it is rounding: flat.
+#: A position below this fraction of the fill before it is rounding, and counts as flat.
 DUST = 1e-9
 
 
@@ -60,13 +61,13 @@ def round_trips(
     mark, rate : ndarray of shape (N,)
         Last known price and conversion rate of each asset; read only for positions still held.
     last_row, last_time : int
-        Last row of the run and its time: where open trips are valued.
+        Last row of the run and its time, at which open trips are valued.
 
     Returns
     -------
     records of `TRIP`
-        In order of entry. pnl is what the fills realised and what is open, less the fees. Where
-        prices are in the quote currency, and of no inverse contract, this is
+        In order of entry. pnl is realised plus open profit less fees. For prices in the quote
+        currency, inverse contracts excepted, this is
         side * qty * (exit_price - entry_price) * multiplier - fees.
 
     Examples
@@ -101,7 +102,7 @@ def round_trips(
     asset, side, held = entry["asset"], np.sign(entry["qty"]), left[ends]
     is_open = held != 0
 
-    # Units in those of the trip's end. A split moves no units from one hand into another.
+    # Units are those at the end of the trip. A split is no trade.
     units, value, worth = _sizes(piece, assets, starts, ends)
     enters = piece["qty"] * np.repeat(side, ends - starts + 1) > 0
     entered = np.add.reduceat(np.where(enters, units, 0.0), starts)
@@ -124,7 +125,7 @@ def round_trips(
     trips["exit_price"] = exit_value / entered
     invested = np.add.reduceat(np.where(enters, worth, 0.0), starts)
     rounding = (np.abs(gain) <= DUST * invested) | (starts == ends)
-    gain[~is_open & rounding] = 0.0  # all has been realised
+    gain[~is_open & rounding] = 0.0  # a closed trip has no open profit
     trips["fees"] = np.add.reduceat(piece["fee"], starts)
     trips["pnl"] = np.add.reduceat(piece["realised"], starts) + gain - trips["fees"]
     trips["return"] = np.divide(
@@ -146,7 +147,7 @@ def win_rate(trips: Records) -> float:
     0.5
     """
     pnl = trips["pnl"][trips["closed"]]
-    return float(np.mean(pnl > 0)) if pnl.size else float("nan")
+    return float(formulas.share(np.count_nonzero(pnl > 0), pnl.size))
 
 
 def profit_factor(trips: Records) -> float:
@@ -162,8 +163,7 @@ def profit_factor(trips: Records) -> float:
     2.5
     """
     pnl = trips["pnl"][trips["closed"]]
-    lost = float(np.maximum(-pnl, 0.0).sum())
-    return float(np.maximum(pnl, 0.0).sum()) / lost if lost > 0 else float("nan")
+    return float(formulas.share(np.maximum(pnl, 0.0).sum(), np.maximum(-pnl, 0.0).sum()))
 
 
 def average_holding(trips: Records) -> tuple[float, float]:
@@ -177,15 +177,13 @@ def average_holding(trips: Records) -> tuple[float, float]:
     (2.0, 0.5)
     """
     closed = trips[trips["closed"]]
-    if not closed.size:
-        return float("nan"), float("nan")
-    rows = np.mean(closed["exit_row"] - closed["entry_row"])
-    days = np.mean(closed["exit_time"] - closed["entry_time"]) / NS_DAY
-    return float(rows), float(days)
+    rows = (closed["exit_row"] - closed["entry_row"]).sum()
+    days = (closed["exit_time"] - closed["entry_time"]).sum() / NS_DAY
+    return float(formulas.share(rows, closed.size)), float(formulas.share(days, closed.size))
 
 
 def _with_positions(changes: Records) -> tuple[Records, FloatArray, FloatArray]:
-    """Return the changes with the units held before and after each; splits of nothing left out."""
+    """Return the changes with the units held before and after; drop splits of flat positions."""
     after = np.empty(changes.size)
     bounds = np.flatnonzero(np.diff(changes["asset"], prepend=-1, append=-1))
     for low, high in itertools.pairwise(bounds):
@@ -200,7 +198,7 @@ def _with_positions(changes: Records) -> tuple[Records, FloatArray, FloatArray]:
 def _sizes(
     piece: Records, assets: Assets, starts: IntArray, ends: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return units, units times price, and quote currency, unsigned; units as at the trip's end."""
+    """Return unsigned units (as at the trip's end), units times price, and quote currency."""
     moved = np.isfinite(piece["price"])
     price = np.where(moved, piece["price"], 1.0)
     units = np.where(moved, np.abs(piece["qty"]), 0.0)

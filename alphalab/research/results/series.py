@@ -1,4 +1,4 @@
-"""Series behind a result: last known prices, benchmark, calendar periods, thinning for drawing."""
+"""Series for results: last known prices, benchmark returns and calendar periods."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def equal_weight_returns(close: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (T,)
-        An asset counts from the row after its first close. In a row without a close of its own its
-        return is 0, and the next close brings all of it. 0 in the first row.
+        An asset counts from the row after its first close. In a row without a close its return is
+        0, and the next close brings the whole return. 0 in the first row.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def equal_weight_returns(close: FloatArray) -> FloatArray:
 
 
 def periods_per_year(bars: Bars) -> float:
-    """Return the rows a year holds, as the bars say; NaN when there are too few rows to say."""
+    """Return rows in a year, from the bars; NaN when there are too few rows to know."""
     try:
         return bars.periods_per_year
     except DataError:
@@ -123,52 +123,3 @@ def period_returns(equity: FloatArray, last: IntArray) -> FloatArray:
     growth = np.full(ends.shape, np.nan)
     np.divide(ends, begins, out=growth, where=begins > 0)
     return growth - 1
-
-
-def thin(values: FloatArray, limit: int) -> IntArray:
-    """Choose the points of a line to draw: first, last, lowest and highest of equal buckets.
-
-    Parameters
-    ----------
-    values : ndarray of shape (T,)
-    limit : int
-        Roughly how many points may remain.
-
-    Returns
-    -------
-    ndarray of int
-        Increasing positions; all of them when there are at most `limit`. No extreme is lost.
-
-    Examples
-    --------
-    >>> thin(np.array([1.0, 9.0, 2.0, 3.0, 4.0, 0.0, 5.0, 6.0, 7.0, 8.0]), 4)
-    array([0, 1, 5, 9])
-    """
-    n = values.size
-    if n <= limit:
-        return np.arange(n)
-    edges = np.linspace(0, n, max(limit // 4, 1) + 1).astype(np.int64)
-    low, high = np.where(np.isnan(values), [[np.inf], [-np.inf]], values)
-    buckets = [
-        (a, a + int(low[a:b].argmin()), a + int(high[a:b].argmax()), b - 1)
-        for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    ]
-    return np.unique(buckets)
-
-
-def bucket_means(values: FloatArray, limit: int) -> tuple[FloatArray, IntArray]:
-    """Mean of each of at most `limit` equal buckets of rows, and the last row of each.
-
-    Parameters
-    ----------
-    values : ndarray of shape (T,) or (T, N)
-    limit : int
-
-    Examples
-    --------
-    >>> bucket_means(np.array([1.0, 3.0, 5.0, 7.0]), 2)
-    (array([2., 6.]), array([1, 3]))
-    """
-    edges = np.linspace(0, len(values), min(limit, len(values)) + 1).astype(np.int64)
-    sizes = np.diff(edges).reshape(-1, *[1] * (values.ndim - 1))
-    return np.add.reduceat(values, edges[:-1], axis=0) / sizes, edges[1:] - 1

@@ -1,7 +1,7 @@
-"""Figures of the columns of a sweep: those of a full result, from what a column kept of its rows.
+"""Metrics of the columns of a sweep, from their tallies, for all columns at once.
 
-Each follows the formula and the NaN rule of its namesake in `metrics.py`, for all
-columns at once; they agree to 1e-12.
+Each has the formula (`formulas.py`) and the NaN rule of its namesake in `metrics.py`; the values
+agree with those of the full result to 1e-12.
 """
 
 from __future__ import annotations
@@ -12,26 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from alphalab.research.results.metrics import ROUNDING
+from alphalab.research.results import formulas
 from alphalab.types import Records
 
-_LARGEST_LOG = 700.0
 
-
-def figures(tallies: Records, periods_per_year: float) -> dict[str, Any]:
-    """Return every figure by name, one value per column.
+def metrics_of(tallies: Records, periods_per_year: float) -> dict[str, Any]:
+    """Return every metric by name, one value for each column.
 
     Parameters
     ----------
     tallies : records of `alphalab.types.TALLY`, shape (C,)
-        All rows folded, as `Columns.tallies` gives them.
+        Sums over all rows, as `VectorEngine.tallies` returns them.
     periods_per_year : float
         Rows a year holds, NaN when unknown.
 
     Returns
     -------
     dict of str to ndarray of shape (C,)
-        Counts are integers, all others float64; NaN where a figure is not defined.
+        Counts are integers, all others float64; NaN where a metric is not defined.
 
     Examples
     --------
@@ -39,11 +37,10 @@ def figures(tallies: Records, periods_per_year: float) -> dict[str, Any]:
     >>> tally = np.zeros(1, TALLY)
     >>> tally["rows"], tally["start"], tally["equity"] = 2, 100.0, 121.0
     >>> tally["least"] = tally["least_before"] = 100.0
-    >>> figures(tally, periods_per_year=1.0)["annual_return"].round(12)
+    >>> metrics_of(tally, periods_per_year=1.0)["annual_return"].round(12)
     array([0.1])
     """
-    with np.errstate(all="ignore"):
-        return {name: formula(tallies, periods_per_year) for name, formula in _FORMULAS.items()}
+    return {name: metric(tallies, periods_per_year) for name, metric in _METRICS.items()}
 
 
 def digests(tallies: Records) -> list[str]:
@@ -57,110 +54,61 @@ def digest_of(words: Any) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _ratio(numerator: Any, denominator: Any) -> Any:
-    return np.where(denominator > ROUNDING, numerator / denominator, np.nan)
-
-
 def _returns(x: Any, least: int, values: Any) -> Any:
-    """Return values that need `least` returns, all of them known."""
+    """Return values where there are `least` returns or more, all of them known."""
     return np.where((x["rows"] >= least) & (x["least_before"] > 0), values, np.nan)
 
 
 def _alive(x: Any, values: Any) -> Any:
-    """Return values that need a row, and an account that never stood at zero."""
+    """Return values where there is a row and equity was always above zero."""
     return np.where((x["rows"] >= 1) & (x["least"] > 0), values, np.nan)
 
 
-def _total_return(x: Any, year: float) -> Any:
-    return np.where((x["rows"] >= 1) & (x["start"] > 0), x["equity"] / x["start"] - 1, np.nan)
-
-
 def _annual_return(x: Any, year: float) -> Any:
-    log_growth = np.log(x["equity"] / x["start"]) * year / x["rows"]
-    return _alive(x, np.where(log_growth < _LARGEST_LOG, np.expm1(log_growth), np.nan))
+    return _alive(x, formulas.annual_return(x["start"], x["equity"], x["rows"], year))
 
 
-def _std(x: Any) -> Any:
-    return np.sqrt(x["m2"] / (x["rows"] - 1))
-
-
-def _volatility(x: Any, year: float) -> Any:
-    return _returns(x, 2, _std(x) * np.sqrt(year))
-
-
-def _sharpe(x: Any, year: float) -> Any:
-    return _returns(x, 2, _ratio(x["mean"], _std(x)) * np.sqrt(year))
-
-
-def _sortino(x: Any, year: float) -> Any:
-    downside = np.sqrt(x["downside"] / x["rows"])
-    return _returns(x, 1, _ratio(x["mean"], downside) * np.sqrt(year))
-
-
-def _omega(x: Any, year: float) -> Any:
-    return _returns(x, 1, _ratio(x["gained"], x["lost"]))
-
-
-def _max_drawdown(x: Any, year: float) -> Any:
+def _max_drawdown(x: Any) -> Any:
     return np.where(x["start"] > 0, x["max_drawdown"], np.nan)
 
 
-def _calmar(x: Any, year: float) -> Any:
-    return _ratio(_annual_return(x, year), _max_drawdown(x, year))
+def _moment(power: int, x: Any) -> Any:
+    found = formulas.standardised_moment(power, x[f"m{power}"], x["m2"], x["rows"])
+    return _returns(x, 2, found)
 
 
-def _turnover(x: Any, year: float) -> Any:
-    mean = x["equity_sum"] / x["rows"]
-    return _alive(x, x["turnover"] / mean * year / x["rows"])
-
-
-def _moment(order: int, name: str, less: float) -> Callable[[Any, float], Any]:
-    def standardised(x: Any, year: float) -> Any:
-        n = x["rows"]
-        spread = np.sqrt(x["m2"] / n)
-        return _returns(x, 2, _ratio(x[name] / n, spread) / spread ** (order - 1) - less)
-
-    return standardised
-
-
-def _share(part: str, whole: str) -> Callable[[Any, float], Any]:
-    return lambda x, year: np.where(x[whole] > 0, x[part] / x[whole], np.nan)
-
-
-def _field(name: str) -> Callable[[Any, float], Any]:
-    return lambda x, year: x[name].copy()
-
-
-def _profit_factor(x: Any, year: float) -> Any:
-    return np.where(x["trips_lost"] > 0, x["trips_won"] / x["trips_lost"], np.nan)
-
-
-_FORMULAS: dict[str, Callable[[Any, float], Any]] = {
-    "final_equity": _field("equity"),
-    "total_return": _total_return,
+_METRICS: dict[str, Callable[[Any, float], Any]] = {
+    "final_equity": lambda x, year: x["equity"].copy(),
+    "total_return": lambda x, year: np.where(
+        x["rows"] >= 1, formulas.share(x["equity"], x["start"]) - 1, np.nan
+    ),
     "annual_return": _annual_return,
-    "volatility": _volatility,
-    "sharpe": _sharpe,
-    "sortino": _sortino,
-    "max_drawdown": _max_drawdown,
-    "calmar": _calmar,
-    "omega": _omega,
-    "n_fills": _field("n_fills"),
-    "n_round_trips": _field("n_trips"),
-    "win_rate": _share("n_won", "n_trips"),
-    "profit_factor": _profit_factor,
-    "average_holding": _share("trip_rows", "n_trips"),
-    "fees": _field("fees"),
-    "carry": _field("carry"),
-    "turnover": _turnover,
-    "exposure": _share("invested", "rows"),
-    "skew": _moment(3, "m3", 0.0),
-    "kurtosis": _moment(4, "m4", 3.0),
-    "n_refusals": _field("n_refusals"),
+    "volatility": lambda x, year: _returns(x, 2, formulas.volatility(x["m2"], x["rows"], year)),
+    "sharpe": lambda x, year: _returns(x, 2, formulas.sharpe(x["mean"], x["m2"], x["rows"], year)),
+    "sortino": lambda x, year: _returns(
+        x, 1, formulas.sortino(x["mean"], x["downside"], x["rows"], year)
+    ),
+    "max_drawdown": lambda x, year: _max_drawdown(x),
+    "calmar": lambda x, year: formulas.ratio(_annual_return(x, year), _max_drawdown(x)),
+    "omega": lambda x, year: _returns(x, 1, formulas.ratio(x["gained"], x["lost"])),
+    "n_fills": lambda x, year: x["n_fills"].copy(),
+    "n_round_trips": lambda x, year: x["n_trips"].copy(),
+    "win_rate": lambda x, year: formulas.share(x["n_won"], x["n_trips"]),
+    "profit_factor": lambda x, year: formulas.share(x["trips_won"], x["trips_lost"]),
+    "average_holding": lambda x, year: formulas.share(x["trip_rows"], x["n_trips"]),
+    "fees": lambda x, year: x["fees"].copy(),
+    "carry": lambda x, year: x["carry"].copy(),
+    "turnover": lambda x, year: _alive(
+        x, formulas.turnover(x["turnover"], x["equity_sum"], x["rows"], year)
+    ),
+    "exposure": lambda x, year: formulas.share(x["invested"], x["rows"]),
+    "skew": lambda x, year: _moment(3, x),
+    "kurtosis": lambda x, year: _moment(4, x) - 3,
+    "n_refusals": lambda x, year: x["n_refusals"].copy(),
 }
 
-#: Names of the figures, in the order of tables.
-METRICS = tuple(_FORMULAS)
+#: Names of the metrics, in the order of tables.
+METRICS = tuple(_METRICS)
 
-#: Of two columns the better one has the smaller of these.
+#: Metrics of which smaller values are better.
 SMALLER_IS_BETTER = frozenset({"volatility", "max_drawdown", "fees", "turnover", "n_refusals"})

@@ -1,38 +1,31 @@
-"""`backtest`: all bars through the one step, in blocks."""
+"""`backtest`: push all bars through the engine, in blocks."""
 
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 import msgspec
 import numpy as np
 
-from alphalab.config import (
-    Costs,
-    Entry,
-    Execution,
-    Exits,
-    Financing,
-    Limits,
-    Margin,
-    Rebalance,
-    RunSettings,
-)
+from alphalab.artifact.ledger import check_ledger
+from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.blocks import BlockSource
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
-from alphalab.data.store.scan import Scan
 from alphalab.errors import ParameterError
 from alphalab.research.results.provenance import Gate, accepted, quality_warnings
 from alphalab.research.results.result import Result
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.count import count_backtest
 from alphalab.research.run.options import BacktestOptions, RunOptions, run_settings
+from alphalab.research.run.progress import progress_bar
 from alphalab.research.run.streaming import run_scan
 from alphalab.research.run.warnings import warnings_of
 from alphalab.types import FloatArray
@@ -43,30 +36,21 @@ def backtest(strategy: Strategy, bars: Bars, **options: Unpack[BacktestOptions])
 
 
 @overload
-def backtest(strategy: Strategy, bars: Scan, **options: Unpack[BacktestOptions]) -> Summary: ...
+def backtest(
+    strategy: Strategy, bars: BlockSource, **options: Unpack[BacktestOptions]
+) -> Summary: ...
 
 
 def backtest(
     strategy: Strategy,
-    bars: Bars | Scan,
+    bars: Bars | BlockSource,
     *,
-    cash: float = 100_000.0,
-    costs: Costs | None = None,
-    fill: str = "next_open",
-    limits: Limits | None = None,
-    rebalance: Rebalance | None = None,
-    exits: Exits | None = None,
-    entry: Entry | None = None,
-    execution: Execution | None = None,
-    margin: Margin | None = None,
-    financing: Financing | None = None,
-    actions: str = "none",
-    currency: str | None = None,
-    conversions: Mapping[str, str] | None = None,
     block_rows: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
     quality: OnErrors | QualitySettings = "refuse",
+    start: Instant | None = None,
+    **options: Unpack[RunOptions],
 ) -> Result | Summary:
     """Backtest a strategy.
 
@@ -75,42 +59,42 @@ def backtest(
     strategy : Strategy
     bars : Bars or Scan
         All rows in memory, or in a store, from which they are read block by block.
-    cash : float
-        Cash at the start, quote currency.
-    costs : Costs, optional
-        Not given: the fees of the instruments, and nothing else.
-    fill : {"next_open", "next_close", "same_close"}
-        Where a market order decided at row t trades.
-    limits, rebalance, exits, entry : optional
-        Not given: what the strategy's class says, else `Limits()`, `on_change()`, no protective
-        orders, and entries by market orders.
-    execution : Execution, optional
-        The path inside a bar, the share of its volume that can be had, the delay of orders.
-    margin : Margin, optional
-        Not given: a cash account.
-    financing : Financing, optional
-        Not given: borrowing costs nothing and cash earns nothing.
-    actions : {"none", "cash", "reinvest"}
-        What is done with the columns ``split`` and ``dividend``.
-    currency : str, optional
-        Quote currency of the account. Not given: the one that all assets share.
-    conversions : mapping of str to str, optional
-        For every other currency, the column with its value in the quote currency.
     block_rows : int, optional
-        Rows pushed at a time. It changes nothing but the speed.
+        Rows pushed at a time. It changes the speed only.
     benchmark : ndarray of shape (T,), optional
         A close series to compare with. Not given: the assets, equally weighted.
     progress : bool
         Show a progress bar on stderr.
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
-        What becomes of data in which a quick check finds errors, such as a split that nobody
-        adjusted for. The result states the verdict in any case.
+        The reaction to data in which a quick check finds errors, such as an unadjusted split. The
+        result reports the verdict in any case.
+    start : str, date, datetime or datetime64, optional
+        The first row that is traded is the first one from here on. The expressions see the earlier
+        rows without trading in them, and the result holds the rows that were traded. The memory of
+        a `decide` begins at zeros there.
+    **options : RunOptions
+        Settings of the run:
+
+        - cash (float): cash at the start, quote currency; 100,000 unless given;
+        - costs (`Costs`): else the fees of the instruments, and nothing else;
+        - fill: where a market order decided at row t trades, "next_open" (unless given),
+          "next_close" or "same_close";
+        - limits, rebalance, exits, entry: else as set by the strategy's class, else `Limits()`,
+          `on_change()`, no protective orders, and entries by market orders;
+        - execution (`Execution`): the path inside a bar, the largest share of its volume to fill,
+          the delay of orders;
+        - margin (`Margin`): else a cash account;
+        - financing (`Financing`): else borrowing costs nothing and cash earns nothing;
+        - actions: how the columns ``split`` and ``dividend`` are applied, "none" (unless given),
+          "cash" or "reinvest";
+        - currency (str): quote currency of the account; else the one that all assets share;
+        - conversions (mapping): the column with the value of each other currency in the quote
+          currency.
 
     Returns
     -------
     Result
-        Everything that was recorded. Over a scan a `Summary`: figures, digest, and some of the
-        equity.
+        Over bars. Over a scan a `Summary`: metrics, digest, and sampled equity.
 
     Raises
     ------
@@ -128,6 +112,8 @@ def backtest(
     >>> result = backtest(Hold(), al.load("sp500"), cash=10_000)
     >>> len(result.fills)
     1
+    >>> backtest(Hold(), al.load("sp500"), start="2018-01-01").n_warm
+    4780
     """
     if not isinstance(strategy, Strategy):
         name = getattr(strategy, "__name__", type(strategy).__name__)
@@ -136,7 +122,7 @@ def backtest(
             rule="it takes a strategy with its parameters.",
             fix=f"Write {name}().",
         )
-    if not isinstance(bars, Bars | Scan):
+    if not isinstance(bars, Bars | BlockSource):
         raise ParameterError(
             f"backtest(..., {type(bars).__name__})",
             rule="it takes bars, or a scan of a store.",
@@ -148,33 +134,38 @@ def backtest(
             f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
         )
     capacity = None if block_rows is None else min(int(block_rows), bars.n_rows)
-    options: RunOptions = {
-        "cash": cash,
-        "costs": costs,
-        "fill": fill,
-        "limits": limits,
-        "rebalance": rebalance,
-        "exits": exits,
-        "entry": entry,
-        "execution": execution,
-        "margin": margin,
-        "financing": financing,
-        "actions": actions,
-        "currency": currency,
-        "conversions": conversions,
-    }
     settings = run_settings(strategy, options)
-    if isinstance(bars, Scan):
+    check_ledger()
+    if isinstance(bars, BlockSource):
+        if start is not None:
+            raise ParameterError(
+                f"backtest(scan, start={start})",
+                rule="a scan begins where it was made to begin.",
+                fix="Give the start to al.scan(...).",
+            )
         gate = Gate.of(quality)
-        with _progress(bars.n_rows) if progress else nullcontext(_ignore) as advance:
-            return run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
-    return run(
-        *(strategy, bars, settings),
-        verdict=accepted(bars, quality, actions=settings.actions),
+        with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
+            kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
+        return count_backtest(strategy, kept)
+    verdict = accepted(bars, quality, actions=settings.actions)
+    before, traded = _split(bars, start)
+    n_warm = bars.n_rows - traded.n_rows
+    result = run(
+        *(strategy, traded, settings),
+        before=before,
+        verdict=verdict,
         capacity=capacity,
-        benchmark=benchmark,
+        benchmark=None if benchmark is None else np.asarray(benchmark)[n_warm:],
         progress=progress,
     )
+    return count_backtest(strategy, result)
+
+
+def _split(bars: Bars, start: Instant | None) -> tuple[Bars | None, Bars]:
+    """Return the rows before the start, None without any, and those that are traded."""
+    traded = bars if start is None else bars.between(start)
+    n_before = bars.n_rows - traded.n_rows
+    return (bars.rows(0, n_before) if n_before else None), traded
 
 
 def run(
@@ -182,15 +173,21 @@ def run(
     bars: Bars,
     settings: RunSettings,
     *,
+    before: Bars | None = None,
     verdict: Verdict | None = None,
     capacity: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
 ) -> Result:
-    """Backtest a strategy with settings that are made already, on data that was accepted."""
+    """Backtest a strategy with complete settings, on data that has passed the quality gate.
+
+    Its expressions see the rows `before` first, without trading in them.
+    """
     started = clock.perf_counter()
     changes = bars.instrument_changes
     engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
+    if before is not None:
+        engine.warm({name: before[name] for name in engine.plan.columns})
     block = _push(engine, bars, progress)
     return result_of(
         engine,
@@ -199,7 +196,8 @@ def run(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        again=partial(run, strategy, verdict=verdict, capacity=capacity),
+        rerun=partial(run, strategy, before=before, verdict=verdict, capacity=capacity),
+        n_warm=0 if before is None else before.n_rows,
     )
 
 
@@ -211,9 +209,10 @@ def result_of(
     seconds: float,
     benchmark: FloatArray | None,
     verdict: Verdict | None,
-    again: Callable[..., Result],
+    rerun: Callable[..., Result],
+    n_warm: int = 0,
 ) -> Result:
-    """Return what an engine gave as a result; `again` runs it with other settings."""
+    """Return the result of rows that were pushed; `rerun` runs them with other settings."""
     strategy = engine.strategy
     return Result(
         strategy=type(strategy).__name__,
@@ -221,29 +220,23 @@ def result_of(
         expressions={name: str(expr) for name, expr in engine.expressions.items()},
         settings=engine.settings,
         bars=bars,
-        ledger=block.ledger,
-        qty=block.qty,
-        targets=block.targets,
-        fills=block.fills,
-        refusals=block.refusals,
-        events=block.events,
-        posted=block.postings,
-        ambiguous=block.ambiguities,
+        record=block,
         warnings=(*quality_warnings(verdict), *warnings_of(engine, bars, block)),
         seconds=seconds,
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
         quality=verdict,
-        _run=again,
+        rerun=rerun,
+        n_warm=n_warm,
     )
 
 
-def _check_benchmark(benchmark: FloatArray | None, bars: Bars | Scan) -> None:
+def _check_benchmark(benchmark: FloatArray | None, bars: Bars | BlockSource) -> None:
     if benchmark is None:
         return
-    if isinstance(bars, Scan):
+    if isinstance(bars, BlockSource):
         raise ParameterError(
             "backtest(scan, benchmark=...)",
-            rule="a summary keeps no rows that a benchmark could be compared with.",
+            rule="a scan keeps no rows to compare with a benchmark.",
             fix="Leave the benchmark out, or load the bars: al.load(...).",
         )
     if np.shape(benchmark) != (bars.n_rows,):
@@ -264,7 +257,7 @@ def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
         return engine.push(bars.time, bars.columns)
     size = max(engine.capacity, bars.n_rows // 100)
     parts: list[Block] = []
-    with _progress(bars.n_rows) as advance:
+    with progress_bar("backtest", bars.n_rows, "rows", shown=True) as advance:
         for i in range(0, bars.n_rows, size):
             rows = slice(i, i + size)
             parts.append(
@@ -272,17 +265,3 @@ def _push(engine: Engine, bars: Bars, progress: bool) -> Block:
             )
             advance(parts[-1].ledger.size)
     return joined(parts)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("backtest", total=total)
-        yield lambda rows: bar.advance(task, rows)
-
-
-def _ignore(rows: int) -> None:
-    """Nobody watches."""

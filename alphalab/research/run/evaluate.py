@@ -1,4 +1,4 @@
-"""Look at an expression: its values on bars, as a table."""
+"""`evaluate`: the values of an expression on bars, as a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(expr: Expr | str, bars: Bars) -> pd.DataFrame:
-    """Return the values of an expression: what a strategy that uses it would see at each row.
+    """Return the values of an expression at each row, as a strategy that uses it sees them.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def evaluate(expr: Expr | str, bars: Bars) -> pd.DataFrame:
     Raises
     ------
     ExprError, UnknownNameError
-        Text that is no expression; a column, symbol or group that the bars do not have.
+        Text that is not an expression; a column, symbol or group that the bars do not have.
 
     Examples
     --------

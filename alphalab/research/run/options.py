@@ -1,4 +1,4 @@
-"""The keywords that `backtest`, `sweep` and `walk_forward` share: how a strategy is run."""
+"""The keywords that `backtest`, `sweep` and `walk_forward` share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from alphalab.config import (
     RunSettings,
 )
 from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.quality.settings import OnErrors, QualitySettings
+from alphalab.errors import UnknownNameError
 from alphalab.types import FloatArray
 
 
 class RunOptions(TypedDict, total=False):
-    """Keywords of `alphalab.research.run.backtest.backtest`, which says what each means."""
+    """Keywords of `alphalab.research.run.backtest.backtest`, which documents them."""
 
     cash: float
     costs: Costs | None
@@ -46,10 +48,24 @@ class BacktestOptions(RunOptions, total=False):
     benchmark: FloatArray | None
     progress: bool
     quality: OnErrors | QualitySettings
+    start: Instant | None
+
+
+def check_keywords(options: RunOptions) -> None:
+    """Refuse a keyword that is not one of `RunOptions`.
+
+    Raises
+    ------
+    UnknownNameError
+        The message suggests near names.
+    """
+    for name in options:
+        if name not in RunOptions.__annotations__:
+            raise UnknownNameError("keyword", name, RunOptions.__annotations__)
 
 
 def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict[str, Any]:
-    """Return the fields of `RunSettings` that are not defaults: given, or said by the strategy."""
+    """Return the fields of `RunSettings` that are given, or set by the strategy's class."""
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     for name in ("limits", "rebalance", "exits", "entry"):
         if name not in given and getattr(strategy, name) is not None:
@@ -58,7 +74,7 @@ def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict
 
 
 def run_settings(strategy: Strategy | type[Strategy], options: RunOptions) -> RunSettings:
-    """Return whole settings: what was given, then what the strategy's class says, then defaults.
+    """Return complete settings: from options, else the strategy's class, else defaults.
 
     Examples
     --------
@@ -67,4 +83,5 @@ def run_settings(strategy: Strategy | type[Strategy], options: RunOptions) -> Ru
     >>> run_settings(Cautious, {"cash": 1000.0}).gross
     0.5
     """
+    check_keywords(options)
     return RunSettings(**run_fields(strategy, options))

@@ -1,7 +1,7 @@
 """Settings of a run by name: ``cash``, ``fill``, ``costs.fee_bps``, ``exits.stop_loss``.
 
 A name without a dot is a field of `RunSettings`; some of these are tables, settings of their own,
-and a name with a dot is a field of a table. Settings files, flags and grids all name settings so.
+and a name with a dot is a field of a table. Settings files, flags and grids use these names.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def setting_types() -> dict[str, Any]:
 
 
 def settings_in(hint: Any) -> type[Settings] | None:
-    """Return the settings that a type hint allows, itself, in a union or in a tuple; or None."""
+    """Return the `Settings` class in a type hint, a union or a tuple; None if there is none."""
     return next(_settings_in(hint), None)
 
 
@@ -50,7 +50,7 @@ def _settings_in(hint: Any) -> Iterator[type[Settings]]:
 
 
 def checked(field: str, value: Any) -> Any:
-    """Return the value of a field of `RunSettings`, checked by itself; of a table, from a dict.
+    """Return the checked value of one field of `RunSettings`; a table is made from a dict.
 
     Raises
     ------
@@ -81,11 +81,11 @@ def changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     Parameters
     ----------
     fields : mapping of str to object
-        Those that are given; tables are `Settings` or None.
+        Given fields; tables are `Settings` or None.
     changes : mapping of str to object
-        Names to values. A table may be changed as a whole or by its fields. A table that may be
-        missing (exits, entry, margin) and has nothing but None in all its fields is missing: so
-        ``exits.stop_loss`` of None means no exits, unless there are others.
+        Values by name. A table can be changed as a whole or by its fields. An optional table
+        (exits, entry, margin) with None in all its fields becomes None: ``exits.stop_loss`` of None
+        means no exits, unless other fields are set.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 
 def _whole(field: str, value: Any) -> Any:
-    """Return a value for a field; None stands for the default of a table that is always there."""
+    """Return a value for a field; None becomes the default of a table that is not optional."""
     cls = settings_in(setting_types()[field])
     return cls() if value is None and cls is not None and not _may_miss(field) else value
 

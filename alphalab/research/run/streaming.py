@@ -1,4 +1,4 @@
-"""A backtest over a scan: blocks of a store through the one step, folded as they go by."""
+"""A backtest over a scan: blocks of a store are pushed and folded, and not kept."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ import msgspec
 import numpy as np
 
 from alphalab.config import RunSettings
-from alphalab.core.columns import Column, Columns
+from alphalab.core.columns import Column
 from alphalab.core.strategy import Strategy
+from alphalab.core.vector_engine import VectorEngine
+from alphalab.data.panel.blocks import Block, BlockSource
+from alphalab.data.quality.bars import check_bars
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.joined import joined
-from alphalab.data.store.scan import Block, Scan
 from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import Gate, quality_warnings
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.look_ahead import tables_read
 from alphalab.research.run.warnings import unused
-from alphalab.types import Records
+from alphalab.types import DELISTING, Records
 
-#: Rows at which the equity is kept, about.
+#: Approximate number of rows at which equity is kept.
 SAMPLES = 2_000
 
 
 def run_scan(
     strategy: Strategy,
-    scan: Scan,
+    scan: BlockSource,
     settings: RunSettings,
     *,
     gate: Gate | None,
@@ -35,32 +38,35 @@ def run_scan(
 ) -> Summary:
     """Backtest a strategy over a scan; ``advance(n)`` after n more rows.
 
-    Its data is checked block by block, as the blocks go by; whether it passes is known at the end.
+    The data is checked block by block; errors are refused at the end.
     """
     started = clock.perf_counter()
     column = Column.of(strategy, settings, scan.instruments)
     changes = scan.instrument_changes
-    columns = Columns([column], scan.instruments, changes, capacity=capacity)
+    engine = VectorEngine([column], scan.instruments, changes, capacity=capacity)
     every = max(scan.n_rows // SAMPLES, 1)
     time, sampled = [], []
 
     def push(block: Block) -> None:
         for part in _parts(block, every):
-            columns.push(part.time, part.columns)
+            engine.push(part.time, part.columns)
             time.append(part.time[-1])
-            sampled.append(columns.equity[0])
+            sampled.append(engine.equity[0])
             advance(part.time.size)
 
     verdict = None
+    read = engine.columns
+    if DELISTING in scan.belonging:
+        read = (*read, DELISTING)
     if gate is not None:
         gate.events(scan.n_splits, settings.actions, scan.source)
     if gate is None:
-        for block in scan.blocks(columns.columns):
+        for block in scan.blocks(read):
             push(block)
     else:
-        verdict = joined(_verdicts(scan, gate, columns.columns, push))
+        verdict = joined(_verdicts(scan, gate, read, push))
         gate.pass_(verdict, scan.source)
-    tally = columns.tallies()[0]
+    tally = engine.tallies()[0]
     return Summary(
         strategy=type(strategy).__name__,
         params=msgspec.structs.asdict(strategy),
@@ -70,19 +76,23 @@ def run_scan(
         tally=tally,
         time=np.array(time),
         sampled=np.array(sampled),
-        warnings=(*quality_warnings(verdict), *_warnings(scan, columns, tally, settings)),
+        warnings=(
+            *quality_warnings(verdict),
+            *_warnings(scan, engine, tally, settings),
+            *tables_read(strategy, column.expressions),
+        ),
         quality=verdict,
         seconds=clock.perf_counter() - started,
     )
 
 
 def _verdicts(
-    scan: Scan, gate: Gate, names: Sequence[str], push: Callable[[Block], None]
+    scan: BlockSource, gate: Gate, names: Sequence[str], push: Callable[[Block], None]
 ) -> Iterator[Verdict]:
     """Push the blocks of a scan, and yield the verdict of each."""
     for bars, block in scan.pieces(names):
         push(block)
-        yield gate.check(bars)
+        yield check_bars(bars, gate.settings, exact=False)
 
 
 def _parts(block: Block, rows: int) -> Iterator[Block]:
@@ -92,18 +102,20 @@ def _parts(block: Block, rows: int) -> Iterator[Block]:
         yield Block(block.time[part], {name: x[part] for name, x in block.columns.items()})
 
 
-def _warnings(scan: Scan, columns: Columns, tally: Records, settings: RunSettings) -> Iterator[str]:
+def _warnings(
+    scan: BlockSource, engine: VectorEngine, tally: Records, settings: RunSettings
+) -> Iterator[str]:
     if not tally["n_fills"]:
         yield "Nothing was traded."
-    yield from unused(scan.belonging, columns.columns, settings)
+    yield from unused(scan.belonging, engine.columns, settings)
     if settings.fill == "same_close":
         yield SEEN_PRICE
     if tally["n_refusals"]:
         yield (
-            f"{tally['n_refusals']:,} times the gate or the venue did not let through what was "
-            "asked: a backtest of fewer rows in memory says why."
+            f"{tally['n_refusals']:,} times the gate or the venue refused or reduced a target or "
+            "an order: a backtest of fewer rows in memory reports the reasons."
         )
     if tally["n_ambiguities"]:
-        yield f"{tally['n_ambiguities']:,} bars whose path is not known made a difference."
+        yield f"The unknown path changed the result in {tally['n_ambiguities']:,} bars."
     if tally["least"] <= 0:
         yield "Equity was zero or less: figures that need returns after it are NaN."

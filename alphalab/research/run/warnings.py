@@ -1,4 +1,4 @@
-"""What the reader of a result has to know before its figures, in sentences."""
+"""Warnings of a run, in sentences."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import numpy as np
 from alphalab.codes import REASONS, OrderStatus, OrderType, Origin, Reason
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
+from alphalab.core.rules import start_equity
 from alphalab.data.clock.times import iso
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.universe import MEMBER
-from alphalab.research.results import order_lives as orders
+from alphalab.research.results import order_lives
+from alphalab.research.run.look_ahead import known_early, tables_read
 from alphalab.types import Records
 
-#: Share of the profit that may hang on unknown paths before it is said.
+#: Share of the profit that depends on unknown paths, above which there is a warning.
 AMBIGUOUS_SHARE = 0.1
 
-#: Share of the entry orders that may end unfilled before it is said.
+#: Share of entry orders that end unfilled, above which there is a warning.
 UNFILLED_SHARE = 0.5
 
 _FINAL = (Reason.DRAWDOWN_LOCK, Reason.BANKRUPT)
@@ -33,9 +35,12 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     if engine.settings.entry is not None:
         yield from _unfilled(block.events)
     yield from _ambiguous(engine, block)
-    there = [name for name in ("split", "dividend", "funding", MEMBER) if _says(bars, name)]
+    there = [name for name in ("split", "dividend", "funding", MEMBER) if _has_values(bars, name)]
     yield from unused(there, engine.columns, engine.settings)
     yield from _stale(bars, block)
+    yield from _ruin(bars, block.ledger)
+    yield from known_early(bars.known_early, engine.columns)
+    yield from tables_read(engine.strategy, engine.expressions)
 
 
 def _nothing(engine: Engine, bars: Bars) -> str:
@@ -55,7 +60,7 @@ def _refusals(engine: Engine, bars: Bars, refusals: Records) -> Iterator[str]:
         day = iso(int(first["time"]))[:10]
         if reason in _FINAL:
             left = bars.n_rows - 1 - int(first["row"])
-            yield f"{day}: {REASONS[reason]}. It holds for the {left:,} rows that follow."
+            yield f"{day}: {REASONS[reason]}. It lasts for the {left:,} rows that follow."
         elif reason == Reason.LIQUIDATED:
             often = f"{count:,} times, first on" if count > 1 else "on"
             yield (
@@ -64,7 +69,7 @@ def _refusals(engine: Engine, bars: Bars, refusals: Records) -> Iterator[str]:
             )
         elif reason == Reason.GROSS_LIMIT and (rows["asset"] == -1).any():
             yield (
-                f"{count:,} times, first on {day}: the targets asked for a gross exposure of up to "
+                f"{count:,} times, first on {day}: the targets had a gross exposure of up to "
                 f"{np.abs(rows['asked']).max():.4g} and were scaled down to the limit of "
                 f"{engine.settings.gross:.4g}. Lower them, for example with al.cs_scale."
             )
@@ -73,7 +78,7 @@ def _refusals(engine: Engine, bars: Bars, refusals: Records) -> Iterator[str]:
 
 
 def _unfilled(events: Records) -> Iterator[str]:
-    """Entries that the market did not come to: what they would have made is not in the figures."""
+    """Warn of entries that were not filled: their profit or loss is not in the figures."""
     entries = (events["origin"] == Origin.TARGET) & (events["type"] == OrderType.LIMIT)
     last = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REFUSED)
     ended = events[entries & np.isin(events["status"], last)]
@@ -85,27 +90,28 @@ def _unfilled(events: Records) -> Iterator[str]:
 
 
 def _ambiguous(engine: Engine, block: Block) -> Iterator[str]:
-    profit = float(block.ledger["equity"][-1]) - engine.settings.cash
-    stake = float(orders.at_stake(block.ambiguities).sum())
+    start = start_equity(engine.settings, engine.instruments)
+    profit = float(block.ledger["equity"][-1]) - start
+    stake = float(order_lives.at_stake(block.ambiguities).sum())
     if stake > AMBIGUOUS_SHARE * abs(profit):
         share = f"{stake / abs(profit):,.0%}" if profit else "More than all"
         n_bars = block.ambiguities.size
         yield (
             f"{share} of the {'loss' if profit < 0 else 'profit'} depends on {n_bars:,} "
-            f"{'bar' if n_bars == 1 else 'bars'} whose path is not known (said above "
+            f"{'bar' if n_bars == 1 else 'bars'} with an unknown path (a warning above "
             f"{AMBIGUOUS_SHARE:.0%}); see result.interval()."
         )
 
 
 def unused(there: Collection[str], read: Collection[str], settings: RunSettings) -> Iterator[str]:
-    """Yield columns that look as if they should count, and do not.
+    """Yield warnings of columns that the run does not use, though it probably should.
 
     Parameters
     ----------
     there : collection of str
-        Columns of the data that say something.
+        Columns of the data that hold values.
     read : collection of str
-        Columns that the run reads.
+        Columns that the run uses.
     settings : RunSettings
     """
     if settings.actions == "none":
@@ -127,14 +133,21 @@ def unused(there: Collection[str], read: Collection[str], settings: RunSettings)
         )
 
 
-def _says(bars: Bars, name: str) -> bool:
+def _has_values(bars: Bars, name: str) -> bool:
     return name in bars.columns and not np.isnan(bars.columns[name]).all()
 
 
 def _stale(bars: Bars, block: Block) -> Iterator[str]:
-    """Positions that are valued at a price nobody has paid for a while."""
+    """Warn of positions that are valued at an old price."""
     last = bars.close[-1]
     for j in np.flatnonzero((block.qty[-1] != 0.0) & np.isnan(last)):
         row = int(np.flatnonzero(~np.isnan(bars.close[:, j]))[-1])
         day = iso(int(bars.time[row]))[:10]
         yield f"{bars.symbols[j]} is held at the end, valued at its last price of {day}."
+
+
+def _ruin(bars: Bars, ledger: Records) -> Iterator[str]:
+    ruined = np.flatnonzero(ledger["equity"] <= 0)
+    if ruined.size:
+        day = iso(int(bars.time[ruined[0]]))[:10]
+        yield f"Equity was zero or less on {day}: figures that need returns after it are NaN."

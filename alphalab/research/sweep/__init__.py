@@ -1,1 +1,1 @@
-"""Sweeps: variants, their outcomes, plots and reports."""
+"""Sweeps: variants of a strategy, their outcome, pictures and reports."""

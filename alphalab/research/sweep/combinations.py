@@ -11,27 +11,27 @@ import numpy as np
 
 from alphalab.errors import ParameterError
 
-#: Beyond these somebody has to say that it is meant.
+#: Most combinations that run without `max_columns`.
 MAX_COLUMNS = 100_000
 
 Combinations = tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]
 
 
 def combinations(space: Any, max_columns: int) -> Combinations:
-    """Return the names, and the values of each combination in their order.
+    """Return the swept names, and the values of each combination in that order.
 
     Parameters
     ----------
     space : mapping of str to iterable, or iterable of mappings
-        A grid: every combination, the last name varies fastest. Or a list of combinations, all of
-        the same names: as given. NumPy's numbers become Python's.
+        A grid: every combination, the last name varies fastest. Or a list of combinations of the
+        same names, in the given order. NumPy scalars become Python's.
     max_columns : int
-        More are refused, before they are made.
+        Larger grids and lists are refused before they are expanded.
 
     Raises
     ------
     ParameterError
-        A grid or list that is empty, too large, or has something twice.
+        A grid or list that is empty, too large, or has duplicates.
 
     Examples
     --------
@@ -43,10 +43,10 @@ def combinations(space: Any, max_columns: int) -> Combinations:
 
 
 def too_many(what: str, max_columns: int) -> ParameterError:
-    """Return the error for more columns than anybody wants by accident."""
+    """Return the error for more combinations than `max_columns`."""
     return ParameterError(
         what,
-        rule=f"more than {max_columns:,} have to be asked for.",
+        rule=f"at most {max_columns:,} combinations run, unless a larger limit is set.",
         fix="Set max_columns=... (--max-columns), or let a search choose some of them:"
         " al.Search(...) (--search).",
     )
@@ -65,7 +65,7 @@ def _grid(space: Mapping[Any, Any], max_columns: int) -> Combinations:
         if pair := _twice(lists[name]):
             raise ParameterError(
                 f"{name}: {lists[name][pair[0]]!r} twice, at {pair[0]} and {pair[1]}",
-                rule="the values of a grid differ.",
+                rule="a grid has no duplicate values.",
             )
     return tuple(lists), itertools.product(*lists.values())
 
@@ -85,7 +85,7 @@ def _list(space: Any, max_columns: int) -> Combinations:
         raise too_many(f"list of {total} combinations", max_columns)
     for i, params in enumerate(given):
         if not isinstance(params, Mapping):
-            fix = 'Of a frame, give frame.to_dict("records").' if hasattr(space, "to_dict") else ""
+            fix = 'Pass a frame as frame.to_dict("records").' if hasattr(space, "to_dict") else ""
             raise ParameterError(f"{short(params)} at {i}", rule=rule, fix=fix)
         if not params or params.keys() != given[0].keys():
             names, first = (", ".join(map(str, p)) or "nothing" for p in (params, given[0]))
@@ -95,19 +95,19 @@ def _list(space: Any, max_columns: int) -> Combinations:
     if pair := _twice(rows):
         raise ParameterError(
             f"{shown(given[pair[0]])} twice, at {pair[0]} and {pair[1]}",
-            rule="the combinations of a list differ.",
+            rule="a list has no duplicate combinations.",
         )
     return tuple(given[0]), rows
 
 
 def _counted(name: Any, values: Any, most: int) -> tuple[int, Iterable[Any]]:
-    """Return how many values there are, at least as far as it matters, and the values."""
+    """Return the number of values (counted up to `most`) and the values."""
     rule = "the values of a name are a list, a range or an array of one dimension."
-    # A set has no order to speak of, and a mapping is a slip.
+    # A set has no order, and a mapping in place of a list is a mistake.
     refused = isinstance(values, str | bytes | Mapping | set | frozenset)
     flat = not isinstance(values, np.ndarray) or values.ndim == 1
     if refused or not flat or not isinstance(values, Iterable):
-        fix = "" if isinstance(values, Iterable) else f"Of a single value, make [{values!r}]."
+        fix = "" if isinstance(values, Iterable) else f"Write [{values!r}] for a single value."
         raise ParameterError(f"{name}: {short(values)}", rule=rule, fix=fix)
     if isinstance(values, range):  # len() of a range ends at sys.maxsize
         n = max(-((values.start - values.stop) // values.step), 0)
@@ -122,7 +122,7 @@ def _counted(name: Any, values: Any, most: int) -> tuple[int, Iterable[Any]]:
 
 
 def _twice(values: Sequence[Any]) -> tuple[int, int] | None:
-    """Return the positions of the first value that comes again."""
+    """Return the positions of the first duplicate value."""
     seen: dict[Any, int] = {}
     for i, value in enumerate(map(key_of, values)):
         if seen.setdefault(value, i) != i:
@@ -131,7 +131,7 @@ def _twice(values: Sequence[Any]) -> tuple[int, int] | None:
 
 
 def key_of(value: Any) -> Any:
-    """Return what can be compared and hashed in place of a value."""
+    """Return a hashable key of a value."""
     try:
         hash(value)
     except TypeError:
@@ -140,16 +140,16 @@ def key_of(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return a value; of a NumPy scalar, the Python one."""
+    """Return a value, a NumPy scalar as its Python type."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def shown(params: Mapping[str, Any]) -> str:
-    """Return a combination in one line."""
+    """Return a combination on one line."""
     return ", ".join(f"{name}={short(value)}" for name, value in params.items())
 
 
 def short(value: Any) -> str:
-    """Return a value in one line, cut where it is long."""
+    """Return a value on one line, cut if it is long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."

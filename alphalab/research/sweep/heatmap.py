@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.errors import ParameterError, UnknownNameError
-from alphalab.research.results import plots, series
-from alphalab.research.results.plots import BLUE, GREY
+from alphalab.research.pages.style import BLUE, MOST_POINTS, layout
+from alphalab.research.pages.thinning import thin
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
     best_mark,
     colour_bar,
@@ -35,23 +36,20 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from alphalab.research.sweep.result import Sweep
 
-#: Values that an axis of the heat map shows one by one.
+#: Most values of an axis that have cells of their own.
 MOST_LEVELS = 100
-#: Bars of a name of words.
+#: Most bars for a swept name of words.
 MOST_BARS = 30
-#: Figures under the pointer beside the one that is shown.
+#: Further metrics in the hover text.
 MORE_METRICS = ("sharpe", "total_return", "max_drawdown", "n_round_trips")
 
 _INVALID, _UNKNOWN = "#c5ccd4", "#e9edf1"
-_MOST_CROSSES = 900  # cells
 _FEWEST_BINS, _MOST_BINS = 6, 40
-_FEW = 200  # points that are marked on a line
 
 
 class Levels(NamedTuple):
-    """How the values of a name lie along an axis: (C,) positions, -1 for none, and their labels."""
+    """Positions of the columns along an axis, (C,), -1 for hidden ones, and the axis labels."""
 
     name: str
     position: IntArray
@@ -60,22 +58,22 @@ class Levels(NamedTuple):
 
 
 def heatmap(
-    sweep: Sweep, x: str | None = None, y: str | None = None, metric: str | None = None
+    outcome: Outcome, x: str | None = None, y: str | None = None, metric: str | None = None
 ) -> go.Figure:
     """One metric over two swept names as colours; over one name as a line, or bars for words.
 
-    Where more names were swept, a cell shows the median over their values: the best of them would
-    show what chance can do. Cells without a value are grey, and say why. Numbers of more than
-    `MOST_LEVELS` values share cells with those beside them; of more texts than that the best are
-    shown. The extreme 2 % of the values have the colours at the ends of the scale.
+    If more names were swept, a cell shows the median over their values: the best of them would
+    show luck. Cells without a value are grey, and their hover text gives the reason. If a name has
+    more than `MOST_LEVELS` values, adjacent numbers share cells, and of texts only the best are
+    shown. The extreme 2 % of the values have the end colours of the scale.
 
     Parameters
     ----------
-    sweep : Sweep
+    outcome : Outcome
     x, y : str, optional
         Swept names. Not given: the first ones that have several values.
     metric : str, optional
-        Not given: the one the sweep goes by.
+        Not given: the metric of the sweep.
 
     Raises
     ------
@@ -86,8 +84,8 @@ def heatmap(
     StateError
         No column has a value.
     """
-    _check_names(sweep, x, y)
-    view = view_of(sweep, metric)
+    _check_names(outcome, x, y)
+    view = view_of(outcome, metric)
     chosen = _chosen(view.space.axes, x, y)
     if len(chosen) == 1:
         return (_line if chosen[0].ordered else _bars)(view, chosen[0])
@@ -95,11 +93,11 @@ def heatmap(
     return _cells(view, across, up)
 
 
-def _check_names(sweep: Sweep, x: str | None, y: str | None) -> None:
+def _check_names(outcome: Outcome, x: str | None, y: str | None) -> None:
     for name in (x, y):
-        if name is not None and name not in sweep.names:
+        if name is not None and name not in outcome.names:
             raise UnknownNameError(
-                "swept name", name, sweep.names, fix="Only what was swept can be an axis."
+                "swept name", name, outcome.names, fix="An axis is a swept name."
             )
     if x is not None and x == y:
         raise ParameterError(
@@ -110,7 +108,7 @@ def _check_names(sweep: Sweep, x: str | None, y: str | None) -> None:
 
 
 def _chosen(axes: Sequence[Axis], x: str | None, y: str | None) -> list[Axis]:
-    """Return the one or two names to show: those given, then the first with several values."""
+    """Return one or two axes: the given names, then the first ones with several values."""
     given = [axis for name in (x, y) for axis in axes if axis.name == name]
     free = [axis for axis in axes if axis.name not in (x, y) and len(axis.values) > 1]
     both = [*given, *free] or list(axes)
@@ -120,7 +118,7 @@ def _chosen(axes: Sequence[Axis], x: str | None, y: str | None) -> list[Axis]:
 
 
 def _levels(view: View, axis: Axis) -> Levels:
-    """Lay out the values of a name, thinned to what can be seen."""
+    """Place the values of a name along an axis, thinned to a readable number."""
     most, n = MOST_LEVELS, len(axis.values)
     if not view.space.is_grid:
         most = min(max(math.isqrt(view.space.n_columns), _FEWEST_BINS), _MOST_BINS)
@@ -156,7 +154,7 @@ def _cells(view: View, across: Levels, up: Levels) -> go.Figure:
     gap = 1 if max(shape) <= 40 else 0
     shared = {"x": across.labels, "y": up.labels, "xgap": gap, "ygap": gap}
     shared |= {"hovertemplate": "%{hovertext}<extra></extra>", "hoverongaps": False}
-    figure = go.Figure(layout=plots.layout(min(640, 190 + 24 * shape[0])))
+    figure = go.Figure(layout=layout(min(640, 190 + 24 * shape[0])))
     if np.isfinite(unknown).any():
         _add_unknown(figure, unknown, np.where(np.isnan(unknown), "", hover), shared)
     scale = colours(view.metric, middle)
@@ -187,7 +185,7 @@ def _grouped(view: View, across: Levels, up: Levels) -> pd.DataFrame:
         {
             "value": view.values,
             "column": np.arange(view.values.size),
-            "invalid": [variant.column is None for variant in view.sweep.variants],
+            "invalid": [variant.column is None for variant in view.outcome.variants],
         }
     )
     groups = table[shown].groupby(cell[shown])
@@ -205,10 +203,7 @@ def _grouped(view: View, across: Levels, up: Levels) -> pd.DataFrame:
 def _add_unknown(
     figure: go.Figure, unknown: FloatArray, hover: NDArray[Any], shared: dict[str, Any]
 ) -> None:
-    """Add the cells without a value: crossed where they are invalid and few."""
-    crosses = {}
-    if unknown.size <= _MOST_CROSSES:
-        crosses = {"text": np.where(unknown == 1, "\u00d7", ""), "texttemplate": "%{text}"}
+    """Add the cells without a value."""
     figure.add_heatmap(
         z=unknown,
         hovertext=hover,
@@ -216,8 +211,6 @@ def _add_unknown(
         zmax=1,
         colorscale=[[0, _UNKNOWN], [1, _INVALID]],
         showscale=False,
-        textfont={"color": "white", "size": 12},
-        **crosses,
         **shared,
     )
     for value, name, colour in ((1, "Invalid", _INVALID), (0, "Without a value", _UNKNOWN)):
@@ -227,9 +220,9 @@ def _add_unknown(
 
 
 def _hovers(view: View, cells: pd.DataFrame, across: Levels, up: Levels) -> list[str]:
-    """Return what is said of every cell under the pointer."""
+    """Return the hover text of every cell."""
     shown, texts = metric_figure(view.metric), []
-    more = [(metric_figure(k), view.sweep.figures[k]) for k in MORE_METRICS if k != view.metric]
+    more = [(metric_figure(k), view.outcome.metrics[k]) for k in MORE_METRICS if k != view.metric]
     names = [escape(part.name, quote=False) for part in (across, up)]
     columns = (cells[name].tolist() for name in ("column", "size", "known", "median"))
     spans = zip(cells["low"].tolist(), cells["high"].tolist(), strict=True)
@@ -237,11 +230,11 @@ def _hovers(view: View, cells: pd.DataFrame, across: Levels, up: Levels) -> list
         x, y = (part.labels[part.position[column]] for part in (across, up))
         place = f"{names[0]} {x}, {names[1]} {y}"
         if size == 1:
-            params = escape(params_text(view.sweep, column), quote=False)
+            params = escape(params_text(view.outcome, column), quote=False)
             place = f"column {column}: {params}"
         value = f"{shown.label} <b>{shown.text(median)}</b>"
         if not known:
-            lines = [place, _why(view.sweep, column, size)]
+            lines = [place, _why(view.outcome, column, size)]
         elif size == 1:
             lines = [place, value, *(f"{other.label} {other.text(x[column])}" for other, x in more)]
         else:
@@ -251,10 +244,10 @@ def _hovers(view: View, cells: pd.DataFrame, across: Levels, up: Levels) -> list
     return texts
 
 
-def _why(sweep: Sweep, column: int, size: int) -> str:
-    """Say why a cell has no value."""
-    variant = sweep.variants[column]
-    why = "not run" if not sweep.ran[column] else "the figure is not defined"
+def _why(outcome: Outcome, column: int, size: int) -> str:
+    """Return the reason why a cell has no value."""
+    variant = outcome.variants[column]
+    why = "not run" if not outcome.ran[column] else "the figure is not defined"
     lines = textwrap.wrap(f"invalid: {variant.reason}" if variant.column is None else why, 70)
     more = [f"and {size - 1:,} more without a value"] if size > 1 else []
     return "<br>".join(escape(line, quote=False) for line in [*lines, *more])
@@ -262,7 +255,7 @@ def _why(sweep: Sweep, column: int, size: int) -> str:
 
 def _note(view: View, names: tuple[str, str], cells: pd.DataFrame) -> str:
     label = metric_figure(view.metric).label
-    others = [name for name in view.sweep.names if name not in names]
+    others = [name for name in view.outcome.names if name not in names]
     if (cells["size"] == 1).all():
         return f"{label} by {names[0]} and {names[1]}."
     over = f"all values of {', '.join(others)}" if others else "the columns of a cell"
@@ -273,28 +266,21 @@ def _line(view: View, axis: Axis) -> go.Figure:
     """Draw a metric along one name of numbers."""
     import plotly.graph_objects as go
 
-    label, place = metric_figure(view.metric).label, places(axis)
+    label = metric_figure(view.metric).label
     columns = np.argsort(axis.code, kind="stable")
-    columns = columns[series.thin(view.values[columns], plots.MOST_POINTS)]
-    mode = "lines+markers" if columns.size <= _FEW else "lines"
-    figure = go.Figure(layout=plots.layout(380) | {"hovermode": "closest"})
+    columns = columns[thin(view.values[columns], MOST_POINTS)]
+    figure = go.Figure(layout=layout(380) | {"hovermode": "closest"})
+    place = places(axis)
     figure.add_scatter(
         x=place[axis.code[columns]],
         y=view.values[columns],
         text=hovers(view, columns),
         hovertemplate="%{text}<extra></extra>",
-        mode=mode if view.space.is_grid else "markers",
+        mode="lines+markers" if view.space.is_grid else "markers",
         line={"color": BLUE, "width": 1.6},
         marker={"color": BLUE, "size": 5},
         showlegend=False,
     )
-    missing = columns[np.isnan(view.values[columns])]
-    if missing.size:
-        hidden = {"range": [-0.02, 1], "visible": False, "fixedrange": True}
-        figure.update_layout(yaxis2={"overlaying": "y", **hidden})
-        marks = _missing(view, missing)
-        x, y = place[axis.code[missing]], np.zeros(missing.size)
-        figure.add_scatter(x=x, y=y, yaxis="y2", **marks)
     figure.add_scatter(**best_mark(view, [place[axis.code[view.best]]]))
     figure.update_xaxes(title_text=escape(axis.name, quote=False))
     figure.update_yaxes(title_text=escape(label), tickformat=tick_format(view.metric))
@@ -307,8 +293,8 @@ def _bars(view: View, axis: Axis) -> go.Figure:
 
     label, place = metric_figure(view.metric).label, places(axis)
     ranked = np.argsort(-view.good, kind="stable")[:MOST_BARS][::-1]  # NaN come last
-    known, missing = (ranked[np.isnan(view.values[ranked]) == none] for none in (False, True))
-    figure = go.Figure(layout=plots.layout(110 + 26 * ranked.size) | {"hovermode": "closest"})
+    known = ranked[np.isfinite(view.values[ranked])]
+    figure = go.Figure(layout=layout(110 + 26 * known.size) | {"hovermode": "closest"})
     figure.add_bar(
         x=view.values[known],
         y=place[axis.code[known]],
@@ -318,28 +304,10 @@ def _bars(view: View, axis: Axis) -> go.Figure:
         marker={"color": BLUE, "opacity": 0.75},
         showlegend=False,
     )
-    if missing.size:
-        x, y = np.zeros(missing.size), place[axis.code[missing]]
-        figure.add_scatter(x=x, y=y, **_missing(view, missing))
     value, where = view.values[view.best], place[axis.code[view.best]]
     figure.add_scatter(**best_mark(view, [value], y=[where]))
-    order = place[axis.code[ranked]]
+    order = place[axis.code[known]]
     figure.update_xaxes(title_text=escape(label), tickformat=tick_format(view.metric))
     figure.update_yaxes(type="category", categoryarray=order, showgrid=False)
-    few = f" The best {ranked.size} of {view.values.size:,}." if ranked.size < len(place) else ""
+    few = f" The best {known.size} of {len(place):,}." if known.size < len(place) else ""
     return titled(figure, f"{label} by {axis.name}.{few}")
-
-
-def _missing(view: View, columns: IntArray) -> dict[str, Any]:
-    """Return the crosses of columns without a value, which say why."""
-    texts = [escape(params_text(view.sweep, column), quote=False) for column in columns.tolist()]
-    return {
-        "mode": "markers",
-        "marker": {"symbol": "x-thin-open", "color": GREY, "size": 7, "line": {"width": 1.5}},
-        "text": [
-            f"{text}<br>{_why(view.sweep, column, 1)}"
-            for text, column in zip(texts, columns.tolist(), strict=True)
-        ],
-        "hovertemplate": "%{text}<extra></extra>",
-        "name": "Without a value",
-    }

@@ -1,4 +1,4 @@
-"""What the figures of a sweep share: words for its values, colours, titles and marks."""
+"""Parts that the figures of a sweep share: texts of values, colours, titles and marks."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alphalab.research.results import figures as display
-from alphalab.research.results.plots import AMBER, BLUE, INK, MUTED
+from alphalab.research.pages.style import AMBER, BLUE, INK, MUTED
+from alphalab.research.results import figures
 from alphalab.research.results.tally_metrics import SMALLER_IS_BETTER
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.robustness import View
 from alphalab.research.sweep.space import Axis
 from alphalab.types import FloatArray, IntArray
@@ -21,29 +22,28 @@ from alphalab.types import FloatArray, IntArray
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from alphalab.research.sweep.result import Sweep
 
-#: Metrics that are a gain above 0 and a loss below it.
+#: Metrics whose sign separates gains from losses.
 SIGNED = ("total_return", "annual_return", "sharpe", "sortino", "calmar", "carry")
 
 _REACH = 0.98  # share of the values within the range of colours
-_TICKS: dict[Any, str] = {display.percent: ",.2~%", display.money: "~s", display.count: "~s"}
+_TICKS: dict[Any, str] = {figures.percent: ",.2~%", figures.money: "~s", figures.count: "~s"}
 _TITLE_WIDTH, _LABEL_WIDTH = 120, 40  # characters
 
 
-def metric_figure(metric: str) -> display.Figure:
-    """Return how a metric is shown."""
+def metric_figure(metric: str) -> figures.Figure:
+    """Return label and format of a metric."""
     label = metric.removeprefix("n_").replace("_", " ").capitalize()
-    return display.FIGURES.get(metric, display.Figure(label, display.count, ""))
+    return figures.FIGURES.get(metric, figures.Figure(label, figures.count, ""))
 
 
 def tick_format(metric: str) -> str:
-    """Return how Plotly writes a metric along an axis."""
+    """Return the Plotly format of a metric on an axis."""
     return _TICKS.get(metric_figure(metric).show, ",.3~f")
 
 
 def value_text(value: Any) -> str:
-    """Return a swept value as text, numbers as short as they can be.
+    """Return a swept value as text, numbers as short as possible.
 
     Examples
     --------
@@ -55,13 +55,13 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
-def params_text(sweep: Sweep, column: int) -> str:
+def params_text(outcome: Outcome, column: int) -> str:
     """Return the swept values of a column, as in ``fast 5, slow 20``."""
-    params = sweep.variants[column].params
-    return ", ".join(f"{name} {value_text(params[name])}" for name in sweep.names)
+    params = outcome.variants[column].params
+    return ", ".join(f"{name} {value_text(params[name])}" for name in outcome.names)
 
 
-def colours(metric: str, values: FloatArray, middle: str = "#ffffff") -> dict[str, Any]:
+def colours(metric: str, values: FloatArray) -> dict[str, Any]:
     """Return a scale of colours for a metric, without the extreme 2 % of its values.
 
     Losses are amber and gains blue; metrics without a sign go from dark (bad) to bright (good).
@@ -69,7 +69,7 @@ def colours(metric: str, values: FloatArray, middle: str = "#ffffff") -> dict[st
     known = values[np.isfinite(values)]
     if metric in SIGNED:
         reach = float(np.quantile(np.abs(known), _REACH)) or 1.0
-        scale: Any = [[0, AMBER], [0.5, middle], [1, BLUE]]
+        scale: Any = [[0, AMBER], [0.5, "#ffffff"], [1, BLUE]]
         return {"colorscale": scale, "cmin": -reach, "cmax": reach}
     low, high = np.quantile(known, ((1 - _REACH) / 2, (1 + _REACH) / 2)).tolist()
     if low == high:
@@ -90,7 +90,7 @@ def colour_bar(metric: str) -> dict[str, Any]:
 
 
 def titled(figure: go.Figure, text: str) -> go.Figure:
-    """Put a sentence above a figure; a page takes it from ``layout.meta``."""
+    """Put a sentence above a figure; `untitled` takes it off again."""
     lines = textwrap.wrap(text, _TITLE_WIDTH)
     title = {
         "text": "<br>".join(escape(line, quote=False) for line in lines),
@@ -114,7 +114,7 @@ def titled(figure: go.Figure, text: str) -> go.Figure:
 
 
 def untitled(figure: go.Figure) -> tuple[go.Figure, str]:
-    """Take the sentence off a figure, for a page that has it in its own type."""
+    """Return a figure without its sentence, and the sentence, for a page to print it."""
     note, height = figure.layout.meta["note"], figure.layout.meta["note_height"]
     top, whole = figure.layout.margin.t - height, figure.layout.height - height
     return figure.update_layout(title=None, meta=None, margin_t=top, height=whole), note
@@ -155,17 +155,17 @@ def short_texts(values: Sequence[Any]) -> list[str]:
 
 
 def places(axis: Axis) -> NDArray[Any]:
-    """Return where the values of a name lie along an axis: numbers, or words in their order."""
+    """Return the axis positions of the values of a name: numbers, or labels."""
     if axis.ordered:
         return np.asarray(axis.values)
     return np.asarray(short_texts(axis.values), object)
 
 
 def hovers(view: View, columns: IntArray) -> list[str]:
-    """Return what is said of columns under the pointer."""
+    """Return the hover texts of columns."""
     shown = metric_figure(view.metric)
     return [
-        f"column {column}: {escape(params_text(view.sweep, column), quote=False)}"
+        f"column {column}: {escape(params_text(view.outcome, column), quote=False)}"
         f"<br>{escape(shown.label)} {shown.text(view.values[column])}"
         for column in columns.tolist()
     ]

@@ -1,55 +1,40 @@
-"""Plotly figures of a sweep. What does not fit is thinned, and the titles say how."""
+"""Plotly figures of a sweep. Large sweeps are thinned, and the titles say how."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from alphalab.research.results import figures as display
-from alphalab.research.results import plots
-from alphalab.research.results.plots import BLUE, GREY, INK, MUTED
+from alphalab.data.quality.findings import counted
+from alphalab.research.pages.style import BLUE, INK, MUTED, faint, layout
+from alphalab.research.results.figures import Figure
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
     SIGNED,
-    best_mark,
-    colour_bar,
-    colours,
     hovers,
     metric_figure,
     params_text,
-    places,
-    short_texts,
     tick_format,
     titled,
 )
 from alphalab.research.sweep.robustness import View, view_of
-from alphalab.research.sweep.space import Axis, Space
+from alphalab.research.sweep.space import Space
 from alphalab.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from alphalab.research.sweep.result import Sweep
 
-#: Lines of the parallel coordinates.
-MOST_LINES = 2_000
-#: Figures that the parallel coordinates show beside the one asked for.
-MAIN_METRICS = ("total_return", "sharpe", "max_drawdown", "n_round_trips")
-#: Swept names that `robustness` has a panel for.
-MOST_SLICES = 6
-#: Points of the line of medians; of more values, those next to each other share one.
-MOST_MEDIANS = 30
-#: Distances from the best that are shown one by one.
+#: Distances from the best with a box of their own.
 MOST_STEPS = 7
 
 _FEW = 60  # columns at one distance that are also drawn as points
-_PER_ROW = 3
 
 
-def histogram(sweep: Sweep, metric: str | None = None) -> go.Figure:
+def histogram(outcome: Outcome, metric: str | None = None) -> go.Figure:
     """Distribution of a metric over all columns, with the best and the median marked.
 
     Raises
@@ -57,22 +42,22 @@ def histogram(sweep: Sweep, metric: str | None = None) -> go.Figure:
     UnknownNameError, StateError
         As in `alphalab.research.sweep.robustness.view_of`.
     """
-    view = view_of(sweep, metric)
+    view = view_of(outcome, metric)
     known = view.values[np.isfinite(view.values)]
     above = f", {np.mean(known > 0):.0%} are above 0" if view.metric in SIGNED else ""
-    note = f"{metric_figure(view.metric).label} of {_columns(known.size)}{above}."
+    note = f"{metric_figure(view.metric).label} of {counted(known.size, 'column')}{above}."
     if known.size < view.values.size:
-        note += f" {_columns(view.values.size - known.size)} without a value."
+        note += f" {counted(view.values.size - known.size, 'column')} without a value."
     if known.size > 1:
         note += " The best of many stands out even where nothing works."
     return titled(_histogram(view), note)
 
 
-def parallel_coordinates(sweep: Sweep, metric: str | None = None) -> go.Figure:
-    """Every column as a line through its swept values and main figures, coloured by a metric.
+def robustness(outcome: Outcome, metric: str | None = None) -> go.Figure:
+    """How a metric changes with the distance from the best column.
 
-    Drag along an axis to keep the lines that pass there. Of more than `MOST_LINES` columns the
-    best quarter of that number, the worst quarter and an even sample of the others are drawn.
+    A box for each number of steps from the best, see `robustness.py`. If the swept values have no
+    neighbours, the figure is the histogram.
 
     Raises
     ------
@@ -81,106 +66,18 @@ def parallel_coordinates(sweep: Sweep, metric: str | None = None) -> go.Figure:
     """
     import plotly.graph_objects as go
 
-    view = view_of(sweep, metric)
-    table = {name: sweep.figures[name] for name in dict.fromkeys((view.metric, *MAIN_METRICS))}
-    table = {name: figures for name, figures in table.items() if np.isfinite(figures).any()}
-    figures = np.column_stack([view.values, *table.values()])
-    whole = np.flatnonzero(np.isfinite(figures).all(axis=1))
-    ranked = whole[np.argsort(view.good[whole], kind="stable")]
-    drawn = ranked[_thinned(ranked.size, MOST_LINES)]  # the best come last and lie on top
-    dimensions = [_swept(axis, drawn) for axis in view.space.axes if axis.linked]
-    dimensions += [
-        {
-            "label": escape(metric_figure(name).label),
-            "values": figures[drawn],
-            "tickformat": tick_format(name),
-        }
-        for name, figures in table.items()
-    ]
-    line = {"color": view.values[drawn], "showscale": True, "colorbar": colour_bar(view.metric)}
-    figure = go.Figure(layout=plots.layout(430))
-    figure.add_parcoords(
-        dimensions=dimensions,
-        line=line | colours(view.metric, view.values, middle="#c3cad2"),
-        labelfont={"size": 12, "color": INK},
-        tickfont={"size": 11, "color": MUTED},
-        rangefont={"size": 10, "color": GREY},
+    view = view_of(outcome, metric)
+    if not any(axis.linked and len(axis.values) > 1 for axis in view.space.axes):
+        return titled(_histogram(view), "No column has neighbours: the values have no order.")
+    figure = go.Figure(layout=layout(360) | {"hovermode": "closest"})
+    _add_steps(figure, view)
+    label = escape(metric_figure(view.metric).label)
+    figure.update_yaxes(title_text=label, tickformat=tick_format(view.metric))
+    note = (
+        f"All columns by the number of steps from the best, {params_text(outcome, view.best)}. "
+        "Boxes hold the middle half, whiskers reach to the lowest and the highest."
     )
-    widest = max([6, *(len(text) for text in dimensions[0].get("ticktext", ()))])
-    figure.update_layout(margin={"l": 20 + 6 * min(widest, 24), "t": 64, "b": 24})
-    left_out = view.values.size - ranked.size
-    without = f"; {_columns(left_out)} without all these figures left out" if left_out else ""
-    which = _columns(ranked.size)
-    if drawn.size < ranked.size:
-        quarter = f"{MOST_LINES // 4:,}"
-        which = (
-            f"{drawn.size:,} of {which}: the best {quarter}, the worst {quarter} and an even "
-            "sample between"
-        )
-    return titled(figure, f"{which}{without}. Drag along an axis to keep the lines that pass.")
-
-
-def robustness(sweep: Sweep, metric: str | None = None) -> go.Figure:
-    """How a metric changes as one goes away from the best column.
-
-    A panel for each swept name goes through the best along that name; beside them is the
-    distribution of all columns, and below them the columns by their distance from the best, see
-    `robustness.py`. A name whose values are not next to each other has no panel;
-    when there is none, the histogram is all there is.
-
-    Raises
-    ------
-    UnknownNameError, StateError
-        As in `alphalab.research.sweep.robustness.view_of`.
-    """
-    from plotly.subplots import make_subplots
-
-    view = view_of(sweep, metric)
-    sliced = [a for a in view.space.axes if a.linked and len(a.values) > 1][:MOST_SLICES]
-    if not sliced:
-        return titled(_histogram(view), "No column has neighbours: no value is next to another.")
-    across, down = min(_PER_ROW, len(sliced)), math.ceil(len(sliced) / _PER_ROW)
-    beside: dict[str, Any] = {"rowspan": down}
-    figure = make_subplots(
-        rows=down + 1,
-        cols=across + 1,
-        specs=[
-            *([{}] * across + [beside if row == 0 else None] for row in range(down)),
-            [{"colspan": across + 1}] + [None] * across,
-        ],
-        column_widths=[1.0] * across + [0.55],
-        row_heights=[1.0] * down + [1.1],
-        horizontal_spacing=0.035,
-        vertical_spacing=0.2 / (down + 1),
-    )
-    figure.update_layout(plots.layout(320 * (down + 1)), hovermode="closest", showlegend=True)
-    for k, axis in enumerate(sliced):
-        cell = {"row": k // _PER_ROW + 1, "col": k % _PER_ROW + 1}
-        _add_median(figure, view, axis, cell, legend=k == 0)
-        _add_slice(figure, view, axis, cell, legend=k == 0)
-    _add_beside(figure, view, {"row": 1, "col": across + 1})
-    _add_steps(figure, view, {"row": down + 1, "col": 1})
-    figure.update_yaxes(tickformat=tick_format(view.metric))
-    figure.for_each_yaxis(lambda axis: axis.update(matches="y") if axis.anchor != "x" else None)
-    for row in range(1, down + 2):
-        label = escape(metric_figure(view.metric).label)
-        figure.update_yaxes(title_text=label, row=row, col=1)
-    return titled(figure, _robustness_note(view, sliced))
-
-
-def _robustness_note(view: View, sliced: Sequence[Axis]) -> str:
-    through = (
-        "each panel changes one name and keeps the others as they are there (blue)"
-        if view.space.is_grid
-        else "in blue the columns nearest to it, which differ in several names"
-    )
-    swept = sum(len(axis.values) > 1 for axis in view.space.axes)
-    more = f" {len(sliced)} of {swept} names have a panel." if swept > len(sliced) else ""
-    return (
-        f"Through the best column, {params_text(view.sweep, view.best)}: {through}; grey: the "
-        f"median of all columns there.{more} Below: all columns by the number of steps "
-        "from the best. Boxes hold the middle half, whiskers reach to the lowest and the highest."
-    )
+    return titled(figure, note)
 
 
 def _histogram(view: View) -> go.Figure:
@@ -188,7 +85,7 @@ def _histogram(view: View) -> go.Figure:
 
     shown, known = metric_figure(view.metric), view.values[np.isfinite(view.values)]
     count, middle, width = _bins(known)
-    figure = go.Figure(layout=plots.layout(330) | {"hovermode": "closest"})
+    figure = go.Figure(layout=layout(330) | {"hovermode": "closest"})
     figure.add_bar(
         x=middle,
         y=count,
@@ -221,89 +118,7 @@ def _histogram(view: View) -> go.Figure:
     return figure.update_yaxes(title_text="Columns")
 
 
-def _add_median(
-    figure: go.Figure, view: View, axis: Axis, cell: dict[str, int], legend: bool
-) -> None:
-    """Add to the panel of one name the median of all columns with a value, or in a range of it."""
-    import pandas as pd
-
-    place, n = places(axis), len(axis.values)
-    part = axis.code * min(n, MOST_MEDIANS) // n if axis.ordered else axis.code
-    groups = pd.DataFrame({"value": view.values, "code": axis.code}).groupby(part)
-    medians = groups["value"].median()
-    ticks, name = tick_format(view.metric), escape(axis.name, quote=False)
-    figure.add_scatter(
-        x=place[groups["code"].median().astype(int)],
-        y=medians.to_numpy(),
-        name="Median of all",
-        legendgroup="median",
-        line={"color": GREY, "width": 1.3, "dash": "dot"},
-        mode="lines" if axis.ordered else "markers",
-        marker={"color": GREY, "symbol": "line-ew-open", "size": 14},
-        hovertemplate=f"median of all with {name} %{{x}}: %{{y:{ticks}}}<extra></extra>",
-        showlegend=legend,
-        **cell,
-    )
-
-
-def _add_slice(
-    figure: go.Figure, view: View, axis: Axis, cell: dict[str, int], legend: bool
-) -> None:
-    """Add to the panel of one name the metric along it, through the best."""
-    place, values, is_grid = places(axis), view.values, view.space.is_grid
-    ours = _along(view, axis)
-    figure.add_scatter(
-        x=place[axis.code[ours]],
-        y=values[ours],
-        text=hovers(view, ours),
-        hovertemplate="%{text}<extra></extra>",
-        name="Through the best" if is_grid else "Near the best",
-        legendgroup="through",
-        mode="lines+markers" if is_grid and axis.ordered else "markers",
-        line={"color": BLUE, "width": 1.8},
-        marker={"color": BLUE, "size": 6 if ours.size <= _FEW else 3},
-        showlegend=legend,
-        **cell,
-    )
-    options = {"legendgroup": "best", "showlegend": legend, **cell}
-    figure.add_scatter(**best_mark(view, [place[axis.code[view.best]]], **options))
-    if not axis.ordered:
-        figure.update_xaxes(type="category", categoryarray=place, **cell)
-    figure.update_xaxes(title_text=escape(axis.name, quote=False), **cell)
-
-
-def _along(view: View, axis: Axis) -> IntArray:
-    """Columns that agree with the best in all other names; without a grid those near it."""
-    space, best = view.space, view.best
-    if not space.is_grid:
-        steps = space.steps_from(best)
-        return np.flatnonzero((steps >= 0) & (steps <= 2))
-    same = np.ones(space.n_columns, bool)
-    for other in space.axes:
-        if other is not axis:
-            same &= other.code == other.code[best]
-    ours = np.flatnonzero(same)
-    return ours[np.argsort(axis.code[ours], kind="stable")]
-
-
-def _add_beside(figure: go.Figure, view: View, cell: dict[str, int]) -> None:
-    """Add the distribution of all columns, lying on its side."""
-    count, middle, width = _bins(view.values[np.isfinite(view.values)])
-    figure.add_bar(
-        x=count,
-        y=middle,
-        width=0.96 * width,
-        orientation="h",
-        marker={"color": GREY, "opacity": 0.6},
-        customdata=_ranges(metric_figure(view.metric), middle, width),
-        hovertemplate="%{customdata}: %{x} columns<extra></extra>",
-        showlegend=False,
-        **cell,
-    )
-    figure.update_xaxes(title_text="All columns", **cell)
-
-
-def _add_steps(figure: go.Figure, view: View, cell: dict[str, int]) -> None:
+def _add_steps(figure: go.Figure, view: View) -> None:
     """Add boxes of the columns by their distance from the best, and points where they are few."""
     values, space = view.values, view.space
     steps = np.minimum(space.steps_from(view.best), MOST_STEPS + 1)
@@ -313,7 +128,7 @@ def _add_steps(figure: go.Figure, view: View, cell: dict[str, int]) -> None:
         ours = np.flatnonzero((steps == k) & np.isfinite(values))
         labels.append(f"{_step_name(space, k)}<br>{ours.size:,}")
         if ours.size > 1:
-            _add_box(figure, k, values[ours], cell)
+            _add_box(figure, k, values[ours])
         if ours.size <= _FEW:
             figure.add_scatter(
                 x=k + np.linspace(-0.2, 0.2, ours.size) * (ours.size > 1),
@@ -323,14 +138,13 @@ def _add_steps(figure: go.Figure, view: View, cell: dict[str, int]) -> None:
                 text=hovers(view, ours),
                 hovertemplate="%{text}<extra></extra>",
                 showlegend=False,
-                **cell,
             )
     ends = [-0.5, max(rings) + 0.5]
-    figure.update_xaxes(tickvals=rings, ticktext=labels, range=ends, **cell)
-    figure.update_xaxes(title_text="Steps from the best, and columns with a value", **cell)
+    figure.update_xaxes(tickvals=rings, ticktext=labels, range=ends)
+    figure.update_xaxes(title_text="Steps from the best, and columns with a value")
 
 
-def _add_box(figure: go.Figure, x: int, values: FloatArray, cell: dict[str, int]) -> None:
+def _add_box(figure: go.Figure, x: int, values: FloatArray) -> None:
     low, q1, middle, q3, high = np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist()
     figure.add_box(
         x=[x],
@@ -341,10 +155,9 @@ def _add_box(figure: go.Figure, x: int, values: FloatArray, cell: dict[str, int]
         upperfence=[high],
         width=0.5,
         line={"color": BLUE, "width": 1.3},
-        fillcolor=plots.faint(BLUE),
+        fillcolor=faint(BLUE),
         showlegend=False,
         hoverinfo="y",
-        **cell,
     )
 
 
@@ -358,36 +171,11 @@ def _step_name(space: Space, step: int) -> str:
     return f"nearest {space.n_nearest}" if step == 1 else f"next {space.n_nearest}"
 
 
-def _swept(axis: Axis, columns: IntArray) -> dict[str, Any]:
-    """Return a swept name as one of the parallel coordinates."""
-    label = escape(axis.name, quote=False)
-    few = len(axis.values) <= 12
-    if not axis.ordered:
-        texts = short_texts(axis.values)
-        ticks = list(range(len(texts)))
-        return {"label": label, "values": axis.code[columns], "tickvals": ticks, "ticktext": texts}
-    dimension = {"label": label, "values": np.asarray(axis.values)[axis.code[columns]]}
-    return dimension | ({"tickvals": list(axis.values)} if few else {})
-
-
-def _thinned(count: int, most: int) -> IntArray:
-    """Positions of the first and the last quarter of `most`, and an even sample between."""
-    if count <= most:
-        return np.arange(count)
-    quarter = most // 4
-    middle = np.linspace(quarter, count - quarter - 1, most - 2 * quarter).astype(np.int64)
-    return np.concatenate([np.arange(quarter), middle, np.arange(count - quarter, count)])
-
-
 def _bins(known: FloatArray) -> tuple[IntArray, FloatArray, float]:
     """Return counts, middles and the width of the bars of a histogram."""
     count, edges = np.histogram(known, bins=min(81, max(11, math.isqrt(known.size))))
     return count, (edges[1:] + edges[:-1]) / 2, float(edges[1] - edges[0])
 
 
-def _columns(count: int) -> str:
-    return "1 column" if count == 1 else f"{count:,} columns"
-
-
-def _ranges(shown: display.Figure, middle: FloatArray, width: float) -> list[str]:
+def _ranges(shown: Figure, middle: FloatArray, width: float) -> list[str]:
     return [f"{shown.text(x - width / 2)} to {shown.text(x + width / 2)}" for x in middle.tolist()]

@@ -1,9 +1,8 @@
-"""The report of a sweep: one HTML page that needs nothing else."""
+"""The report of a sweep: one HTML page that needs no other file."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from html import escape
@@ -12,14 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from alphalab.data.quality.findings import counted
 from alphalab.errors import StateError
 from alphalab.research.pages import page
 from alphalab.research.pages.page import quiet, section, signed, table, tile
 from alphalab.research.results import plots
+from alphalab.research.results.assumptions import assumptions
 from alphalab.research.results.provenance import identity_text, quality_text
-from alphalab.research.results.tally_metrics import digests
-from alphalab.research.sweep import plots as sweep_plots
+from alphalab.research.results.record import Run
 from alphalab.research.sweep.heatmap import heatmap
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.plot_parts import (
     SIGNED,
     metric_figure,
@@ -27,20 +28,19 @@ from alphalab.research.sweep.plot_parts import (
     untitled,
     value_text,
 )
+from alphalab.research.sweep.plots import histogram, robustness
 from alphalab.research.sweep.robustness import Ring, Robustness, robustness_of, space_of, values_of
 from alphalab.research.sweep.space import axis_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from alphalab.research.results.result import Result
-    from alphalab.research.sweep.result import Sweep
 
-#: Columns that the table of the best shows.
+#: Rows of the table of the best columns.
 TOP = 20
-#: Kinds of reasons that are listed.
+#: Most broken rules in the table of invalid combinations.
 MOST_REASONS = 20
-#: Figures of the table beside the one the sweep goes by.
+#: Metrics of the table of the best columns, after the metric of the sweep.
 SHOWN = (
     "total_return",
     "annual_return",
@@ -55,25 +55,24 @@ _MOST_VALUES = 12
 _COLOURED = ("total_return", "annual_return")
 _CELL_WIDTH, _LONG = 60, 24  # characters
 _PROPER = ("Sharpe", "Sortino", "Calmar")
-_NUMBER = re.compile(r"(?<![\w.])-?\d[\d_,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 class Found(NamedTuple):
-    """What there is to say of a sweep with a best column."""
+    """A sweep with a best column, its neighbours, and the best column in full."""
 
-    sweep: Sweep
+    outcome: Outcome
     robust: Robustness
-    result: Result  # the best column in full
+    run: Run  # the best column in full
 
 
-def write(sweep: Sweep, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a sweep; the best column runs again, in full.
+def write(outcome: Outcome, path: str | os.PathLike[str]) -> Path:
+    """Write the report of a sweep; the best column is run again, in full.
 
     Parameters
     ----------
-    sweep : Sweep
+    outcome : Outcome
     path : path-like
-        Its folders are made. The page appears under this name when it is complete.
+        The file appears only when it is complete; missing folders are made.
 
     Returns
     -------
@@ -82,136 +81,134 @@ def write(sweep: Sweep, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        A path that cannot be written; nothing is left behind.
+        A path that cannot be written; no partial file is left.
     """
-    return page.write(render(sweep), path)
+    return page.write(render(outcome), path)
 
 
-def render(sweep: Sweep) -> str:
+def render(outcome: Outcome) -> str:
     """Return the report of a sweep as HTML."""
-    found = _found(sweep)
-    counts = sweep.counts
-    said = [f"{counts['ok']:,} ran"]
-    said += [f"{counts[word]:,} {word}" for word in ("invalid", "not run") if counts[word]]
+    found = _found(outcome)
+    counts = outcome.counts
+    parts = [f"{counts['ok']:,} ran"]
+    parts += [f"{counts[word]:,} {word}" for word in ("invalid", "not run") if counts[word]]
     return page.Page(
-        title=f"{sweep.strategy}, {_combinations(sweep)}",
-        heading=sweep.strategy,
-        detail=f"{_combinations(sweep)} of {', '.join(sweep.names)}: {', '.join(said)}",
-        about=page.about(sweep.bars),
-        remarks=_remarks(sweep, found),
-        tiles=_tiles(sweep, found),
-        sections=_sections(sweep, found),
-        assumptions=_assumptions(sweep, found),
-        footer=f"alphalab · digest of the best {found.result.digest}" if found else "alphalab",
-        compiles=found is not None,
+        title=f"{outcome.strategy}, {_combinations(outcome)}",
+        heading=outcome.strategy,
+        detail=f"{_combinations(outcome)} of {', '.join(outcome.names)}: {', '.join(parts)}",
+        about=page.about(outcome.bars),
+        remarks=_remarks(outcome, found),
+        tiles=_tiles(outcome, found),
+        sections=_sections(outcome, found),
+        assumptions=_assumptions(outcome, found),
+        footer=f"alphalab · digest of the best {found.run.digest}" if found else "alphalab",
     ).html()
 
 
-def _found(sweep: Sweep) -> Found | None:
-    """Return what is known of the best column, None where no column has the metric."""
+def _found(outcome: Outcome) -> Found | None:
+    """Return the best column with its neighbours; None if no column has the metric."""
     try:
-        robust = robustness_of(sweep)
+        robust = robustness_of(outcome)
     except StateError:
         return None
-    return Found(sweep, robust, sweep.result(robust.best))
+    return Found(outcome, robust, outcome.result(robust.best))
 
 
-def _combinations(sweep: Sweep) -> str:
-    return _plural(len(sweep.variants), "combination")
+def _combinations(outcome: Outcome) -> str:
+    return counted(len(outcome.variants), "combination")
 
 
-def _remarks(sweep: Sweep, found: Found | None) -> Iterator[str]:
+def _remarks(outcome: Outcome, found: Found | None) -> Iterator[str]:
     if found is None:
-        yield _nothing(sweep)
-    yield from (f"{warning[0].upper()}{warning[1:]}." for warning in sweep.warnings)
+        yield _nothing(outcome)
+    yield from (f"{warning[0].upper()}{warning[1:]}." for warning in outcome.warnings)
     if found is not None:
-        yield from (f"The best column: {warning}" for warning in found.result.warnings)
+        yield from (f"The best column: {warning}" for warning in found.run.warnings)
 
 
-def _nothing(sweep: Sweep) -> str:
+def _nothing(outcome: Outcome) -> str:
     try:
-        values_of(sweep, sweep.metric)
+        values_of(outcome, outcome.metric)
     except StateError as error:
         return f"{error.what[0].upper()}{error.what[1:]}. {error.fix}"
     return ""
 
 
-def _tiles(sweep: Sweep, found: Found | None) -> Iterator[str]:
-    yield tile("Combinations", f"{len(sweep.variants):,}")
-    for label, word in (("Ran", "ok"), ("Invalid", "invalid"), ("Not run", "not run")):
-        yield tile(label, f"{sweep.counts[word]:,}")
+def _tiles(outcome: Outcome, found: Found | None) -> Iterator[str]:
+    yield tile("Combinations", f"{len(outcome.variants):,}")
+    for status, n in outcome.counts.items():
+        yield tile("Ran" if status == "ok" else status.capitalize(), f"{n:,}")
     if found is None:
         return
-    robust, shown = found.robust, metric_figure(sweep.metric)
+    robust, shown = found.robust, metric_figure(outcome.metric)
     yield tile(f"{shown.label} of the best", shown.text(robust.value))
     yield tile("Median of its neighbours", shown.text(robust.rings[0].median))
     yield tile("Median of all", shown.text(robust.median))
     others = ("total_return", "sharpe", "max_drawdown", "n_round_trips")
-    for name in [name for name in others if name != sweep.metric][:3]:
+    for name in [name for name in others if name != outcome.metric][:3]:
         figure = metric_figure(name)
-        text = figure.text(float(sweep.figures[name][robust.best]))
+        text = figure.text(float(outcome.metrics[name][robust.best]))
         yield tile(f"{figure.label} of the best", text)
 
 
-def _sections(sweep: Sweep, found: Found | None) -> Iterator[str]:
+def _sections(outcome: Outcome, found: Found | None) -> Iterator[str]:
     if found is not None:
         robust = found.robust
         if robust.n > 1:
-            yield section("The best, and those beside it", _words(found), _beside_note(sweep))
+            yield section("The best and its neighbours", _words(found), _beside_note(outcome))
         few = f"The best {min(TOP, robust.n)}" if robust.n > 1 else "The only column with a value"
         yield section(few, *_top(found))
         if robust.n > 1:
             yield from _charts(found)
-        yield _chart("The best column in full", plots.overview(found.result))
-    yield section("Combinations that are invalid", *_reasons(sweep))
+        yield _chart("The best column in full", plots.overview(found.run))
+    yield section("Combinations that are invalid", *_reasons(outcome))
 
 
 def _charts(found: Found) -> Iterator[str]:
-    sweep = found.sweep
-    yield _chart("Where the good ones are", heatmap(sweep))
+    outcome = found.outcome
+    yield _chart("Heat map", heatmap(outcome))
     if found.robust.rings[0].n:
-        yield _chart("Away from the best", sweep_plots.robustness(sweep), wide=True)
-    yield _chart("All columns", sweep_plots.histogram(sweep))
-    yield _chart("All figures at once", sweep_plots.parallel_coordinates(sweep), wide=True)
+        yield _chart("Distance from the best", robustness(outcome))
+    yield _chart("All columns", histogram(outcome))
 
 
-def _chart(title: str, figure: go.Figure, wide: bool = False) -> str:
+def _chart(title: str, figure: go.Figure) -> str:
     note = ""
     if figure.layout.meta:
         figure, note = untitled(figure)
-    return page.chart(title, figure, note, wide=wide)
+    return page.chart(title, figure, note)
 
 
 def _words(found: Found) -> str:
-    """Say in sentences whether the best stands alone."""
-    lines = sentences(found.sweep, found.robust)
+    """Return the sentences on the neighbours of the best, as HTML."""
+    lines = sentences(found.outcome, found.robust)
     return "".join(f'<p class="words">{escape(line)}</p>' for line in lines)
 
 
-def sentences(sweep: Sweep, robust: Robustness) -> Iterator[str]:
-    """Yield what the neighbours of the best column say of it, in sentences.
+def sentences(outcome: Outcome, robust: Robustness) -> Iterator[str]:
+    """Yield sentences that compare the best column with its neighbours.
 
     Parameters
     ----------
-    sweep : Sweep
+    outcome : Outcome
     robust : Robustness
-        As `alphalab.research.sweep.robustness.robustness_of` has it.
+        From `alphalab.research.sweep.robustness.robustness_of`.
     """
     shown, (near, far) = metric_figure(robust.metric), robust.rings
-    said = shown.text
+    text = shown.text
     yield (
-        f"The best has {_inside(shown.label)} {said(robust.value)} "
-        f"({params_text(sweep, robust.best)}); the median of all {robust.n:,} is "
-        f"{said(robust.median)}."
+        f"The best has {_inside(shown.label)} {text(robust.value)} "
+        f"({params_text(outcome, robust.best)}); the median of all {robust.n:,} is "
+        f"{text(robust.median)}."
     )
     if not near.n:
-        yield "No column is known beside it: nothing here says whether this is more than chance."
+        yield "No column beside it has a value, so nothing here tells skill from luck."
         return
-    beside = _ring("Its neighbour has", f"Its {near.n:,} neighbours have", near, said)
+    beside = _ring("Its neighbour has", f"Its {near.n:,} neighbours have", near, text)
     if far.n:
         two = "two steps away"
         beside += "; "
-        beside += _ring(f"the one {two} has", f"the {far.n:,} columns {two} have", far, said)
+        beside += _ring(f"the one {two} has", f"the {far.n:,} columns {two} have", far, text)
     yield f"{beside}."
     if near.n == robust.n - 1:
         return  # there are no others to compare them with
@@ -222,41 +219,41 @@ def sentences(sweep: Sweep, robust: Robustness) -> Iterator[str]:
         f"alone would have about half{above}."
     )
     if 2 * better <= near.n:
-        yield "So the neighbours are no better than the rest: the best stands alone, as luck does."
+        yield "The neighbours are no better than the rest: the best may be luck."
     if robust.steadiest is not None:
-        yield _steadiest(sweep, robust, robust.steadiest)
+        yield _steadiest(outcome, robust, robust.steadiest)
 
 
-def _steadiest(sweep: Sweep, robust: Robustness, column: int) -> str:
-    """Say which column is the best with its neighbours."""
+def _steadiest(outcome: Outcome, robust: Robustness, column: int) -> str:
+    """Return the sentence on the column that is best together with its neighbours."""
     said = metric_figure(robust.metric).text
     own, steady = (said(float(robust.plateau[c])) for c in (robust.best, column))
     if column == robust.best:
         return f"It is also the best by neighbourhood: with its neighbours its median is {own}."
-    value = said(float(sweep.figures[robust.metric][column]))
+    value = said(float(outcome.metrics[robust.metric][column]))
     return (
-        f"The best by neighbourhood is column {column} ({params_text(sweep, column)}): {value} "
+        f"The best by neighbourhood is column {column} ({params_text(outcome, column)}): {value} "
         f"itself, and {steady} as the median with its neighbours, against {own} for the best."
     )
 
 
-def _ring(one: str, many: str, ring: Ring, said: Callable[[float], str]) -> str:
-    """Say what the columns at one distance have."""
+def _ring(one: str, many: str, ring: Ring, text: Callable[[float], str]) -> str:
+    """Return the values of the columns at one distance, as text."""
     more = f" ({ring.n_left_out:,} more without a value)" if ring.n_left_out else ""
     if ring.n == 1:
-        return f"{one} {said(ring.median)}{more}"
-    span = f"{said(ring.lowest)} to {said(ring.highest)}"
-    return f"{many} {span}, median {said(ring.median)}{more}"
+        return f"{one} {text(ring.median)}{more}"
+    span = f"{text(ring.lowest)} to {text(ring.highest)}"
+    return f"{many} {span}, median {text(ring.median)}{more}"
 
 
-def _beside_note(sweep: Sweep) -> str:
-    space = space_of(sweep)
+def _beside_note(outcome: Outcome) -> str:
+    space = space_of(outcome)
     if not space.n_nearest:
-        return "No value is next to another, so no column has neighbours."
+        return "The swept values have no order, so no column has neighbours."
     if space.is_grid:
         return (
-            "Neighbours agree with it in all names but one, and there have the next value of the "
-            "grid; where values have no order, any other one."
+            "Neighbours differ from it in one name, by one step of the grid; by any other value "
+            "if the values of that name have no order."
         )
     return (
         f"There is no grid: its neighbours are the {space.n_nearest} columns nearest to it, by the "
@@ -265,32 +262,34 @@ def _beside_note(sweep: Sweep) -> str:
 
 
 def _top(found: Found) -> tuple[str, str]:
-    """Return the table of the best, and what it says."""
-    sweep, robust = found.sweep, found.robust
+    """Return the table of the best columns, and its note."""
+    outcome, robust = found.outcome, found.robust
     best = [
-        c for c in sweep.top(TOP).index.tolist() if np.isfinite(sweep.figures[robust.metric][c])
+        c
+        for c in outcome.ranked(robust.metric)[:TOP].tolist()
+        if np.isfinite(outcome.metrics[robust.metric][c])
     ]
     metrics = list(dict.fromkeys((robust.metric, *SHOWN)))
-    head = ["Column", *map(escape, sweep.names), *(metric_figure(name).label for name in metrics)]
+    head = ["Column", *map(escape, outcome.names), *(metric_figure(name).label for name in metrics)]
     rows = []
     for column in best:
-        values = [_value(sweep.variants[column].params[name]) for name in sweep.names]
-        figures = [_figure(name, float(sweep.figures[name][column])) for name in metrics]
+        values = [_value(outcome.variants[column].params[name]) for name in outcome.names]
+        figures = [_figure(name, float(outcome.metrics[name][column])) for name in metrics]
         rows.append([str(column), *values, *figures])
     note = f"By {_inside(metric_figure(robust.metric).label)}."
     if robust.steadiest is not None:
         note += (
-            " With neighbours: the median of the column's value and those of the columns beside "
-            "it, where two or more are known."
+            " With neighbours: the median of the column's value and its neighbours' values, if two "
+            "or more neighbours have one."
         )
-        at = len(sweep.names) + 2
+        at = len(outcome.names) + 2
         head.insert(at, "With neighbours")
         for line, column in zip(rows, best, strict=True):
             line.insert(at, _figure(robust.metric, float(robust.plateau[column])))
     head.append("Digest")
-    for line, digest in zip(rows, digests(sweep.tallies[best]), strict=True):
-        line.append(f"<code>{digest[:8]}</code>")
-    return table(head, rows, text=1 + len(sweep.names)), note
+    for line, column in zip(rows, best, strict=True):
+        line.append(f"<code>{outcome.digest(column)[:8]}</code>")
+    return table(head, rows, text=1 + len(outcome.names)), note
 
 
 def _value(value: Any) -> str:
@@ -304,65 +303,54 @@ def _figure(metric: str, value: float) -> str:
     return signed(value, text) if metric in _COLOURED else text
 
 
-def _reasons(sweep: Sweep) -> tuple[str, str]:
-    """Return the reasons with their counts: those that differ only in numbers are one."""
-    reasons = [variant.reason for variant in sweep.variants if variant.column is None]
-    if not reasons:
+def _reasons(outcome: Outcome) -> tuple[str, str]:
+    """Return the broken rules with their counts, each with the reason of its first column."""
+    invalid = [variant for variant in outcome.variants if variant.column is None]
+    if not invalid:
         return quiet("None."), ""
-    counts: Counter[str] = Counter()
-    firsts: dict[str, str] = {}
-    for reason in reasons:
-        kind = _NUMBER.sub("#", reason)
-        counts[kind] += 1
-        firsts.setdefault(kind, reason)
-    rows = [
-        (escape(firsts[kind]), f"{count:,}") for kind, count in counts.most_common(MOST_REASONS)
-    ]
-    note = (
-        f"{len(reasons):,} of {len(sweep.variants):,}; of each kind of reason the first is shown."
-    )
+    counts = Counter(variant.rule for variant in invalid)
+    firsts = {variant.rule: variant.reason for variant in reversed(invalid)}
+    rows = [(escape(firsts[rule]), f"{n:,}") for rule, n in counts.most_common(MOST_REASONS)]
+    note = f"{len(invalid):,} of {len(outcome.variants):,}; of each broken rule the first is shown."
     if len(counts) > MOST_REASONS:
-        note += f" {len(counts) - MOST_REASONS:,} rarer kinds are left out."
+        note += f" {len(counts) - MOST_REASONS:,} rarer rules are left out."
     return table(("Reason", "Columns"), rows), note
 
 
-def _assumptions(sweep: Sweep, found: Found | None) -> dict[str, str]:
-    """Return what was swept, and what the best column rests on."""
-    said = {
-        "Swept": "; ".join(_swept(sweep, name) for name in sweep.names),
-        "Best by": metric_figure(sweep.metric).label,
+def _assumptions(outcome: Outcome, found: Found | None) -> dict[str, str]:
+    """Return the swept values, and the assumptions of the best column."""
+    texts = {
+        "Swept": "; ".join(_swept(outcome, name) for name in outcome.names),
+        "Best by": metric_figure(outcome.metric).label,
     }
-    bars = sweep.bars
+    bars = outcome.bars
     if found is None:
-        return said | {
+        return texts | {
             "Data": identity_text(bars),
-            "Data quality": quality_text(sweep.quality),
+            "Data quality": quality_text(outcome.quality),
             "Period": f"{bars.n_rows:,} rows, {bars.start} to {bars.end}",
         }
-    params = ", ".join(f"{name} = {value!r}" for name, value in found.result.params.items())
-    said["The best"] = (
-        f"Column {found.robust.best}: {params_text(sweep, found.robust.best)}. Its parameters are "
-        f"{params or 'none'}. What follows is of this column; the others differ in what was swept."
+    params = ", ".join(f"{name} = {value!r}" for name, value in found.run.params.items())
+    best = found.robust.best
+    texts["The best"] = (
+        f"Column {best}: {params_text(outcome, best)}. Its parameters are {params or 'none'}."
+        " The following holds for this column; the others differ in the swept values."
     )
-    return said | found.result.assumptions
+    return texts | assumptions(found.run)
 
 
-def _swept(sweep: Sweep, name: str) -> str:
-    axis = axis_of(name, [variant.params[name] for variant in sweep.variants])
+def _swept(outcome: Outcome, name: str) -> str:
+    axis = axis_of(name, [variant.params[name] for variant in outcome.variants])
     texts = [_shortened(value_text(value)) for value in axis.values]
     if len(texts) > _MOST_VALUES:
         few = _MOST_VALUES // 2 if axis.ordered else 2
         texts = [*texts[:few], "...", *texts[-few:]]
-    return f"{name}: {', '.join(texts)} ({_plural(len(axis.values), 'value')})"
+    return f"{name}: {', '.join(texts)} ({counted(len(axis.values), 'value')})"
 
 
 def _inside(label: str) -> str:
-    """Return a label as it stands inside a sentence."""
+    """Return a label as it is written inside a sentence."""
     return label if label.startswith(_PROPER) else label[0].lower() + label[1:]
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _shortened(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The results of a sweep on disk: finished columns are saved at once and found again."""
+"""Results of a sweep on disk: finished columns are saved at once, and not run again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CREATE TABLE columns (
     key BLOB PRIMARY KEY,   -- identity of strategy, parameters and settings
     params TEXT NOT NULL,   -- JSON
     metrics TEXT NOT NULL,  -- JSON, for people; null: unknown
-    tally BLOB NOT NULL     -- what the metrics are computed of, exactly
+    tally BLOB NOT NULL     -- exact sums that the metrics are computed from
 );
 """
 _LAYOUT = hashlib.blake2b(repr(COLUMN.descr).encode(), digest_size=8).hexdigest()
@@ -35,28 +35,28 @@ _SECONDS = 30.0  # to wait for another process that reads or writes
 
 
 class SaveError(StateError):
-    """Columns that were finished could not be saved; those saved before are kept."""
+    """Finished columns could not be saved; columns saved before are kept."""
 
 
 class ResultsFile:
     """Finished columns of sweeps over the same data, in one SQLite file.
 
-    It is written by transactions that are on the disk when `save` returns: what was saved outlives
-    a killed process and a full disk. It can be read with SQL meanwhile.
+    `save` is one transaction, on the disk when it returns: saved columns survive a killed process
+    and a full disk. Other processes can read the file with SQL meanwhile.
 
     Parameters
     ----------
     path : str or Path
-        Made when it does not exist; its folder has to.
+        Created if it does not exist; its folder has to exist.
     header : mapping of str to str
-        What all its columns share, such as the identity of the bars. The layout of a tally is
-        added to it.
+        Properties that all columns share, such as the identity of the bars. The layout of a tally
+        is added.
 
     Raises
     ------
     InputError
-        A file that cannot be opened or written, that is damaged, that is no results file, or that
-        has another header. It is left as it was.
+        A file that cannot be opened or written, is damaged, is not a results file, or has another
+        header. The file is not changed.
 
     Examples
     --------
@@ -78,7 +78,8 @@ class ResultsFile:
         except sqlite3.Error as error:
             raise self._unusable(error) from None
         try:
-            self._file.execute("SELECT count(*) FROM sqlite_schema")  # undoes what was cut short
+            # The first read rolls back a transaction that was interrupted.
+            self._file.execute("SELECT count(*) FROM sqlite_schema")
             if self._file.execute("PRAGMA page_count").fetchone() == (0,):
                 self._create(header)
             self._check(header)
@@ -101,11 +102,11 @@ class ResultsFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file; what was saved is in this one file."""
+        """Close the file."""
         self._file.close()
 
     def finished(self, keys: Iterable[bytes]) -> dict[bytes, np.void]:
-        """Return the tallies of those columns that are saved.
+        """Return the tallies of the columns that are saved.
 
         Returns
         -------
@@ -130,18 +131,18 @@ class ResultsFile:
         Parameters
         ----------
         keys : sequence of bytes
-            Identities of C columns; one that is saved already is replaced.
+            Identities of C columns; a saved column with the same key is replaced.
         params : sequence of mapping
             Their swept parameters.
         tallies : records of shape (C,)
             `alphalab.core.columns.COLUMN`.
         metrics : mapping of str to ndarray of shape (C,)
-            Figures by name. Only people read them.
+            Metrics by name, for people who query the file; alphalab reads the tallies.
 
         Raises
         ------
         SaveError
-            A full disk, or a file that another program keeps locked or has taken away.
+            A full disk, or a file that another program has locked or removed.
         """
         figures = {name: np.asarray(values).tolist() for name, values in metrics.items()}
         rows = [
@@ -159,8 +160,8 @@ class ResultsFile:
         except sqlite3.Error as error:
             raise SaveError(
                 f"results file {self.path}: {error}",
-                rule="what was saved before is kept.",
-                fix="Make room or give another file; with the same one the sweep goes on.",
+                rule="columns saved before are kept.",
+                fix="Free disk space or give another file; with the same file the sweep continues.",
             ) from error
 
     @contextmanager
@@ -170,12 +171,12 @@ class ResultsFile:
             yield
             self._file.execute("COMMIT")
         except BaseException:
-            if self._file.in_transaction:  # SQLite ends it by itself when the disk is full
+            if self._file.in_transaction:  # SQLite has rolled back by itself when the disk is full
                 self._file.execute("ROLLBACK")
             raise
 
     def _look(self) -> None:
-        """Refuse what is no SQLite file, before SQLite opens it."""
+        """Refuse a file that is not SQLite, before SQLite opens it."""
         if not self.path.parent.is_dir():
             raise self._refused(f"there is no folder {self.path.parent}", "Make it.")
         if self.path.is_dir():
@@ -188,7 +189,7 @@ class ResultsFile:
         except OSError as error:
             raise self._refused(str(error.strerror), "Give another file.") from None
         if start not in (b"", _MAGIC):
-            raise self._refused("it is no results file", "Give another file.")
+            raise self._refused("it is not a results file", "Give another file.")
 
     def _create(self, header: Mapping[str, str]) -> None:
         from importlib import metadata
@@ -199,11 +200,11 @@ class ResultsFile:
         self._file.execute("COMMIT")
 
     def _check(self, header: Mapping[str, str]) -> None:
-        """Refuse a file of something else, a damaged one, and one that cannot be written."""
+        """Refuse a file of another program, a damaged file, and a read-only file."""
         if self._file.execute("PRAGMA application_id").fetchone() != (_APPLICATION,):
             raise self._refused("it is an SQLite file of another program", "Give another file.")
-        if (said := self._file.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
-            raise self._refused(f"it is damaged: {said[0]}", "Give another file.")
+        if (check := self._file.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
+            raise self._refused(f"it is damaged: {check[0]}", "Give another file.")
         there = dict(self._file.execute("SELECT name, value FROM header").fetchall())
         for name, value in header.items():
             if there.get(name) != value:
@@ -211,14 +212,14 @@ class ResultsFile:
                     f"it holds results for {name} {there.get(name)}, these are for {value}",
                     "Give another file, or delete this one.",
                 )
-        self._file.execute("BEGIN IMMEDIATE")  # can it be written, and a journal beside it?
+        self._file.execute("BEGIN IMMEDIATE")  # fails if the file or its journal cannot be written
         self._file.execute("INSERT INTO header VALUES ('', '')")
         self._file.execute("ROLLBACK")
 
     def _refused(self, reason: str, fix: str) -> InputError:
         return InputError(
             f"results file {self.path}: {reason}",
-            rule="a results file can be written, and is of the same data and release.",
+            rule="a results file is writable, and of the same data and release.",
             fix=fix,
         )
 
@@ -227,7 +228,7 @@ class ResultsFile:
 
 
 def _json(values: Mapping[str, Any]) -> str:
-    """Return values as JSON; NaN as null, what JSON does not know as text."""
+    """Return values as JSON; NaN becomes null, other types become text."""
     return msgspec.json.encode(dict(values), enc_hook=_plain).decode()
 
 

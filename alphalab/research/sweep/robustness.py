@@ -1,90 +1,74 @@
-"""How the neighbours of the best column of a sweep do: whether it stands on a plateau or a needle.
+"""The neighbours of the best column of a sweep, which tell a plateau from a needle.
 
-A parameter that works only at one value has been fitted to chance. So the first question about the
-best column is how those beside it did; `alphalab.research.sweep.space` says which these are.
+A parameter that works at one value only is fitted to noise, so the values of the neighbours tell
+how far to trust the best. `alphalab.research.sweep.space` defines neighbours.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from alphalab.errors import StateError, UnknownNameError
-from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER
+from alphalab.errors import StateError
+from alphalab.research.results.tally_metrics import SMALLER_IS_BETTER
+from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.space import Space, axis_of
 from alphalab.types import FloatArray, IntArray
 
-if TYPE_CHECKING:
-    from alphalab.research.sweep.result import Sweep
-
-#: Pairs of columns that are compared in a list or a search; with more of them than this, only the
-#: neighbours of the best columns are looked for.
+#: Most pairs of columns that are compared in a list or a search. Of larger ones only the best
+#: columns get neighbours.
 MOST_PAIRS = 50_000_000
-#: Known neighbours that it takes to speak of a neighbourhood.
+#: Fewest neighbours with a value that make a neighbourhood.
 FEWEST = 2
 
 
-def space_of(sweep: Sweep) -> Space:
-    """Return the swept values of all columns, those that are invalid or have not run included."""
-    params = [variant.params for variant in sweep.variants]
-    axes = tuple(axis_of(name, [given[name] for given in params]) for name in sweep.names)
+def space_of(outcome: Outcome) -> Space:
+    """Return the swept values of all columns, including invalid ones and those not run."""
+    params = [variant.params for variant in outcome.variants]
+    axes = tuple(axis_of(name, [given[name] for given in params]) for name in outcome.names)
     return Space(axes, len(params))
 
 
-def checked_metric(sweep: Sweep, metric: str | None) -> str:
-    """Return the metric to show, the sweep's own if none is given.
-
-    Raises
-    ------
-    UnknownNameError
-        A metric that does not exist.
-    """
-    if metric is None:
-        return sweep.metric
-    if metric not in METRICS:
-        raise UnknownNameError("metric", metric, METRICS)
-    return metric
-
-
-def values_of(sweep: Sweep, metric: str) -> FloatArray:
-    """Return one metric of all columns, NaN where a column has none.
+def values_of(outcome: Outcome, metric: str) -> FloatArray:
+    """Return one metric of all columns, (C,); NaN where it is not finite.
 
     Raises
     ------
     StateError
         No column has run, or the metric is not defined in any that has.
     """
-    ran = sweep.ran
-    values = np.where(np.isfinite(sweep.figures[metric]), sweep.figures[metric], np.nan)
+    ran = outcome.ran
+    values = outcome.values(metric)
+    values = np.where(np.isfinite(values), values, np.nan)
     if not ran.any():
         raise StateError(
             f"none of the {len(ran):,} columns has run",
-            rule="a picture of a sweep needs figures.",
-            fix="The column 'reason' of its table says why a combination is invalid.",
+            rule="a picture of a sweep needs a column that ran.",
+            fix="See the column 'reason' of the sweep's table.",
         )
     if np.isnan(values).all():
         raise StateError(
             f"{metric} is not defined in any of the {ran.sum():,} columns that ran",
-            rule="a picture needs one finite figure at least.",
-            fix="Look at another metric, or at what the columns traded: n_fills.",
+            rule="a picture needs at least one finite value.",
+            fix="Choose another metric, or see in n_fills whether the columns traded.",
         )
     return values
 
 
 def worth(metric: str, values: Any) -> Any:
-    """Return a metric, one value or an array, turned so that larger is better."""
+    """Return a metric, negated if smaller values are better."""
     return -values if metric in SMALLER_IS_BETTER else values
 
 
 class View(NamedTuple):
-    """One metric of a sweep, ready to be looked at.
+    """One metric of an outcome, with what its pictures need.
 
     Parameters
     ----------
-    sweep : Sweep
+    outcome : Outcome
     metric : str
     values : ndarray of shape (C,)
         NaN where a column has none.
@@ -93,7 +77,7 @@ class View(NamedTuple):
         Column with the best value, the first of equals.
     """
 
-    sweep: Sweep
+    outcome: Outcome
     metric: str
     values: FloatArray
     space: Space
@@ -101,13 +85,13 @@ class View(NamedTuple):
 
     @property
     def good(self) -> FloatArray:
-        """The values, turned so that larger is better."""
+        """The values, negated if smaller values are better."""
         good: FloatArray = worth(self.metric, self.values)
         return good
 
 
-def view_of(sweep: Sweep, metric: str | None = None) -> View:
-    """Return one metric of a sweep, the sweep's own if none is given.
+def view_of(outcome: Outcome, metric: str | None = None) -> View:
+    """Return one metric of an outcome; not given: the metric of the sweep.
 
     Raises
     ------
@@ -116,13 +100,13 @@ def view_of(sweep: Sweep, metric: str | None = None) -> View:
     StateError
         No column has run, or the metric is not defined in any that has.
     """
-    metric = checked_metric(sweep, metric)
-    values = values_of(sweep, metric)
-    return View(sweep, metric, values, space_of(sweep), sweep.best_by(metric))
+    metric = outcome.metric if metric is None else metric
+    values = values_of(outcome, metric)
+    return View(outcome, metric, values, space_of(outcome), outcome.best_by(metric))
 
 
 class Ring(NamedTuple):
-    """Columns at one distance from the best; figures are NaN where none of them has a value."""
+    """Columns at one distance from the best; statistics are NaN if none of them has a value."""
 
     n: int
     n_left_out: int  # invalid, not run, or without a value
@@ -134,10 +118,9 @@ class Ring(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """How the neighbours of the best column do, for one metric.
+    """The neighbours of the best column, for one metric.
 
-    Columns that are invalid, have not run or have no finite value are left out of every figure and
-    counted as such.
+    Columns that are invalid, have not run or have no finite value are left out, and counted.
 
     Parameters
     ----------
@@ -149,8 +132,8 @@ class Robustness:
     rings : tuple of Ring
         The columns one step and two steps away from the best.
     above_median : float
-        Share of its neighbours that are better than the median of all columns; by chance it would
-        be a half. NaN without neighbours.
+        Share of its neighbours that are better than the median of all columns; about one half by
+        chance. NaN without neighbours.
     positive : float
         Share of its neighbours with a value above 0. NaN without neighbours.
     median : float
@@ -162,8 +145,8 @@ class Robustness:
         where fewer than `FEWEST` neighbours have one, and, in lists and searches of more than
         7,000 columns, beyond the best (those that make `MOST_PAIRS` pairs).
     steadiest : int or None
-        Column with the best `plateau`, of equals the one with the better value. None: there is no
-        neighbourhood to speak of.
+        Column with the best `plateau`, of equals the one with the better value. None: no column
+        has enough neighbours.
     """
 
     metric: str
@@ -179,21 +162,21 @@ class Robustness:
     steadiest: int | None
 
 
-def robustness_of(sweep: Sweep, metric: str | None = None) -> Robustness:
-    """Return how the neighbours of the best column do.
+def robustness_of(outcome: Outcome, metric: str | None = None) -> Robustness:
+    """Return statistics of the neighbours of the best column.
 
     Parameters
     ----------
-    sweep : Sweep
+    outcome : Outcome
     metric : str, optional
-        Not given: the one the sweep goes by.
+        Not given: the metric of the sweep.
 
     Raises
     ------
     UnknownNameError, StateError
         As in `view_of`.
     """
-    view = view_of(sweep, metric)
+    view = view_of(outcome, metric)
     metric, values, space, best = view.metric, view.values, view.space, view.best
     good, middle = view.good, float(np.nanmedian(values))
     steps = space.steps_from(best)
@@ -225,7 +208,7 @@ def plateaus(space: Space, values: FloatArray, first: IntArray) -> FloatArray:
     values : ndarray of shape (C,)
         NaN: left out.
     first : ndarray of int, (C,)
-        Columns in the order in which they are computed, as far as `MOST_PAIRS` goes.
+        Columns in the order of computation; `MOST_PAIRS` limits how many are computed.
 
     Returns
     -------

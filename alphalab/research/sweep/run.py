@@ -1,4 +1,4 @@
-"""`sweep`: many variants of a strategy on the same bars."""
+"""`sweep`: run many variants of a strategy on the same bars."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import time as clock
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 
+from alphalab.artifact.ledger import check_ledger
 from alphalab.core.columns import COLUMN, Column
 from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
@@ -25,9 +26,12 @@ from alphalab.research.parallel.jobs import run_columns
 from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import accepted, quality_warnings
 from alphalab.research.results.series import periods_per_year
-from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, figures
+from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, metrics_of
 from alphalab.research.run.options import RunOptions
+from alphalab.research.run.progress import progress_bar
 from alphalab.research.sweep.combinations import MAX_COLUMNS
+from alphalab.research.sweep.count import count_sweep
+from alphalab.research.sweep.outcome import Outcome, Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.results_file import ResultsFile, SaveError
 from alphalab.research.sweep.search import Search, batches
@@ -50,48 +54,49 @@ def sweep(
 ) -> Sweep:
     """Run many variants of a strategy on the same bars.
 
-    All go through the bars together, in blocks of rows: an indicator that several need is computed
-    once, and nothing of the size rows times variants is ever held. Every column is, bit for bit,
-    the backtest of its variant.
+    All variants are pushed together, in blocks of rows: an indicator that several of them use is
+    computed once, and memory does not grow with rows times variants. Every column equals, bit for
+    bit, the backtest of its variant.
 
     Parameters
     ----------
     strategy : Strategy class, Strategy, or sequence of Expr and str
-        A class, or a strategy whose other parameters stay as they are. A sequence sweeps
-        expressions, each as the weights, under the name ``expression``.
+        A class, or a strategy whose other parameters are kept. A sequence sweeps expressions, each
+        as the weights, under the name ``expression``.
     bars : Bars
     space : mapping, sequence of mappings, Search, or None
         A grid (names to values; every combination), a list of combinations, or a search. Names are
         parameters of the strategy, or settings: ``fill``, ``costs.fee_bps``, ``exits.stop_loss``,
         ``limits.gross`` and so on. None: only with a sequence of expressions.
     metric : str
-        The figure that `Sweep.best` and a search go by: one of `tally_metrics.METRICS`.
+        The metric that ranks columns and guides a search: one of `tally_metrics.METRICS`.
     results : path-like, optional
-        A file that finished columns are saved to at once. Columns that are in it already are not
-        run again: that is how a sweep that was interrupted goes on.
+        A file to which finished columns are saved at once. Columns in the file are not run again,
+        so an interrupted sweep continues with the same file.
     max_columns : int
-        A larger grid has to be asked for.
+        Larger grids are refused.
     n_jobs : int, optional
-        Columns are run in parallel: in threads, or where `joblib.parallel_config` says. Not given:
-        on all cores.
+        Number of parallel workers: threads, or the backend of `joblib.parallel_config`. Not given:
+        all cores.
     progress : bool
         Show a progress bar on stderr.
     quality : {"refuse", "accept", "unchecked"}, QualitySettings or Verdict
-        What becomes of data with errors, as in `alphalab.backtest`; or a verdict of before.
+        The reaction to data with errors, as in `alphalab.backtest`; or a verdict that was accepted
+        before.
     **options : RunOptions
-        How all variants are run: the keywords of `alphalab.backtest`.
+        Settings of all variants: the keywords of `alphalab.backtest`.
 
     Returns
     -------
     Sweep
-        After Ctrl-C, or when a result cannot be saved: with what is finished, a warning, and the
-        reason in `Sweep.stopped`.
+        After Ctrl-C, or when a result cannot be saved: with the finished columns, a
+        `StoppedWarning`, and the reason in `Sweep.stopped`.
 
     Raises
     ------
     AlphalabError
         A space, a strategy, a setting or data that break a rule. Combinations that the strategy
-        refuses are no error: they are in the table, with the reason.
+        refuses are not errors: the table lists them with the reason.
 
     Examples
     --------
@@ -113,6 +118,7 @@ def sweep(
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     verdict = accepted(bars, quality, actions=options.get("actions", "none"))
+    check_ledger()
     with ExitStack() as stack:
         file = None
         if results is not None:
@@ -136,17 +142,18 @@ def sweep(
             )
             name, total = _name_of(strategy), len(found)
             steps = iter([found])
-        advance = stack.enter_context(_progress(total)) if progress else _ignore
+        advance = stack.enter_context(progress_bar("sweep", total, "columns", shown=progress))
         try:
             for batch in steps:
                 work.run(batch, advance)
         except KeyboardInterrupt:
-            work.stopped = "interrupted"
+            work.stopped = Stop("interrupted", "interrupted")
         except SaveError as error:
-            work.stopped = str(error)
+            work.stopped = Stop("not saved", str(error))
     made = work.sweep(name, names, metric, clock.perf_counter() - started)
-    if made.stopped:
-        warnings.warn(next(x for x in made.warnings if x.startswith(made.stopped)), stacklevel=2)
+    made = count_sweep(made, "search" if isinstance(space, Search) else "sweep")
+    if made.stopped is not None:
+        warnings.warn(_stop_note(made), StoppedWarning, stacklevel=2)
     return made
 
 
@@ -163,10 +170,10 @@ class _Work:
         self.variants: list[Variant] = []
         self.tallies: Records = np.zeros(0, COLUMN)
         self.ran = np.zeros(0, np.bool_)
-        self.stopped = ""
+        self.stopped: Stop | None = None
 
     def run(self, batch: Sequence[Variant], advance: Callable[[float], None]) -> None:
-        """Run the columns of a batch, those excepted that the results file has."""
+        """Run the columns of a batch, except those in the results file."""
         first = len(self.variants)
         self.variants += batch
         self.tallies = np.concatenate([self.tallies, np.zeros(len(batch), COLUMN)])
@@ -186,15 +193,21 @@ class _Work:
             self.tallies[some], self.ran[some] = tallies, True
             if self.file is not None:
                 params = [self.variants[i].params for i in some]
-                known = figures(tallies, periods_per_year(self.bars))
+                known = metrics_of(tallies, periods_per_year(self.bars))
                 self.file.save([keys[i] for i in some], params, tallies, known)
 
         if left:
             columns = [self._column(i) for i in left]
             run_columns(columns, self.bars, n_jobs=self.n_jobs, done=done, advance=advance)
 
+    def values(self, metric: str, first: int) -> list[float]:
+        """Return a metric of the columns from the first on; NaN where one was not run."""
+        year = periods_per_year(self.bars)
+        found = metrics_of(self.tallies[first:], year)[metric]
+        return np.where(self.ran[first:], found, np.nan).tolist()  # type: ignore[no-any-return]
+
     def sweep(self, name: str, names: tuple[str, ...], metric: str, seconds: float) -> Sweep:
-        """Return what there is."""
+        """Build the Sweep of the columns run so far."""
         made = Sweep(
             strategy=name,
             names=names,
@@ -207,19 +220,7 @@ class _Work:
             seconds=seconds,
             quality=self.verdict,
         )
-        notes = [text.rstrip(".") for text in quality_warnings(self.verdict)]
-        if self.stopped:
-            n, left = int(self.ran.sum()), made.counts["not run"]
-            notes.append(f"{self.stopped}: {n:,} columns are finished, {left:,} are not")
-        undefined = self.ran & ~np.isfinite(made.figures[metric])
-        if undefined.any():
-            notes.append(f"{int(undefined.sum()):,} columns have no {metric}: it is not defined")
-        columns = [variant.column for variant in self.variants if variant.column is not None]
-        seen = sum(column.settings.fill == "same_close" for column in columns)
-        if seen:
-            which = f"{seen:,} column{'s' if seen > 1 else ''} with fill same_close: "
-            notes.append(f"{which if seen < len(columns) else ''}{SEEN_PRICE.rstrip('.')}")
-        return replace(made, warnings=tuple(notes))
+        return replace(made, warnings=tuple(_warnings(made)))
 
     def _column(self, i: int) -> Column:
         column = self.variants[i].column
@@ -227,10 +228,33 @@ class _Work:
         return column
 
 
+def _warnings(outcome: Outcome) -> Iterator[str]:
+    """Yield what a reader needs before the figures of a sweep."""
+    yield from (text.rstrip(".") for text in quality_warnings(outcome.quality))
+    if outcome.stopped is not None:
+        yield _stop_note(outcome)
+    undefined = int((outcome.ran & ~np.isfinite(outcome.values(outcome.metric))).sum())
+    if undefined:
+        yield f"{undefined:,} columns have no {outcome.metric}: it is not defined"
+    seen = outcome.n_same_close
+    if seen:
+        some = seen < len(outcome.variants) - outcome.counts["invalid"]
+        which = f"{seen:,} column{'s' if seen > 1 else ''} with fill same_close: "
+        yield f"{which if some else ''}{SEEN_PRICE.rstrip('.')}"
+
+
+def _stop_note(outcome: Outcome) -> str:
+    """Return why a sweep stopped, and how many columns are finished."""
+    counts = outcome.counts
+    return (
+        f"{outcome.stopped}: {counts['ok']:,} columns are finished, {counts['not run']:,} are not"
+    )
+
+
 def _searching(
     work: _Work, family: Family, search: Search, metric: str
 ) -> Iterator[Sequence[Variant]]:
-    """Yield batches of variants; the search learns what each batch gave."""
+    """Yield batches of variants, and tell the search the metric of each batch."""
     asked = batches(search, maximize=metric not in SMALLER_IS_BETTER)
     try:
         params = next(asked)
@@ -238,8 +262,7 @@ def _searching(
             batch = [family.variant(x) for x in params]
             first = len(work.variants)
             yield batch
-            made = work.sweep("", (), metric, 0.0)
-            params = asked.send(made.figures[metric][first:].tolist())
+            params = asked.send(work.values(metric, first))
     except StopIteration:
         return
     finally:
@@ -260,31 +283,3 @@ def _name_of(strategy: Any) -> str:
     if isinstance(strategy, Strategy):
         return type(strategy).__name__
     return getattr(strategy, "__name__", Expression.__name__)
-
-
-def _ignore(columns: float) -> None:
-    """Show nothing."""
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[float], None]]:
-    """Show columns done, and the time that is left, on stderr."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    shown = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("columns, left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sweep", total=total)
-        yield lambda columns: bar.advance(task, columns)

@@ -1,4 +1,4 @@
-"""`Search`: let Optuna choose the combinations, in batches that a sweep runs side by side."""
+"""`Search`: Optuna chooses combinations, in batches that a sweep runs in parallel."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _RULE = (
 
 @dataclass(frozen=True)
 class Search:
-    """A search in place of a grid: what to try next follows from what was found so far.
+    """A search in place of a grid: each batch of combinations depends on the results so far.
 
     Parameters
     ----------
     space : mapping of str to object
-        Where to search, for each name, which are those of a grid:
+        Where to search, for each swept name:
 
         - ``range(5, 50)`` or ``range(20, 200, 10)``: one of these integers;
         - ``(5, 49)``: an integer from 5 to 49, ``(0.0, 0.5)``: any number from 0 to 0.5;
@@ -43,23 +43,23 @@ class Search:
     sampler : {"tpe", "cmaes", "random"} or optuna.samplers.BaseSampler, optional
         Tree-structured Parzen estimator (multivariate, with a constant liar, so that a batch
         spreads), CMA-ES (numbers only; a batch is a generation), chance, or any of Optuna's, whose
-        seed is its own. Not given: "tpe", or what a given study has.
+        seed is its own. Not given: "tpe", or the sampler of a given study.
     n_trials : int
-        Combinations to try. One that comes up again is not run again.
+        Combinations to try. A repeated combination is not run again.
     batch : int
-        How many are chosen before their results are known. Small: better choices; large: faster.
+        Combinations chosen at a time. A small batch chooses better, a large one runs faster.
     seed : int
-        Of a sampler that is named. The same seed, batch and data give the same trials.
+        Seed of a named sampler. The same seed, batch and data give the same trials.
     study : optuna.Study, optional
-        Where trials are told to: its storage and dashboard show them, and its earlier trials
-        count. Not given: one in memory.
+        Study that receives the trials: its storage and dashboard show them, and its earlier trials
+        count. Not given: a study in memory.
 
     Raises
     ------
     ParameterError
-        Something that cannot be searched.
+        A space, a sampler or a study that cannot be searched.
     MissingExtraError
-        Optuna, or what a sampler needs besides, is not installed.
+        Optuna, or a package of the sampler, is not installed.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class Search:
         if self.study is not None and not isinstance(self.study, optuna.Study):
             raise ParameterError(
                 f"Search(study={self.study!r})",
-                rule="a study is Optuna's.",
+                rule="a study is an optuna.Study.",
                 fix="Make it with optuna.create_study or optuna.load_study.",
             )
         if self.study is not None and self.sampler is not None:
@@ -125,31 +125,31 @@ class Search:
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """The space as Optuna has it."""
+        """The space as Optuna distributions."""
         return {name: _distribution(name, given) for name, given in self.space.items()}
 
 
 def batches(
     search: Search, maximize: bool
 ) -> Generator[list[dict[str, Any]], Sequence[float], None]:
-    """Yield batches of combinations, none twice; each is answered with one value for each.
+    """Yield batches of combinations without repeats; send back one value for each.
 
     Parameters
     ----------
     search : Search
     maximize : bool
-        Whether large values are good.
+        True if larger values are better.
 
     Yields
     ------
     list of dict
-        At most `Search.batch` combinations. Send the value of each; what is not finite fails its
-        trial. Closing the generator fails the trials that wait for their values.
+        At most `Search.batch` combinations. A value that is not finite fails its trial. Closing the
+        generator fails the trials without values.
 
     Raises
     ------
     ParameterError
-        A study that goes the other way, or has trials of another space.
+        A study with another direction, or with trials of another space.
     """
     from optuna.trial import TrialState
 
@@ -179,13 +179,13 @@ def _study(search: Search, maximize: bool) -> Study:
 
     direction: Literal["maximize", "minimize"] = "maximize" if maximize else "minimize"
     if search.study is None:
-        with _quiet():
+        with quiet_optuna():
             return optuna.create_study(sampler=_sampler(search), direction=direction)
     if [way.name.lower() for way in search.study.directions] != [direction]:
         ways = ", ".join(way.name.lower() for way in search.study.directions)
         raise ParameterError(
             f"a study to {ways}",
-            rule=f"this metric is one to {direction}.",
+            rule=f"the direction of this metric is {direction}.",
             fix=f'Make the study with direction="{direction}".',
         )
     return search.study
@@ -199,7 +199,7 @@ def _sampler(search: Search) -> BaseSampler:
     if search.sampler == "random":
         return samplers.RandomSampler(seed=search.seed)
     if search.sampler == "cmaes":
-        # Of a larger batch than a generation Optuna would leave the rest unused.
+        # With a population smaller than the batch, Optuna would ignore the rest of the batch.
         default = 4 + int(3 * math.log(len(search.space)))
         return samplers.CmaEsSampler(seed=search.seed, popsize=max(search.batch, default))
     return samplers.TPESampler(seed=search.seed, multivariate=True, constant_liar=True)
@@ -215,8 +215,8 @@ def _ask(study: Study, distributions: dict[str, BaseDistribution]) -> Trial:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna from announcing a study in memory."""
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's message on a new study in memory."""
     from optuna import logging
 
     before = logging.get_verbosity()

@@ -1,12 +1,12 @@
-"""The columns of a sweep as points in the space of what was swept, and which are neighbours.
+"""The columns of a sweep as points in the space of the swept values, and their neighbours.
 
 In a **grid** (every combination of the values occurs once) the neighbours of a column agree with it
-in all swept names but one, and have there the next lower or the next higher value. Texts, booleans
-and None have no order: all other values of such a name are next to each other, unless there are
-more than `MOST_CHOICES` of them, which are then a list of separate things and not neighbours. The
-distance between two columns is the number of such steps it takes to get from one to the other.
+in all swept names but one, and have the next lower or the next higher value there. Texts, booleans
+and None have no order: all values of such a name are neighbours of each other, unless there are
+more than `MOST_CHOICES` of them; then none are. The distance between two columns is the number of
+such steps from one to the other.
 
-In a **list or a search** the values lie anywhere. There each name has ranks, 0 for its smallest
+In a **list or a search** the values are irregular. Each name has ranks, 0 for its smallest
 value to 1 for its largest, the distance between two columns is the sum over the names of the
 differences of their ranks (1 where texts differ), and the neighbours of a column are the 2 P
 columns nearest to it, for P names with several values. One step leads to these, two steps to the
@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from alphalab.research.sweep.combinations import plain
 from alphalab.types import FloatArray, IntArray
 
-#: A text with more values than this is a list of separate things, without neighbours among them.
+#: A name of texts with more values than this has no neighbours.
 MOST_CHOICES = 32
 
 _PAIRS_AT_ONCE = 2_000_000
@@ -39,11 +40,11 @@ class Axis(NamedTuple):
     ----------
     name : str
     values : tuple
-        All different: numbers in ascending order, others as they came.
+        Distinct values: numbers in ascending order, others in order of appearance.
     code : ndarray of int, (C,)
         Index into `values` for every column.
     ordered : bool
-        Whether all values are numbers.
+        True if all values are numbers.
     """
 
     name: str
@@ -53,12 +54,12 @@ class Axis(NamedTuple):
 
     @property
     def linked(self) -> bool:
-        """Whether its values are next to each other at all."""
+        """True if its values have neighbours."""
         return self.ordered or len(self.values) <= MOST_CHOICES
 
 
 def axis_of(name: str, given: Sequence[Any]) -> Axis:
-    """Return the values of one name, given in every column.
+    """Return the axis of one name from its value in every column.
 
     Examples
     --------
@@ -67,13 +68,13 @@ def axis_of(name: str, given: Sequence[Any]) -> Axis:
     >>> axis_of("stop", [0.1, None, 0.05]).values
     (0.1, None, 0.05)
     """
-    plain = [value.item() if isinstance(value, np.generic) else value for value in given]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in plain):
-        values, code = np.unique(np.asarray(plain), return_inverse=True)
-        return Axis(name, tuple(values.tolist()), code, True)
+    values = [plain(value) for value in given]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        numbers, code = np.unique(np.asarray(values), return_inverse=True)
+        return Axis(name, tuple(numbers.tolist()), code, True)
     firsts: dict[str, int] = {}
-    code = np.array([firsts.setdefault(repr(value), len(firsts)) for value in plain], np.int64)
-    by_code = dict(zip(code[::-1].tolist(), plain[::-1], strict=True))
+    code = np.array([firsts.setdefault(repr(value), len(firsts)) for value in values], np.int64)
+    by_code = dict(zip(code[::-1].tolist(), values[::-1], strict=True))
     return Axis(name, tuple(by_code[k] for k in range(len(firsts))), code, False)
 
 
@@ -97,7 +98,7 @@ class Space:
 
     @cached_property
     def is_grid(self) -> bool:
-        """Whether every combination of the values occurs exactly once."""
+        """True if every combination of the values occurs exactly once."""
         if math.prod(self.shape) != self.n_columns or not self.axes:
             return False
         return bool((np.bincount(self._cells, minlength=self.n_columns) == 1).all())
@@ -118,17 +119,17 @@ class Space:
         Returns
         -------
         ndarray of int, (R, K)
-            Indices of columns; -1 where there is none, as beyond the edge of a grid.
+            Indices of columns; -1 for none, as beyond the edge of a grid.
         """
         return self._in_grid(columns) if self.is_grid else self._nearest(columns, self.n_nearest)
 
     def steps_from(self, column: int) -> IntArray:
-        """Return the distance of every column from one of them in steps.
+        """Return the distance of every column from one column, in steps.
 
         Returns
         -------
         ndarray of int, (C,)
-            0 for the column itself, and for copies of it; -1: no steps lead there.
+            0 for the column itself and for copies of it; -1 for columns that cannot be reached.
         """
         steps = np.zeros(self.n_columns, np.int64)
         if self.is_grid:
@@ -147,7 +148,7 @@ class Space:
 
     @cached_property
     def _cells(self) -> IntArray:
-        """Place of every column in the grid, counted in C order."""
+        """Index of every column in the grid, in C order."""
         return np.ravel_multi_index([axis.code for axis in self.axes], self.shape)
 
     def _in_grid(self, columns: IntArray) -> IntArray:
@@ -170,7 +171,7 @@ class Space:
         return np.concatenate(found, axis=1)
 
     def _nearest(self, columns: IntArray, count: int) -> IntArray:
-        """Return the nearest columns by rank; of equally near ones the first come first."""
+        """Return the nearest columns by rank; ties in the order of the columns."""
         found = np.full((columns.size, count), -1)
         if not count:
             return found
@@ -178,7 +179,7 @@ class Space:
         for begin in range(0, columns.size, size):
             rows = slice(begin, begin + size)
             apart = self._apart(columns[rows])
-            # Distance and column in one integer: the order of equals does not depend on the sort.
+            # Distance and column in one integer, so that ties do not depend on the sort.
             key = (_quantised(apart) << _COLUMN_BITS) + np.arange(self.n_columns)
             least = np.sort(np.partition(key, count - 1, axis=1)[:, :count], axis=1)
             known = least < _quantised(np.inf) << _COLUMN_BITS
@@ -186,7 +187,7 @@ class Space:
         return found
 
     def _apart(self, columns: IntArray) -> FloatArray:
-        """Distances of some columns from all, (R, C); infinite for copies and where none leads."""
+        """Distances of some columns from all, (R, C); infinite for copies and unreachable ones."""
         apart = np.zeros((columns.size, self.n_columns))
         for axis in self.axes:
             here = axis.code[columns][:, np.newaxis]
@@ -199,7 +200,7 @@ class Space:
 
 
 def _quantised(apart: FloatArray | float) -> IntArray:
-    """Return distances as integers, so that sums in another order are equal; infinite: largest."""
+    """Return distances as integers, which do not depend on the order of summation."""
     most = 1 << (62 - _COLUMN_BITS)
     whole: IntArray = np.minimum(np.asarray(apart) * (1 << _RANK_BITS), most).round().astype(int)
     return whole

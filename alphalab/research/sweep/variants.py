@@ -1,4 +1,4 @@
-"""What a sweep runs: the strategies and settings that a grid, a list or a search asks for."""
+"""The variants of a sweep: strategies and settings for a grid, a list or a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alphalab.core.expression import Expression
 from alphalab.core.strategy import Strategy
 from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
-from alphalab.research.run.options import RunOptions, run_fields
+from alphalab.research.run.options import RunOptions, check_keywords, run_fields
 from alphalab.research.run.setting_names import changed, setting_types
 from alphalab.research.sweep.combinations import MAX_COLUMNS, combinations, key_of, short, shown
 from alphalab.types import Instrument
@@ -27,51 +27,54 @@ class Variant(NamedTuple):
     Attributes
     ----------
     params : dict of str to object
-        The swept names with the values they have here.
+        Values of the swept names.
     column : Column or None
         None: an invalid combination.
     reason : str
         Why the combination is invalid, in one line; else empty.
+    rule : str
+        The rule that an invalid combination breaks: the same for all that break it.
     """
 
     params: dict[str, Any]
     column: Column | None
-    reason: str
+    reason: str = ""
+    rule: str = ""
 
     @property
     def strategy(self) -> Strategy | None:
-        """The strategy with its parameters, None of an invalid combination."""
+        """The strategy with its parameters; None for an invalid combination."""
         return None if self.column is None else self.column.strategy
 
     @property
     def settings(self) -> RunSettings | None:
-        """How it is run, None of an invalid combination."""
+        """The settings of the run; None for an invalid combination."""
         return None if self.column is None else self.column.settings
 
 
 class Family:
-    """The variants of one strategy: all that differ in some parameters and settings only.
+    """The variants of one strategy, which differ in some parameters and settings only.
 
     Parameters
     ----------
     strategy : Strategy or subclass of Strategy
-        What is not swept is as in it; of a class, the defaults.
+        Parameters that are not swept keep the values of the instance, or the class's defaults.
     names : sequence of str
-        What differs: parameters, or settings such as ``fill`` and ``costs.fee_bps``. A parameter
-        goes before a setting of the same name.
+        Swept names: parameters, or settings such as ``fill`` and ``costs.fee_bps``. A parameter
+        takes precedence over a setting of the same name.
     options : RunOptions
-        What is not swept.
+        Settings that are not swept.
     instruments : sequence of Instrument
-        The assets it runs on.
+        The assets of the bars.
     columns : collection of str, optional
-        The columns of the bars: expressions may name no others. Not given: not looked at.
+        The columns of the bars, to check the names in expressions. Not given: no check.
 
     Raises
     ------
     UnknownNameError
-        A name that is neither.
+        A name that is neither a parameter nor a setting.
     ParameterError
-        No strategy, parameters without a value, or a setting swept as a whole and by its fields.
+        Not a strategy, a parameter without a value, or a setting swept as a whole and by field.
 
     Examples
     --------
@@ -93,6 +96,7 @@ class Family:
         instruments: Sequence[Instrument],
         columns: Collection[str] | None = None,
     ) -> None:
+        check_keywords(options)
         self._cls = _strategy_class(strategy)
         self._base = msgspec.structs.asdict(strategy) if isinstance(strategy, Strategy) else {}
         self._options = options
@@ -124,10 +128,10 @@ class Family:
         return self._cls.__name__
 
     def variant(self, params: Mapping[str, Any]) -> Variant:
-        """Return the variant with these values, one for each name.
+        """Return the variant with one value for each swept name.
 
         A combination that the strategy or the settings refuse gives an invalid variant. Exceptions
-        that are not alphalab's pass, with the combination as a note.
+        that are not alphalab's propagate, with the combination as a note.
         """
         params = dict(params)
         values = {self._fields[k]: x for k, x in params.items() if k in self._fields}
@@ -137,14 +141,14 @@ class Family:
             if self._columns is not None:
                 check_names(column.expressions, self._instruments, self._columns)
         except AlphalabError as error:
-            return Variant(params, None, _one_line(error))
+            return Variant(params, None, _one_line(error), f"{error.code}: {error.rule}")
         except Exception as error:
             error.add_note(f"at {shown(params)}")
             raise
-        return Variant(params, column, "")
+        return Variant(params, column)
 
     def _settings_of(self, strategy: Strategy, params: Mapping[str, Any]) -> RunSettings:
-        """Return the settings of a variant: made once for all that have the same."""
+        """Return the settings of a variant; variants with equal settings share one object."""
         changes = {name: params[name] for name in self._settings}
         fields = run_fields(strategy, self._options)
         key = tuple(map(key_of, (*fields.items(), *changes.values())))
@@ -169,17 +173,16 @@ def variants(
     Parameters
     ----------
     strategy : Strategy, subclass of Strategy, or sequence of Expr and str
-        A sequence sweeps expressions: texts of the alpha language, under the name ``expression``.
+        A sequence sweeps expressions, under the name ``expression``.
     space : mapping of str to iterable, sequence of mappings, or None
-        A grid, names to values: every combination, the last name varies fastest. A list, each a
-        mapping of the same names to one value each: as given. None: only with expressions, which
-        otherwise go with a grid.
+        A grid, names to values: every combination, the last name varies fastest. A list of mappings
+        of the same names to one value each, in the given order. Expressions take a grid or None.
     options : RunOptions
-        How all of them are run.
+        Settings of all variants.
     instruments : sequence of Instrument
-        The assets they run on.
+        The assets of the bars.
     columns : collection of str, optional
-        The columns of the bars: expressions may name no others. Not given: not looked at.
+        The columns of the bars, to check the names in expressions. Not given: no check.
     max_columns : int
         More combinations are refused.
 
@@ -188,7 +191,7 @@ def variants(
     UnknownNameError
         A name that is neither a parameter nor a setting.
     ParameterError
-        A grid or list that is empty, too large, has something twice, or has no valid combination.
+        A grid or list that is empty, too large, has duplicates, or has no valid combination.
 
     Examples
     --------
@@ -214,7 +217,7 @@ def variants(
     if space is None:
         raise ParameterError(
             f"a sweep of {getattr(strategy, '__name__', type(strategy).__name__)} without a grid",
-            rule="a strategy is swept over a grid, a list of parameters, or by al.Search(...).",
+            rule="a strategy is swept over a grid, a list of parameters, or al.Search(...).",
         )
     names, rows = combinations(space, max_columns)
     family = Family(strategy, names, options, instruments, columns)
@@ -222,13 +225,13 @@ def variants(
     if all(variant.column is None for variant in made):
         raise ParameterError(
             f"no valid combination of {family.name} among {len(made):,}",
-            rule=f"the first, {shown(made[0].params)}, says: {made[0].reason}.",
+            rule=f"the first, {shown(made[0].params)}, breaks: {made[0].reason}.",
         )
     return names, made
 
 
 def _texts(expressions: Iterable[Any], max_columns: int) -> list[str]:
-    """Return expressions as texts: an `Expr` in its canonical form, a text as it is."""
+    """Return expressions as texts: an `Expr` in its canonical form, a text unchanged."""
     if not isinstance(expressions, Sized):
         expressions = itertools.islice(expressions, max_columns + 1)
     texts = []
@@ -269,7 +272,7 @@ def check_name(name: Any, cls: type[Strategy]) -> None:
     Raises
     ------
     UnknownNameError
-        It suggests near ones.
+        The message suggests near names.
     """
     if not isinstance(name, str):
         raise ParameterError(f"{name!r} as a name", rule="names are texts.")

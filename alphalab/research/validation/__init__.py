@@ -1,1 +1,1 @@
-"""Splits and the walk-forward."""
+"""Validation: splits and the walk-forward."""

@@ -1,4 +1,4 @@
-"""Folds: rows to choose on, and the rows after them to test the choice on."""
+"""Splits of rows into folds: training rows, and the test rows after them."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _LAST = int(np.iinfo(np.int64).max)
 
 
 class Fold(NamedTuple):
-    """Rows that parameters are chosen on, and rows that they trade: first, and one after last."""
+    """Training rows, on which a variant is chosen, and test rows: first, and one after last."""
 
     train: tuple[int, int]
     test: tuple[int, int]
 
 
 def make_folds(bars: Bars, train: Any, test: Any, anchored: bool, gap: Any) -> Iterator[Fold]:
-    """Yield folds whose test rows follow each other to the end of the bars.
+    """Yield folds whose test rows are adjacent and reach the end of the bars.
 
     Parameters
     ----------
     bars : Bars
     train, test : int or str
-        Rows, or a time. The last test rows may be fewer.
+        Rows, or a duration. The last fold may have fewer test rows.
     anchored : bool
-        Whether all training rows begin with the first row; else they are the last ones of this
-        length before the gap.
+        True: training rows begin with the first row. False: they are the last ones of length
+        `train` before the gap.
     gap : int
         Rows between training and test rows.
 
     Raises
     ------
     ParameterError
-        What is no length, or training rows that leave no row to test on.
+        An invalid length, or training rows that leave no test row.
 
     Examples
     --------
@@ -54,8 +54,8 @@ def make_folds(bars: Bars, train: Any, test: Any, anchored: bool, gap: Any) -> I
     if start >= bars.n_rows:
         raise ParameterError(
             f"walk_forward(train={train!r}, gap={gap}) on {bars.n_rows:,} rows",
-            rule="there are rows after the first choice.",
-            fix="Choose on fewer rows, or take more data.",
+            rule="at least one test row follows the first training rows.",
+            fix="Use fewer training rows, or more data.",
         )
     while start < bars.n_rows:
         trained, end = start - int(gap), min(used.after(bars.time, start), bars.n_rows)
@@ -64,7 +64,7 @@ def make_folds(bars: Bars, train: Any, test: Any, anchored: bool, gap: Any) -> I
 
 
 class _Length(NamedTuple):
-    """A number of rows, or a time in nanoseconds: the other one is 0."""
+    """A number of rows, or a duration in nanoseconds; the other field is 0."""
 
     rows: int
     ns: int
@@ -80,17 +80,17 @@ class _Length(NamedTuple):
             pass
         raise ParameterError(
             f"{name}={given!r}",
-            rule=f"{name} is a number of rows, at least 1, or a time such as '365d' or '12h'.",
+            rule=f"{name} is a number of rows, at least 1, or a duration such as '365d' or '12h'.",
         )
 
     def after(self, time: IntArray, row: int) -> int:
-        """Return the first row that lies this long after a row."""
+        """Return the first row that is this length or more after a row."""
         if self.rows:
             return row + self.rows
         return int(time.searchsorted(min(int(time[row]) + self.ns, _LAST)))
 
     def before(self, time: IntArray, row: int) -> int:
-        """Return the first of the rows before a row that are within this length."""
+        """Return the first of the rows within this length before a row."""
         if self.rows:
             return row - self.rows
         return int(time.searchsorted(max(int(time[row - 1]) - self.ns, -_LAST), side="right"))

@@ -1,4 +1,4 @@
-"""`walk_forward`: choose parameters on the past, trade them on what comes next, and so on."""
+"""`walk_forward`: choose parameters on past rows, trade them on the next rows, and repeat."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
+from alphalab.artifact.ledger import check_ledger, uncounted
 from alphalab.config import RunSettings
 from alphalab.core.engine import Engine
 from alphalab.core.expression import Expression
@@ -23,16 +24,20 @@ from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError, StateError
 from alphalab.expr.nodes import Expr
+from alphalab.research.pages.style import MUTED
 from alphalab.research.results import metrics
 from alphalab.research.results.provenance import accepted
 from alphalab.research.results.result import Result
 from alphalab.research.run.backtest import joined, result_of
 from alphalab.research.run.options import RunOptions, run_settings
+from alphalab.research.run.progress import progress_bar
 from alphalab.research.sweep.combinations import MAX_COLUMNS, combinations
+from alphalab.research.sweep.outcome import Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.run import sweep
 from alphalab.research.sweep.search import Search
 from alphalab.research.sweep.variants import Family, swept_fields
+from alphalab.research.validation.count import count_walk_forward
 from alphalab.research.validation.splits import Fold, make_folds
 from alphalab.types import FloatArray
 
@@ -45,35 +50,35 @@ _FIGURES = ("total_return", "sharpe", "max_drawdown")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WalkForward:
-    """What a walk-forward gave.
+    """The folds of a walk-forward, the sweep of each, and the result out of sample.
 
     Attributes
     ----------
     bars : Bars
     folds : tuple of Fold
-        Rows of the bars.
+        Training and test rows of the bars.
     sweeps : tuple of Sweep
-        What each choice was made from: its `best` was traded.
+        One sweep for each fold; its `best` was traded.
     result : Result
-        All rows out of sample, as one run of one account. A parameter that was not the same in all
-        folds is a list there, with one value for each.
-    stopped : str
-        Why it ends before the bars do; empty when it does not.
+        All rows out of sample, as one run of one account. A parameter that differs between folds is
+        a list with one value for each fold.
+    stopped : Stop, optional
+        Why it ends before the bars do. None: it does not.
     """
 
     bars: Bars
     folds: tuple[Fold, ...]
     sweeps: tuple[Sweep, ...]
     result: Result
-    stopped: str = ""
+    stopped: Stop | None = None
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row for each fold: its times, what was chosen, and figures in and out of sample.
+        """One row for each fold: its times, the chosen values, and metrics in and out of sample.
 
-        ``train_`` and ``test_`` are total return, annualised Sharpe ratio and largest drawdown;
-        out of sample, of the fold's rows of the one account. In sample there is also the figure
-        that was chosen by.
+        ``train_`` and ``test_`` are total return, annualised Sharpe ratio and largest drawdown; out
+        of sample, of the account over the fold's test rows. In sample there is also the metric of
+        the sweep.
         """
         import pandas as pd
 
@@ -86,7 +91,7 @@ class WalkForward:
                     "test_start": self._time(fold.test[0]),
                     "test_end": self._time(fold.test[1] - 1),
                     **found.variants[found.best].params,
-                    **{f"train_{name}": found.figures[name][found.best] for name in names},
+                    **{f"train_{name}": found.metrics[name][found.best] for name in names},
                     **{f"test_{name}": x for name, x in self._out_of_sample(fold).items()},
                 }
                 for fold, found in zip(self.folds, self.sweeps, strict=True)
@@ -98,17 +103,15 @@ class WalkForward:
     def efficiency(self) -> float:
         """Annual return out of sample over the mean annual return of the choices in sample.
 
-        Pardo (2008), The Evaluation and Optimization of Trading Strategies, chapter 11. NaN where
-        the choices did not gain in sample.
+        Pardo (2008), The Evaluation and Optimization of Trading Strategies, chapter 11. NaN if the
+        mean in sample is not positive.
         """
-        chosen = [found.figures["annual_return"][found.best] for found in self.sweeps]
+        chosen = [found.metrics["annual_return"][found.best] for found in self.sweeps]
         mean = sum(chosen) / len(chosen)
         return float(self.result.metrics["annual_return"] / mean) if mean > 0 else float("nan")
 
     def plot(self) -> go.Figure:
-        """Return the figure of the result, with a line where each choice takes over."""
-        from alphalab.research.results.plots import MUTED
-
+        """Return the figure of the result, with a line at the first test row of each fold."""
         figure = self.result.plot()
         line = {"color": MUTED, "width": 1, "dash": "dot"}
         for fold in self.folds[1:]:
@@ -158,52 +161,52 @@ def walk_forward(
     quality: OnErrors | QualitySettings = "refuse",
     **options: Unpack[RunOptions],
 ) -> WalkForward:
-    """Choose parameters on past rows by a sweep, trade them on the next rows, and so on.
+    """Choose parameters on past rows by a sweep, trade them on the next rows, and repeat.
 
-    What is traded is one account from the first row out of sample to the last. Where a choice ends
-    the next one takes the account over as it is, with its positions and waiting orders: nothing is
-    sold and bought back for free. Nothing else passes from one choice to the next: indicators have
-    seen every row before, but no later one, and the memory of a `decide` begins at zeros.
+    One account trades from the first row out of sample to the last. At the end of a fold the next
+    choice takes over the account with its positions and open orders: nothing is sold and bought
+    back. Nothing else is carried over: indicators have seen every earlier row and no later one, and
+    the memory of a `decide` begins at zeros.
 
     Parameters
     ----------
     strategy : Strategy class, Strategy, or sequence of Expr and str
-        As in `alphalab.sweep`; of expressions, one is chosen.
+        As in `alphalab.sweep`; one of the expressions is chosen in each fold.
     bars : Bars
     space : mapping, sequence of mappings, Search, or None
-        What to choose from, as in `alphalab.sweep`; parameters of the strategy only. A search
-        begins anew in every fold.
+        The variants to choose from, as in `alphalab.sweep`; parameters of the strategy only. A
+        search begins anew in every fold.
     train, test : int or str
-        Length of a choice and of its use: rows, or a time such as ``"365d"`` or ``"12h"``. The
-        last use ends with the bars, and may be shorter.
+        Length of training and test rows: rows, or a duration such as ``"365d"`` or ``"12h"``. The
+        last test rows end with the bars, and may be fewer.
     anchored : bool
-        Whether every choice sees all rows from the first on; else only the last `train`.
+        True: train on all rows from the first on. False: on the last `train` only.
     gap : int
-        Rows between a choice and its use that are neither.
+        Rows between training and test rows that are in neither.
     metric : str
-        The figure to choose by.
+        The metric that decides the choice.
     max_columns, n_jobs
         As in `alphalab.sweep`.
     progress : bool
         Show a progress bar on stderr: folds.
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
-        What becomes of data with errors, as in `alphalab.backtest`; all rows are checked at once.
+        The reaction to data with errors, as in `alphalab.backtest`; all rows are checked at once.
     **options : RunOptions
-        How all are run: the keywords of `alphalab.backtest`.
+        Settings of all runs: the keywords of `alphalab.backtest`.
 
     Returns
     -------
     WalkForward
-        After Ctrl-C with the folds that are finished, if there are any, and a warning.
+        After Ctrl-C: with the finished folds, if there are any, and a `StoppedWarning`.
 
     Raises
     ------
     ParameterError
         Lengths that leave no fold, or a space that varies settings.
     StateError
-        Rows to choose on in which no column has the metric.
+        A fold in which no column has the metric.
     AlphalabError
-        What `alphalab.sweep` refuses.
+        As in `alphalab.sweep`.
 
     Examples
     --------
@@ -225,52 +228,61 @@ def walk_forward(
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
     verdict = accepted(bars, quality, actions=options.get("actions", "none"))
+    check_ledger()
     folds = tuple(make_folds(bars, train, test, anchored, gap))
     strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
     sweeps: list[Sweep] = []
     chosen: list[Strategy] = []
-    stopped = ""
-    for fold in _shown(folds) if progress else folds:
-        rows = bars.rows(*fold.train)
-        varied = deepcopy(space) if isinstance(space, Search) else space  # a sampler remembers
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "interrupted: ")  # it is told once, below
-            found = sweep(
-                *(strategy, rows, varied),
+    stopped: Stop | None = None
+    with progress_bar("walk_forward", len(folds), "folds", shown=progress) as advance:
+        for fold in folds:
+            found = _sweep_of(
+                *(strategy, bars.rows(*fold.train), space),
                 metric=metric,
                 max_columns=max_columns,
                 n_jobs=n_jobs,
                 quality=verdict or "unchecked",
                 **options,
             )
-        if found.stopped:
-            stopped = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
-            break
-        if sweeps and not isinstance(space, Search):
-            found = replace(found, variants=sweeps[0].variants)  # the same ones: kept once
-        sweeps.append(found)
-        chosen.append(_chosen(found, f"fold {len(sweeps)} of {len(folds)}"))
+            if found.stopped is not None:
+                text = f"{found.stopped} after {len(sweeps)} of {len(folds)} folds"
+                stopped = Stop(found.stopped.code, text)
+                break
+            if sweeps and not isinstance(space, Search):
+                found = replace(found, variants=sweeps[0].variants)  # equal ones: share them
+            sweeps.append(found)
+            chosen.append(_chosen(found, f"fold {len(sweeps)} of {len(folds)}"))
+            advance(1)
     if not sweeps:
         raise KeyboardInterrupt
-    if stopped:
-        warnings.warn(stopped, stacklevel=2)
+    if stopped is not None:
+        warnings.warn(stopped.text, StoppedWarning, stacklevel=2)
         folds = folds[: len(sweeps)]
     outside = bars.rows(folds[0].test[0], folds[-1].test[1])
     result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
-    return WalkForward(bars, folds, tuple(sweeps), result, stopped)
+    counted = count_walk_forward(sweeps, bars, result)
+    return WalkForward(bars, folds, tuple(sweeps), counted, stopped)
+
+
+def _sweep_of(strategy: Any, rows: Bars, space: Any, **keywords: Any) -> Sweep:
+    """Sweep the training rows of a fold, without a warning if it is stopped."""
+    space = deepcopy(space) if isinstance(space, Search) else space  # a sampler has state
+    with uncounted(), warnings.catch_warnings():  # the walk is counted as one trial
+        warnings.simplefilter("ignore", StoppedWarning)  # walk_forward warns
+        return sweep(strategy, rows, space, **keywords)
 
 
 def _prepared(
     strategy: Any, bars: Bars, space: Any, options: RunOptions, max_columns: int
 ) -> tuple[Any, Any, RunSettings]:
-    """Return strategy and space so that every fold can read them, and the account's settings."""
+    """Return strategy and space in a form that can be iterated again, and the settings."""
     names: tuple[str, ...] = ()
     if isinstance(space, Search):
         names = tuple(space.space)
         if space.study is not None:
             raise ParameterError(
                 "walk_forward with a study",
-                rule="every fold is searched anew, and a study knows the trials of other rows.",
+                rule="every fold is searched anew, and a study holds the trials of other rows.",
                 fix="Give al.Search a sampler in place of the study.",
             )
     elif space is not None:
@@ -280,19 +292,19 @@ def _prepared(
     if isinstance(strategy, Iterable) and not isinstance(strategy, str | Mapping):
         strategy = list(strategy)
     else:
-        Family(strategy, names, options, bars.instruments)  # refuses what is none, and its names
+        Family(strategy, names, options, bars.instruments)  # checks the strategy and the names
         cls = strategy if isinstance(strategy, type) else type(strategy)
     if other := [name for name in names if name not in swept_fields(cls)]:
         raise ParameterError(
             f"walk_forward over {', '.join(other)}",
-            rule="one account has one set of settings: choices are between parameters.",
-            fix="Make it a parameter of the strategy, or walk once for each value.",
+            rule="one account has one set of settings, so only parameters are chosen.",
+            fix="Make it a parameter of the strategy, or run walk_forward once for each value.",
         )
     return strategy, space, run_settings(cls, options)
 
 
 def _chosen(found: Sweep, where: str) -> Strategy:
-    """Return the strategy that a sweep says is the best."""
+    """Return the strategy of the best column of a sweep."""
     try:
         strategy = found.variants[found.best].strategy
     except StateError as error:
@@ -300,7 +312,7 @@ def _chosen(found: Sweep, where: str) -> Strategy:
         raise StateError(
             f"{where}, chosen on {bars.start} to {bars.end}: {error.what}",
             rule=error.rule,
-            fix="Choose on more rows, or by a metric that is always there: total_return.",
+            fix="Use more training rows, or a metric that is always defined: total_return.",
         ) from None
     assert strategy is not None  # it was run
     return strategy
@@ -316,7 +328,7 @@ def _trade(
     verdict: Verdict | None = None,
     benchmark: FloatArray | None = None,
 ) -> Result:
-    """Trade each strategy on its rows, all with one account."""
+    """Trade each strategy on its test rows, all with one account."""
     started = clock.perf_counter()
     blocks = []
     before: Engine | None = None
@@ -336,14 +348,14 @@ def _trade(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        again=partial(_trade, strategies, bars, folds, verdict=verdict),
+        rerun=partial(_trade, strategies, bars, folds, verdict=verdict),
     )
     begins = [iso(int(bars.time[fold.test[0]])) for fold in folds]
     return replace(result, params=_params(strategies), expressions=_expressions(strategies, begins))
 
 
 def _params(strategies: Sequence[Strategy]) -> dict[str, Any]:
-    """Return the parameters: of one that was not always the same, a list."""
+    """Return the parameters; one that differs between folds as a list."""
     values = [msgspec.structs.asdict(strategy) for strategy in strategies]
     return {
         name: first if all(x[name] == first for x in values) else [x[name] for x in values]
@@ -352,18 +364,10 @@ def _params(strategies: Sequence[Strategy]) -> dict[str, Any]:
 
 
 def _expressions(strategies: Sequence[Strategy], begins: Sequence[str]) -> dict[str, str]:
-    """Return the texts of all expressions: the first ones by name, others also by their time."""
+    """Return the texts of all expressions; later ones have their first time in the name."""
     texts = {name: str(expr) for name, expr in strategies[0].expressions().items()}
     for (before, strategy), begin in zip(pairwise(strategies), begins[1:], strict=True):
         if strategy != before:
             for name, expr in strategy.expressions().items():
                 texts[f"{name} from {begin}"] = str(expr)
     return texts
-
-
-def _shown(folds: Sequence[Fold]) -> Iterable[Fold]:
-    """Yield folds, and show on stderr how many are done and what time is left."""
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(folds, "walk_forward", console=Console(stderr=True), transient=True)

@@ -1,0 +1,268 @@
+"""`VectorEngine`: accounts on the same bars, each with a strategy and settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from alphalab.core.accounts import Accounts, Market, Shape, default_capacity, shape_of
+from alphalab.core.batches import Batch, batches_of
+from alphalab.core.checks import check_assets
+from alphalab.core.columns import COLUMN, Column, common_settings
+from alphalab.core.record import Record
+from alphalab.core.rows import check_rows
+from alphalab.core.timeline import Timeline
+from alphalab.errors import DataError, StateError, StrategyError
+from alphalab.expr.plan import Plan
+from alphalab.kernels._jit import silent
+from alphalab.kernels.market.drivers import run_of
+from alphalab.types import (
+    TALLY,
+    FloatArray,
+    Instrument,
+    InstrumentChange,
+    IntArray,
+    Records,
+)
+
+
+class VectorEngine:
+    """C accounts on the same bars: the one way through which rows reach the step.
+
+    An expression that several strategies use is computed once. Of each column the engine keeps a
+    tally, so memory does not grow with the number of rows; or it records everything about a single
+    column, which is how `alphalab.core.engine.Engine` works. Results of a column do not depend on
+    its neighbours, on how rows are cut into pushes, or on which of the two is kept.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        At least one. All have the same account currency, conversions and treatment of splits and
+        dividends.
+    instruments : sequence of Instrument
+        The N assets, in the order of the columns of the bars.
+    changes : sequence of InstrumentChange
+        Later changes of ticks, lots, minimum values and fees.
+    capacity : int, optional
+        Rows computed at a time.
+    record : Record, optional
+        Receives the rows of each push; there is one column then. Not given: tallies are kept.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The bar columns that `push` reads.
+    accounts : list of Accounts
+        The books, one item per shape.
+    failed : bool
+        True after a push that raised half way: the books are invalid until they are restored.
+
+    Raises
+    ------
+    AlphalabError
+        An expression or a setting that breaks a rule.
+
+    Examples
+    --------
+    >>> from alphalab.config import RunSettings
+    >>> from alphalab.core.strategy import Strategy
+    >>> from alphalab.expr.functions import close, where
+    >>> class Part(Strategy):
+    ...     part: float
+    ...     def weights(self):
+    ...         return where(close > 0, self.part, 0.0)
+    >>> assets, settings = [Instrument(symbol="A")], RunSettings(cash=100.0)
+    >>> parts = [Column.of(Part(part=part), settings, assets) for part in (0.5, 1.0)]
+    >>> engine = VectorEngine(parts, assets)
+    >>> prices = np.array([[10.0], [10.0], [20.0]])
+    >>> engine.push(np.array([1, 2, 3]), {"open": prices, "close": prices})
+    >>> engine.tallies()["equity"]
+    array([150., 200.])
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        instruments: Sequence[Instrument],
+        changes: Sequence[InstrumentChange] = (),
+        *,
+        capacity: int | None = None,
+        record: Record | None = None,
+    ) -> None:
+        self.instruments = tuple(instruments)
+        n_assets = len(self.instruments)
+        self._settings = common_settings(columns)
+        check_assets(self.instruments, self._settings, capacity)
+        self._timeline = Timeline(self.instruments, changes)
+        self._state = 0  # place in the timeline of the instruments in force
+        self.capacity = default_capacity(n_assets) if capacity is None else capacity
+        self._record = record
+        self.failed = False
+        shapes = [shape_of(x.strategy, x.settings, len(x.expressions), n_assets) for x in columns]
+        by_shape: dict[Shape, list[int]] = {}
+        for place, shape in enumerate(shapes):
+            by_shape.setdefault(shape, []).append(place)
+        self._order = np.array([place for places in by_shape.values() for place in places])
+        self._columns = [columns[place] for place in self._order]
+        outputs = {
+            f"{place} {name}": expr
+            for place, column in enumerate(self._columns)
+            for name, expr in column.expressions.items()
+        }
+        self.plan = Plan(outputs, self.instruments, self.capacity)
+        pairs = [(x.strategy, x.settings) for x in self._columns]
+        self._market = Market(pairs, self.instruments, self.capacity)
+        self.columns = tuple(dict.fromkeys((*self._market.columns, *self.plan.columns)))
+        self.accounts: list[Accounts] = []
+        self._batches: list[Batch] = []
+        first = 0
+        for shape, places in by_shape.items():
+            some = pairs[first : first + len(places)]
+            self.accounts.append(Accounts(some, self.instruments, shape))
+            self._batches += batches_of(
+                self.accounts[-1],
+                [strategy for strategy, _ in some],
+                self._market,
+                recording=record is not None,
+            )
+            first += len(places)
+
+    def push(self, time: IntArray, columns: Mapping[str, FloatArray]) -> None:
+        """Push the next rows through all columns.
+
+        Parameters
+        ----------
+        time : ndarray of shape (R,)
+            int64 ns UTC, strictly increasing, after every row pushed before.
+        columns : mapping of str to ndarray of shape (R, N)
+            float64; at least the names in `self.columns`. NaN: not traded.
+
+        Raises
+        ------
+        DataError, UnknownNameError
+            Times that do not increase, a column that is missing or of another shape, a price
+            that is not finite and above 0: no row has been pushed then.
+        StrategyError, ExprError
+            A `decide` or a Python operator that fails on one of the rows.
+        StateError
+            An earlier push has failed half way.
+        """
+        self.check_state()
+        first = self.accounts[0]
+        last, marks = int(first.accounts["time"][0]), first.positions["mark"][0]
+        check_rows(self._settings, self.instruments, self.columns, last, marks, time, columns)
+        self.failed = True
+        if self._record is not None:
+            self._record.begin(time.size)
+        for rows, state in self._timeline.spans(time, self.capacity):
+            if state != self._state:
+                for accounts in self.accounts:
+                    accounts.change(self._timeline.states[state])
+                self._state = state
+            self._push(rows, time, columns)
+        self.failed = False
+
+    def check_state(self) -> None:
+        """Refuse an engine whose last push failed half way.
+
+        Raises
+        ------
+        StateError
+            Its books hold some of the rows of that push.
+        """
+        if self.failed:
+            raise StateError(
+                f"the push of row {self.accounts[0].accounts['row'][0]} did not end",
+                rule="an engine that failed half way through its rows takes no more.",
+                fix="Restore a snapshot, or make a new engine.",
+            )
+
+    def reset(self) -> None:
+        """Take rows again after a failed push: the books and the plan have been restored."""
+        for batch in self._batches:
+            batch.work.counts[:] = 0
+        self.failed = False
+
+    def _push(self, rows: slice, time: IntArray, columns: Mapping[str, FloatArray]) -> None:
+        """Push up to `capacity` rows; the plan yields the values of batch after batch."""
+        market, record = self._market, self._record
+        n = market.read(time, columns, rows)
+        values = self.plan.each({name: columns[name][rows] for name in self.plan.columns}, n)
+        for batch in self._batches:
+            output = batch.output if record is None else record.output(rows)
+            batch.fill(market, values, output.targets, n)
+            self._step(batch, output, n)
+        for _ in values:  # the plan counts rows as pushed once it has come to its end
+            pass
+        if record is not None:
+            record.check_equity(rows)
+
+    def _step(self, batch: Batch, output: Any, n: int) -> None:
+        """Take n rows of a batch through the step, emptying the logs as they fill."""
+        run, record = run_of(batch.decide is not None), self._record
+        arguments = *(batch.columns, batch.work, batch.rows, output), record is not None
+        row = batch.columns.accounts["row"]
+        end = row[0] + n
+        done = 0
+        while done < n:
+            try:
+                with silent():
+                    done = run(*arguments, done, n, batch.decide)
+            except Exception as error:
+                c = int(np.argmax(row < end))  # the columns before it have all rows
+                raise StrategyError(
+                    f"{batch.strategies[c]!r}.decide failed in row {row[c]}: "
+                    f"{type(error).__name__}: {error}",
+                    rule="decide(signals, account, memory) returns N weights.",
+                    fix="Run it alone with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
+                ) from error
+            if record is not None:
+                record.empty(batch.work)
+
+    @property
+    def equity(self) -> FloatArray:
+        """Account value after the last row, (C,), quote currency; in the order of the columns."""
+        values = np.concatenate([accounts.accounts["equity"] for accounts in self.accounts])
+        result: FloatArray = values[np.argsort(self._order)]
+        return result
+
+    def tallies(self) -> Records:
+        """Return the figures of every column so far.
+
+        Returns
+        -------
+        records of shape (C,)
+            `alphalab.core.columns.COLUMN`: the fields of `alphalab.types.TALLY` and ``words``, the
+            digest before it is hashed. In the order in which the columns were given.
+
+        Raises
+        ------
+        DataError
+            An equity beyond what a float can hold.
+        """
+        tallies: Any = np.empty(self._order.size, COLUMN)
+        first = 0
+        for accounts in self.accounts:
+            figures, words = accounts.tallied()
+            places = self._order[first : first + figures.size]
+            for name in TALLY.names or ():
+                tallies[name][places] = figures[name]
+            tallies["words"][places] = words
+            first += figures.size
+        finite = np.isfinite(tallies["equity_sum"]) & np.isfinite(tallies["least"])
+        if not finite.all():
+            strategy = self._columns[int(np.argsort(self._order)[np.argmin(finite)])].strategy
+            raise DataError(
+                f"{strategy!r}: equity is beyond what can be counted",
+                rule="prices and positions stay within what a float can hold.",
+                fix="Look for a broken price.",
+            )
+        return tallies  # type: ignore[no-any-return]
+
+
+def compile_for(columns: Sequence[Column]) -> None:
+    """Compile or load the drivers that columns need, before several threads would do it at once."""
+    for deciding in {type(column.strategy).decide is not None for column in columns}:
+        run_of(deciding)

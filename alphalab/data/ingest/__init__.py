@@ -1,1 +1,0 @@
-"""From a source through quality into the store."""

@@ -1,0 +1,1 @@
+"""From a source into the store: read, repair, check, write."""

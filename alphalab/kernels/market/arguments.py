@@ -1,0 +1,159 @@
+"""The arguments of the driver: their names, types and order, written down once.
+
+The compiled signature and what Python passes both come from the groups below, and the kernels read
+an argument by its name.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numba
+import numpy as np
+
+from alphalab.types import (
+    ACCOUNT,
+    AMBIGUITY,
+    EVENT,
+    FILL,
+    INSTRUMENT,
+    LEDGER,
+    ORDER,
+    POSITION,
+    POSTED,
+    REFUSAL,
+    REQUEST,
+    RULES,
+    START,
+    TALLY,
+    TIER,
+    TRIP_SO_FAR,
+)
+
+FLOAT, INT, BITS = np.float64, np.int64, np.uint64
+
+
+class Group:
+    """Arrays that are passed together, as a named tuple.
+
+    Parameters
+    ----------
+    name : str
+    layout : pairs of dtype and int
+        Element type and number of axes of each array. All are C-contiguous, aligned and writable.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The arrays, in their order.
+    kind : type
+        The named tuple.
+    type : numba type
+        Its type in a compiled signature.
+    """
+
+    def __init__(self, name: str, **layout: tuple[Any, int]) -> None:
+        self.names = tuple(layout)
+        self.layout = {key: (np.dtype(dtype), ndim) for key, (dtype, ndim) in layout.items()}
+        self.kind: Any = namedtuple(name, self.names)  # type: ignore[misc]
+        arrays = [
+            numba.types.Array(numba.from_dtype(dtype), ndim, "C")
+            for dtype, ndim in self.layout.values()
+        ]
+        self.type = numba.types.NamedTuple(arrays, self.kind)
+
+    def pack(self, **arrays: Any) -> Any:
+        """Return the arrays as the named tuple that the compiled driver takes.
+
+        The driver is entered without a look at its arguments, so this is where they are checked.
+
+        Raises
+        ------
+        TypeError
+            An array that is missing, unknown, or of another layout.
+
+        Examples
+        --------
+        >>> group = Group("Pair", a=(np.float64, 1), b=(np.int64, 2))
+        >>> group.pack(a=np.zeros(2), b=np.zeros((1, 3), np.int64)).b.shape
+        (1, 3)
+        >>> group.pack(a=np.zeros(2), b=np.zeros((3, 1)))
+        Traceback (most recent call last):
+        TypeError: Pair.b is a writable C-contiguous array of int64 with 2 axes, not of float64 ...
+        """
+        packed = self.kind(**arrays)
+        for (name, (dtype, ndim)), array in zip(self.layout.items(), packed, strict=True):
+            if not (array.dtype == dtype and array.ndim == ndim and array.flags.carray):
+                raise TypeError(
+                    f"{self.kind.__name__}.{name} is a writable C-contiguous array of {dtype} "
+                    f"with {ndim} axes, not of {array.dtype} with {array.ndim} axes"
+                )
+        return packed
+
+
+#: Columns: each is an account with rules of its own. The first axis of every array is the column.
+COLUMNS = Group(
+    "Columns",
+    rules=(RULES, 1),
+    tiers=(TIER, 2),
+    instruments=(INSTRUMENT, 2),
+    groups=(INT, 2),
+    starts=(START, 2),
+    accounts=(ACCOUNT, 1),
+    positions=(POSITION, 2),
+    orders=(ORDER, 3),
+    traded=(FLOAT, 2),
+    memory=(FLOAT, 3),  # of a `decide`
+    figures=(TALLY, 1),
+    equity=(FLOAT, 2),
+    equity_bits=(BITS, 2),  # the same memory
+    trips=(TRIP_SO_FAR, 2),
+    trip_bits=(BITS, 3),  # the same memory
+    words=(BITS, 2),
+)
+
+#: Memory that the step works in, used by one column after the other.
+WORKSPACE = Group(
+    "Workspace",
+    fills=(FILL, 1),
+    fill_bits=(BITS, 2),  # the same memory
+    refusals=(REFUSAL, 1),
+    events=(EVENT, 1),
+    postings=(POSTED, 1),
+    ambiguities=(AMBIGUITY, 1),
+    counts=(INT, 1),
+    saved_account=(ACCOUNT, 1),
+    saved_position=(POSITION, 1),
+    saved_orders=(ORDER, 1),
+    saved_traded=(FLOAT, 1),
+    value=(FLOAT, 1),
+    gross=(FLOAT, 1),
+    gain=(FLOAT, 1),
+    seen=(POSITION, 1),
+    seen_orders=(ORDER, 2),
+    requests=(REQUEST, 1),
+    sent=(INT, 1),
+)
+
+#: A block of R rows, or room for more of them.
+ROWS = Group(
+    "Rows",
+    time=(INT, 1),
+    period=(INT, 1),
+    bars=(FLOAT, 3),  # (fields of `Row`, R, N)
+    delists=(INT, 1),  # one number; 1: the listing of an asset ends in these rows
+    signals=(FLOAT, 4),  # (C, R, K, N), what a `decide` reads
+)
+
+#: What the columns make of the rows. Where only tallies are kept, ledger and qty hold one row.
+OUTPUT = Group(
+    "Output",
+    targets=(FLOAT, 3),  # (C, R, N), weights: given, or written by a `decide`; then as approved
+    ledger=(LEDGER, 2),  # (C, R)
+    qty=(FLOAT, 3),  # (C, R, N)
+)
+
+#: The named tuples can be imported by their names: otherwise numba does not recognise them in the
+#: next process, and compiles the driver again in each.
+Columns, Workspace, Rows, Output = (x.kind for x in (COLUMNS, WORKSPACE, ROWS, OUTPUT))

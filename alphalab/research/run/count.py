@@ -1,0 +1,161 @@
+"""Count a run in the trial ledger, as one row."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time as clock
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from alphalab.artifact.identity import family_id, strategy_id
+from alphalab.artifact.ledger import (
+    OFF,
+    VARIABLE,
+    family_name,
+    is_counting,
+    ledger_path,
+    read_trials,
+    record,
+)
+from alphalab.artifact.trials import Family, Trial, family_of, packed, sharpe_moments
+from alphalab.core.strategy import Strategy
+from alphalab.errors import JournalError
+from alphalab.research.results.series import periods_per_year
+from alphalab.research.results.summary import Summary
+from alphalab.types import FloatArray, Records
+
+if TYPE_CHECKING:
+    from alphalab.research.results.result import Result
+
+_Run = TypeVar("_Run", "Result", "Summary")
+_Noted = TypeVar("_Noted")
+
+#: What the warnings of a result say if there was no ledger.
+OFF_NOTE = f"Not counted as a trial: {VARIABLE} is {OFF}"
+_N_SEGMENTS = 16
+
+
+class NotCountedWarning(UserWarning):
+    """A run was finished, and the trial ledger could not be written."""
+
+
+def count_backtest(strategy: Strategy, result: _Run) -> _Run:
+    """Count a backtest as one trial, and return it; with the ledger off it says so."""
+    if not is_counting():
+        return with_note(result)
+    _count(strategy, result, "backtest")
+    return result
+
+
+def count_validation(strategy: Strategy, result: Result) -> Family | None:
+    """Count a validation as one trial, and return what is known of its family, this included.
+
+    None: the ledger is off, or the runs inside a context of `uncounted` are counted by another.
+
+    Raises
+    ------
+    JournalError
+        A ledger that cannot be read.
+    """
+    if not is_counting():
+        return None
+    return family_of(read_trials(), _count(strategy, result, "validate"))
+
+
+def _count(strategy: Strategy, result: Result | Summary, run: str) -> str:
+    """Record one run of one strategy, and return its family."""
+    if isinstance(result, Summary):
+        scan = result.scan
+        data, symbols, year = scan.version, scan.symbols, scan.periods_per_year
+        n_rows, segments = result.n_rows, b""
+        sharpes = row_sharpes(result.tally[np.newaxis])
+    else:
+        bars, returns = result.bars, result.row_returns
+        data, symbols, year = bars.id, bars.symbols, periods_per_year(bars)
+        n_rows, segments = bars.n_rows, _segments(returns)
+        sharpes = _sharpe(returns)
+    family = family_name(family_id(strategy, symbols, year))
+    record_trial(
+        run=run,
+        family=family,
+        members=b"",
+        strategy=type(strategy).__name__,
+        strategy_id=strategy_id(strategy),
+        parameters=strategy.canonical_json(),
+        data=data,
+        settings=result.settings.id,
+        n_columns=1,
+        n_rows=n_rows,
+        periods_per_year=float(year),
+        segments=segments,
+        digest=result.digest,
+        **sharpe_moments(sharpes),
+    )
+    return family
+
+
+def with_note(found: _Noted) -> _Noted:
+    """Return a result that says that it was not counted, if the ledger is off."""
+    if ledger_path() is not None:
+        return found
+    warned: Any = found
+    return replace(warned, warnings=(*warned.warnings, OFF_NOTE))  # type: ignore[no-any-return]
+
+
+def row_sharpes(tallies: Records) -> FloatArray:
+    """Return the Sharpe ratio per row of every column, (C,), ddof 1; NaN: not defined."""
+    with np.errstate(all="ignore"):
+        ratio = tallies["mean"] / np.sqrt(tallies["m2"] / (tallies["rows"] - 1))
+        known = (tallies["rows"] > 1) & (tallies["least_before"] > 0) & np.isfinite(ratio)
+    return np.where(known, ratio, np.nan)
+
+
+def _sharpe(returns: FloatArray) -> FloatArray:
+    """Return the Sharpe ratio per row of one series of returns, (1,)."""
+    if returns.size < 2 or not np.isfinite(returns).all() or not returns.std() > 0:
+        return np.array([np.nan])
+    return np.array([returns.mean() / returns.std(ddof=1)])
+
+
+def _segments(returns: FloatArray) -> bytes:
+    """Return the packed sums of 16 segments of equal length; empty for too few rows, or ruin."""
+    if returns.size < 2 * _N_SEGMENTS or not np.isfinite(returns).all():
+        return b""
+    bounds = np.arange(_N_SEGMENTS + 1) * returns.size // _N_SEGMENTS
+    sums = [np.add.reduceat(x, bounds[:-1]) for x in (returns, returns * returns)]
+    return packed(np.array([*sums, np.diff(bounds)])[:, :, np.newaxis])
+
+
+def record_trial(**fields: Any) -> None:
+    """Append a row; a disk that fails by now costs the row and a warning, not the result."""
+    try:
+        record(Trial(**fields), time=clock.time_ns())
+    except JournalError as error:
+        warnings.warn(f"this run was not counted: {error.what}", NotCountedWarning, stacklevel=4)
+
+
+def canonical(value: Any) -> str:
+    """Return a value as JSON with sorted keys."""
+    return msgspec.json.encode(value, order="sorted", enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy numbers as Python's, and all else that JSON lacks as text."""
+    if isinstance(value, np.generic):
+        number = value.item()
+        return str(number) if isinstance(number, float) and not math.isfinite(number) else number
+    return str(value)
+
+
+def hashed(texts: Iterable[str]) -> str:
+    """Return the SHA-256 of some texts, in their order."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,81 @@
+"""Count a sweep or a search in the trial ledger: one row for all of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from alphalab.artifact.identity import family_id
+from alphalab.artifact.ledger import family_name, is_counting
+from alphalab.artifact.trials import member_ids, sharpe_moments
+from alphalab.core.expression import Expression
+from alphalab.core.strategy import Strategy
+from alphalab.data.panel.bars import Bars
+from alphalab.research.results.series import periods_per_year
+from alphalab.research.results.tally_metrics import digest_of
+from alphalab.research.run.count import canonical, hashed, record_trial, row_sharpes, with_note
+from alphalab.research.sweep.result import Sweep
+
+_MOST_VALUES = 50  # of one swept name, written out
+
+
+def count_sweep(sweep: Sweep, run: Literal["sweep", "search"] = "sweep") -> Sweep:
+    """Count the columns of a sweep that were run, and return it; with the ledger off it says so."""
+    if not is_counting() or not sweep.ran.any():
+        return with_note(sweep)
+    sharpes = row_sharpes(sweep.tallies[sweep.ran])
+    best = 0 if np.isnan(sharpes).all() else int(np.nanargmax(sharpes))
+    record_trial(
+        run=run,
+        **of_columns(sweep, sweep.bars),
+        n_columns=int(sweep.ran.sum()),
+        digest=digest_of(sweep.tallies[sweep.ran]["words"][best]),
+        **sharpe_moments(sharpes),
+    )
+    return sweep
+
+
+def of_columns(sweep: Sweep, bars: Bars) -> dict[str, Any]:
+    """Return what a row says of the columns that were run: who they are, and what they vary."""
+    places = np.flatnonzero(sweep.ran).tolist()
+    columns = [column for i in places if (column := sweep.variants[i].column) is not None]
+    strategies = [column.strategy for column in columns]
+    year = periods_per_year(bars)
+    ids = dict.fromkeys(family_id(s, bars.symbols, year) for s in _different(strategies))
+    settings = {id(column.settings): column.settings for column in columns}
+    known = {key: value.id for key, value in settings.items()}
+    texts = (f"{c.strategy.canonical_json()}{known[id(c.settings)]}" for c in columns)
+    varied = [sweep.variants[i].params for i in places]
+    return {
+        "family": family_name(next(iter(ids)) if len(ids) == 1 else hashed(sorted(ids))),
+        "members": member_ids(ids) if len(ids) > 1 else b"",
+        "strategy": sweep.strategy,
+        "strategy_id": "",
+        "parameters": canonical({"varied": _values(sweep.names, varied), "columns": hashed(texts)}),
+        "data": bars.id,
+        "settings": hashed(sorted(set(known.values()))),
+        "n_rows": bars.n_rows,
+        "periods_per_year": float(year),
+        "segments": b"",
+    }
+
+
+def _different(strategies: Sequence[Strategy]) -> Iterable[Strategy]:
+    """Return the strategies that may be of different families: one of each class, all texts."""
+    if isinstance(strategies[0], Expression):
+        return strategies
+    return {type(strategy): strategy for strategy in strategies}.values()
+
+
+def _values(names: Sequence[str], varied: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the values of each swept name, in order; of many their number and their ends."""
+    found: dict[str, Any] = {}
+    for name in names:
+        values = list({canonical(params[name]): params[name] for params in varied}.values())
+        if len(values) <= _MOST_VALUES:
+            found[name] = values
+        else:
+            found[name] = {"n": len(values), "first": values[0], "last": values[-1]}
+    return found

@@ -1,0 +1,234 @@
+"""How often the default policy promotes noise, and how often it finds an edge that is there.
+
+python benchmarks/calibration.py [--searches N] [--power N] [--trials N] [--plot FILE]
+
+Noise: each search tries random strategies of the language on a market without drift: whole days of
+the S&P 500 index (opening gap, high, low, close, volume), drawn in blocks, less their mean return.
+The best by Sharpe ratio goes to the gate with the trials of its search as counted.
+
+Power: one of the trials is an edge of a known true Sharpe ratio on the same kind of market.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+import alphalab as al
+from alphalab.config import RunSettings
+from alphalab.research.results import metrics
+from alphalab.research.run.backtest import run
+from alphalab.research.validation.gate import validate_counted
+from alphalab.research.validation.overfitting import clusters_of, pbo
+from alphalab.research.validation.policy import CHECKS
+from alphalab.research.validation.segments import segment_sums
+from alphalab.research.validation.sharpe_ratio import (
+    Moments,
+    deflated_sharpe,
+    probabilistic_sharpe,
+)
+from alphalab.research.validation.verdict import Trials
+
+YEAR = 252
+BLOCK = 20
+SETTINGS = RunSettings(costs=al.Costs(fee_bps=2))
+EDGE = "where(column('edge') > 0.5, 1.0, 0.0)"
+WINDOWS = ("ts_mean", "ts_median", "ts_max", "ts_min", "ts_rank", "ts_zscore", "ema", "delay")
+SOURCES = ("close", "volume", "high", "low", "returns(close, 1)", "high / low", "close / open")
+#: What decides before the whole gate has to run: a search that fails here is refused by it.
+FIRST = ("probabilistic_sharpe", "deflated_sharpe")
+
+
+class Outcome(NamedTuple):
+    """What became of one search."""
+
+    promoted: bool
+    found_edge: bool  # the best trial is the planted one
+    sharpe: float  # of the best trial, a year
+    n_effective: int
+    pbo: float
+    refused: tuple[str, ...]
+
+
+def days() -> dict[str, np.ndarray]:
+    """Return each day of the index relative to the close before it."""
+    bars = al.load("sp500")
+    before = bars.close[:-1, 0]
+    names = ("open", "high", "low", "close")
+    return {name: bars[name][1:, 0] / before for name in names} | {"volume": bars.volume[1:, 0]}
+
+
+def market(rng: np.random.Generator, rows: int, sharpe: float = 0.0) -> al.Bars:
+    """Return bars of blocks of days without drift, with an edge of this true Sharpe ratio a year.
+
+    The column ``edge`` is 0 or 1 and lasts 17 rows on average; while it was 1 at a close, the next
+    day drifts up between open and close, and otherwise down by as much.
+    """
+    day = days()
+    starts = rng.integers(0, day["close"].size - BLOCK, rows // BLOCK + 1)
+    pick = (starts[:, np.newaxis] + np.arange(BLOCK)).ravel()[:rows]
+    ratio = {name: values[pick] for name, values in day.items()}
+    # The mean of all days, not of those drawn: a market whose mean is 0 exactly is less random.
+    drift = day["close"].mean() - 1.0
+    edge = np.cumsum(rng.random(rows) < 0.06) % 2.0
+    # In at half of the days: mean drift / 2 over a deviation of sqrt(1 / 2) of the market's.
+    push = 2.0 * math.sqrt(0.5) * day["close"].std() * sharpe / math.sqrt(YEAR)
+    push = push * (2.0 * np.append(0.0, edge[:-1]) - 1.0) if sharpe else np.zeros(rows)
+    ratio["close"] = ratio["close"] - drift + push
+    ratio["high"] = np.maximum(ratio["high"], np.maximum(ratio["open"], ratio["close"]))
+    ratio["low"] = np.minimum(ratio["low"], np.minimum(ratio["open"], ratio["close"]))
+    close = 1_000.0 * np.cumprod(ratio["close"])
+    before = np.append(1_000.0, close[:-1])
+    columns = {name: before * ratio[name] for name in ("open", "high", "low")}
+    columns |= {"close": close, "volume": ratio["volume"], "edge": edge}
+    time_ = np.datetime64("2000-01-03", "ns") + np.arange(rows) * np.timedelta64(1, "D")
+    table = {name: values[:, np.newaxis] for name, values in columns.items()}
+    return al.Bars(time_, ["INDEX"], table, periods_per_year=float(YEAR))
+
+
+def random_strategy(rng: np.random.Generator) -> al.Strategy:
+    """Return a strategy that is in the market where one window of a source is above another."""
+    source = SOURCES[rng.integers(len(SOURCES))]
+
+    def window() -> str:
+        return f"{WINDOWS[rng.integers(len(WINDOWS))]}({source}, {int(rng.integers(2, 120))})"
+
+    return al.Expression(text=f"where({window()} > {window()}, 1.0, 0.0)")
+
+
+def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
+    """Try random strategies, one of them the edge if there is one, and validate the best."""
+    rng = np.random.default_rng(seed)
+    bars = market(rng, rows, sharpe)
+    strategies: list[al.Strategy] = [al.Expression(text=EDGE)] if sharpe else []
+    tried: dict[str, al.Strategy] = {str(s.weights()): s for s in strategies}
+    columns: list[np.ndarray] = []
+    ratios: list[float] = []
+    kept: list[al.Strategy] = []
+    pending = list(tried.values())
+    while len(kept) < n_trials:
+        strategy = pending.pop() if pending else random_strategy(rng)
+        returns = run(strategy, bars, SETTINGS).row_returns
+        ratio = metrics.sharpe(returns, YEAR)
+        if math.isfinite(ratio):  # it traded
+            kept.append(strategy)
+            columns.append(returns)
+            ratios.append(ratio)
+    sums = segment_sums(np.stack(columns, axis=1))
+    clusters = clusters_of(sums)
+    trials = Trials(clusters.n_effective, clusters.variance, counted=True)
+    best = int(np.argmax(ratios))
+    moments = Moments.of(columns[best])
+    figures = (
+        probabilistic_sharpe(moments),
+        deflated_sharpe(moments, trials.n, trials.variance),
+    )
+    limits = (CHECKS[name].rule.limit for name in FIRST)
+    refused = tuple(n for n, x, limit in zip(FIRST, figures, limits, strict=True) if x < limit)
+    if not refused:
+        record = validate_counted(kept[best], bars, trials, costs=SETTINGS.costs).record
+        refused = tuple(check.name for check in record.refusals)
+    return Outcome(
+        not refused,
+        sharpe > 0 and best == 0,
+        ratios[best],
+        trials.n,
+        pbo(sums).probability,
+        refused,
+    )
+
+
+def interval(hits: int, n: int) -> str:
+    """Return a share with its 95 % interval (Clopper & Pearson 1934)."""
+    found = stats.binomtest(hits, n).proportion_ci(0.95)
+    return f"{hits / n:.1%} ({found.low:.1%} to {found.high:.1%})"
+
+
+def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def noise(n_searches: int, n_trials: int, years: int = 10) -> str:
+    """Return what became of searches of noise."""
+    found = [search(seed, years * YEAR, n_trials) for seed in range(n_searches)]
+    reasons = [name for outcome in found for name in outcome.refused]
+    first = ", ".join(f"{name} {reasons.count(name)}" for name in dict.fromkeys(reasons))
+    naive = sum("probabilistic_sharpe" not in outcome.refused for outcome in found)
+    rows = [
+        ("searches x strategies, years", f"{n_searches} x {n_trials}, {years}"),
+        ("promoted by the default policy", interval(sum(x.promoted for x in found), n_searches)),
+        ("that the probabilistic Sharpe ratio alone lets through", interval(naive, n_searches)),
+        ("Sharpe ratio of the best, median", f"{np.median([x.sharpe for x in found]):.2f}"),
+        ("effective trials, median", f"{np.median([x.n_effective for x in found]):.0f}"),
+        ("PBO, mean", f"{np.mean([x.pbo for x in found]):.2f}"),
+        ("refused by", first),
+    ]
+    return table(("noise", ""), rows)
+
+
+def power(n_searches: int, n_trials: int) -> tuple[str, dict[tuple[float, int], float]]:
+    """Return the share of planted edges that is promoted."""
+    rows, shares = [], {}
+    for cell, (sharpe, years) in enumerate(itertools.product((1.0, 1.5, 2.0), (5, 10)), 1):
+        seeds = range(10_000 * cell, 10_000 * cell + n_searches)
+        found = [search(seed, years * YEAR, n_trials, sharpe) for seed in seeds]
+        hits = sum(x.promoted and x.found_edge for x in found)
+        shares[sharpe, years] = hits / n_searches
+        reasons = [name for outcome in found for name in outcome.refused]
+        often = sorted(set(reasons), key=lambda name: -reasons.count(name))[:3]
+        rows.append(
+            (
+                f"{sharpe:g}",
+                years,
+                n_searches,
+                interval(hits, n_searches),
+                f"{np.median([x.sharpe for x in found]):.2f}",
+                ", ".join(f"{name} {reasons.count(name)}" for name in often) or "-",
+            )
+        )
+    head = ("true Sharpe", "years", "searches", "promoted", "best Sharpe, median", "refused by")
+    return table(head, rows), shares
+
+
+def plot(shares: dict[tuple[float, int], float], path: str) -> None:
+    """Write the power as a picture."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for years in sorted({years for _, years in shares}):
+        points = sorted((sharpe, share) for (sharpe, y), share in shares.items() if y == years)
+        x, y = zip(*points, strict=True)
+        figure.add_scatter(x=x, y=[100 * v for v in y], name=f"{years} years", mode="lines+markers")
+    figure.update_xaxes(title="True annual Sharpe ratio")
+    figure.update_yaxes(title="Promoted, percent", range=[0, 102])
+    figure.update_layout(template="plotly_white", margin={"t": 20, "r": 20}, height=360)
+    figure.write_html(path, include_plotlyjs=True, config={"displayModeBar": False})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--searches", type=int, default=1_000)
+    parser.add_argument("--power", type=int, default=100)
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--plot", default="")
+    given = parser.parse_args()
+    started = time.perf_counter()
+    if given.searches:
+        print(noise(given.searches, given.trials), flush=True)
+    if given.power:
+        text, shares = power(given.power, given.trials)
+        print(f"\n{text}")
+        if given.plot:
+            plot(shares, given.plot)
+    print(f"\n{time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What tests build: files, rows and bars; and how they read the notes of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.rows import Rows
+from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
+
+
+def texts(noted: Any) -> tuple[str, ...]:
+    """Return the words of the notes of bars, rows, a scan or an ingestion."""
+    return tuple(note.text for note in noted.notes)
+
+
+def written(
+    folder: Path, text: str | bytes, name: str = "ACME.csv", encoding: str = "utf-8"
+) -> Path:
+    """Write a file and return its path."""
+    path = folder / name
+    path.write_bytes(text.encode(encoding) if isinstance(text, str) else text)
+    return path
+
+
+def one_price(time: ArrayLike, close: Any, symbols: Sequence[str] = ("A",), **options: Any) -> Bars:
+    """Return bars whose four prices and volume are `close`: a number, (T,) or (T, N)."""
+    shape = (len(np.asarray(time)), len(symbols))
+    cells = np.asarray(close, np.float64)
+    cells = np.broadcast_to(cells[:, np.newaxis] if cells.ndim == 1 else cells, shape)
+    columns = options.pop("columns", {})
+    return Bars(time, symbols, dict.fromkeys(BAR_COLUMNS, cells) | columns, **options)
+
+
+def dated_closes(
+    prices: Mapping[str, Sequence[float]], dates: Sequence[str], bar_label: str = "close"
+) -> Bars:
+    """Return bars of closing prices by symbol, with dates as times."""
+    frame = pd.DataFrame(prices, index=pd.to_datetime(list(dates)))
+    return Bars.from_closes(frame, bar_label=bar_label)
+
+
+def walk(time: IntArray, seed: int = 0, volume: float = 1e4) -> dict[str, FloatArray]:
+    """Return columns of a random walk with sound bars, (R,) each."""
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(0.002 * rng.standard_normal(len(time))))
+    open_ = np.append(100.0, close[:-1])
+    reach = 1 + 0.001 * np.abs(rng.standard_normal((2, len(time))))
+    return {
+        "open": open_,
+        "high": np.maximum(open_, close) * reach[0],
+        "low": np.minimum(open_, close) / reach[1],
+        "close": close,
+        "volume": volume * rng.lognormal(0, 0.5, len(time)),
+    }
+
+
+def rows_at(time: IntArray, symbol: str = "ACME") -> Rows:
+    """Return sound rows of one symbol at given times."""
+    zeros = np.zeros(len(time), np.int64)
+    return Rows(time, (symbol,), zeros, walk(time), np.arange(len(time)), "prices.csv")
