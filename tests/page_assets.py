@@ -68,13 +68,13 @@ def steps(k: int, step: float) -> float:
 
 
 def sum_of(instrument: Instrument, a: float, b: float) -> float:
-    """A sum of units: 0 where that is rounding, on the grid of lots where it lies on it."""
+    """A sum of units: 0 where that is rounding, whole lots where it is a whole number of them."""
     total, lot = a + b, instrument.lot
     if abs(total) <= 1e-9 * max(abs(a), abs(b)):
         return 0.0
-    if lot:
+    if lot and abs(total) >= lot / 2:
         k = round(total / lot)
-        if abs(total / lot - k) <= 1e-9 * max(abs(k), 1):
+        if abs(total / lot - k) <= max(1e-9, 1e-14 * abs(k)):
             return steps(k, lot)
     return total
 

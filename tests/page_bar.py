@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from page_books import Account, Order, limit_like
-from page_execution import execute, follow
+from page_after import follow
+from page_books import Account
+from page_execution import execute
+from page_orders import AT_ONE_PRICE, TRIGGERED, Order, by_touch, limit_like
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Reason, TimeInForce
 
@@ -18,12 +21,14 @@ _ENDS = {
 
 
 class Bar(NamedTuple):
-    """One asset's prices of a row; NaN is unknown."""
+    """One asset's prices and quotes of a row; NaN is unknown."""
 
     open: float
     high: float
     low: float
     close: float
+    bid: float
+    ask: float
 
 
 def meet(a: Account, bars: list[Bar]) -> None:
@@ -38,14 +43,15 @@ def meet(a: Account, bars: list[Bar]) -> None:
             if trailing and not math.isnan(bar.open):
                 follow(a, order, bar.open)
     for j, bar in enumerate(bars):
-        if not any(math.isnan(price) for price in bar) and _remains(a, j):
+        if not any(math.isnan(price) for price in bar[:4]) and _remains(a, j):
             walk_both_ways(a, j, bar)
             for order in a.living(j):
                 order.met = order.met or order.is_active
+    take_quotes(a, bars)
+    at_close = [OrderType.MARKET_ON_CLOSE]
     if a.settings.fill == "next_close":
-        market = [o for o in a.orders if o.is_active and o.type == OrderType.MARKET]
-        market = [o for o in market if o.woken_row < a.row]
-        at_one_price(a, market, [bar.close for bar in bars])
+        at_close.append(OrderType.MARKET)
+    meet_close(a, at_close, bars)
     for order in list(a.orders):
         if order.lives and order.until_row <= a.row:
             expire_entry(a, order)
@@ -66,6 +72,15 @@ def begin(a: Account, j: int) -> None:
             a.activate(order)
 
 
+def take_quotes(a: Account, bars: list[Bar]) -> None:
+    """From the close of a row on, its quotes are the last known."""
+    for held, bar in zip(a.positions, bars, strict=True):
+        if not math.isnan(bar.ask / bar.close):
+            held.over = max(bar.ask / bar.close - 1, 0.0)
+        if not math.isnan(bar.bid / bar.close):
+            held.under = max(1 - bar.bid / bar.close, 0.0)
+
+
 def expire_entry(a: Account, order: Order) -> None:
     a.end(order, OrderStatus.EXPIRED)
     follow_up(a, order)
@@ -83,7 +98,15 @@ def follow_up(a: Account, order: Order) -> None:
 
 
 def _meets_open(a: Account, order: Order) -> bool:
-    return order.type != OrderType.MARKET or a.settings.fill == "next_open"
+    if order.type == OrderType.MARKET:
+        return a.settings.fill == "next_open"
+    return order.type != OrderType.MARKET_ON_CLOSE
+
+
+def meet_close(a: Account, types: Sequence[int], bars: list[Bar]) -> None:
+    """Let orders of these types trade at the close; a child of this bar waits for the next."""
+    met = [o for o in a.orders if o.is_active and o.type in types and o.woken_row < a.row]
+    at_one_price(a, met, [bar.close for bar in bars])
 
 
 def at_one_price(a: Account, orders: list[Order], prices: list[float]) -> None:
@@ -101,15 +124,17 @@ def at_one_price(a: Account, orders: list[Order], prices: list[float]) -> None:
 def meet_price(a: Account, order: Order, price: float) -> None:
     """Let an order trade at an open (of a market order: or a close) if it can."""
     s, maker = order.side, False
-    if order.type == OrderType.STOP_LIMIT and not order.triggered:
-        if s * price < s * order.stop:
+    if order.type in TRIGGERED and not order.triggered:
+        away = s * (price - order.stop)
+        if (away > 0) if by_touch(order) else (away < 0):
             return
         trigger(a, order)
     elif limit_like(order):
         maker = order.met
     match order.type:
-        case OrderType.LIMIT | OrderType.STOP_LIMIT:
+        case OrderType.LIMIT | OrderType.STOP_LIMIT | OrderType.LIMIT_IF_TOUCHED:
             trades = s * price <= s * order.limit
+            trades &= not (maker and needs_more(a) and price == order.limit)
         case OrderType.STOP | OrderType.TRAILING:
             trades = s * price >= s * order.stop
         case OrderType.TAKE_PROFIT:
@@ -126,6 +151,11 @@ def meet_price(a: Account, order: Order, price: float) -> None:
     execute(a, order, price, maker)
 
 
+def needs_more(a: Account) -> bool:
+    """True if a limit order that rests is filled only by prices beyond its limit."""
+    return a.settings.execution.limits == "traded_through"
+
+
 def trigger(a: Account, order: Order) -> None:
     order.triggered = True
     a.event(order, OrderStatus.TRIGGERED)
@@ -139,12 +169,12 @@ def _inside(a: Account, j: int) -> list[Order]:
     return [
         order
         for order in a.living(j)
-        if order.is_active and order.type != OrderType.MARKET and order.spent_row != a.row
+        if order.is_active and order.type not in AT_ONE_PRICE and order.spent_row != a.row
     ]
 
 
 def _remains(a: Account, j: int) -> bool:
-    return any(order.is_active and order.type != OrderType.MARKET for order in a.living(j))
+    return any(order.is_active and order.type not in AT_ONE_PRICE for order in a.living(j))
 
 
 def walk_both_ways(a: Account, j: int, bar: Bar) -> None:
@@ -178,13 +208,14 @@ def walk(a: Account, j: int, bar: Bar, high_first: bool) -> None:
 def leg(a: Account, j: int, start: float, end: float) -> None:
     """Let the price move straight from `start` to `end`, from one order to the next."""
     while True:
-        met = [(abs(x - start), o.id, x, o) for o in _inside(a, j) if (x := reach(o, start, end))]
+        reached = ((reach(a, order, start, end), order) for order in _inside(a, j))
+        met = [(abs(x - start), order.id, x, order) for x, order in reached if x is not None]
         if not met:
             break
         _, _, x, order = min(met)
         _trail(a, j, x)
         start = x
-        if order.type == OrderType.STOP_LIMIT and not order.triggered:
+        if order.type in TRIGGERED and not order.triggered:
             trigger(a, order)
             if order.side * x <= order.side * order.limit:
                 execute(a, order, x, maker=False)
@@ -193,10 +224,14 @@ def leg(a: Account, j: int, start: float, end: float) -> None:
     _trail(a, j, end)
 
 
-def reach(order: Order, start: float, end: float) -> float | None:
+def reach(a: Account, order: Order, start: float, end: float) -> float | None:
     """The first price on a leg at which an order trades or is triggered."""
-    falls_to = limit_like(order) or order.type == OrderType.TAKE_PROFIT
+    falls_to = limit_like(order) or by_touch(order)
     level = order.limit if limit_like(order) else order.stop
+    if limit_like(order) and needs_more(a):
+        best = min(start, end) if order.side > 0 else max(start, end)
+        if best == level:
+            return None
     if (order.side > 0) == falls_to:
         return min(level, start) if min(start, end) <= level else None
     return max(level, start) if max(start, end) >= level else None

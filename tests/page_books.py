@@ -1,4 +1,4 @@
-"""What the market of docs/market.md keeps: positions, orders, the account and its logs."""
+"""What the market of docs/market.md keeps: positions, the account and its logs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from page_assets import basis, scale, unit
+from page_orders import NAN, Order
 
-from alphalab.codes import OrderState, OrderStatus, OrderType, Reason, Sizing
+from alphalab.codes import OrderState, OrderStatus, Reason, Sizing
 from alphalab.config import RunSettings
 from alphalab.types import Instrument
-
-NAN = math.nan
-FOREVER = 2**63 - 1
 
 
 @dataclass
@@ -35,52 +33,8 @@ class Position:
     chase: bool = False  # the next order of its target is a market order
     told: int = 0  # Reason of the refusal last told, 0 after a fill
     room: float = math.inf
-
-
-@dataclass
-class Order:
-    id: int
-    asset: int
-    origin: int
-    type: int
-    sizing: int
-    side: int
-    row: int  # that decided it
-    live_row: int  # the first it may meet
-    qty: float = NAN  # units still to fill
-    value: float = NAN  # still to spend; of others: what it was decided for
-    limit: float = NAN
-    stop: float = NAN
-    trail: float = NAN
-    trail_frac: float = NAN
-    best: float = NAN
-    tif: int = 0
-    until_time: int = FOREVER
-    until_row: int = FOREVER
-    reduce_only: bool = False
-    post_only: bool = False
-    group: Any = 0
-    parent: int = 0
-    state: int = OrderState.SUBMITTED
-    woken_row: int = -1  # row of the fill that brought it to life
-    day: int = 0
-    filled: float = 0.0
-    raw_fee: float = 0.0  # without the minimum
-    fee: float = 0.0
-    triggered: bool = False
-    met: bool = False  # it has met an open, or the rest of a bar
-    spent_row: int = -1  # row in which the volume ended for it
-    in_place: bool = False  # the one order of its asset's target, or max_holding's in its place
-    is_entry: bool = False
-    untold: list[tuple[Any, ...]] | None = None  # events that wait for the outcome
-
-    @property
-    def lives(self) -> bool:
-        return self.state != OrderState.FREE
-
-    @property
-    def is_active(self) -> bool:
-        return self.state == OrderState.ACTIVE
+    over: float = NAN  # last known ask above the close, fraction of it
+    under: float = NAN  # last known bid below the close, fraction of it
 
 
 @dataclass
@@ -156,10 +110,13 @@ class Account:
             return tier.maker_bps / 1e4, tier.taker_bps / 1e4
         return self.instruments[j].maker_bps / 1e4, self.instruments[j].taker_bps / 1e4
 
-    @property
-    def slippage(self) -> float:
-        costs = self.settings.costs
-        return (costs.spread_bps / 2 + costs.slippage_bps) / 1e4
+    def slippage(self, j: int, s: int) -> float:
+        """What a taker's price is worse by; NaN before the first quote of its side."""
+        costs, held = self.settings.costs, self.positions[j]
+        fixed = (costs.spread_bps / 2 + costs.slippage_bps) / 1e4
+        if costs.quotes in ("both", "ask" if s > 0 else "bid"):
+            return fixed + (held.over if s > 0 else held.under)
+        return fixed
 
     def flat_reason(self) -> int:
         """Why the account has to be flat, 0 if it has not."""
@@ -280,8 +237,3 @@ class Account:
 
 
 _NUMBERS = ("cash", "realised", "fees", "turnover", "n_orders")
-
-
-def limit_like(order: Order) -> bool:
-    """True if a limit bounds the order now."""
-    return order.type == OrderType.LIMIT or (order.type == OrderType.STOP_LIMIT and order.triggered)

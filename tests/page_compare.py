@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from page_books import NAN, Account
+from page_books import Account
 
-import alphalab as al
-from alphalab.codes import Reason
+from alphalab.core.engine import Block
 from alphalab.types import AMBIGUITY, EVENT, FILL, LEDGER, REFUSAL
 
 
@@ -35,20 +34,15 @@ def by_order(events: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return sorted(events, key=lambda event: event[2])
 
 
-def _known(refusals: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Leave out what a cut by cash approved, which is compared by a test of its own."""
-    return [(*x[:5], NAN) if x[3] == Reason.CASH else x for x in refusals]
-
-
-def differences(result: al.Result, a: Account) -> list[str]:
+def differences(block: Block, a: Account) -> list[str]:
     """Return the first difference of each log, in words; none if the two runs are the same."""
     logs = {
-        "events": (EVENT, by_order(rows_of(result.events)), by_order(a.logs.events)),
-        "fills": (FILL, rows_of(result.fills), a.logs.fills),
-        "refusals": (REFUSAL, _known(rows_of(result.refusals)), _known(a.logs.refusals)),
-        "ambiguous": (AMBIGUITY, rows_of(result.ambiguous), a.logs.ambiguities),
-        "ledger": (LEDGER, rows_of(result.ledger), a.logs.ledger),
-        "qty": (None, result.qty.tolist(), a.logs.qty),
+        "events": (EVENT, by_order(rows_of(block.events)), by_order(a.logs.events)),
+        "fills": (FILL, rows_of(block.fills), a.logs.fills),
+        "refusals": (REFUSAL, rows_of(block.refusals), a.logs.refusals),
+        "ambiguities": (AMBIGUITY, rows_of(block.ambiguities), a.logs.ambiguities),
+        "ledger": (LEDGER, rows_of(block.ledger), a.logs.ledger),
+        "qty": (None, block.qty.tolist(), a.logs.qty),
     }
     found = []
     for name, (layout, compiled, plain) in logs.items():
@@ -76,6 +70,6 @@ def _first_difference(
     return ""
 
 
-def assert_same(result: al.Result, a: Account) -> None:
-    found = differences(result, a)
+def assert_same(block: Block, a: Account) -> None:
+    found = differences(block, a)
     assert not found, "\n".join(found)

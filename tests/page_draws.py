@@ -1,4 +1,4 @@
-"""Random markets drawn from the language of docs/market.md: prices, settings, targets, orders."""
+"""Random markets drawn from the language of docs/market.md: prices, settings, targets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import random
 from typing import Any, NamedTuple
 
 import numpy as np
-from scripted import SLOTS, Scripted, encoded
+from page_scripts import Script
+from scripted import Scripted, encoded
 
 import alphalab as al
 from alphalab.config import (
@@ -20,12 +21,12 @@ from alphalab.config import (
     Rebalance,
     RunSettings,
 )
+from alphalab.core.engine import Block, Engine
 from alphalab.types import FloatArray, Instrument, IntArray
 
 NAN = math.nan
 HOUR = 3_600 * 10**9
 START = int(np.datetime64("2024-01-01T20:00", "ns").astype(np.int64))
-TYPES = ("market", "limit", "stop", "stop_limit", "take_profit", "trailing", "bracket")
 
 
 class Roomy(Scripted):
@@ -36,29 +37,19 @@ class Roomy(Scripted):
 
 class Market(NamedTuple):
     time: IntArray
-    columns: dict[str, FloatArray]  # open, high, low, close, volume; w: targets
+    columns: dict[str, FloatArray]  # open, high, low, close, volume, bid, ask; w: targets
     instruments: list[Instrument]
     settings: RunSettings
     requests: list[list[dict[str, Any]]]
     max_orders: int = 8
 
-    def backtest(self) -> al.Result:
-        script = encoded(self.requests, len(self.instruments)) if self.requests else {}
+    def compiled(self) -> Block:
+        """What the compiled market makes of it."""
+        requests = self.requests or [[] for _ in self.time]
         strategy = (Roomy if self.max_orders == Roomy.max_orders else Scripted)()
-        if not self.requests:
-            script = encoded([[] for _ in self.time], len(self.instruments))
-        bars = al.Bars(
-            self.time,
-            [instrument.symbol for instrument in self.instruments],
-            {**self.columns, **script},
-            instruments=self.instruments,
-        )
-        s = self.settings
-        return al.backtest(
-            strategy, bars, cash=s.cash, costs=s.costs, fill=s.fill, limits=s.limits,
-            rebalance=s.rebalance, exits=s.exits, entry=s.entry, execution=s.execution,
-            margin=s.margin, quality="unchecked",
-        )  # fmt: skip
+        engine = Engine(strategy, self.instruments, self.settings)
+        columns = self.columns | encoded(requests, len(self.instruments))
+        return engine.push(self.time, {name: columns[name] for name in engine.columns})
 
 
 def draw(seed: int) -> Market:
@@ -76,7 +67,7 @@ def draw(seed: int) -> Market:
     requests: list[list[dict[str, Any]]] = []
     max_orders = rng.choice([3, 8, 8])
     if style != "targets":
-        requests = _Script(rng, instruments, columns["close"], settings.cash).rows()
+        requests = Script(rng, instruments, columns["close"], settings.cash).rows()
     return Market(time.astype(np.int64), columns, instruments, settings, requests, max_orders)
 
 
@@ -96,36 +87,56 @@ def _instrument(rng: random.Random, j: int) -> Instrument:
 def _settings(rng: random.Random, style: str, labelled: bool) -> RunSettings:
     participation = rng.choice([None, None, 0.1, 0.5, 1.0])
     fill = rng.choice(["next_open", "next_open", "next_open", "next_close", "same_close"])
-    impacts = participation is not None and rng.random() < 0.4
-    fee_bps = rng.choice([None, None, 0.0, 10.0])
-    tiers = (
-        FeeTier(value=0.0, maker_bps=8.0, taker_bps=12.0),
-        FeeTier(value=2e4, maker_bps=4.0, taker_bps=10.0),
-        FeeTier(value=2e5, maker_bps=-1.0, taker_bps=5.0),
-    )
     return RunSettings(
         cash=rng.choice([1e3, 12_345.67, 1e5]),
         fill=fill,
-        costs=Costs(
-            fee_bps=fee_bps,
-            tiers=tiers if fee_bps is None and rng.random() < 0.2 else (),
-            fee_per_unit=rng.choice([0.0, 0.0, 0.0, 0.01]),
-            min_fee=rng.choice([0.0, 0.0, 0.0, 1.0, 5.0]),
-            spread_bps=rng.choice([0.0, 0.0, 10.0]),
-            slippage_bps=rng.choice([0.0, 0.0, 5.0]),
-            share_impact_bps=rng.choice([0.0, 500.0]) if impacts else 0.0,
-            root_impact_bps=rng.choice([0.0, 100.0]) if impacts else 0.0,
-        ),
+        costs=_costs(rng, participation is not None),
         limits=_limits(rng, style, labelled),
         rebalance=_rebalance(rng),
         execution=Execution(
             path=rng.choice(["pessimistic", "pessimistic", "optimistic", "ohlc"]),
             participation=participation,
             delay=rng.choice([0, 0, 0, 1, 2]) if fill == "next_open" else 0,
+            limits=rng.choice(["touched", "touched", "traded_through"]),
         ),
+        sizing=rng.choice(["by_value", "by_value", "at_fill"]),
         exits=_exits(rng),
         entry=_entry(rng),
     )
+
+
+def _costs(rng: random.Random, has_share: bool) -> Costs:
+    impacts = has_share and rng.random() < 0.4
+    quotes = rng.choice(["none", "none", "none", "both", "ask", "bid"])
+    return Costs(
+        **_fees(rng),
+        quotes=quotes,
+        spread_bps=rng.choice([0.0, 0.0, 10.0]) if quotes == "none" else 0.0,
+        slippage_bps=rng.choice([0.0, 0.0, 5.0]),
+        share_impact_bps=rng.choice([0.0, 500.0]) if impacts else 0.0,
+        root_impact_bps=rng.choice([0.0, 100.0]) if impacts else 0.0,
+    )
+
+
+def _fees(rng: random.Random) -> dict[str, Any]:
+    fee_bps = rng.choice([None, None, 0.0, 10.0])
+    fees: dict[str, Any] = {"fee_bps": fee_bps}
+    if fee_bps is None and rng.random() < 0.2:
+        fees["tiers"] = (
+            FeeTier(value=0.0, maker_bps=8.0, taker_bps=12.0),
+            FeeTier(value=2e4, maker_bps=4.0, taker_bps=10.0),
+            FeeTier(value=2e5, maker_bps=-1.0, taker_bps=5.0),
+        )
+    if rng.random() < 0.15:
+        return fees | {"fee_in": "coin"}
+    least = rng.choice([0.0, 0.0, 0.0, 1.0, 5.0])
+    return fees | {
+        "fee_per_unit": rng.choice([0.0, 0.0, 0.0, 0.01]),
+        "fee_per_order": rng.choice([0.0, 0.0, 0.0, 0.5]),
+        "min_fee": least,
+        "max_fee": rng.choice([None, None, None, least, 2 * least + 3]),
+        "fee_step": rng.choice([0.0, 0.0, 0.0, 0.01, 0.25]),
+    }
 
 
 def _limits(rng: random.Random, style: str, labelled: bool) -> Limits:
@@ -206,7 +217,18 @@ def _prices(
                 row[:] = [NAN] * 5
             for name, x in zip(names, row, strict=True):
                 columns[name][t, j] = x
-    return columns
+    return columns | _quotes(rng, columns["close"])
+
+
+def _quotes(rng: random.Random, close: FloatArray) -> dict[str, FloatArray]:
+    """Bids and asks around the close, with holes; sometimes on its wrong side."""
+    bid, ask = np.full_like(close, NAN), np.full_like(close, NAN)
+    wide, holes = rng.choice([0.0005, 0.003]), rng.choice([0.0, 0.1, 0.5])
+    for t, j in np.ndindex(close.shape):
+        half = close[t, j] * wide * rng.uniform(-0.2, 1.0)
+        bid[t, j] = NAN if rng.random() < holes else close[t, j] - half
+        ask[t, j] = NAN if rng.random() < holes else close[t, j] + half
+    return {"bid": bid, "ask": ask}
 
 
 def _targets(rng: random.Random, n_rows: int, n_assets: int) -> FloatArray:
@@ -219,161 +241,3 @@ def _targets(rng: random.Random, n_rows: int, n_assets: int) -> FloatArray:
         row = [rng.choice(choices) if rng.random() < restless else w for w in row]
         rows.append([NAN if rng.random() < silent else w for w in row])
     return np.array(rows)
-
-
-class _Script:
-    """Orders of all types, near the price, with parents, groups, changes and mistakes."""
-
-    def __init__(
-        self, rng: random.Random, instruments: list[Instrument], close: FloatArray, cash: float
-    ) -> None:
-        self.rng, self.instruments, self.close, self.cash = rng, instruments, close, cash
-        self.busy = rng.choice([0.2, 0.5, 0.9])
-        self.naughty = rng.choice([0.0, 0.0, 0.1])
-        self.sent: list[dict[str, Any]] = []
-        self.mark = [NAN] * len(instruments)
-
-    def rows(self) -> list[list[dict[str, Any]]]:
-        rows = []
-        later: list[dict[str, Any]] = []
-        for close in self.close.tolist():
-            self.mark = [m if math.isnan(c) else c for m, c in zip(self.mark, close, strict=True)]
-            asked, later = later, []
-            if len(asked) < SLOTS * len(self.mark) and self.rng.random() < 0.05:
-                parent, child = self._filled_parent()
-                asked.append(parent)
-                later = [child]
-            while len(asked) < SLOTS * len(self.mark) and self.rng.random() < self.busy:
-                asked.append(self._request())
-            rows.append(asked)
-        return rows
-
-    def _request(self) -> dict[str, Any]:
-        rng = self.rng
-        if self.sent and rng.random() < 0.25:
-            return self._change()
-        request = self._order()
-        if rng.random() < self.naughty:
-            request |= self._mistake()
-        self.sent.append(request)
-        return request
-
-    def _order(self) -> dict[str, Any]:
-        rng = self.rng
-        j, side = rng.randrange(len(self.mark)), rng.choice([1, 1, -1])
-        action = rng.choice(TYPES)
-        parent = None
-        if self.sent and rng.random() < 0.3:
-            parent = self._parent()
-            action = rng.choice([action, "stop", "take_profit"])
-            j, side = self.sent[parent]["asset"], -self.sent[parent]["side"]
-            j = j if 0 <= j < len(self.mark) else 0
-        request = {
-            "action": action, "asset": j, "side": side, "qty": self._qty(j), "of": parent,
-            "reduce_only": rng.random() < (0.6 if parent is not None else 0.15),
-            "post_only": rng.random() < 0.2,
-            "group": rng.choice([0, 0, 0, rng.randint(1, 8)]),
-            "tif": rng.choice(["GTC", "GTC", "GTC", "GTC", "DAY", "IOC", "FOK", "GTD"]),
-            "hours": rng.choice([0, 1, 6, 48, 100]),
-        }  # fmt: skip
-        return request | self._levels(action, j, side)
-
-    def _parent(self) -> int:
-        """One of the last orders, often a limit order: its limit may decide for its children."""
-        n = len(self.sent)
-        last = range(max(n - 6, 0), n)
-        limits = [i for i in last if self.sent[i]["action"] == "limit"]
-        if limits and self.rng.random() < 0.5:
-            return self.rng.choice(limits)
-        return max(n - self.rng.choice([1, 1, 2, 4]), 0)
-
-    def _filled_parent(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A limit order that trades at once, in part, and a stop that is its child a row later."""
-        j, s = self.rng.randrange(len(self.mark)), self.rng.choice([1, -1])
-        first, way = len(self.sent), self.rng.choice([1, -1])
-        common = {"asset": j, "qty": self._qty(j)}
-        parent = common | {"action": "limit", "side": s, "limit": self._level(j, 2 * s)}
-        child = common | {"action": "stop", "side": -s, "stop": self._level(j, way), "of": first}
-        self.sent += [parent, child]
-        return parent, child
-
-    def _qty(self, j: int) -> float:
-        rng, instrument = self.rng, self.instruments[j]
-        if math.isnan(self.mark[j]):
-            return max(instrument.lot, 1.0)
-        units = rng.choice([0.02, 0.1, 0.3, 0.9]) * self.cash
-        units /= self.mark[j] * instrument.multiplier
-        if instrument.lot:
-            return max(round(units / instrument.lot), 1) * instrument.lot
-        return max(rng.choice([units, float(round(units)), round(units, 1)]), 0.1)
-
-    def _level(self, j: int, away: float) -> float:
-        near = self.rng.choice([0.002, 0.01, 0.03])
-        price = self.mark[j] * (1 + away * near * self.rng.random())
-        tick = self.instruments[j].tick
-        if not tick or math.isnan(price):
-            return price
-        return max(round(price / tick), 1) * tick
-
-    def _levels(self, action: str, j: int, s: int) -> dict[str, float]:
-        rng = self.rng
-        match action:
-            case "limit":
-                return {"limit": self._level(j, rng.choice([-s, -s, s]))}
-            case "stop":
-                return {"stop": self._level(j, s)}
-            case "stop_limit":
-                return {"stop": self._level(j, s), "limit": self._level(j, rng.choice([-s, s, s]))}
-            case "take_profit":
-                return {"stop": self._level(j, -s)}
-            case "trailing":
-                near = rng.choice([0.002, 0.01, 0.03])
-                return rng.choice([{"frac": near}, {"trail": near * self.mark[j]}])
-            case "bracket":
-                limit = rng.choice([NAN, self._level(j, -s)])
-                return {
-                    "limit": limit, "trail": self._level(j, 2 * s), "stop": self._level(j, -4 * s)
-                }  # fmt: skip
-        return {}
-
-    def _change(self) -> dict[str, Any]:
-        """Amend or cancel one of the last orders."""
-        rng = self.rng
-        number = max(len(self.sent) - rng.choice([1, 1, 2, 3, 5]), 0)
-        order = self.sent[number]
-        request = {"action": "cancel", "of": number, "offset": rng.choice([0, 0, 1, 2])}
-        j = order["asset"]
-        if rng.random() < 0.4 or not 0 <= j < len(self.mark):
-            return request
-        action, side = order["action"], order["side"]
-        if action == "bracket":
-            action = ("limit", "limit", "stop")[request["offset"]]
-            side = -side if request["offset"] else side
-        else:
-            request["offset"] = rng.choice([0, 0, 0, 0, request["offset"]])
-        new = self._levels(action, j, side)
-        request |= {"action": "amend", "qty": self._qty(j)}
-        request |= {name: new.get(name, NAN) for name in ("limit", "stop")}
-        for name in ("qty", "limit", "stop"):
-            if rng.random() < 0.4:
-                request[name] = NAN
-        return request
-
-    def _mistake(self) -> dict[str, Any]:
-        rng = self.rng
-        return rng.choice(
-            [
-                {"asset": rng.choice([-1, 99])},
-                {"side": rng.choice([0, 2])},
-                {"qty": rng.choice([0.0, -1.0, NAN, math.inf])},
-                {"limit": rng.choice([0.0, -5.0, NAN, math.inf])},
-                {"stop": rng.choice([0.0, -5.0, NAN, math.inf])},
-                {"limit": 1.234567, "stop": 7.654321},
-                {"qty": 1.234567},
-                {"frac": rng.choice([1.0, 0.5, NAN]), "trail": rng.choice([0.0, math.inf, NAN])},
-                {"reduce_only": True},
-                {"of": 10**6},
-                {"qty": 1e12},
-                {"qty": 1e-9},
-            ]
-        )

@@ -11,12 +11,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from page_assets import HOUR, day_of
-from page_bar import Bar, at_one_price, meet
+from page_bar import Bar, meet, meet_close
 from page_books import Account
 from page_requests import Wish, amend, cancel, submit
 from page_targets import rebalance
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Reason, TimeInForce
+
+TOLERANCE = 1 + 1e-9
+
+#: What an amend may change, and its name in a script.
+AMENDED = {
+    "qty": "qty", "limit": "limit", "stop": "stop", "trail": "trail", "trail_frac": "frac",
+}  # fmt: skip
 
 
 def run(market: Any) -> Account:
@@ -31,8 +38,12 @@ def run(market: Any) -> Account:
 def step(a: Account, market: Any, t: int, ids: list[int]) -> None:
     """One row (section 2)."""
     n = len(market.instruments)
-    columns = [market.columns[name][t].tolist() for name in ("open", "high", "low", "close")]
-    bars = [Bar(*(column[j] for column in columns)) for j in range(n)]
+    unknown = [math.nan] * n
+    columns = [
+        market.columns[name][t].tolist() if name in market.columns else unknown
+        for name in Bar._fields
+    ]
+    bars = [Bar(*prices) for prices in zip(*columns, strict=True)]
     _move_clock(a, int(market.time[t]))
     _new_volume(a, market.columns["volume"][t].tolist())
     meet(a, bars)
@@ -40,9 +51,7 @@ def step(a: Account, market: Any, t: int, ids: list[int]) -> None:
     _lock(a)
     flat = a.flat_reason()
     if flat:
-        for order in list(a.orders):
-            if order.lives and order.origin == Origin.DECIDE and not order.reduce_only:
-                a.end(order, OrderStatus.CANCELLED, flat)
+        _end_orders_of_decide(a, flat)
     handle(a, market.requests[t] if market.requests else (), ids)
     rebalance(a, _approved(a, market.columns["w"][t].tolist()), bool(flat))
     if a.settings.fill == "same_close":
@@ -88,15 +97,25 @@ def _lock(a: Account) -> None:
         a.refusal(-1, Reason.BANKRUPT, a.equity, 0.0)
     if a.lock:
         return
-    if limits.drawdown is not None and a.equity <= a.peak * (1 - limits.drawdown):
+    if has_lost(a, a.peak, limits.drawdown):
         a.lock = int(Reason.DRAWDOWN_LOCK)
         a.refusal(-1, Reason.DRAWDOWN_LOCK, a.measure_of(a.lock), limits.drawdown)
         return
-    if limits.daily_loss is None or a.flat_day == a.day:
-        return
-    if a.equity <= a.day_equity * (1 - limits.daily_loss):
+    if a.flat_day != a.day and has_lost(a, a.day_equity, limits.daily_loss):
         a.flat_day = a.day
         a.refusal(-1, Reason.DAILY_LOSS, a.measure_of(Reason.DAILY_LOSS), limits.daily_loss)
+
+
+def has_lost(a: Account, before: float, share: float | None) -> bool:
+    """True if the equity has fallen by this share of what it was, or to its rounding."""
+    return share is not None and a.equity <= before * (1 - share) * TOLERANCE
+
+
+def _end_orders_of_decide(a: Account, flat: int) -> None:
+    """End what is not reduce-only: orders at the venue or on their way, then held children."""
+    for order in sorted(a.orders, key=lambda o: (o.state == OrderState.HELD, o.asset)):
+        if order.lives and order.origin == Origin.DECIDE and not order.reduce_only:
+            a.end(order, OrderStatus.CANCELLED, flat)
 
 
 def _approved(a: Account, targets: list[float]) -> list[float]:
@@ -113,9 +132,7 @@ def _fill_at_close(a: Account, bars: Sequence[Bar]) -> None:
     for order in list(a.orders):
         if order.state == OrderState.SUBMITTED and order.type == OrderType.MARKET:
             a.activate(order)
-    market = [o for o in a.orders if o.is_active and o.type == OrderType.MARKET]
-    market = [o for o in market if o.woken_row < a.row]
-    at_one_price(a, market, [bar.close for bar in bars])
+    meet_close(a, [OrderType.MARKET], bars)
 
 
 def handle(a: Account, requests: Sequence[dict[str, Any]], ids: list[int]) -> None:
@@ -127,7 +144,7 @@ def handle(a: Account, requests: Sequence[dict[str, Any]], ids: list[int]) -> No
             known = ids[of] + request.get("offset", 0)
         match request["action"]:
             case "amend":
-                amend(a, known, *(request.get(x, math.nan) for x in ("qty", "limit", "stop")))
+                amend(a, known, {x: request.get(y, math.nan) for x, y in AMENDED.items()})
             case "cancel":
                 cancel(a, known)
             case "bracket":
@@ -140,8 +157,8 @@ def _wish(a: Account, request: dict[str, Any], parent: int) -> Wish:
     action = request["action"]
     name = {"trailing": "TRAILING"}.get(action, action.upper())
     prices = {
-        "limit": ("limit", action in ("limit", "stop_limit")),
-        "stop": ("stop", action in ("stop", "stop_limit", "take_profit")),
+        "limit": ("limit", action in ("limit", "stop_limit", "limit_if_touched")),
+        "stop": ("stop", action in ("stop", "stop_limit", "take_profit", "limit_if_touched")),
         "trail": ("trail", action == "trailing"),
         "frac": ("trail_frac", action == "trailing"),
     }

@@ -6,15 +6,21 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from page_after import follow
 from page_assets import is_whole, nearest
-from page_books import NAN, Account, Order
-from page_execution import follow
+from page_books import Account
+from page_orders import HAS_LIMIT, HAS_STOP, NAN, Order, by_touch
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Reason, Sizing, TimeInForce
 
 TOLERANCE = 1 + 1e-9
-NEEDS_LIMIT = (OrderType.LIMIT, OrderType.STOP_LIMIT)
-NEEDS_STOP = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT)
+#: Types that have a price which an amend may change.
+PRICED = {
+    "limit": HAS_LIMIT,
+    "stop": HAS_STOP,
+    "trail": (OrderType.TRAILING,),
+    "trail_frac": (OrderType.TRAILING,),
+}
 
 
 @dataclass
@@ -45,7 +51,7 @@ def submit(a: Account, wish: Wish) -> int:
     verdict = refused(a, wish)
     if verdict is None:
         _put_on_grid(a, wish.asset, wish)
-    limited = wish.type in NEEDS_LIMIT
+    limited = wish.type in HAS_LIMIT
     order = a.new_order(
         asset=wish.asset, side=wish.side, type=wish.type, qty=wish.qty, sizing=Sizing.QTY,
         origin=Origin.DECIDE, limit=wish.limit, stop=wish.stop, trail=wish.trail,
@@ -70,7 +76,8 @@ def submit(a: Account, wish: Wish) -> int:
     return order.id
 
 
-def amend(a: Account, number: int, qty: float, limit: float, stop: float) -> None:
+def amend(a: Account, number: int, changes: dict[str, float]) -> None:
+    """Change what is not NaN of the units, the limit, the stop and the distances of an order."""
     order = _of_decide(a, number)
     if order is None:
         a.refusal(-1, Reason.UNKNOWN_ORDER, float(number), 0.0)
@@ -81,15 +88,13 @@ def amend(a: Account, number: int, qty: float, limit: float, stop: float) -> Non
         reduce_only=order.reduce_only,
         parent=order.parent,
     )
-    given = {"qty": qty, "limit": limit, "stop": stop}
-    new = {name: x for name, x in given.items() if not math.isnan(x)}
-    foreign = ("limit" in new and order.type not in NEEDS_LIMIT) or (
-        "stop" in new and order.type not in NEEDS_STOP
-    )
+    new = {name: x for name, x in changes.items() if not math.isnan(x)}
+    foreign = [name for name in new if order.type not in PRICED.get(name, (order.type,))]
     if foreign:
-        asked = limit if "limit" in new and order.type not in NEEDS_LIMIT else stop
-        a.refusal(order.asset, Reason.BAD_PRICE, asked, 0.0)
+        a.refusal(order.asset, Reason.BAD_PRICE, new[foreign[0]], 0.0)
         return
+    if "trail" in new or "trail_frac" in new:
+        new = {"trail": NAN, "trail_frac": NAN, **new}
     verdict = refused(a, replace(wish, **new), order, stop_changes="stop" in new)
     if verdict is not None:
         a.refusal(order.asset, verdict[0], verdict[1], 0.0)
@@ -99,6 +104,8 @@ def amend(a: Account, number: int, qty: float, limit: float, stop: float) -> Non
     _put_on_grid(a, order.asset, order)
     if "limit" in new:
         order.met = False
+    if "trail" in new:
+        follow(a, order, order.best)
     a.event(order, OrderStatus.AMENDED)
 
 
@@ -107,7 +114,7 @@ def _put_on_grid(a: Account, j: int, order: Any) -> None:
     instrument = a.instruments[j]
     order.qty = nearest(order.qty, instrument.lot)
     order.limit = nearest(order.limit, instrument.tick)
-    if order.type in NEEDS_STOP:
+    if order.type in HAS_STOP:
         order.stop = nearest(order.stop, instrument.tick)
 
 
@@ -146,9 +153,9 @@ def _malformed(a: Account, wish: Wish) -> Verdict | None:
     j = wish.asset
     if wish.side not in (1, -1) or not _is_price(wish.qty):
         return Reason.BAD_QUANTITY, wish.qty
-    if wish.type in NEEDS_LIMIT and not _is_price(wish.limit):
+    if wish.type in HAS_LIMIT and not _is_price(wish.limit):
         return Reason.BAD_PRICE, wish.limit
-    if wish.type in NEEDS_STOP and not _is_price(wish.stop):
+    if wish.type in HAS_STOP and not _is_price(wish.stop):
         return Reason.BAD_PRICE, wish.stop
     if wish.type == OrderType.TRAILING:
         given = [x for x in (wish.trail, wish.trail_frac) if not math.isnan(x)]
@@ -157,9 +164,9 @@ def _malformed(a: Account, wish: Wish) -> Verdict | None:
     if math.isnan(a.positions[j].mark):
         return Reason.NO_PRICE, wish.qty
     instrument = a.instruments[j]
-    if wish.type in NEEDS_LIMIT and not is_whole(wish.limit, instrument.tick):
+    if wish.type in HAS_LIMIT and not is_whole(wish.limit, instrument.tick):
         return Reason.OFF_TICK, wish.limit
-    if wish.type in NEEDS_STOP and not is_whole(wish.stop, instrument.tick):
+    if wish.type in HAS_STOP and not is_whole(wish.stop, instrument.tick):
         return Reason.OFF_TICK, wish.stop
     if not is_whole(wish.qty, instrument.lot):
         return Reason.LOT, wish.qty
@@ -173,30 +180,33 @@ def waits_for(parent: Order) -> bool:
 
 def _misplaced(a: Account, wish: Wish, amended: Order | None, stop_changes: bool) -> Verdict | None:
     j, s, held = wish.asset, wish.side, a.positions[wish.asset]
-    parent = a.by_id(wish.parent) if wish.parent else None
-    if wish.type in NEEDS_STOP and stop_changes:
+    parent = _of_decide(a, wish.parent)
+    if parent is not None and parent.asset != j:
+        parent = None
+    if wish.type in HAS_STOP and stop_changes:
         price = held.mark
         if parent is not None and waits_for(parent) and not math.isnan(parent.limit):
             price = parent.limit
-        above = s if wish.type != OrderType.TAKE_PROFIT else -s
+        above = -s if by_touch(wish) else s
         if above * wish.stop <= above * price:
             return Reason.WRONG_SIDE, wish.stop
-    is_child = bool(wish.parent) if amended is None else amended.state == OrderState.HELD
-    if wish.reduce_only and not is_child and s * held.qty >= 0:
+    waits = bool(wish.parent) and (parent is None or waits_for(parent))
+    if amended is not None:
+        waits = amended.state == OrderState.HELD
+    if wish.reduce_only and not waits and s * held.qty >= 0:
         return Reason.NOTHING_TO_REDUCE, wish.qty
     if not wish.reduce_only and a.flat_reason():
         return Reason(a.flat_reason()), a.measure_of(a.flat_reason())
-    is_parent = parent is not None and parent.origin == Origin.DECIDE and parent.asset == j
-    if amended is None and wish.parent and not is_parent:
+    if amended is None and wish.parent and parent is None:
         return Reason.PARENT_ENDED, float(wish.parent)
     return None
 
 
 def reference(a: Account, order: Any) -> float:
     """Price that an order is judged by: its limit, else its stop, else the mark."""
-    if order.type in NEEDS_LIMIT:
+    if order.type in HAS_LIMIT:
         return float(order.limit)
-    if order.type in NEEDS_STOP:
+    if order.type in HAS_STOP:
         return float(order.stop)
     return a.positions[order.asset].mark
 

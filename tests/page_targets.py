@@ -6,9 +6,12 @@ import math
 from typing import Any
 
 from page_assets import on_tick, period_of
-from page_books import FOREVER, Account, Order, Position
+from page_books import Account, Position
+from page_orders import FOREVER, Order
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Reason, Sizing
+
+TOLERANCE = 1 + 1e-9
 
 
 def rebalance(a: Account, targets: list[float], flat: bool) -> None:
@@ -30,9 +33,7 @@ def close_what_was_held_too_long(a: Account, j: int) -> None:
         return
     waiting = a.target_order(j)
     if waiting is not None:
-        if waiting.state == OrderState.SUBMITTED:
-            return
-        if waiting.sizing == Sizing.CLOSE:
+        if waiting.state == OrderState.SUBMITTED or closes_already(waiting):
             return
         a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
     held.out = True
@@ -44,10 +45,7 @@ def leave(a: Account, j: int) -> None:
     held, waiting = a.positions[j], a.target_order(j)
     if math.isnan(held.mark) or (waiting is not None and waiting.state == OrderState.SUBMITTED):
         return
-    is_left = held.target == 0 and held.qty == 0
-    closes = waiting is not None and waiting.sizing == Sizing.CLOSE
-    is_met_again = not held.out and is_due(a, j, 0.0)
-    if is_left or (held.target == 0 and closes and not is_met_again):
+    if held.target == 0 and held.qty == 0:
         return
     act_upon(a, j, 0.0, waiting)
     held.period = None  # it may be opened again in the same period
@@ -106,38 +104,55 @@ def has_rested(a: Account, held: Position) -> bool:
 
 def act_upon(a: Account, j: int, target: float, waiting: Order | None) -> None:
     held, rule = a.positions[j], a.settings.rebalance
-    if waiting is not None:
-        a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
-    held.target, held.due, held.out = target, False, False
+    value = target * a.equity - a.size(j)
+    turns = held.qty * target < 0
+    is_small = target != 0 and abs(value) < 1e-9 * a.equity
+    large = is_too_large(a, j, value) and target != 0 and not is_small
+    closes = held.qty != 0 and not large
+    closes &= target == 0 or (turns and a.settings.entry is not None)
+    held.target, held.due, held.out = target, large or (closes and target != 0), False
     if rule.period is not None:
         held.period = period_of(a.time, rule.period)
-    value = target * a.equity - a.size(j)
-    if target == 0:
-        if held.qty != 0:
-            _close(a, j, Origin.TARGET)
-        return
-    if abs(value) < 1e-9 * a.equity:
-        return
-    s = 1 if value > 0 else -1
-    turns, grows = held.qty * target < 0, held.qty * s >= 0
-    largest = a.settings.limits.order
-    if (turns or grows) and largest is not None and abs(value) > largest * a.equity * (1 + 1e-9):
-        held.due = True
-        if held.told != Reason.LARGEST_ORDER:
-            held.told = int(Reason.LARGEST_ORDER)
-            a.refusal(j, Reason.LARGEST_ORDER, abs(value) / a.equity, 0.0)
-        return
-    if a.settings.entry is not None and turns:
+    if waiting is not None:
+        if closes and closes_already(waiting):
+            return
+        a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
+    if closes:
         _close(a, j, Origin.TARGET)
-        held.due = True
-        return
-    _submit(a, j, s, value, is_entry=a.settings.entry is not None and grows and not held.chase)
+    elif large:
+        _refuse_too_large(a, j, value)
+    elif target != 0 and not is_small:
+        grows = held.qty * value >= 0
+        _submit(a, j, value, is_entry=a.settings.entry is not None and grows and not held.chase)
 
 
-def _submit(a: Account, j: int, s: int, value: float, is_entry: bool) -> None:
+def closes_already(waiting: Order) -> bool:
+    """True if an order that waits is a close: it is not replaced by the same close."""
+    return waiting.sizing == Sizing.CLOSE
+
+
+def is_too_large(a: Account, j: int, value: float) -> bool:
+    """True if an order for a value is above the order limit and does more than reduce."""
+    held, largest = a.positions[j], a.settings.limits.order
+    reduces = held.qty * value < 0 and abs(value) <= abs(a.size(j))
+    return largest is not None and not reduces and abs(value) > largest * a.equity * TOLERANCE
+
+
+def _refuse_too_large(a: Account, j: int, value: float) -> None:
+    """Refuse a target's LARGEST_ORDER, which has no order; it is told once."""
     held = a.positions[j]
+    if held.told != Reason.LARGEST_ORDER:
+        held.told = int(Reason.LARGEST_ORDER)
+        a.refusal(j, Reason.LARGEST_ORDER, abs(value) / a.equity, 0.0)
+
+
+def _submit(a: Account, j: int, value: float, is_entry: bool) -> None:
+    held, s = a.positions[j], 1 if value > 0 else -1
     fields: dict[str, Any] = dict(type=OrderType.MARKET, sizing=Sizing.BUY_VALUE, value=abs(value))
-    if s < 0:
+    if s < 0 and a.settings.sizing == "at_fill":
+        reduces = held.qty > 0 and held.target >= 0
+        fields |= dict(sizing=Sizing.SELL_VALUE, reduce_only=reduces)
+    elif s < 0:
         fields |= dict(sizing=Sizing.SELL_QTY, qty=-value / a.unit(j, held.mark))
     if is_entry:
         entry = a.settings.entry
