@@ -45,7 +45,8 @@ def leave(a: Account, j: int) -> None:
     held, waiting = a.positions[j], a.target_order(j)
     if math.isnan(held.mark) or (waiting is not None and waiting.state == OrderState.SUBMITTED):
         return
-    if held.target == 0 and held.qty == 0:
+    closes = waiting is not None and closes_already(waiting)
+    if held.target == 0 and (held.qty == 0 or closes):
         return
     act_upon(a, j, 0.0, waiting)
     held.period = None  # it may be opened again in the same period
