@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
+import page_after
 import page_bar
 import page_draws
 import page_execution
@@ -14,13 +16,14 @@ import page_market
 import page_requests
 import page_targets
 import pytest
+from page_books import Logs
 from page_compare import assert_same, differences, same
 
 N_SUITE, N_SLOW, STEP = 300, 20_000, 25
 
 #: Rules that were once wrong, each with what breaks it again in the plain market.
 RULES = {
-    "a child keeps the delay": (page_execution, "has_arrived", lambda a, child: True),
+    "a child keeps the delay": (page_after, "has_arrived", lambda a, child: True),
     "drift ends the order of a target that was left": (
         page_targets, "ends_when_left", lambda a, waiting: False,
     ),
@@ -81,12 +84,16 @@ def _broken_differs(seed: int, rule: str, monkeypatch: pytest.MonkeyPatch) -> bo
     """True if breaking the rule changes what the plain market does."""
     market = page_draws.draw(seed)
     module, name, broken = RULES[rule]
-    right = page_market.run(market).logs
+    right = _logs(seed)
     with monkeypatch.context() as patch:
         patch.setattr(module, name, broken)
-        return _unlike(right.events, page_market.run(market).logs.events) or _unlike(
-            right.fills, page_market.run(market).logs.fills
-        )
+        wrong = page_market.run(market).logs
+    return _unlike(right.events, wrong.events) or _unlike(right.fills, wrong.fills)
+
+
+@functools.cache
+def _logs(seed: int) -> Logs:
+    return page_market.run(page_draws.draw(seed)).logs
 
 
 def _unlike(some: list[tuple[Any, ...]], others: list[tuple[Any, ...]]) -> bool:
