@@ -7,6 +7,7 @@ import random
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from page_scripts import Script
 from scripted import Scripted, encoded
 
@@ -69,6 +70,14 @@ def draw(seed: int) -> Market:
     if style != "targets":
         requests = Script(rng, instruments, columns["close"], settings.cash).rows()
     return Market(time.astype(np.int64), columns, instruments, settings, requests, max_orders)
+
+
+def draw_contracts(seed: int) -> Market:
+    """The market of a seed with contracts among its assets."""
+    market, rng = draw(seed), random.Random(seed)
+    kinds = [rng.choice(["spot", "linear", "inverse"]) for _ in market.instruments]
+    instruments = [replace(i, kind=kind) for i, kind in zip(market.instruments, kinds, strict=True)]
+    return market._replace(instruments=instruments)
 
 
 def _instrument(rng: random.Random, j: int) -> Instrument:

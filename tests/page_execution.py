@@ -16,6 +16,33 @@ from alphalab.codes import OrderState, OrderStatus, Origin, Reason, Sizing, Time
 TOLERANCE = 1 + 1e-9
 
 
+class Terms(NamedTuple):
+    """At what an order trades."""
+
+    p: float
+    u: float  # value of one unit
+    rate: float  # fee that is paid in money
+    coin_rate: float  # fee that is taken from the units that come
+    asked: float  # units
+
+
+class Fill(NamedTuple):
+    """One execution as it is booked."""
+
+    q: float  # units, as the order counts them
+    units: float  # that come or go: fewer where the fee is taken from them
+    p: float
+    u: float
+    raw: float  # fee without the least and the largest of an order
+    fee: float
+
+    @property
+    def paid(self) -> float:
+        """What a purchase costs; a fee that is taken from the units is in their value."""
+        value = self.q * self.u
+        return value + self.fee if self.units == self.q else value
+
+
 def execute(a: Account, order: Order, x: float, maker: bool) -> None:
     """Trade an order at the reference price `x`, as far as it can."""
     j, s = order.asset, order.side
@@ -23,58 +50,76 @@ def execute(a: Account, order: Order, x: float, maker: bool) -> None:
     if order.reduce_only and s * held.qty >= 0:
         a.end(order, OrderStatus.CANCELLED, Reason.NOTHING_TO_REDUCE)
         return
-    if held.room <= 0:
+    if held.room <= 0 or (not maker and math.isnan(a.slippage(j, s))):
         order.spent_row = a.row
         return
-    friction = 0.0 if maker else a.slippage(j, s)
-    if math.isnan(friction):
-        order.spent_row = a.row
+    terms = _terms(a, order, x, maker)
+    most, reason = _most(a, order, terms)
+    is_cut = terms.asked > most * TOLERANCE
+    if is_cut and order.origin == Origin.DECIDE:
+        fee = terms.rate if reason == Reason.CASH else 0.0
+        a.refuse(order, reason, terms.asked * terms.u * (1 + fee))
         return
+    by_value = order.sizing == Sizing.BUY_VALUE
+    asked_value = order.value if by_value else terms.asked * terms.u
+    q = min(terms.asked, most)
+    if order.sizing in (Sizing.BUY_VALUE, Sizing.SELL_QTY, Sizing.SELL_VALUE):
+        q = _whole_lots(a, j, q, most)
+    if q <= 0:
+        a.refuse(order, *((reason, asked_value) if is_cut else (Reason.LOT, terms.asked)))
+    elif _is_too_small(a, order, q * terms.u):
+        a.refuse(order, Reason.MIN_VALUE, q * terms.u)
+    elif q > held.room * TOLERANCE:
+        _fill_part(a, order, terms, reason if is_cut else 0, asked_value)
+    else:
+        _fill(a, order, terms, q, False, reason if is_cut else 0, asked_value)
+
+
+def _terms(a: Account, order: Order, x: float, maker: bool) -> Terms:
+    """Steps 1 to 3."""
+    j = order.asset
+    friction = 0.0 if maker else a.slippage(j, order.side)
     rate = a.rates_of(j)[0 if maker else 1]
     coin_rate = rate if is_coin_fee(a, order) else 0.0
     rate -= coin_rate
     p = _price(a, order, x, friction)
     asked = _asked(a, order, p, rate)
     if a.settings.costs.has_impact and not maker:
-        friction = _with_impact(a, j, friction, asked)
-        p = _price(a, order, x, friction)
+        p = _price(a, order, x, _with_impact(a, j, friction, asked))
         asked = _asked(a, order, p, rate)
-    u = a.unit(j, p)
-    most, reason = _most(a, order, p, rate, asked)
-    q, cut = asked, False
-    if asked > most * TOLERANCE:
-        if order.origin == Origin.DECIDE:
-            fee = rate if reason == Reason.CASH else 0.0
-            a.refuse(order, reason, asked * u * (1 + fee))
-            return
-        cut = True
-    q = min(asked, most)
-    if order.sizing in (Sizing.BUY_VALUE, Sizing.SELL_QTY, Sizing.SELL_VALUE):
-        q = _whole_lots(a, j, q, most)
-    if q <= 0:
-        if cut:
-            a.refuse(order, reason, order.value)
-        else:
-            a.refuse(order, Reason.LOT, asked)
+    return Terms(p, a.unit(j, p), rate, coin_rate, asked)
+
+
+def _is_too_small(a: Account, order: Order, value: float) -> bool:
+    """True if a target's first fill is below the venue's minimum value."""
+    is_first = order.origin == Origin.TARGET and not order.filled
+    return is_first and value < a.instruments[order.asset].min_value
+
+
+def _fill_part(a: Account, order: Order, terms: Terms, cut: int, asked_value: float) -> None:
+    """Step 6: the bar has room for a part of the order."""
+    if order.tif == TimeInForce.FOK:
+        a.end(order, OrderStatus.CANCELLED, Reason.FILL_OR_KILL)
         return
-    if order.origin == Origin.TARGET and not order.filled:
-        least = a.instruments[j].min_value
-        if q * u < least:
-            a.refuse(order, Reason.MIN_VALUE, q * u)
-            return
-    goes_on = q > held.room * TOLERANCE
-    if goes_on:
-        if order.tif == TimeInForce.FOK:
-            a.end(order, OrderStatus.CANCELLED, Reason.FILL_OR_KILL)
-            return
-        q = lots(a.instruments[j], held.room)
-        order.spent_row = a.row
-        if q <= 0:
-            return
+    order.spent_row = a.row
+    q = lots(a.instruments[order.asset], a.positions[order.asset].room)
+    if q > 0:
+        _fill(a, order, terms, q, True, cut, asked_value)
+
+
+def _fill(
+    a: Account, order: Order, terms: Terms, q: float, goes_on: bool, cut: int, asked_value: float
+) -> None:
+    p, u, rate, coin_rate, _ = terms
+    before = a.positions[order.asset].qty
     fill = Fill(q, q - q * coin_rate, p, u, *fee_of(a, order, q, u, rate))
     if coin_rate:
         fill = fill._replace(fee=q * u - fill.units * u)
-    _book(a, order, fill, goes_on, reason if cut else 0)
+    _book(a, order, fill, goes_on, cut)
+    if cut:
+        approved = fill.paid if cut == Reason.CASH else q * u
+        a.refusal(order.asset, cut, asked_value, approved)
+    afterwards(a, order, p, before)
 
 
 def _price(a: Account, order: Order, x: float, friction: float) -> float:
@@ -117,11 +162,11 @@ def taken(a: Account, j: int) -> float:
     return participation * a.volume[j] - a.positions[j].room
 
 
-def _most(a: Account, order: Order, p: float, rate: float, asked: float) -> tuple[float, int]:
+def _most(a: Account, order: Order, terms: Terms) -> tuple[float, int]:
     """Step 4: the units that cash or margin allow, and the reason that a cut would have."""
     j, s = order.asset, order.side
     held = a.positions[j].qty
-    u = a.unit(j, p)
+    p, u, rate, _, asked = terms
     owed = min(asked, max(-s * held, 0.0))
     spot = a.instruments[j].kind == "spot"
     if spot and a.settings.margin is None:
@@ -153,29 +198,11 @@ def _whole_lots(a: Account, j: int, q: float, most: float) -> float:
     return whole
 
 
-class Fill(NamedTuple):
-    """One execution as it is booked."""
-
-    q: float  # units, as the order counts them
-    units: float  # that come or go: fewer where the fee is taken from them
-    p: float
-    u: float  # value of one unit
-    raw: float  # fee without the least and the largest of an order
-    fee: float
-
-    @property
-    def paid(self) -> float:
-        """What a purchase costs; a fee that is taken from the units is in their value."""
-        value = self.q * self.u
-        return value + self.fee if self.units == self.q else value
-
-
 def _book(a: Account, order: Order, fill: Fill, goes_on: bool, cut: int) -> None:
     """Steps 6 and 7: the ledger, the position and the logs of an execution."""
     j, s = order.asset, order.side
     held = a.positions[j]
     q, units, p, u, _, fee = fill
-    before = held.qty
     realised = _move(a, j, s * units, p)
     if a.instruments[j].kind == "spot":
         a.cash -= s * units * u + fee
@@ -187,16 +214,12 @@ def _book(a: Account, order: Order, fill: Fill, goes_on: bool, cut: int) -> None
     a.traded[a.day] += units * u
     held.room -= q
     held.told = 0
-    value = order.value
     _count(a, order, fill)
     status = OrderStatus.PARTIALLY_FILLED if goes_on else OrderStatus.FILLED
     a.logs.fills.append((a.row, a.time, j, order.id, order.row, s * units, p, fee, realised))
     if not goes_on:
         order.state = OrderState.FREE
     a.event(order, status, cut)
-    if cut:
-        a.refusal(j, cut, value, fill.paid if cut == Reason.CASH else q * u)
-    afterwards(a, order, p, before)
 
 
 def _count(a: Account, order: Order, fill: Fill) -> None:

@@ -271,7 +271,7 @@ def _unpaid(a: Account, wish: Wish, value: float, reduces: float) -> Verdict | N
     gross = sum(abs(a.size(k)) for k in range(len(a.positions)))
     gross -= reduces * a.unit(j, a.positions[j].mark)
     needed = (gross + value) * initial + value * taker
-    return (Reason.MARGIN, needed) if needed > a.equity * TOLERANCE else None
+    return (Reason.MARGIN, value) if needed > a.equity * TOLERANCE else None
 
 
 def _too_many(a: Account, wish: Wish, amended: Order | None) -> Verdict | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 from page_books import Logs
 from page_compare import assert_same, differences, same
 
-N_SUITE, N_SLOW, STEP = 300, 20_000, 25
+N_SUITE, N_CONTRACTS, N_SLOW, STEP = 300, 50, 20_300, 25
 
 #: Rules that were once wrong, each with what breaks it again in the plain market.
 RULES = {
@@ -56,22 +57,28 @@ _has_rested = page_targets.has_rested
 
 @pytest.mark.parametrize("first", range(0, N_SUITE, STEP))
 def test_the_compiled_market_follows_the_page(first: int) -> None:
-    _compare(first, STEP)
+    _compare(range(first, first + STEP), page_draws.draw)
+
+
+@pytest.mark.parametrize("first", range(0, N_CONTRACTS, STEP))
+def test_the_compiled_market_follows_the_page_with_contracts(first: int) -> None:
+    _compare(range(first, first + STEP), page_draws.draw_contracts)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(N_SUITE, N_SLOW, 10 * STEP))
 def test_the_compiled_market_follows_the_page_in_many_markets(first: int) -> None:
-    _compare(first, 10 * STEP)
+    _compare(range(first, first + 8 * STEP), page_draws.draw)
+    _compare(range(first + 8 * STEP, first + 10 * STEP), page_draws.draw_contracts)
 
 
-def _compare(first: int, n: int) -> None:
-    for seed in range(first, first + n):
-        market = page_draws.draw(seed)
+def _compare(seeds: range, draw: Callable[[int], page_draws.Market]) -> None:
+    for seed in seeds:
+        market = draw(seed)
         try:
             assert_same(market.compiled(), page_market.run(market))
         except Exception as error:
-            error.add_note(f"market {seed}: page_draws.draw({seed})")
+            error.add_note(f"market {seed}: page_draws.{draw.__name__}({seed})")
             raise
 
 
