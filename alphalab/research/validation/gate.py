@@ -74,7 +74,7 @@ class Validation:
         """Write the report: one page that needs nothing else. It appears when complete."""
         from alphalab.research.validation.validation_page import render
 
-        return page.write(render(self), path)
+        return page.write(render(self.record, self.evidence, self.trials), path)
 
 
 def validate(

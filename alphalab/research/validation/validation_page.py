@@ -4,55 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING
 
+from alphalab.artifact.validation_record import ValidationRecord
 from alphalab.research.pages import page
 from alphalab.research.pages.page import chart, quiet, section, table, tile
 from alphalab.research.validation import validation_plots as plots
 from alphalab.research.validation.evidence import Evidence
 from alphalab.research.validation.policy import CHECKS
 from alphalab.research.validation.stress import Outcome
-
-if TYPE_CHECKING:
-    from alphalab.research.validation.gate import Validation
+from alphalab.research.validation.verdict import Trials
 
 _TILES = ("probabilistic_sharpe", "deflated_sharpe", "loss_out_of_sample", "neighbours")
 
 
-def render(validation: Validation) -> str:
+def render(record: ValidationRecord, evidence: Evidence, trials: Trials) -> str:
     """Return the report as HTML."""
-    evidence, record = validation.evidence, validation.record
     result = evidence.result
     return page.Page(
         title=f"{result.strategy}: {record.verdict}",
         heading=f"{result.strategy}: {record.verdict}",
         detail=", ".join(f"{name} = {value!r}" for name, value in result.params.items()),
         about=page.about(result.bars),
-        remarks=[*_remarks(validation), *result.warnings],
-        tiles=_tiles(validation),
-        sections=_sections(validation),
+        remarks=[*_remarks(record, trials), *result.warnings],
+        tiles=_tiles(record, trials),
+        sections=_sections(record, evidence, trials),
         assumptions=result.assumptions,
         footer=f"alphalab · digest {result.digest} · policy {record.policy_id[:16]} · "
         f"trial ledger {record.ledger_head[:24] or 'off'}",
     ).html()
 
 
-def _remarks(validation: Validation) -> Iterator[str]:
-    if not validation.trials.counted:
+def _remarks(record: ValidationRecord, trials: Trials) -> Iterator[str]:
+    if not trials.counted:
         yield (
             "Trials were not counted: the deflated Sharpe ratio knows the parameter neighbours "
             "that this validation ran, and nothing that was tried before."
         )
-    for check in validation.record.refusals:
+    for check in record.refusals:
         yield check.reason
 
 
-def _tiles(validation: Validation) -> Iterator[str]:
-    checks = {check.name: check for check in validation.record.checks}
-    n_refused = len(validation.record.refusals)
-    yield tile("Verdict", validation.record.verdict, "down" if n_refused else "up")
+def _tiles(record: ValidationRecord, trials: Trials) -> Iterator[str]:
+    checks = {check.name: check for check in record.checks}
+    n_refused = len(record.refusals)
+    yield tile("Verdict", record.verdict, "down" if n_refused else "up")
     yield tile("Checks passed", f"{len(checks) - n_refused} of {len(checks)}")
-    trials = validation.trials
     yield tile("Trials", f"{trials.n:,.0f}" if trials.counted else "not counted")
     for name in _TILES:
         check = checks[name]
@@ -60,9 +56,8 @@ def _tiles(validation: Validation) -> Iterator[str]:
         yield tile(CHECKS[name].label, text, "" if check.passed else "down")
 
 
-def _sections(validation: Validation) -> Iterator[str]:
-    e = validation.evidence
-    yield section("Checks", _checks(validation), "Each figure against the limit of the policy.")
+def _sections(record: ValidationRecord, e: Evidence, trials: Trials) -> Iterator[str]:
+    yield section("Checks", _checks(record), "Each figure against the limit of the policy.")
     yield section("Causality", _lines(str(e.causality)))
     yield section("Warm-up", _lines(str(e.warm_up)))
     if e.pbo is not None and e.paths is not None:
@@ -86,9 +81,9 @@ def _sections(validation: Validation) -> Iterator[str]:
     yield '<div class="pair">'
     yield chart(
         "Deflated Sharpe ratio against the number of trials",
-        plots.deflated(e, validation.trials),
-        f"How many trials the result would survive; the dot: {validation.trials.text}."
-        + ("" if validation.trials.variance else " Their variance is taken as 1 / rows."),
+        plots.deflated(e, trials),
+        f"How many trials the result would survive; the dot: {trials.text}."
+        + ("" if trials.variance else " Their variance is taken as 1 / rows."),
     )
     yield chart("Calendar years", plots.years(e), "Compound return of each year, percent, UTC.")
     yield "</div>"
@@ -96,7 +91,7 @@ def _sections(validation: Validation) -> Iterator[str]:
     if near:
         yield chart(
             "Parameter neighbours",
-            plots.neighbours(near, validation),
+            plots.neighbours(near, e.result.metrics["sharpe"]),
             "Annualised Sharpe ratio with one parameter moved by about 10 and 20 percent.",
         )
     yield section("Stress", _stress(e), "The same strategy under other conditions.")
@@ -115,9 +110,9 @@ def _sections(validation: Validation) -> Iterator[str]:
     yield section("Capacity", _capacity(e))
 
 
-def _checks(validation: Validation) -> str:
+def _checks(record: ValidationRecord) -> str:
     rows = []
-    for check in validation.record.checks:
+    for check in record.checks:
         kind = CHECKS[check.name]
         sign = "≥" if kind.side == "least" else "≤"
         word = "passed" if check.passed else "refused"

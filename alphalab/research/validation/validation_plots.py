@@ -18,8 +18,6 @@ from alphalab.research.validation.verdict import Trials
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from alphalab.research.validation.gate import Validation
-
 _HEIGHT = 300
 _MOST_TRIALS = 10_000
 
@@ -73,12 +71,11 @@ def years(evidence: Evidence) -> go.Figure:
     return figure
 
 
-def neighbours(near: Sequence[Outcome], validation: Validation) -> go.Figure:
-    """Return the Sharpe ratio of each neighbour, and that of the strategy as a line."""
+def neighbours(near: Sequence[Outcome], base: float) -> go.Figure:
+    """Return the Sharpe ratio of each neighbour, and that of the strategy, `base`, as a line."""
     figure = _figure("", "Sharpe ratio")
     known = [x if math.isfinite(x.sharpe) else x._replace(sharpe=0.0) for x in near]
     figure.add_bar(x=[x.label for x in known], y=[x.sharpe for x in known], marker_color=GREY)
-    base = validation.evidence.result.metrics["sharpe"]
     figure.add_hline(y=base, line={"color": BLUE, "width": 2})
     return figure
 
