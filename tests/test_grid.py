@@ -308,7 +308,7 @@ UNKNOWN, PARAMETER = al.errors.UnknownNameError, al.errors.ParameterError
 ERRORS: dict[str, tuple[Any, Any, type[Exception], str]] = {
     "name": (SmaCross, {"fst": [1]}, UNKNOWN, "'fst': did you mean 'fast'"),
     "name of a setting": (SmaCross, {"fil": ["next_open"]}, UNKNOWN, "did you mean 'fill'"),
-    "field of a setting": (SmaCross, {"costs.fee": [1]}, UNKNOWN, "'costs.fee_bps'"),
+    "field of a setting": (SmaCross, {"costs.fee_bp": [1]}, UNKNOWN, "'costs.fee_bps'"),
     "table": (SmaCross, {"cost.fee_bps": [1]}, UNKNOWN, "did you mean 'costs.fee_bps'"),
     "name in a list": (SmaCross, [{"fast": 1, "slwo": 5}], UNKNOWN, "did you mean 'slow'"),
     "number as a name": (SmaCross, {3: [1]}, PARAMETER, "names are texts"),

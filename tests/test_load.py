@@ -379,7 +379,7 @@ def test_missing_files(tmp_path: Path) -> None:
         (HEADER + "1.5,10,12,9,11,1\n", ["column 'time' has type double"]),
         (HEADER + "9999-01-01,10,12,9,11,1\n", ["between the years 1678 and 2261"]),
         (HEADER.replace(",", "|") + ROWS.replace(",", "|"), ["no time column", "time|open|high"]),
-        (b"PAR1\x00\xff\xfe\x01", ["cannot be read as .csv"]),
+        (b"PAR1\x00\xff\xfe\x01", ["no UTF-8 text"]),
         ("time;öffnung\n1;2\n".encode("latin-1"), ["line 1 is no UTF-8 text", "b'\\xf6'"]),
         (
             (HEADER + ROWS.replace("100", "ö")).encode("latin-1"),

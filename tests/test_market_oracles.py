@@ -39,7 +39,7 @@ from msgspec import structs
 from scripted import NOTHING
 
 from alphalab.codes import OrderStatus, OrderType
-from alphalab.config import Costs, Execution, Exits, RunSettings
+from alphalab.config import Costs, Execution, Exits, Holding, RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import close, column
@@ -473,14 +473,22 @@ def scaled(market: Market, price: float, size: float) -> Market:
     money = price * size
     prices = {"limit": price, "stop": price, "trail": price, "qty": size}
     columns = {"high": price, "low": price, "dividend": price, "volume": size}
+    columns |= {"bid": price, "ask": price, "delisting": price}
     costs, settings = market.settings.costs, market.settings
     tiers = tuple(structs.replace(tier, value=tier.value * money) for tier in costs.tiers)
     costs = structs.replace(
         costs,
         fee_per_unit=costs.fee_per_unit * price,
+        fee_per_order=costs.fee_per_order * money,
         min_fee=costs.min_fee * money,
+        max_fee=None if costs.max_fee is None else costs.max_fee * money,
+        fee_step=costs.fee_step * money,
         tiers=tiers,
     )
+    holdings = {
+        symbol: Holding(qty=holding.qty * size, price=holding.price * price)
+        for symbol, holding in settings.holdings.items()
+    }
     instruments = [
         structs.replace(
             i,
@@ -495,7 +503,9 @@ def scaled(market: Market, price: float, size: float) -> Market:
         open=market.open * price,
         close=market.close * price,
         instruments=instruments,
-        settings=structs.replace(settings, cash=settings.cash * money, costs=costs),
+        settings=structs.replace(
+            settings, cash=settings.cash * money, costs=costs, holdings=holdings
+        ),
         more={name: values * columns.get(name, 1.0) for name, values in market.more.items()},
         requests=[
             [r | {k: (NOTHING | r)[k] * by for k, by in prices.items()} for r in asked]

@@ -219,12 +219,12 @@ def tier(value: float) -> FeeTier:
 IMPACT = Costs(root_impact_bps=10)
 
 BAD_SETTINGS: list[tuple[Callable[[], Any], str]] = [
-    (lambda: Costs(tiers=(tier(100),)), "tiers begin at 0"),
+    (lambda: Costs(tiers=(tier(100),)), "the first tier starts at 0"),
     (lambda: Costs(tiers=(tier(0), tier(200), tier(100))), "the first tier starts at 0"),
     (lambda: Costs(tiers=(tier(0), tier(0))), "the first tier starts at 0"),
     (lambda: Costs(fee_bps=10, tiers=(tier(0),)), "set either fee_bps or tiers"),
-    (lambda: Costs(spread_bps=9_000, slippage_bps=6_000), "less than 10,000 bps"),
-    (lambda: Costs(share_impact_bps=6_000, root_impact_bps=6_000), "less than 10,000 bps"),
+    (lambda: Costs(spread_bps=9_000, slippage_bps=6_000), "below 10,000 bps"),
+    (lambda: Costs(share_impact_bps=6_000, root_impact_bps=6_000), "below 10,000 bps"),
     (lambda: Costs(min_fee=-1), "min_fee"),
     (lambda: Costs(fee_per_unit=float("inf")), "fee_per_unit"),
     (lambda: Costs(spread_bps=-1), "spread_bps"),
@@ -252,7 +252,7 @@ BAD_SETTINGS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Entry(limit_offset_bps=10, ttl=0), "ttl"),
     (lambda: Entry(limit_offset_bps=10_000), "limit_offset_bps"),
     (lambda: Entry(limit_offset_bps=10, then="cancel"), "Choose from requote, market, give_up"),
-    (lambda: RunSettings(costs=IMPACT), "largest share"),
+    (lambda: RunSettings(costs=IMPACT), "limit of participation"),
     (lambda: RunSettings(execution=Execution(delay=1), fill="same_close"), "a later open"),
     (lambda: RunSettings(execution=Execution(delay=1), fill="next_close"), "a later open"),
     (lambda: RunSettings(actions="split"), "Choose from none, cash, reinvest"),

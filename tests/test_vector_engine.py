@@ -259,7 +259,9 @@ def test_quiet_columns_are_what_the_step_makes_of_them() -> None:
 def test_random_markets_are_what_the_step_makes_of_them() -> None:
     for seed in range(40):
         mix = random_mix(random.Random(seed), 1)
-        if mix.accounts[0][1].limits.net is None:
+        slow = mix._replace(accounts=[(s, row_by_row(x)) for s, x in mix.accounts])
+        binds = (slow.run(0).refusals["reason"] == Reason.NET_LIMIT).any()  # however large it is
+        if mix.accounts[0][1].limits.net is None and not binds:
             check_quiet(mix, 0, mix.time.size // 2, None)
 
 

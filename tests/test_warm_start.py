@@ -32,17 +32,17 @@ def test_rows_before_the_start_are_seen_and_not_traded(bars, warm):
     traded = bars.between(START)
     assert warm.bars == traded
     assert warm.n_warm == bars.n_rows - traded.n_rows
-    assert_identical(warm.targets, whole.targets[warm.n_warm :])
-    assert warm.fills["row"][0] == 1  # decided in the first row that is traded
+    assert_identical(warm.record.targets, whole.record.targets[warm.n_warm :])
+    assert warm.record.fills["row"][0] == 1  # decided in the first row that is traded
     cold = al.backtest(Slow(), traded)
-    assert np.isnan(cold.targets[:199]).all()
+    assert np.isnan(cold.record.targets[:199]).all()
     assert cold.n_warm == 0
 
 
 def test_a_run_again_sees_the_same_rows(warm):
     """What is found by running again, such as the break-even fee, must not start cold."""
-    assert warm.break_even_bps != al.backtest(Slow(), warm.bars).break_even_bps
-    again = warm._run(warm.bars, warm.settings, benchmark=None)
+    assert warm.break_even_bps() != al.backtest(Slow(), warm.bars).break_even_bps()
+    again = warm.rerun(warm.bars, warm.settings, benchmark=None)
     assert again.digest == warm.digest
 
 
@@ -62,8 +62,8 @@ def test_blocks_change_nothing(bars, warm):
 def test_a_decide_sees_signals_that_are_warm(bars):
     strategy = load_strategy("donchian_breakout")()
     found = al.backtest(strategy, bars, start=START)
-    assert found.fills["row"][0] < strategy.enter
-    assert al.backtest(strategy, bars.between(START)).fills["row"][0] >= strategy.enter
+    assert found.record.fills["row"][0] < strategy.enter
+    assert al.backtest(strategy, bars.between(START)).record.fills["row"][0] >= strategy.enter
 
 
 def test_a_benchmark_is_cut_with_the_rows(bars, warm):
