@@ -165,7 +165,7 @@ def _with_a_past(dice: Dice, market: Market) -> Market:
             price = float(known[0]) * dice.rng.choice([1.0, 0.9])
             units = dice.rng.choice([0.3, -0.1]) * market.settings.cash
             qty = units / unit_value(instrument, price)
-            holdings[instrument.symbol] = Holding(qty=min(qty, 1e14), price=price)
+            holdings[instrument.symbol] = Holding(qty=min(max(qty, -1e14), 1e14), price=price)
             funding = market.more["funding"][:, j]  # what is held is funded from the first row on
             funding[np.isnan(funding)] = 0.0
     return market._replace(settings=structs.replace(market.settings, holdings=holdings))
