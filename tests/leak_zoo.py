@@ -25,7 +25,7 @@ class Case(NamedTuple):
     tables: Mapping[str, pd.DataFrame] = {}
     options: Mapping[str, Any] = {}
     output: str = ""  # that a leak is found in first
-    source: str = ""  # a part of what it is said to come from
+    source: str = ""  # part of the source that the leak names
 
 
 class Signal(al.Strategy):

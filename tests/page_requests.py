@@ -25,7 +25,7 @@ PRICED = {
 
 @dataclass
 class Wish:
-    """An order that is asked for, or one as an `amend` would leave it."""
+    """A requested order, or one as an `amend` would leave it."""
 
     asset: int
     side: int

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from commands import IN_A_PROCESS, Run, on_a_terminal, process, strategy_file, text_file
 
+import alphalab as al
+from alphalab.artifact.loading import load_strategy
 from alphalab.config import RunSettings
 from alphalab.expr.registry import REGISTRY
 
@@ -788,3 +790,23 @@ def test_a_report_never_takes_the_place_of_another_kind_of_file(
     assert run.code == 2
     assert "ends in .html" in run.err
     assert path.read_text() == "precious"
+
+
+def test_what_is_held_before_the_first_row_comes_from_a_file(cli, tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("fractions = 'paid'\n[holdings.SP500]\nqty = 10\nprice = 1000.0\n")
+    run = cli("backtest", SMA_CROSS, "--data", "sp500", "--settings", file, "--json")
+    assert run.code == 0
+    assert run.object["settings"]["holdings"] == {"SP500": {"qty": 10.0, "price": 1000.0}}
+    held = al.Holding(qty=10, price=1000)
+    alone = al.backtest(load_strategy("sma_cross")(), al.load("sp500"), holdings={"SP500": held})
+    assert run.object["digest"] == alone.digest
+    assert alone.start_equity == 110_000
+    assert alone.record.fills["qty"][0] == 10  # taken over by the venue
+
+    file.write_text("[holdings.SP500]\nqyt = 10\nprice = 1000.0\n")
+    wrong = cli("backtest", SMA_CROSS, "--data", "sp500", "--settings", file)
+    assert wrong.code == 2 and "unknown field" in wrong.err and "qyt" in wrong.err
+    file.write_text("[holdings.APPL]\nqty = 10\nprice = 1000.0\n")
+    unknown = cli("backtest", SMA_CROSS, "--data", "sp500", "--settings", file)
+    assert unknown.code == 2 and "SP500" in unknown.err

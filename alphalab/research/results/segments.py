@@ -14,7 +14,7 @@ import numpy as np
 from alphalab.errors import DataError, ParameterError
 from alphalab.types import FloatArray, IntArray
 
-#: Segments of a sweep, unless another number is asked for.
+#: Default number of segments.
 N_SEGMENTS = 16
 #: Most segments: 64 halves have more combinations than anybody can look at.
 MOST_SEGMENTS = 64

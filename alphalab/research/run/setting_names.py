@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -38,14 +38,17 @@ def setting_types() -> dict[str, Any]:
 
 
 def settings_in(hint: Any) -> type[Settings] | None:
-    """Return the `Settings` class in a type hint, a union or a tuple; None if there is none."""
+    """Return the `Settings` class in a type hint, a union or a tuple; None if there is none.
+
+    A dict of settings, such as those of `RunSettings.holdings` by symbol, is no table of fields.
+    """
     return next(_settings_in(hint), None)
 
 
 def _settings_in(hint: Any) -> Iterator[type[Settings]]:
     if isinstance(hint, type) and issubclass(hint, Settings):
         yield hint
-    for part in get_args(hint):
+    for part in () if get_origin(hint) is dict else get_args(hint):
         yield from _settings_in(part)
 
 

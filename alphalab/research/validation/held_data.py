@@ -103,7 +103,7 @@ def _is_filled(cell: Any) -> bool:
 
 
 def _is_numbers(value: Any) -> bool:
-    """Tell whether this is an array, a frame or a list of numbers."""
+    """Return True for an array, a frame or a list of numbers."""
     if isinstance(value, list | tuple):
         return len(value) >= _ROWS and all(isinstance(x, int | float) for x in value)
     if not hasattr(value, "__array__") or not hasattr(value, "shape"):
