@@ -13,7 +13,6 @@ from alphalab.cli.data.options import (
     EndFlag,
     LabelFlag,
     SchemaFlag,
-    StartFlag,
     StoreFlag,
     SymbolsFlag,
 )
@@ -57,7 +56,14 @@ class RunFlags:
             help="A parameter of the strategy; may be repeated; a wrong name lists all.",
         ),
     ] = None
-    start: StartFlag = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="First day or instant to trade (ISO 8601, UTC). The expressions of a backtest see"
+            " the rows before it; a sweep, a check and a validation begin there, so that their"
+            " first rows are warm-up."
+        ),
+    ] = None
     end: EndFlag = None
     symbols: SymbolsFlag = None
     label: LabelFlag = "close"
