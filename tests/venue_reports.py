@@ -62,6 +62,10 @@ class Venue:
         for order in sorted(ended):  # a refusal that is repeated is not logged again
             j = before.assets[order]
             self._say(ReportKind.REFUSED, order=order, asset=j, code=told[j], last=1)
+        for order in sorted(set(before.orders) & set(after.orders) - set(block.events["order"])):
+            was, now = before.orders[order]["state"], after.orders[order]["state"]
+            if (was, now) == (OrderState.SUBMITTED, OrderState.ACTIVE):  # not logged either
+                self._say(ReportKind.ACCEPTED, order=order, asset=after.assets[order])
         for event in block.events:
             if event["row"] == t:
                 self._say_event(event, before)
@@ -149,9 +153,9 @@ class Venue:
         if reason in (Reason.LIQUIDATED, Reason.DELISTED):
             self._say_trade(fill, reason)
         for posted in self.block.postings:
-            if reason is Reason.LIQUIDATED and posted["kind"] == Posting.LIQUIDATION:
-                if posted["asset"] == fill["asset"]:
-                    self._say_posting(posted)
+            follows = reason is Reason.LIQUIDATED and posted["kind"] == Posting.LIQUIDATION
+            if follows and posted["asset"] == fill["asset"]:
+                self._say_posting(posted)
 
     def _say_liquidation(self) -> None:
         """Say once, before everything that it does, that the account is liquidated."""
