@@ -277,7 +277,7 @@ def outside(market: Market) -> Engine:
 
 
 def perhaps_restored(engine: Engine, market: Market, rng: random.Random) -> Engine:
-    if rng.random() > 0.05:
+    if rng.random() > 0.02:
         return engine
     snapshot, engine = engine.snapshot(), outside(market)
     engine.restore(snapshot)
