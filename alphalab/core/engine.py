@@ -223,6 +223,8 @@ class Engine:
 
         A delayed order is among them from the row on in which it may first be filled.
         """
+        if self._accounts.accounts["waiting"][0] == 0:
+            return []
         orders, row = self._accounts.orders[0], self._accounts.accounts["row"][0]
         state = orders["state"]
         sent = (state == OrderState.SUBMITTED) & (orders["live_row"] <= row)
