@@ -94,12 +94,12 @@ def test_few_random_markets() -> None:
 
 
 def test_random_markets() -> None:
-    check(range(4_000))
+    check(range(2_000))
 
 
 @pytest.mark.slow
 def test_many_random_markets() -> None:
-    check(range(4_000, 24_000))
+    check(range(2_000, 24_000))
 
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))

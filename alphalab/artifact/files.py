@@ -134,7 +134,7 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644, replace: bool =
 
 
 def is_draft(name: str) -> bool:
-    """Return whether a file is one that `write_file` was killed over; it counts for nothing."""
+    """Return True if a file is one that `write_file` was killed over; it counts for nothing."""
     last = name.rpartition("/")[2]
     return last.startswith(".") and last.endswith(_DRAFT)
 

@@ -182,7 +182,7 @@ def runs(same: FloatArray, least: int) -> IntArray:
     Parameters
     ----------
     same : ndarray of bool, shape (R,)
-        Whether a row is as the row before it.
+        True if a row is as the row before it.
     least : int
         Length of a run, its first row included.
 
