@@ -213,25 +213,23 @@ def _grouped(view: View, across: Levels, up: Levels) -> pd.DataFrame:
 def _hover(view: View, cell: Any, across: Levels, up: Levels) -> str:
     """Return the hover text of a cell."""
     shown = metric_figure(view.metric)
-    lines = [
-        f"{escape(part.name, quote=False)} {part.labels[part.position[cell.column]]}"
-        for part in (across, up)
-    ]
-    lines = [", ".join(lines)]
+    parts = ((part.name, part.labels[part.position[cell.column]]) for part in (across, up))
+    place = ", ".join(f"{escape(name, quote=False)} {label}" for name, label in parts)
     if cell.size == 1:
         params = escape(params_text(view.outcome, cell.column), quote=False)
-        lines = [f"column {cell.column}: {params}"]
+        place = f"column {cell.column}: {params}"
     if not cell.known:
-        return "<br>".join([*lines, *_why(view.outcome, cell.column, cell.size)])
+        return "<br>".join([place, *_why(view.outcome, cell.column, cell.size)])
     value = f"{shown.label} <b>{shown.text(cell.median)}</b>"
     if cell.size > 1:
         span = f"{shown.text(cell.low)} to {shown.text(cell.high)}"
-        lines += [f"{value}, {span}", f"median of {cell.known:,} of {cell.size:,} columns"]
-        return "<br>".join(lines)
-    others = {k: metric_figure(k) for k in MORE_METRICS if k != view.metric}
-    figures = view.outcome.metrics
-    more = (f"{x.label} {x.text(figures[k][cell.column])}" for k, x in others.items())
-    return "<br>".join([*lines, value, *more])
+        counts = f"median of {cell.known:,} of {cell.size:,} columns"
+        return "<br>".join([place, f"{value}, {span}", counts])
+    metrics = view.outcome.metrics
+    others = ((metric_figure(k), metrics[k]) for k in MORE_METRICS if k != view.metric)
+    return "<br>".join(
+        [place, value, *(f"{x.label} {x.text(values[cell.column])}" for x, values in others)]
+    )
 
 
 def _why(outcome: Outcome, column: int, size: int) -> list[str]:
