@@ -15,7 +15,6 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from builders import AboveMean
 
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
@@ -32,6 +31,13 @@ from alphalab.research.parallel.parcel import Sender, unpacked
 
 SETTINGS = al.RunSettings()
 ROOT = Path(al.__file__).parents[1]
+
+
+class Above(al.Strategy):
+    n: int = 3
+
+    def weights(self) -> al.Expr:
+        return al.where(al.close > al.close.ts_mean(self.n), 1.0, 0.0)
 
 
 class Fails(al.Strategy):
@@ -120,7 +126,7 @@ def test_columns_that_call_python_come_in_smaller_parts():
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, 3, -1])
 def test_the_number_of_threads_changes_nothing(n_jobs):
     bars = synthetic(3000, 2)
-    columns = [column(AboveMean(n=n), 2) for n in range(1, 12)]
+    columns = [column(Above(n=n), 2) for n in range(1, 12)]
     seen = run(columns, bars, n_jobs)
     assert sorted(seen.finished) == list(range(11))
     assert seen.tallies.tobytes() == expected(columns, bars).tobytes()
@@ -134,12 +140,12 @@ def test_no_columns_are_run_at_once():
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
 def test_a_number_of_jobs_that_is_none_is_refused(n_jobs):
     with pytest.raises(ParameterError, match="n_jobs="):
-        run([column(AboveMean())], synthetic(10, 1), n_jobs)
+        run([column(Above())], synthetic(10, 1), n_jobs)
 
 
 def test_slices_change_nothing(monkeypatch):
     bars = synthetic(20_000, 1)
-    columns = [column(AboveMean(n=n)) for n in (5, 50)]
+    columns = [column(Above(n=n)) for n in (5, 50)]
     whole = expected(columns, bars)
     for seconds in (0.0, 1e9):  # slices of one block, and as large as they become
         monkeypatch.setattr(jobs, "_SECONDS", seconds)
@@ -148,7 +154,7 @@ def test_slices_change_nothing(monkeypatch):
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_an_error_names_its_column_and_leaves_what_is_done(backend):
-    columns = [column(AboveMean(n=n)) for n in range(1, 20)]
+    columns = [column(Above(n=n)) for n in range(1, 20)]
     columns[16] = column(Fails(n=30))
     bars, seen = synthetic(200, 1), Seen(19)
     with (
@@ -173,7 +179,7 @@ def test_a_part_that_is_too_large_for_the_memory_is_run_in_halves(monkeypatch):
             super().__init__(columns, instruments, changes)
 
     bars = synthetic(100, 1)
-    columns = [column(AboveMean(n=n)) for n in range(1, 12)]
+    columns = [column(Above(n=n)) for n in range(1, 12)]
     whole = expected(columns, bars)
     monkeypatch.setattr(jobs, "VectorEngine", Small)
     assert run(columns, bars, 1).tallies.tobytes() == whole.tobytes()
@@ -201,7 +207,7 @@ def nothing_runs() -> bool:
 
 
 def test_interrupted_threads_stop_and_what_is_done_is_kept():
-    quick, slow = column(AboveMean()), column(Sleeps())
+    quick, slow = column(Above()), column(Sleeps())
     bars, seen = synthetic(100_000, 1), Seen(2)  # the slow one would take 100 seconds
 
     def done(indices, tallies):
@@ -309,11 +315,11 @@ def file_of(array: np.ndarray) -> str:
 
 
 def test_what_is_sent_of_columns_does_not_grow_with_the_data():
-    calls = list(jobs._calls([column(AboveMean(n=n)) for n in range(1, 101)], LONG, [range(100)]))
+    calls = list(jobs._calls([column(Above(n=n)) for n in range(1, 101)], LONG, [range(100)]))
     ((part, sent, instruments, names, *arrays),) = calls
     assert names == ["open", "close"]
     assert [array is LONG[name] for name, array in zip(names, arrays[1:], strict=True)]
-    assert len(pickle.dumps((part, sent, instruments, names))) < 25_000
+    assert len(pickle.dumps((part, sent, instruments, names))) < 20_000
 
 
 LONG = synthetic(10_000, 1)
@@ -345,7 +351,7 @@ class Weighs(al.Strategy):
 
 
 def test_another_release_in_a_worker_is_refused():
-    sent = Sender().pack([column(AboveMean())])
+    sent = Sender().pack([column(Above())])
     with pytest.raises(StateError, match="one release"), unpacked(sent._replace(version="0")):
         pass
 
@@ -365,7 +371,7 @@ def test_code_that_cannot_be_sent_is_refused(tmp_path):
             joblib.parallel_config(backend="loky", n_jobs=2),
             pytest.raises(StrategyError, match="writes: PicklingError: Cannot pickle files"),
         ):
-            run([*(column(AboveMean(n=n)) for n in range(1, 12)), column(Writes())], LONG)
+            run([*(column(Above(n=n)) for n in range(1, 12)), column(Writes())], LONG)
 
 
 def test_code_that_is_shared_is_pickled_once():
@@ -385,7 +391,7 @@ def operator_code(name: str, factor: float) -> bytes:
     update.__qualname__ = name
     made = al.op(family="elementwise")(update)(al.close)
     try:
-        return Sender().pack([Column(AboveMean(), SETTINGS, {"weights": made})]).code
+        return Sender().pack([Column(Above(), SETTINGS, {"weights": made})]).code
     finally:
         del REGISTRY[name]
 

@@ -184,7 +184,7 @@ def test_sp500() -> None:
 
 def test_sp500_stocks() -> None:
     strategies = [Reversal(n=5), Reversal(n=60), Winners(n=20), Winners(n=250)]
-    bars = al.load("sp500_stocks", start="2012-01-01")
+    bars = al.load("sp500_stocks", start="2016-01-01")
     results = check(bars, strategies, costs=al.Costs(fee_bps=5))
     assert results[0].bars.n_symbols == 20
     assert results[0].metrics["n_fills"] > 10_000
@@ -236,17 +236,17 @@ def check_mixes(draw: Any, seeds: range) -> None:
 
 
 def test_random_mixtures() -> None:
-    check_mixes(random_mix, range(120))
+    check_mixes(random_mix, range(60))
 
 
 def test_quiet_mixtures() -> None:
-    check_mixes(quiet_mix, range(200))
+    check_mixes(quiet_mix, range(100))
 
 
 @pytest.mark.slow
 def test_many_mixtures() -> None:
-    check_mixes(random_mix, range(120, 600))
-    check_mixes(quiet_mix, range(200, 2_000))
+    check_mixes(random_mix, range(60, 600))
+    check_mixes(quiet_mix, range(100, 2_000))
 
 
 # --- runs of any length and shape ----------------------------------------------------------------

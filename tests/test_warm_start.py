@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from builders import AboveMean
 from compare import assert_identical
 
 import alphalab as al
@@ -13,7 +12,9 @@ from alphalab.artifact.loading import load_strategy
 START = "2010-01-01"
 
 
-SLOW = AboveMean(n=200)
+class Slow(al.Strategy):
+    def weights(self) -> al.Expr:
+        return al.where(al.close > al.close.ts_mean(200), 1.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -23,24 +24,24 @@ def bars() -> al.Bars:
 
 @pytest.fixture(scope="module")
 def warm(bars) -> al.Result:
-    return al.backtest(SLOW, bars, start=START)
+    return al.backtest(Slow(), bars, start=START)
 
 
 def test_rows_before_the_start_are_seen_and_not_traded(bars, warm):
-    whole = al.backtest(SLOW, bars)
+    whole = al.backtest(Slow(), bars)
     traded = bars.between(START)
     assert warm.bars == traded
     assert warm.n_warm == bars.n_rows - traded.n_rows
     assert_identical(warm.record.targets, whole.record.targets[warm.n_warm :])
     assert warm.record.fills["row"][0] == 1  # decided in the first row that is traded
-    cold = al.backtest(SLOW, traded)
+    cold = al.backtest(Slow(), traded)
     assert np.isnan(cold.record.targets[:199]).all()
     assert cold.n_warm == 0
 
 
 def test_a_run_again_sees_the_same_rows(warm):
     """What is found by running again, such as the break-even fee, must not start cold."""
-    assert warm.break_even_bps() != al.backtest(SLOW, warm.bars).break_even_bps()
+    assert warm.break_even_bps() != al.backtest(Slow(), warm.bars).break_even_bps()
     again = warm.rerun(warm.bars, warm.settings, benchmark=None)
     assert again.digest == warm.digest
 
@@ -50,12 +51,12 @@ def test_the_report_says_how_many(warm, tmp_path):
     assert warm.assumptions["Warm-up"] == words
     assert words in warm.to_html(tmp_path / "report.html").read_text()
     assert warm.to_dict()["n_warm"] == warm.n_warm
-    assert "Warm-up" not in al.backtest(SLOW, warm.bars).assumptions
+    assert "Warm-up" not in al.backtest(Slow(), warm.bars).assumptions
 
 
 def test_blocks_change_nothing(bars, warm):
     for rows in (1, 7):
-        assert al.backtest(SLOW, bars, start=START, block_rows=rows).digest == warm.digest
+        assert al.backtest(Slow(), bars, start=START, block_rows=rows).digest == warm.digest
 
 
 def test_a_decide_sees_signals_that_are_warm(bars):
@@ -66,17 +67,17 @@ def test_a_decide_sees_signals_that_are_warm(bars):
 
 
 def test_a_benchmark_is_cut_with_the_rows(bars, warm):
-    found = al.backtest(SLOW, bars, start=START, benchmark=bars.close[:, 0])
+    found = al.backtest(Slow(), bars, start=START, benchmark=bars.close[:, 0])
     assert_identical(found.benchmark, bars.between(START).close[:, 0])
 
 
 def test_the_first_row_as_a_start_changes_nothing(bars):
-    assert al.backtest(SLOW, bars, start=bars.start).digest == al.backtest(SLOW, bars).digest
+    assert al.backtest(Slow(), bars, start=bars.start).digest == al.backtest(Slow(), bars).digest
 
 
 def test_a_start_without_rows_is_refused(bars):
     with pytest.raises(al.errors.DataError, match="no rows between start=2030-01-01"):
-        al.backtest(SLOW, bars, start="2030-01-01")
+        al.backtest(Slow(), bars, start="2030-01-01")
 
 
 def test_the_command_starts_warm(cli, bars):

@@ -155,7 +155,7 @@ class Accounts:
         )
 
     def tallied(self) -> tuple[Records, Any]:
-        """Return figures and digest words, including the rows that are not added up yet."""
+        """Return figures and digest words, including the rows that are not folded yet."""
         figures, equity, words = self.figures.copy(), self.equity.copy(), self.words.copy()
         with silent():
             fold_all()(figures, equity, equity.view(np.uint64), np.empty((3, CHUNK)), words)

@@ -145,7 +145,7 @@ class Report(Event, frozen=True, tag=tag(Kind.REPORT)):
     code : int
         Why an order was refused, cancelled or expired.
     last : bool
-        True if the order is final with this report.
+        Whether the order is final with this report.
     trade_id : str
         The venue's id of the trade; empty: it is no trade.
     """
