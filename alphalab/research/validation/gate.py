@@ -31,7 +31,7 @@ from alphalab.research.validation.verdict import Trials, checks_of
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Validation:
-    """The verdict on a strategy, and what it rests on.
+    """The verdict on a strategy, and its evidence.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Validation:
 
     @property
     def passed(self) -> bool:
-        """Whether every check passed."""
+        """True if every check passed."""
         return self.record.verdict == "passed"
 
     def __repr__(self) -> str:
