@@ -273,8 +273,43 @@ class Panel:
         )
 
     def with_columns(self, columns: Mapping[str, Any]) -> Self:
-        """Return bars with columns, (T, N), added or replaced; prices and volume are checked."""
+        """Return bars with columns added or replaced; prices and volume are checked.
+
+        Parameters
+        ----------
+        columns : mapping of str to a table or an array
+            Tables (pandas with a DatetimeIndex; polars or Arrow with a time column) have one column
+            for each symbol and are put in place by label, whatever their order; a pandas Series
+            holds for every symbol. Arrays have no labels: they have the shape (T, N), in the order
+            of rows and symbols. A square one of several symbols is refused, since it could lie on
+            its side.
+
+        Raises
+        ------
+        DataError
+            A time or a symbol that does not fit, an array of another shape, or a broken rule.
+
+        Examples
+        --------
+        >>> from alphalab.data.samples.synthetic import synthetic
+        >>> bars = synthetic(3, 2)
+        >>> backwards = bars.to_frame()["close"].iloc[::-1, ::-1]
+        >>> bool((bars.with_columns({"again": backwards})["again"] == bars.close).all())
+        True
+        """
+        for name, values in columns.items():
+            if isinstance(values, np.ndarray) and values.shape == (self.n_rows,) * 2:
+                self._refuse_square(name)
         return self.joined(columns)
+
+    def _refuse_square(self, name: str) -> None:
+        if self.n_rows == self.n_symbols > 1:
+            raise DataError(
+                f"column {name!r}: an array of shape {(self.n_rows,) * 2}",
+                rule="the shape of an array tells rows from symbols.",
+                fix="Give a table with labels: pd.DataFrame(values, index=bars.to_frame().index, "
+                "columns=bars.symbols).",
+            )
 
     def with_instruments(
         self,

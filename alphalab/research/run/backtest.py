@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Unpack, overload
+from typing import Any, Unpack, overload
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.blocks import BlockSource
+from alphalab.data.panel.labelled import series_by_label
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError
@@ -46,7 +47,7 @@ def backtest(
     bars: Bars | BlockSource,
     *,
     block_rows: int | None = None,
-    benchmark: FloatArray | None = None,
+    benchmark: Any = None,
     progress: bool = False,
     quality: OnErrors | QualitySettings = "refuse",
     start: Instant | None = None,
@@ -61,8 +62,10 @@ def backtest(
         All rows in memory, or in a store, from which they are read block by block.
     block_rows : int, optional
         Rows pushed at a time. It changes the speed only.
-    benchmark : ndarray of shape (T,), optional
-        A close series to compare with. Not given: the assets, equally weighted.
+    benchmark : pandas.Series, a table with a time column, or ndarray of shape (T,), optional
+        A close series to compare with. What has times is put in place by them, and refused where
+        one does not fit; an array is in the order of the rows. Not given: the assets, equally
+        weighted.
     progress : bool
         Show a progress bar on stderr.
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
@@ -131,7 +134,7 @@ def backtest(
             rule="it takes bars, or a scan of a store.",
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
-    _check_benchmark(benchmark, bars)
+    benchmark = _checked_benchmark(benchmark, bars)
     if not (block_rows is None or (isinstance(block_rows, int | np.integer) and block_rows >= 1)):
         raise ParameterError(
             f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
@@ -158,7 +161,7 @@ def backtest(
         before=before,
         verdict=verdict,
         capacity=capacity,
-        benchmark=None if benchmark is None else np.asarray(benchmark)[n_warm:],
+        benchmark=None if benchmark is None else benchmark[n_warm:],
         progress=progress,
     )
     return count_backtest(strategy, result)
@@ -233,20 +236,23 @@ def result_of(
     )
 
 
-def _check_benchmark(benchmark: FloatArray | None, bars: Bars | BlockSource) -> None:
-    if benchmark is None:
-        return
+def _checked_benchmark(given: Any, bars: Bars | BlockSource) -> FloatArray | None:
+    """Return the closes of a benchmark, (T,)."""
+    if given is None:
+        return None
     if isinstance(bars, BlockSource):
         raise ParameterError(
             "backtest(scan, benchmark=...)",
             rule="a scan keeps no rows to compare with a benchmark.",
             fix="Leave the benchmark out, or load the bars: al.load(...).",
         )
-    if np.shape(benchmark) != (bars.n_rows,):
+    closes = series_by_label(given, "benchmark", bars.time)
+    if np.shape(closes) != (bars.n_rows,):
         raise ParameterError(
-            f"backtest(benchmark={type(benchmark).__name__} of shape {np.shape(benchmark)})",
-            rule=f"a benchmark is an array of closes, one for each of the {bars.n_rows} rows.",
+            f"backtest(benchmark={type(given).__name__} of shape {np.shape(closes)})",
+            rule=f"a benchmark is one series of closes, one for each of the {bars.n_rows} rows.",
         )
+    return np.asarray(closes, np.float64)
 
 
 def joined(blocks: Sequence[Block]) -> Block:
