@@ -35,7 +35,7 @@ def column(name: str) -> Expr:
     --------
     >>> str(column("sentiment").delay(1) > 0)
     "delay(column('sentiment'), 1) > 0.0"
-    >>> column("close") == close
+    >>> column("close").same_as(close)
     True
     """
     if not isinstance(name, str) or not name:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr import operators as _operators  # noqa: F401  (fills the registry)
+from alphalab.expr.numpy_calls import MIRRORED, no_values, operator_of, refused
 from alphalab.expr.registry import REGISTRY, Operator, operator
 from alphalab.types import BAR_COLUMNS
 
@@ -25,8 +26,8 @@ class Expr:
     """A causal expression: an operator, the expressions it reads and its numbers.
 
     Build expressions with operators, signs and the functions of the language, never directly. Every
-    operator is also a method: ``al.close.ts_mean(10)``. ``==`` is True if two expressions are the
-    same formula; to compare values, use ``al.eq(x, y)``.
+    operator is also a method: ``al.close.ts_mean(10)``. ``==`` and ``!=`` compare values like the
+    other signs; `same_as` compares formulas.
 
     Examples
     --------
@@ -34,16 +35,15 @@ class Expr:
     >>> signal = close > ts_mean(close, 10)
     >>> str(signal)
     'close > ts_mean(close, 10)'
-    >>> signal == (close > close.ts_mean(10))
+    >>> signal.same_as(close > close.ts_mean(10))
     True
+    >>> str(1 - 0.5 * (close == 1))
+    '1.0 - 0.5 * (close == 1.0)'
     >>> signal.warmup
     9
     """
 
     __slots__ = ("args", "key", "op", "params", "warmup")
-
-    # NumPy then calls our reflected operators; else `np.float64(2) < close` would fail.
-    __array_ufunc__ = None
 
     op: str
     args: tuple[Expr, ...]
@@ -75,17 +75,20 @@ class Expr:
     def __reduce__(self) -> tuple[Any, ...]:
         return Expr, (self.op, self.args, self.params)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Expr) and self.key == other.key
+    def same_as(self, other: Expr) -> bool:
+        """Return True if the other is the same formula."""
+        return self.key == other.key
 
-    def __hash__(self) -> int:
-        return hash(self.key)
+    # Of the object, since == is no answer; equal formulas have equal keys.
+    __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
         raise ExprError(
             f"an expression has no single truth value: {self}",
-            rule="an expression is a whole series.",
-            fix="Use & | ~ for and, or, not, al.where for if, and (a < b) & (b < c) for a < b < c.",
+            rule="an expression is a whole series, so if, and, or, not, in, min and max have no "
+            "answer.",
+            fix="Use & | ~ for and, or, not, al.where for if, (a < b) & (b < c) for a < b < c, "
+            "al.minimum and al.maximum for min and max, and x.same_as(y) for equal formulas.",
         )
 
     def __str__(self) -> str:
@@ -196,6 +199,37 @@ class Expr:
     def __le__(self, other: Expr | Number) -> Expr:
         return apply("le", self, other)
 
+    def __eq__(self, other: Expr | Number) -> Expr:  # type: ignore[override]
+        return apply("eq", self, other)
+
+    def __ne__(self, other: Expr | Number) -> Expr:  # type: ignore[override]
+        return apply("ne", self, other)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Expr:
+        """Return NumPy's function of this as an expression: ``np.log(close)``."""
+        name = operator_of(ufunc, method, options)
+        if name in MIRRORED and not isinstance(args[0], Expr):
+            return apply(MIRRORED[name], *args[::-1])
+        return apply(name, *args)
+
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        raise no_values(f"np.{function.__name__}", function.__name__)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise no_values("an array", "")
+
+    def __getitem__(self, key: object) -> Expr:
+        raise ExprError(
+            f"{self}[{key!r}]",
+            rule="an expression is a formula and has no rows to choose from.",
+            fix="The value n rows ago is x.delay(n); that of one asset is x.of('SYMBOL').",
+        )
+
+    __iter__ = None  # or Python would try __getitem__ with 0, 1, ...
+    __float__, __int__, __round__ = refused("float"), refused("int"), refused("round")
+    __floordiv__ = __rfloordiv__ = refused("//")
+    __mod__ = __rmod__ = refused("%")
+
 
 def constant(value: Number) -> Expr:
     """Return a number as an expression.
@@ -220,8 +254,8 @@ def as_expr(value: Any, owner: str) -> Expr:
     if isinstance(value, bool):
         raise ExprError(
             f"{owner}: got the Python truth value {value}",
-            rule="== and != compare two expressions as formulas, not their values.",
-            fix="Compare values with al.eq(x, y) and al.ne(x, y); for a constant write 1 or 0.",
+            rule="an operator reads expressions and numbers.",
+            fix="Write 1 or 0 for a constant.",
         )
     if isinstance(value, int | float):
         return constant(value)

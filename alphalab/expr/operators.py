@@ -109,8 +109,8 @@ _cell("gt", "x y", "1 where x > y, else 0.", infix=">")
 _cell("ge", "x y", "1 where x >= y, else 0.", infix=">=")
 _cell("lt", "x y", "1 where x < y, else 0.", infix="<")
 _cell("le", "x y", "1 where x <= y, else 0.", infix="<=")
-_cell("eq", "x y", "1 where x equals y, else 0.")
-_cell("ne", "x y", "1 where x differs from y, else 0.")
+_cell("eq", "x y", "1 where x equals y, else 0.", infix="==")
+_cell("ne", "x y", "1 where x differs from y, else 0.", infix="!=")
 _cell(
     "and_",
     "x y",

@@ -25,6 +25,8 @@ _SIGNS: dict[type, str] = {
     ast.GtE: "ge",
     ast.Lt: "lt",
     ast.LtE: "le",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
     ast.USub: "neg",
     ast.Invert: "not_",
 }
@@ -43,8 +45,8 @@ def parse(text: str) -> Expr:
     Returns
     -------
     Expr
-        ``parse(str(e)) == e`` for every expression of at most 100 nested levels. A name of a Python
-        function means the latest one that `python_op` has registered under it.
+        ``parse(str(e)).same_as(e)`` for every expression of at most 100 nested levels. A name of a
+        Python function means the latest one that `python_op` has registered under it.
 
     Raises
     ------
@@ -108,8 +110,6 @@ class _Reader:
                 return self.call(tree, name, tree.args)
             case ast.Call(func=ast.Attribute(value=first, attr=name)):
                 return self.call(tree, name, [first, *tree.args])
-            case ast.Compare(ops=[ast.Eq() | ast.NotEq()]):
-                raise self.refuse(tree, "equality is written eq(x, y) and ne(x, y).")
             case ast.Compare() | ast.BoolOp():
                 raise self.refuse(
                     tree, "conditions are joined by & | ~, each comparison in brackets."

@@ -189,8 +189,8 @@ def _columns(labels: Sequence[str], symbols: Sequence[str], where: str) -> list[
             raise DataError(
                 f"{where}: symbol {odd[0]!r}, which {which}",
                 rule="a table has one column for each symbol of the bars, and no other.",
-                fix=f"Choose the columns: frame[{list(symbols)!r:.80}]. A pandas Series with the times "
-                "as its index holds for every symbol.",
+                fix=f"Choose the columns: frame[{list(symbols)!r:.80}]. A pandas Series with the "
+                "times as its index holds for every symbol.",
             )
     if len(set(labels)) < len(labels):
         raise DataError(f"{where}: a symbol is there twice", rule="symbols are unique.")
