@@ -152,7 +152,8 @@ class VectorEngine:
         self.check_state()
         first = self.accounts[0]
         last, marks = int(first.accounts["time"][0]), first.positions["mark"][0]
-        check_rows(self._settings, self.instruments, self.columns, last, marks, time, columns)
+        names = self.columns, self._market.columns
+        check_rows(self._settings, self.instruments, *names, last, marks, time, columns)
         self.failed = True
         if self._record is not None:
             self._record.begin(time.size)

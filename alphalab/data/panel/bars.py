@@ -49,6 +49,9 @@ class Bars(Panel):
         As above; arrays are read-only.
     known_early : mapping of str to int
         Observations that were known before the time they are about, by the column they are in.
+    known_since : mapping of str to mapping of str to ndarray
+        When the values of observations without a `max_age` became known, ns UTC, by column and
+        symbol.
 
     Raises
     ------
@@ -264,9 +267,10 @@ class Bars(Panel):
         """
         from alphalab.data.panel.observations import observation_columns
 
-        columns, early, notes = observation_columns(self, given, names, max_age)
-        joined = self.joined(columns, notes)
-        joined.known_early = {**self.known_early, **early}
+        found = observation_columns(self, given, names, max_age)
+        joined = self.joined(found.columns, found.notes)
+        joined.known_early = {**self.known_early, **found.early}
+        joined.known_since = {**self.known_since, **found.known}
         return joined
 
     def adjusted(

@@ -31,7 +31,7 @@ class Panel:
 
     __slots__ = (
         *("_annual", "_id", "_notes", "columns", "instrument_changes", "instruments"),
-        *("known_early", "source", "symbols", "time", "time_names", "version"),
+        *("known_early", "known_since", "source", "symbols", "time", "time_names", "version"),
     )
 
     time: IntArray
@@ -40,6 +40,7 @@ class Panel:
     instruments: tuple[Instrument, ...]
     instrument_changes: tuple[InstrumentChange, ...]
     known_early: Mapping[str, int]
+    known_since: Mapping[str, Mapping[str, IntArray]]
     source: str
     time_names: TimeNames
     version: str
@@ -68,6 +69,7 @@ class Panel:
         self.instruments = rules.checked_instruments(instruments, self.symbols)
         self.instrument_changes = rules.checked_changes(instrument_changes, self.symbols)
         self.known_early = {}
+        self.known_since = {}
         self._notes = notes_of(notes)
         self.time_names = checked_time_names(time_names)
         self._annual: tuple[float, str] | None = None

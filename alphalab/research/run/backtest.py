@@ -203,7 +203,7 @@ def run(
         benchmark=benchmark,
         verdict=verdict,
         rerun=partial(run, strategy, before=before, verdict=verdict, capacity=capacity),
-        n_warm=0 if before is None else before.n_rows,
+        before=before,
     )
 
 
@@ -216,7 +216,7 @@ def result_of(
     benchmark: FloatArray | None,
     verdict: Verdict | None,
     rerun: Callable[..., Result],
-    n_warm: int = 0,
+    before: Bars | None = None,
 ) -> Result:
     """Return the result of rows that were pushed; `rerun` runs them with other settings."""
     strategy = engine.strategy
@@ -227,12 +227,12 @@ def result_of(
         settings=engine.settings,
         bars=bars,
         record=block,
-        warnings=(*quality_warnings(verdict), *warnings_of(engine, bars, block)),
+        warnings=(*quality_warnings(verdict), *warnings_of(engine, bars, block, before)),
         seconds=seconds,
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
         quality=verdict,
         rerun=rerun,
-        n_warm=n_warm,
+        n_warm=0 if before is None else before.n_rows,
     )
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from alphalab.core.accounts import default_capacity
 from alphalab.data.panel.bars import Bars
-from alphalab.errors import UnknownNameError
 from alphalab.expr.nodes import Expr
-from alphalab.expr.plan import Plan
 from alphalab.expr.text import parse
+from alphalab.research.run.values import values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,14 +40,6 @@ def evaluate(expr: Expr | str, bars: Bars) -> pd.DataFrame:
     import pandas as pd
 
     node = parse(expr) if isinstance(expr, str) else expr
-    plan = Plan({"value": node}, bars.instruments, default_capacity(bars.n_symbols))
-    for name in plan.columns:
-        if name not in bars.columns:
-            raise UnknownNameError("column", name, bars.columns)
-    values = np.empty((bars.n_rows, bars.n_symbols))
-    for i in range(0, bars.n_rows, plan.capacity):
-        rows = slice(i, min(i + plan.capacity, bars.n_rows))
-        block = {name: bars.columns[name][rows] for name in plan.columns}
-        values[rows] = plan.run(block, rows.stop - rows.start)["value"]
+    values = values_of({"value": node}, bars)["value"]
     index = pd.DatetimeIndex(bars.time.astype("M8[ns]"), tz="UTC", name="time")
     return pd.DataFrame(values, index=index, columns=list(bars.symbols))

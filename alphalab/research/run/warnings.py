@@ -16,6 +16,8 @@ from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.universe import MEMBER
 from alphalab.research.results import order_lives
 from alphalab.research.run.look_ahead import known_early, tables_read
+from alphalab.research.run.old_values import old_values
+from alphalab.research.run.silent import silent_assets
 from alphalab.types import Records
 
 #: Share of the profit that depends on unknown paths, above which there is a warning.
@@ -27,10 +29,14 @@ UNFILLED_SHARE = 0.5
 _FINAL = (Reason.DRAWDOWN_LOCK, Reason.BANKRUPT)
 
 
-def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
-    """Yield the warnings of a run."""
+def warnings_of(
+    engine: Engine, bars: Bars, block: Block, before: Bars | None = None
+) -> Iterator[str]:
+    """Yield the warnings of a run; its expressions saw the rows `before` first."""
     if not block.fills.size:
         yield _nothing(engine, bars)
+    if engine.warmup < bars.n_rows:
+        yield from silent_assets(engine.expressions, bars, block, before)
     yield from _refusals(engine, bars, block.refusals)
     if engine.settings.entry is not None:
         yield from _unfilled(block.events)
@@ -39,6 +45,7 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     yield from unused(there, engine.columns, engine.settings)
     yield from _stale(bars, block)
     yield from _ruin(bars, block.ledger)
+    yield from old_values(bars, engine.columns)
     yield from known_early(bars.known_early, engine.columns)
     yield from tables_read(engine.strategy, engine.expressions)
 
