@@ -102,9 +102,7 @@ def test_a_strategy_may_read_a_volume_that_is_unknown() -> None:
     bars = bars.with_columns({"volume": np.full((300, 1), np.nan)})
     assert len(al.backtest(Busy(), bars, quality="accept").fills) == 1
     with pytest.raises(al.errors.DataError, match="participation"):
-        al.backtest(
-            Busy(), bars, quality="accept", execution=al.Execution(participation=0.1)
-        )
+        al.backtest(Busy(), bars, quality="accept", execution=al.Execution(participation=0.1))
 
 
 def scores(n: int, every: int = 1) -> pd.DataFrame:

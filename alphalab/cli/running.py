@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from alphalab.cli.data.options import (
+    CalendarFlag,
     EndFlag,
     LabelFlag,
     SchemaFlag,
@@ -66,7 +67,8 @@ class RunFlags:
     ] = None
     end: EndFlag = None
     symbols: SymbolsFlag = None
-    label: LabelFlag = "close"
+    label: LabelFlag = None
+    calendar: CalendarFlag = None
     schema: SchemaFlag = None
     settings: Annotated[
         Path | None,
@@ -208,7 +210,8 @@ class RunFlags:
 
         given = {
             "--schema": self.schema,
-            "--label open": self.label == "open",
+            "--label": self.label,
+            "--calendar": self.calendar,
             "--funding": self.funding,
             "--actions": self.actions,
             "instruments in --settings": file.instrument or file.instruments,
@@ -227,7 +230,7 @@ class RunFlags:
 
     @property
     def _file_format(self) -> dict[str, Any]:
-        return {"bar_label": self.label, "schema": self.schema}
+        return {"label": self.label, "calendar": self.calendar or "", "schema": self.schema}
 
     @property
     def _selection(self) -> dict[str, Any]:

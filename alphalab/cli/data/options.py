@@ -22,8 +22,16 @@ SymbolsFlag = Annotated[
     str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
 ]
 LabelFlag = Annotated[
-    Literal["open", "close"],
-    typer.Option(help="Instant that the times of a file name: the open or the close of a bar."),
+    Literal["close", "open", "session"] | None,
+    typer.Option(
+        help="Instant that the times of a file name: the close or the open of a bar, or the date"
+        " of its session.",
+        show_default="close",
+    ),
+]
+CalendarFlag = Annotated[
+    str | None,
+    typer.Option(metavar="CODE", help="Calendar of the sessions that dates name, such as XNYS."),
 ]
 SchemaFlag = Annotated[
     Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from alphalab.cli.data.options import (
+    CalendarFlag,
     EndFlag,
     LabelFlag,
     SchemaFlag,
@@ -51,7 +52,8 @@ def show(
     observations: Annotated[
         str | None, typer.Option(metavar="A,B", help="Observations of the store to join.")
     ] = None,
-    label: LabelFlag = "close",
+    label: LabelFlag = None,
+    calendar: CalendarFlag = None,
     schema: SchemaFlag = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
@@ -63,7 +65,8 @@ def show(
 
     bars = load(
         data,
-        bar_label=label,
+        label=label,
+        calendar=calendar or "",
         schema=schema,
         symbols=_names(symbols),
         start=start,

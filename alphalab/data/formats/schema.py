@@ -166,24 +166,33 @@ class Schema(Settings, frozen=True):
         except DataError as error:
             raise ParameterError(f"Schema: interval={self.interval!r}", rule=error.rule) from None
 
-    def labelled(self, bar_label: str) -> Schema:
-        """Return the schema with the label of a keyword ``bar_label``.
+    def labelled(self, label: str | None, calendar: str = "") -> Schema:
+        """Return the schema with the label and the calendar of keywords of these names.
 
         Raises
         ------
         DataError
-            An unknown label, or another one than that of the schema.
+            An unknown label, or another one than that of the schema; a label of sessions without a
+            calendar, or a calendar without it.
         """
-        if bar_label not in ("open", "close"):
-            raise DataError(f"bar_label={bar_label!r}", rule="bar_label is 'open' or 'close'.")
-        if bar_label == "close" or bar_label == self.label:
-            return self
-        if self.label is not None:
+        known = ("close", "open", "session")
+        if label not in (None, *known):
+            raise DataError(f"label={label!r}", rule="a label is 'close', 'open' or 'session'.")
+        given = {"label": label or self.label, "calendar": calendar or self.calendar}
+        for name, value in given.items():
+            own = getattr(self, name)
+            if own and own != value:
+                raise DataError(
+                    f"{name}={value!r}, and the schema has {name}={own!r}",
+                    rule=f"a {name} is given once.",
+                )
+        if calendar and given["label"] != "session":
             raise DataError(
-                f"bar_label={bar_label!r}, and the schema has label={self.label!r}",
-                rule="a label is given once.",
+                f"calendar={calendar!r} with label={given['label']!r}",
+                rule="a calendar has the closes of sessions, whose dates the times name.",
+                fix="Add label='session' (--label session).",
             )
-        return msgspec.structs.replace(self, label="open")
+        return msgspec.structs.replace(self, **given)
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults.

@@ -86,7 +86,8 @@ class Bars(Panel):
         frame: Any,
         *,
         symbol: str = "asset",
-        bar_label: str = "close",
+        label: str | None = None,
+        calendar: str = "",
         instruments: Sequence[Instrument] | None = None,
         periods_per_year: float | None = None,
         source: str = "",
@@ -104,8 +105,12 @@ class Bars(Panel):
             their name. Times without a zone are UTC.
         symbol : str
             The symbol of a frame that names none.
-        bar_label : {"close", "open"}
-            What a time names. Opening times are moved later by the most frequent step between rows.
+        label : {"close", "open", "session"}, optional
+            What a time names: the close of a bar; its open, and the close follows by the most
+            frequent step between rows; or its session by its date, and the close is that of the
+            calendar. Not given: the close; dates are refused, since each of the three is common.
+        calendar : str
+            Exchange whose sessions the dates name, such as ``"XNYS"``; with ``label="session"``.
         instruments, periods_per_year, source
             As in `Bars`.
 
@@ -120,9 +125,9 @@ class Bars(Panel):
         >>> days = pd.date_range("2024-01-02", periods=3, name="date")
         >>> prices = {"Open": 1.0, "High": 3.0, "Low": 1.0, "Close": 2.0}
         >>> frame = pd.DataFrame(prices, index=days)
-        >>> bars = Bars.from_frame(frame, symbol="ACME", bar_label="open")
+        >>> bars = Bars.from_frame(frame, symbol="ACME", label="session", calendar="XNYS")
         >>> bars.end, Bars.from_frame(bars.to_frame()) == bars
-        ('2024-01-05T00:00:00Z', True)
+        ('2024-01-04T21:00:00Z', True)
         """
         from alphalab.data.panel.frames import from_frame
 
@@ -130,7 +135,8 @@ class Bars(Panel):
             cls,
             frame,
             symbol=symbol,
-            bar_label=bar_label,
+            label=label,
+            calendar=calendar,
             instruments=instruments,
             periods_per_year=periods_per_year,
             source=source,
@@ -141,7 +147,8 @@ class Bars(Panel):
         cls,
         frame: pd.DataFrame,
         *,
-        bar_label: str = "close",
+        label: str | None = None,
+        calendar: str = "",
         instruments: Sequence[Instrument] | None = None,
         periods_per_year: float | None = None,
         source: str = "",
@@ -152,7 +159,7 @@ class Bars(Panel):
         ----------
         frame : pandas.DataFrame
             A DatetimeIndex, and one column of prices for each symbol; NaN: did not trade.
-        bar_label, instruments, periods_per_year, source
+        label, calendar, instruments, periods_per_year, source
             As in `from_frame`.
 
         Examples
@@ -160,7 +167,7 @@ class Bars(Panel):
         >>> import pandas as pd
         >>> days = pd.date_range("2024-01-02", periods=2)
         >>> closes = pd.DataFrame({"A": [1.0, 2.0], "B": [3.0, None]}, index=days)
-        >>> print(Bars.from_closes(closes).notes[0])
+        >>> print(Bars.from_closes(closes, label="close").notes[0])
         closes only: open, high and low are set to the close
         """
         from alphalab.data.panel.frames import from_closes
@@ -168,7 +175,8 @@ class Bars(Panel):
         return from_closes(
             cls,
             frame,
-            bar_label=bar_label,
+            label=label,
+            calendar=calendar,
             instruments=instruments,
             periods_per_year=periods_per_year,
             source=source,
@@ -244,7 +252,8 @@ class Bars(Panel):
         >>> days = pd.date_range("2024-01-02", periods=3)
         >>> closes = pd.DataFrame({"A": [1.0, 2.0, 3.0], "B": [5.0, 6.0, None]}, index=days)
         >>> ends = pd.DataFrame({"time": [days[2]], "symbol": ["B"]})
-        >>> Bars.from_closes(closes).with_delistings(ends)["delisting"][:, 1]
+        >>> bars = Bars.from_closes(closes, label="session", calendar="XNYS")
+        >>> bars.with_delistings(ends)["delisting"][:, 1]
         array([nan, nan,  6.])
         """
         from alphalab.data.panel.events import delisting_column
@@ -289,7 +298,8 @@ class Bars(Panel):
         --------
         >>> import pandas as pd
         >>> days = pd.date_range("2024-01-02", periods=4, name="date")
-        >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [100.0, 102.0, 51.0, 50.0]}, index=days))
+        >>> closes = pd.DataFrame({"ACME": [100.0, 102.0, 51.0, 50.0]}, index=days)
+        >>> bars = Bars.from_closes(closes, label="session", calendar="XNYS")
         >>> actions = pd.DataFrame({"ex_date": days[2:], "split": [2, None], "dividend": [None, 1]})
         >>> bars = bars.with_actions(actions)
         >>> bars["split"].ravel(), bars["dividend"].ravel()

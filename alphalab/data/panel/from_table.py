@@ -112,9 +112,9 @@ def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:
     key = next((key for key, name in columns.others.items() if (name,) == time), "")
     if key in ("open_time", "close_time") and key != f"{label}_time":
         raise DataError(
-            f"{columns.where}the time column is {time[0]!r} and bar_label={label!r}",
-            rule="bar_label names what times are: the open or the close of a bar.",
-            fix=f"Use bar_label={(of := key.removesuffix('_time'))!r} (--label {of}), or name it "
+            f"{columns.where}the time column is {time[0]!r} and label={label!r}",
+            rule="a label names what times are: the open or the close of a bar.",
+            fix=f"Use label={(of := key.removesuffix('_time'))!r} (--label {of}), or name it "
             "as the time by a schema (-c time=...).",
         )
     return time

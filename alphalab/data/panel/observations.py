@@ -108,7 +108,8 @@ def observation_columns(
     >>> import pandas as pd
     >>> from alphalab.data.panel.bars import Bars
     >>> days = pd.date_range("2024-01-02", periods=4)
-    >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [10.0, 11.0, 12.0, 13.0]}, index=days))
+    >>> closes = pd.DataFrame({"ACME": [10.0, 11.0, 12.0, 13.0]}, index=days)
+    >>> bars = Bars.from_closes(closes, label="close")
     >>> earnings = pd.DataFrame({
     ...     "name": "earnings",
     ...     "time": pd.to_datetime(["2023-12-31", "2023-12-31"]),

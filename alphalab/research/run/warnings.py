@@ -26,6 +26,13 @@ AMBIGUOUS_SHARE = 0.1
 #: Share of entry orders that end unfilled, above which there is a warning.
 UNFILLED_SHARE = 0.5
 
+#: About bars of a file whose times are dates of which nobody said what they name.
+DATES = (
+    "The times of the bars are dates, taken as 00:00 UTC: a row that was traded on its date counts "
+    "as known a day early, beside other data and in tables by month. Load the file with "
+    "label='session' and a calendar (--label session --calendar XNYS), or label='open'."
+)
+
 _FINAL = (Reason.DRAWDOWN_LOCK, Reason.BANKRUPT)
 
 
@@ -33,6 +40,8 @@ def warnings_of(
     engine: Engine, bars: Bars, block: Block, before: Bars | None = None
 ) -> Iterator[str]:
     """Yield the warnings of a run; its expressions saw the rows `before` first."""
+    if bars.time_names == "date":
+        yield DATES
     if not block.fills.size:
         yield _nothing(engine, bars)
     if engine.warmup < bars.n_rows:
