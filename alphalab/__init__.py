@@ -153,7 +153,11 @@ def _near(name: str) -> str:
     """Suggest names at the top, operators, and names of two modules, as `errors.DataError`."""
     import difflib
 
+    from alphalab.expr.other_names import OTHER_NAMES, unknown_operator
+
     data, errors, ops = (importlib.import_module(_MODULES[m]) for m in ("data", "errors", "ops"))
+    if name in OTHER_NAMES:
+        return f": {unknown_operator(name, dir(ops))}"
     known = [*__dir__(), *dir(ops), *(f"data.{known}" for known in dir(data))]
     known += [f"errors.{error}" for error in dir(errors) if error.endswith("Error")]
     near = difflib.get_close_matches(name, known, n=3)

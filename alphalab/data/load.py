@@ -110,6 +110,12 @@ def load(
       Rule: known names are nasdaq, sp500, sp500_stocks, synthetic. The path of a CSV, Parquet or
       Feather file works too.
     """
+    if not isinstance(name, str | Path):
+        raise DataError(
+            f"load({type(name).__name__})",
+            rule="it takes the name of a data set, the path of a file, or an address of a store.",
+            fix="A frame becomes bars by al.Bars.from_frame(frame).",
+        )
     if isinstance(name, str) and name.startswith(_ADDRESS):
         _only_for_files(name, label, schema)
         asked: dict[str, Any] = {"symbols": symbols, "start": start, "end": end, "adjust": adjust}

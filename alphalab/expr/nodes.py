@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from alphalab.errors import ExprError, UnknownNameError
+from alphalab.errors import ExprError
 from alphalab.expr import operators as _operators  # noqa: F401  (fills the registry)
 from alphalab.expr.numpy_calls import MIRRORED, no_values, operator_of, refused
+from alphalab.expr.other_names import unknown_operator
 from alphalab.expr.registry import REGISTRY, Operator, operator
 from alphalab.types import BAR_COLUMNS
 
@@ -104,7 +105,7 @@ class Expr:
         if name.startswith("_") or name in Expr.__slots__:
             raise AttributeError(name)
         if name not in REGISTRY or not REGISTRY[name].inputs:
-            raise AttributeError(str(UnknownNameError("operator", name, REGISTRY)))
+            raise AttributeError(str(unknown_operator(name, REGISTRY)))
         return lambda *args, **kwargs: apply(name, self, *args, **kwargs)
 
     def of(self, symbol: str) -> Expr:

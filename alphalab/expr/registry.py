@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from alphalab.errors import ExprError, UnknownNameError
+from alphalab.errors import ExprError
+from alphalab.expr.other_names import unknown_operator
 
 #: Largest n of an operator, rows: twenty years of minutes, 80 MB of state per asset.
 MAX_ROWS = 10_000_000
@@ -205,5 +206,5 @@ def register(operator: Operator) -> Operator:
 def operator(name: str) -> Operator:
     """Return the operator of this name; the error for an unknown name suggests near ones."""
     if name not in REGISTRY:
-        raise UnknownNameError("operator", name, REGISTRY)
+        raise unknown_operator(name, REGISTRY)
     return REGISTRY[name]

@@ -10,6 +10,7 @@ from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr.custom import python_expr
 from alphalab.expr.functions import group, per_symbol
 from alphalab.expr.nodes import MAX_LENGTH, Expr, apply, constant
+from alphalab.expr.other_names import unknown_operator
 from alphalab.expr.registry import REGISTRY
 from alphalab.types import BAR_COLUMNS
 
@@ -140,7 +141,7 @@ class _Reader:
                 raise self.refuse(tree, f"{name} takes no named arguments.")
             return special[name](tree, args)
         if name not in REGISTRY:
-            raise UnknownNameError("operator", name, REGISTRY)
+            raise unknown_operator(name, REGISTRY)
         n_inputs = len(REGISTRY[name].inputs)
         values: list[Any] = [
             self.expr(a) if i < n_inputs else self.number(a) for i, a in enumerate(args)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from alphalab.cli.data.options import (
-    CalendarFlag,
     EndFlag,
-    LabelFlag,
-    SchemaFlag,
     StartFlag,
     StoreFlag,
     SymbolsFlag,
 )
+from alphalab.cli.data.schema_flags import SchemaFlags
+from alphalab.cli.flags import with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 _SHOWN_SYMBOLS = 8  # in text; --json has all of them
 
 
+@with_flags(SchemaFlags)
 def show(
     data: Annotated[
         str,
@@ -35,6 +35,7 @@ def show(
             show_default=False,
         ),
     ],
+    source: SchemaFlags,
     rows: Annotated[int, typer.Option(min=1, help="Rows to print, the last ones.")] = 5,
     symbols: SymbolsFlag = None,
     start: StartFlag = None,
@@ -52,9 +53,6 @@ def show(
     observations: Annotated[
         str | None, typer.Option(metavar="A,B", help="Observations of the store to join.")
     ] = None,
-    label: LabelFlag = None,
-    calendar: CalendarFlag = None,
-    schema: SchemaFlag = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -65,9 +63,7 @@ def show(
 
     bars = load(
         data,
-        label=label,
-        calendar=calendar or "",
-        schema=schema,
+        schema=source.format_given(),
         symbols=_names(symbols),
         start=start,
         end=end,

@@ -42,9 +42,9 @@ class Schema(Settings, frozen=True):
     time_format : str
         How times are written where they are not ISO, such as ``"%d.%m.%Y %H:%M"``; of a date and a
         time in two columns: both, with a blank between them.
-    delimiter, decimal, encoding : str
+    delimiter, decimal, thousands, encoding : str
         Of a CSV file. Not given: a comma, semicolon or tab, whichever the first line has most of; a
-        point; UTF-8.
+        point; no mark between thousands; UTF-8.
     header : bool
         True if a CSV file begins with the names of its columns.
     skip : int
@@ -81,6 +81,7 @@ class Schema(Settings, frozen=True):
     time_format: str = ""
     delimiter: str = ""
     decimal: str = "."
+    thousands: str = ""
     encoding: str = ""
     header: bool = True
     skip: NonNegativeInt = 0
@@ -104,9 +105,19 @@ class Schema(Settings, frozen=True):
             _ = self.interval_ns
         if self.zone:
             _check_zone(self.zone)
-        for name, text in (("delimiter", self.delimiter), ("decimal", self.decimal)):
+        for name, text in (
+            ("delimiter", self.delimiter),
+            ("decimal", self.decimal),
+            ("thousands", self.thousands),
+        ):
             if len(text) > 1:
                 raise ParameterError(f"Schema: {name}={text!r}", rule=f"{name} is one character.")
+        if self.thousands == self.decimal:
+            raise ParameterError(
+                f"Schema: decimal={self.decimal!r} and thousands={self.thousands!r}",
+                rule="the two marks differ.",
+                fix="Give the other one as well.",
+            )
         if self.encoding:
             _check_encoding(self.encoding)
         named = [name for name in self.columns if not isinstance(self.columns[name], int)]

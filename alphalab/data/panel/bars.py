@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from alphalab.data.clock.times import Instant
@@ -10,7 +10,11 @@ from alphalab.data.panel.panel import Panel
 from alphalab.types import DELISTING, FloatArray, Instrument
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+
+    from alphalab.data.formats.schema import Schema
 
 
 class Bars(Panel):
@@ -88,6 +92,7 @@ class Bars(Panel):
         symbol: str = "asset",
         label: str | None = None,
         calendar: str = "",
+        schema: Schema | Mapping[str, Any] | str | Path | None = None,
         instruments: Sequence[Instrument] | None = None,
         periods_per_year: float | None = None,
         source: str = "",
@@ -111,6 +116,9 @@ class Bars(Panel):
             calendar. Not given: the close; dates are refused, since each of the three is common.
         calendar : str
             Exchange whose sessions the dates name, such as ``"XNYS"``; with ``label="session"``.
+        schema : Schema, dict, str or Path, optional
+            How the table is written, such as ``{"columns": {"close": "Last"}}``; see
+            `alphalab.data.Schema`. A path names a TOML file.
         instruments, periods_per_year, source
             As in `Bars`.
 
@@ -129,14 +137,14 @@ class Bars(Panel):
         >>> bars.end, Bars.from_frame(bars.to_frame()) == bars
         ('2024-01-04T21:00:00Z', True)
         """
+        from alphalab.data.formats.schema import Schema
         from alphalab.data.panel.frames import from_frame
 
         return from_frame(
             cls,
             frame,
             symbol=symbol,
-            label=label,
-            calendar=calendar,
+            schema=Schema.of(schema).labelled(label, calendar),
             instruments=instruments,
             periods_per_year=periods_per_year,
             source=source,

@@ -37,14 +37,12 @@ def from_frame(
     frame: Any,
     *,
     symbol: str,
-    label: str | None,
-    calendar: str,
+    schema: Schema,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
 ) -> P:
     """Return the bars of a frame as a `make`; see `Bars.from_frame`."""
-    schema = Schema().labelled(label, calendar)
     if _is_wide(frame):
         _refuse_dates(frame, schema, source)
         return _from_wide(make, frame, schema, instruments, periods_per_year, source)
@@ -220,6 +218,8 @@ def _index_times(frame: pd.DataFrame, schema: Schema) -> Closes:
     import pandas as pd
 
     index = frame.index
+    if pd.api.types.is_string_dtype(index):
+        index = _parsed(index)
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError(
             f"the frame's index is a {type(index).__name__}",
@@ -236,6 +236,18 @@ def _index_times(frame: pd.DataFrame, schema: Schema) -> Closes:
     if found.names == "date" and _wrote(frame, found.time):
         found = Closes(found.time)
     return found._replace(notes=zone_notes(time, index.tz is not None) + found.notes)
+
+
+def _parsed(index: pd.Index) -> pd.DatetimeIndex:
+    """Return an index of ISO text as times."""
+    import pandas as pd
+    import pyarrow as pa
+
+    from alphalab.data.formats import arrow
+
+    found = arrow.times(pa.chunked_array([pa.array(index.to_numpy(str))]), "index", "")
+    times = pd.DatetimeIndex(found.ns.view("M8[ns]"))
+    return times.tz_localize("UTC") if found.zoned else times
 
 
 def _numbers(frame: pd.DataFrame, column: int) -> FloatArray:

@@ -24,6 +24,7 @@ from alphalab.errors import ParameterError
 from alphalab.research.results.provenance import Gate, accepted, quality_warnings
 from alphalab.research.results.result import Result
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.count import count_backtest
 from alphalab.research.run.options import BacktestOptions, RunOptions, run_settings
 from alphalab.research.run.progress import progress_bar
@@ -121,6 +122,7 @@ def backtest(
     >>> backtest(Hold(), al.load("sp500"), start="2018-01-01").n_warm
     4780
     """
+    refuse_swapped("backtest", strategy, bars)
     if not isinstance(strategy, Strategy):
         name = getattr(strategy, "__name__", type(strategy).__name__)
         raise ParameterError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from alphalab.data.panel.bars import Bars
 from alphalab.expr.nodes import Expr
 from alphalab.expr.text import parse
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.values import values_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def evaluate(expr: Expr | str, bars: Bars) -> pd.DataFrame:
     """
     import pandas as pd
 
+    refuse_swapped("evaluate", expr, bars)
     node = parse(expr) if isinstance(expr, str) else expr
     values = values_of({"value": node}, bars)["value"]
     index = pd.DatetimeIndex(bars.time.astype("M8[ns]"), tz="UTC", name="time")
