@@ -190,7 +190,8 @@ class VectorEngine:
         """Push up to `capacity` rows; the plan yields the values of batch after batch."""
         market, record = self._market, self._record
         n = market.read(time, columns, rows)
-        values = self.plan.each({name: columns[name][rows] for name in self.plan.columns}, n)
+        read = {name: columns[name][rows] for name in self.plan.columns}
+        values = self.plan.each(read, n, time[rows])
         for batch in self._batches:
             output = batch.output if record is None else record.output(rows)
             batch.fill(market, values, output.targets, n)

@@ -9,7 +9,7 @@ from typing import Any
 from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr.custom import python_expr
 from alphalab.expr.functions import group, per_symbol
-from alphalab.expr.nodes import MAX_LENGTH, Expr, apply, constant
+from alphalab.expr.nodes import MAX_LENGTH, Expr, apply, constant, on_clock
 from alphalab.expr.other_names import unknown_operator
 from alphalab.expr.registry import REGISTRY
 from alphalab.types import BAR_COLUMNS
@@ -134,6 +134,7 @@ class _Reader:
             "constant": lambda t, a: constant(self.number(a[0] if len(a) == 1 else t)),
             "of": self.of,
             "per_symbol": self.per_symbol,
+            "on": self.on,
             "python_op": self.python_op,
         }
         if name in special:
@@ -180,6 +181,12 @@ class _Reader:
         if len(args) != 2:
             raise self.refuse(tree, "it is called as of(x, 'SYMBOL').")
         return self.expr(args[0]).of(self.string(tree, args[1:]))
+
+    def on(self, tree: ast.Call, args: list[ast.expr]) -> Expr:
+        if not 2 <= len(args) <= 3:
+            raise self.refuse(tree, "it is called as on('1h', x) or on('7d', x, '4d').")
+        texts = [self.string(tree, [arg]) for arg in (args[0], *args[2:])]
+        return on_clock(self.expr(args[1]), *texts)
 
     def per_symbol(self, tree: ast.Call, args: list[ast.expr]) -> Expr:
         match args:

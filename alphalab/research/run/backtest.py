@@ -195,7 +195,7 @@ def run(
     changes = bars.instrument_changes
     engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
     if before is not None:
-        engine.warm({name: before[name] for name in engine.plan.columns})
+        engine.warm({name: before[name] for name in engine.plan.columns}, before.time)
     block = _push(engine, bars, progress)
     return result_of(
         engine,

@@ -40,7 +40,7 @@ def _pushed(plan: Plan, bars: Bars) -> Iterator[tuple[slice, str, FloatArray]]:
     for i in range(0, bars.n_rows, plan.capacity):
         rows = slice(i, min(i + plan.capacity, bars.n_rows))
         block = {name: bars.columns[name][rows] for name in plan.columns}
-        for name, values in plan.each(block, rows.stop - rows.start):
+        for name, values in plan.each(block, rows.stop - rows.start, bars.time[rows]):
             yield rows, name, values
 
 

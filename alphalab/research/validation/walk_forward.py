@@ -336,7 +336,8 @@ def _trade(
     before: Engine | None = None
     for strategy, fold in zip(strategies, folds, strict=True):
         engine = Engine(strategy, bars.instruments, settings, changes=bars.instrument_changes)
-        engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
+        past = bars.rows(0, fold.test[0])
+        engine.warm({name: past.columns[name] for name in engine.plan.columns}, past.time)
         if before is not None:
             engine.take_over(before)
         rows = slice(*fold.test)
