@@ -16,7 +16,7 @@ from alphalab.errors import ExprError
 from alphalab.expr.functions import column, constant, group, per_symbol
 from alphalab.expr.nodes import Expr, apply
 from alphalab.expr.plan import Plan
-from alphalab.expr.registry import MAX_ROWS, REGISTRY, Linear
+from alphalab.expr.registry import MAX_ROWS, REGISTRY, Linear, partial_form
 
 close, high, low = al.close, al.high, al.low
 
@@ -160,12 +160,14 @@ def test_signs_take_numbers_on_either_side(function, sign):
 def test_every_operator_is_a_function_and_a_method():
     for record in OPERATORS:
         assert getattr(close, record.name).__call__
-        if not record.infix:
+        if not (record.infix or record.form_of):
             function = getattr(al, record.name)
             assert record.doc in function.__doc__
+            form = ["min_periods"] if partial_form(record.name) in REGISTRY else []
             assert list(function.__signature__.parameters) == [
                 *record.inputs,
                 *(p.name for p in record.params),
+                *form,
             ]
             assert record.name in dir(close)
     with pytest.raises(AttributeError, match="did you mean 'ts_mean'"):
@@ -259,7 +261,8 @@ def test_warmup_is_the_first_known_row(record):
         for letter, name in zip(("close", "open", "extra"), record.inputs, strict=False)
     ]
     for n in (4, 9):
-        values = {"n": n, "k": 2, "q": 0.5, "low": -9.0, "high": 9.0, "limit": 0.1}
+        values = {"n": n, "k": 2, "q": 0.5, "low": -9.0, "high": 9.0, "min_periods": n}
+        values["limit"] = 0.1 if record.family == "cross" else 1
         params = [values.get(p.name, p.default) for p in record.params]
         expr = apply(record.name, *inputs, *params)
         assert expr.warmup == record.rows.at(record.n(expr.params)) - 1
@@ -267,7 +270,7 @@ def test_warmup_is_the_first_known_row(record):
         # One that reads another waits for it.
         late = apply(record.name, *[x.delay(6) if x.op == "column" else x for x in inputs], *params)
         assert late.warmup == expr.warmup + 6
-        if record.name != "is_nan" and record.name != "fill_nan":
+        if record.name not in ("is_nan", "fill_nan"):
             assert first_known(late) == late.warmup
 
 

@@ -161,7 +161,11 @@ def _only_for_files(name: str, label: str | None, schema: Any) -> None:
             rule="data sets and stores are labelled by the close; a label is for files.",
         )
     if schema is not None:
-        raise DataError(f"{name!r} with a schema", rule="a schema is for files.")
+        raise DataError(
+            f"{name!r} with a schema",
+            rule="data sets and stores are labelled by the close; a label, a calendar and other "
+            "fields of a schema are for files.",
+        )
 
 
 def _load(name: str | Path, label: tuple[str | None, str], schema: Any) -> Bars:

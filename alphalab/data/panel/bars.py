@@ -51,6 +51,8 @@ class Bars(Panel):
     ----------
     time, symbols, columns, instruments, instrument_changes, source, version, time_names
         As above; arrays are read-only.
+    coarser : mapping of str to str
+        The interval of each column of a coarser clock, as `with_timeframe` adds them.
     known_early : mapping of str to int
         Observations that were known before the time they are about, by the column they are in.
     known_since : mapping of str to mapping of str to ndarray

@@ -30,12 +30,13 @@ class Panel:
     """
 
     __slots__ = (
-        *("_annual", "_id", "_notes", "columns", "instrument_changes", "instruments"),
+        *("_annual", "_id", "_notes", "coarser", "columns", "instrument_changes", "instruments"),
         *("known_early", "known_since", "source", "symbols", "time", "time_names", "version"),
     )
 
     time: IntArray
     symbols: tuple[str, ...]
+    coarser: Mapping[str, str]
     columns: Mapping[str, FloatArray]
     instruments: tuple[Instrument, ...]
     instrument_changes: tuple[InstrumentChange, ...]
@@ -68,6 +69,7 @@ class Panel:
         )
         self.instruments = rules.checked_instruments(instruments, self.symbols)
         self.instrument_changes = rules.checked_changes(instrument_changes, self.symbols)
+        self.coarser = {}
         self.known_early = {}
         self.known_since = {}
         self._notes = notes_of(notes)

@@ -15,6 +15,7 @@ from alphalab.data.clock.times import iso
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.universe import MEMBER
 from alphalab.research.results import order_lives
+from alphalab.research.run.coarse_windows import coarse_windows
 from alphalab.research.run.look_ahead import known_early, tables_read
 from alphalab.research.run.old_values import old_values
 from alphalab.research.run.silent import silent_assets
@@ -54,6 +55,7 @@ def warnings_of(
     yield from unused(there, engine.columns, engine.settings)
     yield from _stale(bars, block)
     yield from _ruin(bars, block.ledger)
+    yield from coarse_windows(engine.expressions, bars.coarser)
     yield from old_values(bars, engine.columns)
     yield from known_early(bars.known_early, engine.columns)
     yield from tables_read(engine.strategy, engine.expressions)
