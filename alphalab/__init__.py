@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from alphalab.research.results.summary import Summary as Summary
     from alphalab.research.run.backtest import backtest as backtest
     from alphalab.research.run.evaluate import evaluate as evaluate
+    from alphalab.research.run.evaluate import features as features
     from alphalab.research.sweep.result import Sweep as Sweep
     from alphalab.research.sweep.run import sweep as sweep
     from alphalab.research.sweep.search import Search as Search
@@ -105,7 +106,7 @@ _PUBLIC = {
     "research.results.result": "Result",
     "research.results.summary": "Summary",
     "research.run.backtest": "backtest",
-    "research.run.evaluate": "evaluate",
+    "research.run.evaluate": "evaluate features",
     "research.sweep.result": "Sweep",
     "research.sweep.run": "sweep",
     "research.sweep.search": "Search",

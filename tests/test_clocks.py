@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from builders import one_price
 from compare import assert_identical, assert_same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import assets, cut, random_cut
+from test_operators import gaps
 
 import alphalab as al
 from alphalab.data.panel.bars import Bars
