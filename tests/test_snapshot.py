@@ -262,7 +262,7 @@ def test_a_window_that_stands_outside_its_ring_is_refused(operator: Operator) ->
     plan.restore(taken)
     for slot in (5.0, 2.0**40, -1.0, np.nan, 2.5):
         state[SLOT, 0] = slot
-        with pytest.raises(StateError, match=f"state of {operator.name}"):
+        with pytest.raises(StateError, match=f"state of {operator.form_of or operator.name}"):
             plan.restore([*taken[:-1], state.tobytes()])
     assert plan.snapshot() == taken
 
