@@ -191,7 +191,7 @@ def test_sp500_stocks() -> None:
 
 
 def test_minutes_of_a_perpetual(shared_data: Path) -> None:
-    bars = al.load(shared_data / "btc_perp_1m.parquet", bar_label="open")
+    bars = al.load(shared_data / "btc_perp_1m.parquet", label="open")
     assert bars.n_rows == 45_031
     results = check(bars, [*crosses((10, 60), (60, 600)), flips(n=30)], costs=al.Costs(fee_bps=1))
     returns = results[0].row_returns
@@ -201,7 +201,7 @@ def test_minutes_of_a_perpetual(shared_data: Path) -> None:
 
 
 def test_pairs_with_missing_bars(shared_data: Path) -> None:
-    bars = al.load(shared_data / "crypto_5m_binance.parquet", bar_label="open")
+    bars = al.load(shared_data / "crypto_5m_binance.parquet", label="open")
     assert bars.n_symbols == 10
     assert np.isnan(bars.close).any()
     check(bars, [Reversal(n=12), Winners(n=24)], costs=al.Costs(fee_bps=10))

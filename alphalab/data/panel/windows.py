@@ -163,7 +163,7 @@ def _check_rows(
             f"{calendar} or its part before a break closed, and so does row {row - 1} or ends then",
             rule="one row of a session at most is stamped at its close or later.",
             fix="Leave rows outside sessions out, or give calendar='24/7'. Times that are those of "
-            "the open are read with bar_label='open'.",
+            "the open are read with label='open'.",
         )
     if spacing >= NS_DAY:
         return  # a daily row spans its session
