@@ -365,14 +365,14 @@ def test_a_validation_counts_itself_and_learns_of_its_family(
     al.sweep(sma, bars, {"fast": [2, 3, 4]})
     with uncounted():
         result = al.backtest(sma(), bars)
-        assert count_validation(sma(), result) is None
-    family = count_validation(sma(), result)
+        assert count_validation(sma(), result, data=bars.id) is None
+    family = count_validation(sma(), result, data=bars.id)
     assert family is not None and (family.n_runs, family.n_trials) == (2, 4)
     assert [t.run for t in trials()] == ["sweep", "validate"]
     with JournalReader(ledger.ledger_path() or "") as reader:
         assert family.head == reader.head
     monkeypatch.setenv("ALPHALAB_TRIALS", "off")
-    assert count_validation(sma(), result) is None
+    assert count_validation(sma(), result, data=bars.id) is None
 
 
 def test_results_say_that_the_ledger_was_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,9 +419,9 @@ def test_a_ledger_that_fails_at_the_end_costs_no_result(
         sql.execute("drop table head")
     sql.close()
     with pytest.warns(NotCountedWarning, match="was not counted"):
-        count_backtest(load_strategy("sma_cross")(), result)
+        count_backtest(load_strategy("sma_cross")(), result, data=bars.id)
     with pytest.raises(JournalError):  # a validation is nothing without its number of trials
-        count_validation(load_strategy("sma_cross")(), result)
+        count_validation(load_strategy("sma_cross")(), result, data=bars.id)
 
 
 def test_a_flag_names_the_family(cli: Cli) -> None:

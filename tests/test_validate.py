@@ -14,6 +14,7 @@ from planted_alpha import Follow, planted_bars
 import alphalab as al
 from alphalab.artifact.identity import strategy_id
 from alphalab.artifact.validation_record import ValidationRecord
+from alphalab.data.panel.history import History
 from alphalab.research.validation.evidence import Evidence, gather, run_validated
 from alphalab.research.validation.gate import Validation, judge
 from alphalab.research.validation.policy import CHECKS, Policy, Rule, read_policy
@@ -34,8 +35,9 @@ def no_ledger() -> Iterator[None]:
 def evidence() -> Evidence:
     """What is found of a strong edge."""
     settings = al.RunSettings(costs=COSTS)
-    result = run_validated(Follow(), planted_bars(strength=0.25), settings)
-    return gather(Follow(), result, seed=0, watch=lambda step: None)
+    history = History(planted_bars(strength=0.25))
+    result = run_validated(Follow(), history, settings)
+    return gather(Follow(), history, result, seed=0, watch=lambda step: None)
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def test_rows_before_the_start_are_seen_and_not_traded(bars, warm):
 def test_a_run_again_sees_the_same_rows(warm):
     """What is found by running again, such as the break-even fee, must not start cold."""
     assert warm.break_even_bps() != al.backtest(Slow(), warm.bars).break_even_bps()
-    again = warm.rerun(warm.bars, warm.settings, benchmark=None)
+    again = warm.rerun(warm.settings, benchmark=None)
     assert again.digest == warm.digest
 
 

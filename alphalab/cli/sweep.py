@@ -126,6 +126,7 @@ def sweep(
             n_jobs=jobs,
             progress=out.shows_progress,
             quality=quality,
+            start=run.start,
             **keywords,
         )
     if report is not None:

@@ -154,13 +154,7 @@ class Engine:
             At least the names in `self.plan.columns`, oldest row first. May be empty where the
             expressions read no column.
         """
-        n_rows = len(next(iter(columns.values()), ()))
-        self.warmup = max(self.warmup - n_rows, 0)
-        for i in range(0, n_rows, self.capacity):
-            rows = slice(i, min(i + self.capacity, n_rows))
-            block = {name: columns[name][rows] for name in self.plan.columns}
-            for _ in self.plan.each(block, rows.stop - rows.start):
-                pass
+        self.warmup = max(self.warmup - self._rows.warm(columns), 0)
 
     def take_over(self, other: Engine) -> None:
         """Copy the account, the positions and the live orders of another engine.

@@ -96,7 +96,7 @@ def _show(out: Output, artifact: Artifact, content: dict[str, Any]) -> None:
         ("kind", content["kind"]),
         ("data", f"{data.request.name}, {data.start[:10]} to {data.end[:10]}, {data.rows:,} rows"),
         ("data id", data.content),
-        ("warm-up", f"{strategy.warmup:,} rows"),
+        ("warm-up", _warm_up(strategy.warmup)),
         ("digest", content["digest"]),
         ("gate", _gate(content)),
         ("trials", f"{artifact.validation.n_trials:,}"),
@@ -136,6 +136,10 @@ def _show(out: Output, artifact: Artifact, content: dict[str, Any]) -> None:
 def _warn(out: Output, content: dict[str, Any]) -> None:
     if content["waiting"]:
         out.warn(f"the move to {content['waiting']} waits for signatures")
+
+
+def _warm_up(rows: int | None) -> str:
+    return "not certified: not to be traded" if rows is None else f"{rows:,} rows, certified"
 
 
 def _gate(content: dict[str, Any]) -> str:

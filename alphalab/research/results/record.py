@@ -65,7 +65,7 @@ class Run:
     n_warm : int
         Rows before the first one that the expressions saw without trading in them.
     rerun : callable, optional
-        ``rerun(bars, settings, benchmark=...)`` runs the same strategy again and returns its run.
+        ``rerun(settings, benchmark=...)`` runs the same strategy again and returns its run.
 
     Raises
     ------
@@ -270,7 +270,7 @@ class Run:
                 rule="only a result of al.backtest(...) still has its strategy.",
                 fix="Make it with al.backtest(...).",
             )
-        return self.rerun(self.bars, settings, benchmark=self.benchmark)
+        return self.rerun(settings, benchmark=self.benchmark)
 
     def metrics_by_path(self) -> dict[Path, dict[str, float | int]]:
         """Return the metrics for every path inside the bars, from the worst to the best.

@@ -17,6 +17,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.blocks import BlockSource
+from alphalab.data.panel.history import History
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError
@@ -149,48 +150,33 @@ def backtest(
         gate = Gate.of(quality)
         with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
             kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
-        return count_backtest(strategy, kept)
+        return count_backtest(strategy, kept, data=bars.version)
     verdict = accepted(bars, quality, actions=settings.actions)
-    before, traded = _split(bars, start)
-    n_warm = bars.n_rows - traded.n_rows
+    history = History.of(bars, start)
     result = run(
-        *(strategy, traded, settings),
-        before=before,
+        *(strategy, history, settings),
         verdict=verdict,
         capacity=capacity,
-        benchmark=None if benchmark is None else np.asarray(benchmark)[n_warm:],
+        benchmark=None if benchmark is None else np.asarray(benchmark)[history.n_warm :],
         progress=progress,
     )
-    return count_backtest(strategy, result)
-
-
-def _split(bars: Bars, start: Instant | None) -> tuple[Bars | None, Bars]:
-    """Return the rows before the start, None without any, and those that are traded."""
-    traded = bars if start is None else bars.between(start)
-    n_before = bars.n_rows - traded.n_rows
-    return (bars.rows(0, n_before) if n_before else None), traded
+    return count_backtest(strategy, result, data=bars.id)
 
 
 def run(
     strategy: Strategy,
-    bars: Bars,
+    history: History,
     settings: RunSettings,
     *,
-    before: Bars | None = None,
     verdict: Verdict | None = None,
     capacity: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
 ) -> Result:
-    """Backtest a strategy with complete settings, on data that has passed the quality gate.
-
-    Its expressions see the rows `before` first, without trading in them.
-    """
+    """Backtest a strategy with complete settings, on data that has passed the quality gate."""
     started = clock.perf_counter()
-    changes = bars.instrument_changes
-    engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
-    if before is not None:
-        engine.warm({name: before[name] for name in engine.plan.columns})
+    bars = history.traded
+    engine = engine_of(strategy, history, settings, capacity)
     block = _push(engine, bars, progress)
     return result_of(
         engine,
@@ -199,9 +185,21 @@ def run(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        rerun=partial(run, strategy, before=before, verdict=verdict, capacity=capacity),
-        n_warm=0 if before is None else before.n_rows,
+        rerun=partial(run, strategy, history, verdict=verdict, capacity=capacity),
+        n_warm=history.n_warm,
     )
+
+
+def engine_of(
+    strategy: Strategy, history: History, settings: RunSettings, capacity: int | None = None
+) -> Engine:
+    """Return an engine whose expressions have seen the rows before the first one to trade."""
+    bars = history.traded
+    changes = bars.instrument_changes
+    engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
+    if history.before is not None:
+        engine.warm({name: history.before[name] for name in engine.plan.columns})
+    return engine
 
 
 def result_of(

@@ -12,7 +12,7 @@ from alphalab.artifact.ledger import is_counting
 from alphalab.artifact.trials import sharpe_moments
 from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
-from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import digest_of
 from alphalab.research.run.count import (
@@ -36,7 +36,7 @@ def count_sweep(sweep: Sweep, run: Literal["sweep", "search"] = "sweep") -> Swee
     best = 0 if np.isnan(sharpes).all() else int(np.nanargmax(sharpes))
     record_trial(
         run=run,
-        **of_columns(sweep, sweep.bars),
+        **of_columns(sweep, sweep.history),
         n_columns=int(sweep.ran.sum()),
         digest=digest_of(sweep.tallies[sweep.ran]["words"][best]),
         **sharpe_moments(sharpes),
@@ -44,8 +44,9 @@ def count_sweep(sweep: Sweep, run: Literal["sweep", "search"] = "sweep") -> Swee
     return sweep
 
 
-def of_columns(sweep: Sweep, bars: Bars) -> dict[str, Any]:
+def of_columns(sweep: Sweep, history: History) -> dict[str, Any]:
     """Return what a row says of the columns that were run: who they are, and what they vary."""
+    bars = history.traded
     places = np.flatnonzero(sweep.ran).tolist()
     columns = [column for i in places if (column := sweep.variants[i].column) is not None]
     strategies = [column.strategy for column in columns]
@@ -60,7 +61,7 @@ def of_columns(sweep: Sweep, bars: Bars) -> dict[str, Any]:
         "strategy": sweep.strategy,
         "strategy_id": "",
         "parameters": canonical({"varied": _values(sweep.names, varied), "columns": hashed(texts)}),
-        "data": bars.id,
+        "data": history.bars.id,
         "settings": hashed(sorted(set(known.values()))),
         "n_rows": bars.n_rows,
         "periods_per_year": float(year),

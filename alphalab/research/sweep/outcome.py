@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.data.quality.findings import Verdict
 from alphalab.errors import ParameterError, StateError, UnknownNameError
 from alphalab.research.results.result import Result
@@ -52,11 +53,12 @@ class Outcome:
     variants : tuple of Variant
         The C columns in order: parameters, and the reason if one is invalid.
     tallies : records of shape (C,)
-        What each column kept of its rows, `alphalab.core.columns.COLUMN`; meaningless where `ran`
-        is False.
+        What each column kept of its rows, `alphalab.core.columns.column_type`; meaningless where
+        `ran` is False.
     ran : ndarray of bool, (C,)
         Columns that were run.
-    bars : Bars
+    history : History
+        The rows that the expressions saw; the columns traded `bars`.
     metric : str
         The metric that decides which column is `best`.
     stopped : Stop, optional
@@ -74,12 +76,17 @@ class Outcome:
     variants: tuple[Variant, ...]
     tallies: Records
     ran: NDArray[np.bool_]
-    bars: Bars
+    history: History
     metric: str = "sharpe"
     stopped: Stop | None = None
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     quality: Verdict | None = None
+
+    @property
+    def bars(self) -> Bars:
+        """The rows that were traded."""
+        return self.history.traded
 
     @cached_property
     def metrics(self) -> dict[str, FloatArray]:
@@ -178,7 +185,7 @@ class Outcome:
                 f"result({column}): {self.variants[column].reason}",
                 rule="an invalid combination has no result.",
             )
-        result = run(found.strategy, self.bars, found.settings, verdict=self.quality)
+        result = run(found.strategy, self.history, found.settings, verdict=self.quality)
         expected = self.digest(column)
         if self.ran[column] and result.digest != expected:
             raise StateError(
