@@ -22,18 +22,19 @@ from scipy import stats
 
 import alphalab as al
 from alphalab.config import RunSettings
+from alphalab.data.panel.history import History
 from alphalab.research.results import metrics
+from alphalab.research.results.overfitting import clusters_of, pbo
 from alphalab.research.results.segments import segment_sums
-from alphalab.research.run.backtest import run
-from alphalab.research.validation.evidence import gather, run_validated
-from alphalab.research.validation.gate import judge
-from alphalab.research.validation.overfitting import clusters_of, pbo
-from alphalab.research.validation.policy import CHECKS
-from alphalab.research.validation.sharpe_ratio import (
+from alphalab.research.results.sharpe_ratio import (
     Moments,
     deflated_sharpe,
     probabilistic_sharpe,
 )
+from alphalab.research.run.backtest import run
+from alphalab.research.validation.evidence import gather, run_validated
+from alphalab.research.validation.gate import judge
+from alphalab.research.validation.policy import CHECKS
 from alphalab.research.validation.verdict import Trials
 
 YEAR = 252
@@ -106,7 +107,7 @@ def random_strategy(rng: np.random.Generator) -> al.Strategy:
 def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     """Try random strategies, one of them the edge if there is one, and validate the best."""
     rng = np.random.default_rng(seed)
-    bars = market(rng, rows, sharpe)
+    history = History(market(rng, rows, sharpe))
     strategies: list[al.Strategy] = [al.ExprStrategy(text=EDGE)] if sharpe else []
     tried: dict[str, al.Strategy] = {str(s.weights()): s for s in strategies}
     columns: list[np.ndarray] = []
@@ -115,7 +116,7 @@ def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     pending = list(tried.values())
     while len(kept) < n_trials:
         strategy = pending.pop() if pending else random_strategy(rng)
-        returns = run(strategy, bars, SETTINGS).row_returns
+        returns = run(strategy, history, SETTINGS).row_returns
         ratio = metrics.sharpe(returns, YEAR)
         if math.isfinite(ratio):  # it traded
             kept.append(strategy)
@@ -133,8 +134,8 @@ def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     limits = (CHECKS[name].rule.limit for name in FIRST)
     refused = tuple(n for n, x, limit in zip(FIRST, figures, limits, strict=True) if x < limit)
     if not refused:
-        result = run_validated(kept[best], bars, SETTINGS)
-        evidence = gather(kept[best], result, seed=0, watch=lambda step: None)
+        result = run_validated(kept[best], history, SETTINGS)
+        evidence = gather(kept[best], history, result, seed=0, watch=lambda step: None)
         record = judge(evidence, trials, now=0).record
         refused = tuple(check.name for check in record.refusals)
     return Outcome(

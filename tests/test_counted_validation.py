@@ -16,7 +16,7 @@ from alphalab.artifact import ledger
 from alphalab.artifact.ledger import read_trials, trial_family
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import JournalError
-from alphalab.research.validation.sharpe_ratio import deflated_sharpe, probabilistic_sharpe
+from alphalab.research.results.sharpe_ratio import deflated_sharpe, probabilistic_sharpe
 
 BARS = planted_bars(400, strength=0.0)
 GRID = {"n": [3, 4, 6, 7]}

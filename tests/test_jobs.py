@@ -178,10 +178,10 @@ def test_an_error_names_its_column_and_leaves_what_is_done(backend):
 
 def test_a_part_that_is_too_large_for_the_memory_is_run_in_halves(monkeypatch):
     class Small(VectorEngine):
-        def __init__(self, columns, instruments, changes):
+        def __init__(self, columns, *task, **more):
             if len(columns) > 3:
                 raise MemoryError
-            super().__init__(columns, instruments, changes)
+            super().__init__(columns, *task, **more)
 
     bars = synthetic(100, 1)
     columns = [column(Above(n=n)) for n in range(1, 12)]
@@ -232,6 +232,7 @@ import os, signal, sys, threading, time
 import joblib
 import alphalab as al
 from alphalab.core.columns import Column
+from alphalab.data.panel.history import History
 from alphalab.data.samples.synthetic import synthetic
 from alphalab.research.parallel.jobs import run_columns
 

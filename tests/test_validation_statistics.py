@@ -13,13 +13,9 @@ from scipy import stats
 
 import alphalab as al
 from alphalab.data.panel.history import History
+from alphalab.research.results.overfitting import clusters_of, pbo
 from alphalab.research.results.segments import segment_bounds, segment_sums, sharpe_of
-from alphalab.research.validation.capacity import capacity
-from alphalab.research.validation.cpcv_paths import cpcv_paths
-from alphalab.research.validation.overfitting import clusters_of, pbo
-from alphalab.research.validation.periods import by_volatility, by_year
-from alphalab.research.validation.resampling import bootstrap_interval, superiority
-from alphalab.research.validation.sharpe_ratio import (
+from alphalab.research.results.sharpe_ratio import (
     Moments,
     deflated_sharpe,
     expected_max_sharpe,
@@ -27,6 +23,10 @@ from alphalab.research.validation.sharpe_ratio import (
     min_track_record,
     probabilistic_sharpe,
 )
+from alphalab.research.validation.capacity import capacity
+from alphalab.research.validation.cpcv_paths import cpcv_paths
+from alphalab.research.validation.periods import by_volatility, by_year
+from alphalab.research.validation.resampling import bootstrap_interval, superiority
 from alphalab.research.validation.stress import (
     all_cases,
     cost_cases,

@@ -131,7 +131,7 @@ def sweep(
         if results is not None:
             header = {"bars": bars.id, "first traded row": str(history.n_warm)}
             file = stack.enter_context(ResultsFile(Path(results), header, n_segments=kept))
-        work = Work(history, kept, n_jobs, file, verdict)
+        work = Work(history, n_segments, n_jobs, file, verdict)
         if isinstance(space, Search):
             family = Family(
                 _one(strategy), tuple(space.space), options, traded.instruments, tuple(bars.columns)

@@ -13,7 +13,7 @@ from alphalab.data.quality.findings import Verdict
 from alphalab.research.parallel.jobs import run_columns
 from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import quality_warnings
-from alphalab.research.results.segments import segment_bounds
+from alphalab.research.results.segments import kept_segments, segment_bounds
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import metrics_of
 from alphalab.research.sweep.outcome import Outcome, Stop
@@ -29,18 +29,19 @@ class Work:
     def __init__(
         self,
         history: History,
-        n_segments: int,
+        asked_segments: int,
         n_jobs: int | None,
         file: ResultsFile | None,
         verdict: Verdict | None,
     ) -> None:
-        self.history, self.n_segments = history, n_segments
+        self.history, self.asked_segments = history, asked_segments
+        self.n_segments = kept_segments(history.traded.n_rows, asked_segments)
         self.year = periods_per_year(history.traded)
         self.verdict = verdict
         self.n_jobs = n_jobs
         self.file = file
         self.variants: list[Variant] = []
-        self.tallies: Records = np.zeros(0, column_type(n_segments))
+        self.tallies: Records = np.zeros(0, column_type(self.n_segments))
         self.ran = np.zeros(0, np.bool_)
         self.stopped: Stop | None = None
 
@@ -98,6 +99,7 @@ class Work:
             stopped=self.stopped,
             seconds=seconds,
             quality=self.verdict,
+            n_segments=self.asked_segments,
         )
         return replace(made, warnings=tuple(_warnings(made)))
 

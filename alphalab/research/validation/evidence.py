@@ -16,6 +16,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.data.panel.history import History
 from alphalab.errors import DataError
 from alphalab.research.results import metrics
+from alphalab.research.results.overfitting import Clusters, Pbo, clusters_of, pbo
 from alphalab.research.results.result import Result
 from alphalab.research.results.segments import (
     N_SEGMENTS,
@@ -23,12 +24,12 @@ from alphalab.research.results.segments import (
     SegmentSums,
     segment_sums,
 )
+from alphalab.research.results.sharpe_ratio import Moments
 from alphalab.research.run.backtest import run
 from alphalab.research.validation.capacity import Capacity, capacity
 from alphalab.research.validation.causality import check_causality
 from alphalab.research.validation.cpcv_paths import cpcv_paths
 from alphalab.research.validation.leaks import Causality
-from alphalab.research.validation.overfitting import Clusters, Pbo, clusters_of, pbo
 from alphalab.research.validation.periods import Period, by_volatility, by_year
 from alphalab.research.validation.resampling import (
     Interval,
@@ -36,7 +37,6 @@ from alphalab.research.validation.resampling import (
     bootstrap_interval,
     superiority,
 )
-from alphalab.research.validation.sharpe_ratio import Moments
 from alphalab.research.validation.stress import (
     Outcome,
     outcome_of,

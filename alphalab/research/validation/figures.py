@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from alphalab.research.results import metrics
-from alphalab.research.validation.evidence import Evidence
-from alphalab.research.validation.sharpe_ratio import (
+from alphalab.research.results.sharpe_ratio import (
     expected_max_sharpe,
     min_backtest_years,
     min_track_record,
 )
+from alphalab.research.validation.evidence import Evidence
 from alphalab.research.validation.verdict import Trials
 
 

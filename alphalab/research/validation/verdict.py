@@ -11,13 +11,13 @@ import numpy as np
 from alphalab.artifact.trials import Family
 from alphalab.artifact.validation_record import Check
 from alphalab.research.results import metrics
-from alphalab.research.validation.evidence import Evidence
-from alphalab.research.validation.policy import CHECKS, Policy
-from alphalab.research.validation.sharpe_ratio import (
+from alphalab.research.results.sharpe_ratio import (
     deflated_sharpe,
     expected_max_sharpe,
     probabilistic_sharpe,
 )
+from alphalab.research.validation.evidence import Evidence
+from alphalab.research.validation.policy import CHECKS, Policy
 
 
 class Trials(NamedTuple):
