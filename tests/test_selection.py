@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
-from accounting import panel
 from commands import Run
 
 import alphalab as al
@@ -151,8 +151,10 @@ def test_columns_that_never_moved_are_one_trial(bars: al.Bars) -> None:
 def test_ruined_columns_are_left_out() -> None:
     prices = 100.0 * np.cumprod(1.0 + np.random.default_rng(1).normal(0.002, 0.01, 400))
     prices[200:] *= 0.5
-    margin = al.Margin(leverage=4.0, maintenance=0.0)
-    found = al.sweep(Held, panel(prices), {"part": [0.1, 0.5, 4.0]}, margin=margin)
+    margin = al.Margin(initial=0.2, maintenance=0.01)
+    days = pd.date_range("2020-01-01", periods=400)
+    bars = al.Bars.from_closes(pd.DataFrame({"A": prices}, index=days))
+    found = al.sweep(Held, bars, {"part": [0.1, 0.5, 4.5]}, margin=margin)
     assert found.table["final_equity"][2] <= 0.0
     assert math.isnan(found.table["deflated_sharpe"][2])
     assert found.selection.columns.tolist() == [0, 1]

@@ -64,6 +64,9 @@ class Run:
         Verdict on the data. Not given: the data was not checked.
     n_warm : int
         Rows before the first one that the expressions saw without trading in them.
+    ledger : str
+        File of the trial ledger that counted it, or ``off``. Empty: it was not counted, as a part
+        of another run.
     rerun : callable, optional
         ``rerun(settings, benchmark=...)`` runs the same strategy again and returns its run.
 
@@ -85,6 +88,7 @@ class Run:
     benchmark_name: str = ""
     quality: Verdict | None = None
     n_warm: int = 0
+    ledger: str = ""
     rerun: Callable[..., Run] | None = None
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Unpack, overload
 import msgspec
 import numpy as np
 
-from alphalab.artifact.ledger import check_ledger
+from alphalab.artifact.ledger import check_ledger, counting_ledger
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
@@ -149,7 +149,13 @@ def backtest(
             )
         gate = Gate.of(quality)
         with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
-            kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
+            kept = run_scan(
+                *(strategy, bars, settings),
+                gate=gate,
+                capacity=capacity,
+                ledger=counting_ledger(),
+                advance=advance,
+            )
         return count_backtest(strategy, kept, data=bars.version)
     verdict = accepted(bars, quality, actions=settings.actions)
     history = History.of(bars, start)
@@ -159,6 +165,7 @@ def backtest(
         capacity=capacity,
         benchmark=None if benchmark is None else np.asarray(benchmark)[history.n_warm :],
         progress=progress,
+        ledger=counting_ledger(),
     )
     return count_backtest(strategy, result, data=bars.id)
 
@@ -172,6 +179,7 @@ def run(
     capacity: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
+    ledger: str = "",
 ) -> Result:
     """Backtest a strategy with complete settings, on data that has passed the quality gate."""
     started = clock.perf_counter()
@@ -187,6 +195,7 @@ def run(
         verdict=verdict,
         rerun=partial(run, strategy, history, verdict=verdict, capacity=capacity),
         n_warm=history.n_warm,
+        ledger=ledger,
     )
 
 
@@ -212,6 +221,7 @@ def result_of(
     verdict: Verdict | None,
     rerun: Callable[..., Result],
     n_warm: int = 0,
+    ledger: str = "",
 ) -> Result:
     """Return the result of rows that were pushed; `rerun` runs them with other settings."""
     strategy = engine.strategy
@@ -228,6 +238,7 @@ def result_of(
         quality=verdict,
         rerun=rerun,
         n_warm=n_warm,
+        ledger=ledger,
     )
 
 

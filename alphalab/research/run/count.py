@@ -24,7 +24,6 @@ from alphalab.artifact.ledger import (
     record,
 )
 from alphalab.artifact.trials import (
-    Family,
     Trial,
     family_of,
     member_ids,
@@ -36,6 +35,7 @@ from alphalab.errors import DataError, JournalError
 from alphalab.research.results.segments import segment_sums
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.family_trials import Counted, count_trials
 from alphalab.types import FloatArray, Records
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ def count_backtest(strategy: Strategy, result: _Run, *, data: str) -> _Run:
     return result
 
 
-def count_validation(strategy: Strategy, result: Result, *, data: str) -> Family | None:
+def count_validation(strategy: Strategy, result: Result, *, data: str) -> Counted | None:
     """Count a validation as one trial, and return all trials of its family, this one included.
 
     A family that the user named adds trials to those of the strategy's own family, and hides none.
 
     Returns
     -------
-    Family or None
+    Counted or None
         None: the ledger is off, or inside a context of `uncounted`.
 
     Raises
@@ -83,7 +83,7 @@ def count_validation(strategy: Strategy, result: Result, *, data: str) -> Family
     trial = Trial(**_fields(strategy, result, "validate", data))
     record(trial, time=clock.time_ns())
     own = family_id(strategy, result.bars.symbols, trial.periods_per_year)
-    return family_of(read_trials(), trial.family, own)
+    return count_trials(family_of(read_trials(), trial.family, own))
 
 
 def _fields(strategy: Strategy, result: Result | Summary, run: str, data: str) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _segments(returns: FloatArray) -> bytes:
         sums = segment_sums(returns)
     except DataError:
         return b""
-    return packed(np.stack([sums.total, sums.squares, sums.rows[:, np.newaxis]]))
+    return packed(*sums)
 
 
 def record_trial(**fields: Any) -> None:

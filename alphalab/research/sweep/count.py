@@ -9,10 +9,11 @@ import numpy as np
 
 from alphalab.artifact.identity import family_id
 from alphalab.artifact.ledger import is_counting
-from alphalab.artifact.trials import sharpe_moments
+from alphalab.artifact.trials import packed, sharpe_moments
 from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.history import History
+from alphalab.errors import DataError
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import digest_of
 from alphalab.research.run.count import (
@@ -65,8 +66,16 @@ def of_columns(sweep: Sweep, history: History) -> dict[str, Any]:
         "settings": hashed(sorted(set(known.values()))),
         "n_rows": bars.n_rows,
         "periods_per_year": float(year),
-        "segments": b"",
+        "segments": packed_sums(sweep),
     }
+
+
+def packed_sums(sweep: Sweep) -> bytes:
+    """Return the packed segment sums of the columns; empty if there are none."""
+    try:
+        return packed(*sweep.selection.sums)
+    except DataError:
+        return b""
 
 
 def _different(strategies: Sequence[Strategy]) -> Iterable[Strategy]:

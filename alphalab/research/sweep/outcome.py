@@ -73,6 +73,9 @@ class Outcome:
         Verdict on the data. None: the data was not checked.
     n_segments : int
         Segments that were asked for.
+    ledger : str
+        File of the trial ledger that counted it, or ``off``. Empty: it was not counted, as a part
+        of another run.
     """
 
     strategy: str
@@ -87,6 +90,7 @@ class Outcome:
     seconds: float = 0.0
     quality: Verdict | None = None
     n_segments: int = N_SEGMENTS
+    ledger: str = ""
 
     @property
     def bars(self) -> Bars:

@@ -16,7 +16,7 @@ from alphalab.errors import DataError, ParameterError, StateError
 from alphalab.research.pages import page
 from alphalab.research.pages.page import quiet, section, signed, table, tile
 from alphalab.research.results import plots
-from alphalab.research.results.assumptions import assumptions
+from alphalab.research.results.assumptions import assumptions, ledger_text
 from alphalab.research.results.figures import DEFLATED
 from alphalab.research.results.provenance import identity_text, quality_text
 from alphalab.research.results.record import Run
@@ -341,6 +341,7 @@ def _assumptions(outcome: Outcome, found: Found | None) -> dict[str, str]:
     texts = {
         "Swept": "; ".join(_swept(outcome, name) for name in outcome.names),
         "Best by": metric_figure(outcome.metric).label,
+        **ledger_text(outcome.ledger),
     }
     bars = outcome.bars
     if found is None:

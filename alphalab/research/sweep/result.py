@@ -200,6 +200,7 @@ class Sweep(Outcome):
             "columns": self.counts,
             "n_warm": self.history.n_warm,
             "trials": self.trials,
+            "ledger": self.ledger,
             "best": self._described(self.best) if known else None,
             "top": [self._row(int(i)) for i in self.top(top).index],
             "stopped": str(self.stopped or ""),

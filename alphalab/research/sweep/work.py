@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from alphalab.artifact.ledger import counting_ledger
 from alphalab.core.columns import Column, column_type
 from alphalab.data.panel.history import History
 from alphalab.data.quality.findings import Verdict
@@ -100,6 +101,7 @@ class Work:
             seconds=seconds,
             quality=self.verdict,
             n_segments=self.asked_segments,
+            ledger=counting_ledger(),
         )
         return replace(made, warnings=tuple(_warnings(made)))
 

@@ -24,7 +24,9 @@ def figures_of(evidence: Evidence, trials: Trials) -> dict[str, Any]:
         "params": e.result.params,
         "trials": {
             "n": trials.n,
+            "n_all": trials.n_all,
             "counted": trials.counted,
+            "ledger": trials.ledger,
             "variance_per_year": trials.variance * e.year,
             "sharpe_by_chance": expected_max_sharpe(trials.n, trials.variance) * root,
             "min_backtest_years": min_backtest_years(trials.n),

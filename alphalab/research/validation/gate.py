@@ -172,7 +172,8 @@ def judge(
         digest=result.digest,
         created=now,
         ledger_head=trials.head,
-        n_trials=round(trials.n) if trials.counted else 0,
+        n_trials=trials.n_all,
+        n_effective=round(trials.n),
         warmup_rows=None if isinstance(warm_up, str) else warm_up.rows,
     )
     return Validation(record, evidence, policy, trials)

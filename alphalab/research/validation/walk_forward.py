@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import msgspec
 import numpy as np
 
-from alphalab.artifact.ledger import check_ledger, uncounted
+from alphalab.artifact.ledger import check_ledger, counting_ledger, uncounted
 from alphalab.config import RunSettings
 from alphalab.core.engine import Engine
 from alphalab.core.expr_strategy import ExprStrategy
@@ -272,7 +272,7 @@ def walk_forward(
     if stopped is not None:
         warnings.warn(stopped.text, StoppedWarning, stacklevel=2)
         folds = folds[: len(sweeps)]
-    result = _trade(chosen, history, folds, settings, verdict=verdict)
+    result = _trade(chosen, history, folds, settings, verdict=verdict, ledger=counting_ledger())
     counted = count_walk_forward(sweeps, history, result)
     return WalkForward(history, folds, tuple(sweeps), counted, stopped)
 
@@ -339,6 +339,7 @@ def _trade(
     *,
     verdict: Verdict | None = None,
     benchmark: FloatArray | None = None,
+    ledger: str = "",
 ) -> Result:
     """Trade each strategy on its test rows, all with one account."""
     started = clock.perf_counter()
@@ -365,6 +366,7 @@ def _trade(
         verdict=verdict,
         rerun=partial(_trade, strategies, history, folds, verdict=verdict),
         n_warm=n_before,
+        ledger=ledger,
     )
     begins = [iso(int(bars.time[fold.test[0]])) for fold in folds]
     return replace(result, params=_params(strategies), expressions=_expressions(strategies, begins))
