@@ -24,6 +24,7 @@ from alphalab.research.run.count import (
     row_sharpes,
     with_note,
 )
+from alphalab.research.sweep.combinations import key_of
 from alphalab.research.sweep.result import Sweep
 
 _MOST_VALUES = 50  # of one swept name, written out
@@ -33,13 +34,14 @@ def count_sweep(sweep: Sweep, run: Literal["sweep", "search"] = "sweep") -> Swee
     """Count the columns of a sweep that were run, and return it; with the ledger off it says so."""
     if not is_counting() or not sweep.ran.any():
         return with_note(sweep)
-    sharpes = row_sharpes(sweep.tallies[sweep.ran])
-    best = 0 if np.isnan(sharpes).all() else int(np.nanargmax(sharpes))
+    sharpes = np.where(sweep.ran, row_sharpes(sweep.tallies), np.nan)
+    known = not np.isnan(sharpes).all()
+    best = int(np.nanargmax(sharpes) if known else np.argmax(sweep.ran))
     record_trial(
         run=run,
         **of_columns(sweep, sweep.history),
         n_columns=int(sweep.ran.sum()),
-        digest=digest_of(sweep.tallies[sweep.ran]["words"][best]),
+        digest=digest_of(sweep.tallies["words"][best]),
         **sharpe_moments(sharpes),
     )
     return sweep
@@ -89,7 +91,8 @@ def _values(names: Sequence[str], varied: Sequence[Mapping[str, Any]]) -> dict[s
     """Return the values of each swept name, in order; of many their number and their ends."""
     found: dict[str, Any] = {}
     for name in names:
-        values = list({canonical(params[name]): params[name] for params in varied}.values())
+        given = (params[name] for params in varied)
+        values = list({(type(value), key_of(value)): value for value in given}.values())
         if len(values) <= _MOST_VALUES:
             found[name] = values
         else:

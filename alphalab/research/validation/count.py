@@ -27,6 +27,6 @@ def count_walk_forward(sweeps: Sequence[Sweep], history: History, result: Result
         **of_columns(largest, history) | {"segments": packed_sums(sweeps[-1])},
         n_columns=int(largest.ran.sum()),
         digest=result.digest,
-        **sharpe_moments(row_sharpes(sweeps[-1].tallies[sweeps[-1].ran])),
+        **sharpe_moments(row_sharpes(sweeps[-1].tallies)[sweeps[-1].ran]),
     )
     return result

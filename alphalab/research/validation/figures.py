@@ -22,6 +22,7 @@ def figures_of(evidence: Evidence, trials: Trials) -> dict[str, Any]:
     found: dict[str, Any] = {
         "strategy": e.result.strategy,
         "params": e.result.params,
+        "n_warm": e.history.n_warm,
         "trials": {
             "n": trials.n,
             "n_all": trials.n_all,
