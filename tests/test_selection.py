@@ -68,7 +68,7 @@ def test_more_segments_are_merged(bars: al.Bars) -> None:
 
 def test_it_stands_beside_the_raw_figure(swept: Sweep, cli: Callable[..., Run], tmp_path) -> None:
     best, deflated = swept.best, swept.deflated_sharpe()
-    assert f"deflated Sharpe {deflated:.3f} of {swept.n_effective} trials" in repr(swept)
+    assert f"deflated Sharpe {deflated:.3f} ({swept.n_effective} independent trials)" in repr(swept)
     columns = list(swept.table.columns)
     assert columns[columns.index("sharpe") + 1] == "deflated_sharpe"
     assert swept.table["deflated_sharpe"][best] == deflated

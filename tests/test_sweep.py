@@ -395,7 +395,7 @@ def test_the_headline(bars: al.Bars) -> None:
     value = sweep.table.sharpe[best]
     assert repr(sweep) == (
         f"<Sweep SmaCross: 6 columns, 1 invalid, best by sharpe #{best} {params}: {value:.3f}, "
-        f"deflated Sharpe {sweep.deflated_sharpe():.3f} of {sweep.n_effective} trials>"
+        f"deflated Sharpe {sweep.deflated_sharpe():.3f} ({sweep.n_effective} independent trials)>"
     )
 
 

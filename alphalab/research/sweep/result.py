@@ -258,7 +258,8 @@ class Sweep(Outcome):
             text += f", best by {self.metric} #{best} {params}: {values[best]:.3f}"
             deflated = self.deflated[best]
             if np.isfinite(deflated):
-                text += f", deflated Sharpe {deflated:.3f} of {self.n_effective:,} trials"
+                trials = f"{self.n_effective:,} independent trial{'s' * (self.n_effective > 1)}"
+                text += f", deflated Sharpe {deflated:.3f} ({trials})"
         if self.n_same_close:
             text += f". {SEEN_PRICE}"
         if self.quality is not None and self.quality.errors:
