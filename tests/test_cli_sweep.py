@@ -123,7 +123,7 @@ def test_a_pipe_gets_plain_lines() -> None:
     assert first[3] == f"{table.iloc[0]['total_return']:.2%}"
     assert lines[4:] == [
         "6 combinations: 4 ok, 2 invalid",
-        f"{trials['n_effective']} independent trials; by chance alone the best of them shows an "
+        f"Independent trials: {trials['n_effective']}; by chance alone the best of them shows an "
         f"annual Sharpe ratio of {trials['sharpe_by_chance']:.2f}",
         "Invalid, for example: fast=60, slow=30: SmaCross(fast=60, slow=30); 1 <= fast < slow",
     ]

@@ -83,7 +83,7 @@ def test_it_stands_beside_the_raw_figure(swept: Sweep, cli: Callable[..., Run], 
     assert said["trials"]["variance_per_year"] == swept.selection.clusters.variance * year
     text = cli("sweep", "sma_cross", "--data", "sp500", "--fee-bps", "2", *grid).out
     assert "Deflated Sharpe" in text
-    assert f"{swept.n_effective} independent trials; by chance alone the best of them" in text
+    assert f"Independent trials: {swept.n_effective}; by chance alone the best of them" in text
 
 
 def test_the_best_of_noise_is_deflated_and_a_true_edge_is_not() -> None:

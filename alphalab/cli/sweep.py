@@ -241,7 +241,7 @@ def _show(out: Output, done: Sweep, top: int, report: Path | None) -> None:
     out.text(f"{len(done.variants):,} combinations: {', '.join(parts)}")
     if done.trials is not None:
         out.text(
-            f"{done.trials['n_effective']:,} independent trials; by chance alone the best of them "
+            f"Independent trials: {done.trials['n_effective']:,}; by chance alone the best of them "
             f"shows an annual Sharpe ratio of {done.trials['sharpe_by_chance']:.2f}"
         )
     if done.history.n_warm:
