@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from markets import CONVERSION, Market
+from naive_money import Asset
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Posting, Reason, ReportKind
 from alphalab.core.engine import Block, Engine
@@ -45,7 +46,7 @@ class Venue:
 
     def __init__(self, market: Market) -> None:
         self.market = market
-        self.filled: dict[int, float] = {}  # units of each order so far
+        self.progress: dict[int, tuple[float, float]] = {}  # units filled, units left, by order
 
     def tell(
         self, t: int, before: Books, after: Books, block: Block, told: Mapping[int, int]
@@ -58,14 +59,14 @@ class Venue:
         self.in_lieu = self._fractions()
         self._say_splits()
         self._say_postings()
+        for order, record in before.orders.items():  # one that repeats a refused one is not logged
+            arrives = record["state"] == OrderState.SUBMITTED and record["live_row"] <= t
+            if arrives and record["logged"] == 0:
+                self._say(ReportKind.ACCEPTED, order=order, asset=before.assets[order])
         ended = set(before.orders) - set(after.orders) - set(block.events["order"].tolist())
         for order in sorted(ended):  # a refusal that is repeated is not logged again
             j = before.assets[order]
             self._say(ReportKind.REFUSED, order=order, asset=j, code=told[j], last=1)
-        for order in sorted(set(before.orders) & set(after.orders) - set(block.events["order"])):
-            was, now = before.orders[order]["state"], after.orders[order]["state"]
-            if (was, now) == (OrderState.SUBMITTED, OrderState.ACTIVE):  # not logged either
-                self._say(ReportKind.ACCEPTED, order=order, asset=after.assets[order])
         for event in block.events:
             if event["row"] == t:
                 self._say_event(event, before)
@@ -117,12 +118,12 @@ class Venue:
         status, reason = OrderStatus(event["status"]), int(event["reason"])
         of_order = dict(order=event["order"], asset=event["asset"], stop=event["stop"])
         if status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED):
-            self._say_fill(event, of_order)
+            self._say_fill(event, of_order, before)
         elif status is OrderStatus.ACTIVE:
             self._say(ReportKind.ACCEPTED, **of_order)
         elif status is OrderStatus.TRIGGERED:
             self._say(ReportKind.TRIGGERED, **of_order)
-        elif status is OrderStatus.EXPIRED and event["origin"] != Origin.TARGET:
+        elif status is OrderStatus.EXPIRED and self._expires_at_venue(event):
             self._say(ReportKind.EXPIRED, **of_order)
         elif status is OrderStatus.CANCELLED:
             self._say_cancelled(event, of_order)
@@ -130,7 +131,12 @@ class Venue:
             asked = self._refusal(event["asset"], reason)["asked"]
             self._say(ReportKind.REFUSED, **of_order, code=reason, qty=asked, last=1)
 
-    def _say_fill(self, event: np.void, of_order: dict[str, Any]) -> None:
+    def _expires_at_venue(self, event: np.void) -> bool:
+        """Tell whether the venue has to say it: the row itself ends entries, after all reports."""
+        closed = np.isin(self.block.events["reason"], [Reason.LIQUIDATED, Reason.DELISTED]).any()
+        return bool(event["origin"] != Origin.TARGET or closed)
+
+    def _say_fill(self, event: np.void, of_order: dict[str, Any], before: Books) -> None:
         fill, reason = next(self.fills), int(event["reason"])
         if event["origin"] == Origin.VENUE:
             self._say_forced(fill, Reason(reason))
@@ -140,12 +146,31 @@ class Venue:
             numbers = dict(qty=cut["asked"], amount=cut["approved"])
             self._say(ReportKind.REFUSED, **of_order, code=reason, **numbers)
         numbers = {name: fill[name] for name in ("qty", "price", "fee")}
-        numbers["filled"] = abs(fill["qty"])
-        if self.market.settings.costs.fee_in == "coin":
-            numbers["filled"] = event["filled"] - self.filled.get(int(event["order"]), 0.0)
-        self.filled[int(event["order"])] = event["filled"]
+        numbers["filled"] = self._units(event, fill, before)
         last = event["status"] == OrderStatus.FILLED
         self._say(ReportKind.EXECUTED, **of_order, **numbers, code=reason, last=last)
+
+    def _units(self, event: np.void, fill: np.void, before: Books) -> float:
+        """Return the units of the order that were filled: more than came, where coins pay the fee.
+
+        The log has sums; their difference is not always the number that was added.
+        """
+        order = int(event["order"])
+        first = before.orders.get(order, {"filled": 0.0, "qty": np.nan})
+        filled, left = self.progress.get(order, (first["filled"], first["qty"]))
+        self.progress[order] = event["filled"], event["qty"]
+        if self.market.settings.costs.fee_in != "coin":
+            return float(abs(fill["qty"]))
+        summed = Asset(0, self.market.instruments[event["asset"]], None).sum_of
+        likely = float(event["filled"] - filled)
+        near = [likely + k * np.spacing(likely) for k in sorted(range(-8, 9), key=abs)]
+        fitting = (
+            units
+            for units in near
+            if summed(float(filled), units) == event["filled"]
+            and (np.isnan(left) or summed(float(left), -units) == event["qty"])
+        )
+        return next(fitting, likely)
 
     def _say_forced(self, fill: np.void, reason: Reason) -> None:
         if reason is Reason.LIQUIDATED:
