@@ -84,7 +84,8 @@ def script(seed: int, closes: FloatArray) -> dict[str, FloatArray]:
     rng = np.random.default_rng(seed)
     n_rows, n_assets = closes.shape
     cells: dict[str, FloatArray] = {name: np.full(closes.shape, np.nan) for name in FIELDS}
-    cells["type"][:] = cells["cancel"][:] = cells["tif"][:] = cells["reduce"][:] = 0.0
+    for name in ("type", "side", "tif", "reduce", "cancel"):
+        cells[name][:] = 0.0
     n_orders = 0
     for t in range(n_rows):
         for j in range(n_assets):

@@ -84,7 +84,7 @@ class Manifest(Settings, frozen=True):
     created, expires : int
         ns UTC; whoever trades it refuses to from `expires` on.
     kind : {"expressions", "source"}
-        Whether loading it runs no code, or runs ``strategy.py``.
+        ``expressions``: loading it runs no code; ``source``: it runs ``strategy.py``.
     digest : str
         Of the backtest that `alphalab reproduce` repeats.
     files : tuple of FileHash

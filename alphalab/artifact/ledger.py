@@ -85,7 +85,7 @@ def family_name(family: str) -> str:
 
 
 def is_counting() -> bool:
-    """Return whether a run has to be recorded."""
+    """Return True if a run has to be recorded."""
     return _COUNTED.get() and ledger_path() is not None
 
 

@@ -76,7 +76,7 @@ class Trial(Event, frozen=True, tag=tag(1)):
         return (self.strategy, key, self.data, self.settings, str(self.n_columns))
 
     def is_of(self, family: str) -> bool:
-        """Return whether a family, or one of its members, is among what was tried."""
+        """Return True if a family, or one of its members, is among what was tried."""
         if family == self.family:
             return True
         is_id = bool(self.members) and not family.startswith(NAMED)

@@ -19,7 +19,7 @@ class Check(Settings, frozen=True):
         What was measured, and the limit of the policy in the same unit. Finite. None: the check
         has no number, or could not be computed; `reason` says which.
     passed : bool
-        Whether the figure keeps to the threshold.
+        True if the figure keeps to the threshold.
     reason : str
         One sentence for the reader of the verdict.
 

@@ -162,7 +162,7 @@ def _check_override(record: ValidationRecord, override: Override | None) -> None
 
 
 def speaks_language(strategy: Strategy) -> bool:
-    """Return whether a strategy is nothing but expressions of alphalab's own operators.
+    """Return True if a strategy is nothing but expressions of alphalab's own operators.
 
     Examples
     --------

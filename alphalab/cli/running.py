@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,11 +11,10 @@ import typer
 
 from alphalab.cli.data.options import (
     EndFlag,
-    LabelFlag,
-    SchemaFlag,
     StoreFlag,
     SymbolsFlag,
 )
+from alphalab.cli.data.schema_flags import SchemaFlags
 from alphalab.cli.flags import named_texts
 from alphalab.cli.output import Output
 from alphalab.errors import InputError
@@ -33,7 +32,7 @@ STRATEGY_HELP = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFlags:
+class RunFlags(SchemaFlags):
     """Flags for the data, the settings and the costs of a run: each field is one flag."""
 
     data: Annotated[
@@ -66,8 +65,6 @@ class RunFlags:
     ] = None
     end: EndFlag = None
     symbols: SymbolsFlag = None
-    label: LabelFlag = "close"
-    schema: SchemaFlag = None
     settings: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A TOML file of settings; flags override it."),
@@ -206,9 +203,9 @@ class RunFlags:
         """Return a scan of a store, which reads its bars block by block."""
         from alphalab.data.store.scan import scan
 
+        format_flags = {f"--{x.name}": getattr(self, x.name) for x in fields(SchemaFlags)}
         given = {
-            "--schema": self.schema,
-            "--label open": self.label == "open",
+            **format_flags,
             "--funding": self.funding,
             "--actions": self.actions,
             "instruments in --settings": file.instrument or file.instruments,
@@ -227,7 +224,7 @@ class RunFlags:
 
     @property
     def _file_format(self) -> dict[str, Any]:
-        return {"bar_label": self.label, "schema": self.schema}
+        return {"schema": self.format_given()}
 
     @property
     def _selection(self) -> dict[str, Any]:

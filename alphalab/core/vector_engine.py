@@ -156,8 +156,9 @@ class VectorEngine:
         """
         self.check_state()
         first = self.accounts[0]
+        names = self.columns, self._market.columns
         before = first.accounts[0], first.positions["mark"][0]
-        check_rows(self._settings, self.instruments, self.columns, *before, time, columns)
+        check_rows(self._settings, self.instruments, *names, *before, time, columns)
         self.failed = True
         if self._record is not None:
             self._record.begin(time.size)
@@ -216,7 +217,8 @@ class VectorEngine:
         """Push up to `capacity` rows; the plan yields the values of batch after batch."""
         market, record = self._market, self._record
         n = market.read(time, columns, rows)
-        values = self.plan.each({name: columns[name][rows] for name in self.plan.columns}, n)
+        read = {name: columns[name][rows] for name in self.plan.columns}
+        values = self.plan.each(read, n, time[rows])
         for batch in self._batches:
             output = batch.output if record is None else record.output(rows)
             batch.fill(market, values, output.targets, n)

@@ -234,10 +234,10 @@ class Run:
 
     @cached_property
     def digest(self) -> str:
-        """BLAKE2b over equity, quantities and fills as they are folded; 32 hexadecimal digits.
+        """BLAKE2b over hash words of equity, quantities and fills; 32 hexadecimal digits.
 
-        Equal digests mean equal runs, bit for bit. `kernels/market/digest.py` defines the fold; a
-        sweep folds its columns in the same way while their rows are pushed.
+        Equal digests mean equal runs, bit for bit. `kernels/market/digest.py` defines the words; a
+        sweep computes those of its columns while their rows are pushed.
         """
         words = np.zeros(N_WORDS, np.uint64)
         parts = (self.record.ledger["equity"], self.record.qty, self.record.fills.view(np.float64))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alphalab.codes import Reason
+from alphalab.research.pages import page
 from alphalab.research.results import assumptions, exports, figures, plots, report, tables
 from alphalab.research.results.provenance import data_of, plain
 from alphalab.research.results.record import Run
@@ -218,7 +219,7 @@ class Result(Run):
         InputError
             A path that cannot be written.
         """
-        return report.write(self, path)
+        return page.write(report.render(self), path)
 
     def to_pyfolio(self) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
         """Return daily returns, positions and transactions as pyfolio's tear sheets take them."""

@@ -111,7 +111,7 @@ def segment_bounds(n_rows: int, n_segments: int) -> IntArray:
 def segment_sums(returns: FloatArray, n_segments: int = N_SEGMENTS) -> SegmentSums:
     """Return the sums of each segment, added in the order of the rows.
 
-    The order of addition is part of the contract: whoever folds row by row gets the same bits.
+    The order of addition is part of the contract: an addition row by row gives the same bits.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ _SCHEMA = "alphalab.summary/1"
 class Summary:
     """Metrics, digest and sampled equity of a backtest over a scan.
 
-    Rows are folded while they are pushed, so memory does not grow with their number; fills and
+    Rows are added up while they are pushed, so memory does not grow with their number; fills and
     positions are not kept. `al.backtest` over the same bars in memory has the same digest.
 
     Parameters

@@ -23,7 +23,7 @@ class Reproduction(NamedTuple):
 
     @property
     def same(self) -> bool:
-        """Whether they agree: every bit of equity, positions and fills."""
+        """True if they agree: every bit of equity, positions and fills."""
         return self.expected == self.found
 
 

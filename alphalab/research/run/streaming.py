@@ -1,4 +1,4 @@
-"""A backtest over a scan: blocks of a store are pushed and folded, and not kept."""
+"""A backtest over a scan: blocks of a store are pushed and added up, and not kept."""
 
 from __future__ import annotations
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,16 +23,11 @@ from alphalab.research.sweep.plot_parts import (
     SIGNED,
     metric_figure,
     params_text,
-    untitled,
     value_text,
 )
 from alphalab.research.sweep.plots import histogram, robustness
 from alphalab.research.sweep.robustness import Ring, Robustness, robustness_of, space_of, values_of
 from alphalab.research.sweep.space import axis_of
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 
 #: Rows of the table of the best columns.
 TOP = 20
@@ -63,27 +56,6 @@ class Found(NamedTuple):
     outcome: Outcome
     robust: Robustness
     run: Run  # the best column in full
-
-
-def write(outcome: Outcome, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a sweep; the best column is run again, in full.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    path : path-like
-        The file appears only when it is complete; missing folders are made.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    InputError
-        A path that cannot be written; no partial file is left.
-    """
-    return page.write(render(outcome), path)
 
 
 def render(outcome: Outcome) -> str:
@@ -160,23 +132,16 @@ def _sections(outcome: Outcome, found: Found | None) -> Iterator[str]:
         yield section(few, *_top(found))
         if robust.n > 1:
             yield from _charts(found)
-        yield _chart("The best column in full", plots.overview(found.run))
+        yield page.chart("The best column in full", plots.overview(found.run))
     yield section("Combinations that are invalid", *_reasons(outcome))
 
 
 def _charts(found: Found) -> Iterator[str]:
     outcome = found.outcome
-    yield _chart("Heat map", heatmap(outcome))
+    yield page.chart("Heat map", *heatmap(outcome))
     if found.robust.rings[0].n:
-        yield _chart("Distance from the best", robustness(outcome))
-    yield _chart("All columns", histogram(outcome))
-
-
-def _chart(title: str, figure: go.Figure) -> str:
-    note = ""
-    if figure.layout.meta:
-        figure, note = untitled(figure)
-    return page.chart(title, figure, note)
+        yield page.chart("Distance from the best", *robustness(outcome))
+    yield page.chart("All columns", *histogram(outcome))
 
 
 def _words(found: Found) -> str:

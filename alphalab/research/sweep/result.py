@@ -11,11 +11,13 @@ import msgspec
 import numpy as np
 
 from alphalab.errors import ParameterError
+from alphalab.research.pages import page
 from alphalab.research.results.figures import BAD_DATA, SEEN_PRICE
 from alphalab.research.results.provenance import data_of
 from alphalab.research.results.tally_metrics import METRICS, digests, metrics_of
 from alphalab.research.sweep import heatmap, plots, report, study
 from alphalab.research.sweep.outcome import Outcome
+from alphalab.research.sweep.plot_parts import titled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +87,7 @@ class Sweep(Outcome):
         self, x: str | None = None, y: str | None = None, metric: str | None = None
     ) -> go.Figure:
         """Return a figure of a metric over two swept names; over one, a line."""
-        return heatmap.heatmap(self, x, y, metric)
+        return titled(*heatmap.heatmap(self, x, y, metric))
 
     def to_study(self, metric: str | None = None) -> Study:
         """Return the columns as trials of an Optuna study; needs ``alphalab[research]``.
@@ -97,15 +99,15 @@ class Sweep(Outcome):
 
     def robustness(self, metric: str | None = None) -> go.Figure:
         """Return a figure of a metric by the distance from the best column."""
-        return plots.robustness(self, metric)
+        return titled(*plots.robustness(self, metric))
 
     def histogram(self, metric: str | None = None) -> go.Figure:
         """Return a histogram of a metric over the columns, with the best marked."""
-        return plots.histogram(self, metric)
+        return titled(*plots.histogram(self, metric))
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the report: one page that needs neither other files nor a network."""
-        return report.write(self, path)
+        return page.write(report.render(self), path)
 
     def to_dict(self, top: int = 20) -> dict[str, Any]:
         """Return the sweep as plain data, the object that ``alphalab sweep --json`` prints.

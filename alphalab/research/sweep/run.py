@@ -27,6 +27,7 @@ from alphalab.research.results.figures import SEEN_PRICE
 from alphalab.research.results.provenance import accepted, quality_warnings
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, metrics_of
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.options import RunOptions
 from alphalab.research.run.progress import progress_bar
 from alphalab.research.sweep.combinations import MAX_COLUMNS
@@ -109,6 +110,7 @@ def sweep(
     [1.11, 0.98]
     """
     started = clock.perf_counter()
+    refuse_swapped("sweep", strategy, bars)
     if not isinstance(bars, Bars):
         raise ParameterError(
             f"sweep(..., {type(bars).__name__})",

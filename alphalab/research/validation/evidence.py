@@ -117,7 +117,7 @@ class Evidence:
 
     @property
     def has_neighbours(self) -> bool:
-        """Whether there is more than one column."""
+        """True if there is more than one column."""
         return len(self.labels) > 1
 
     @cached_property

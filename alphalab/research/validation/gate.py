@@ -22,6 +22,7 @@ from alphalab.errors import ParameterError
 from alphalab.research.pages import page
 from alphalab.research.results.provenance import accepted
 from alphalab.research.results.result import Result
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.count import count_validation
 from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.validation.evidence import STEPS, Evidence, Watch, gather, run_validated
@@ -31,7 +32,7 @@ from alphalab.research.validation.verdict import Trials, checks_of
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Validation:
-    """The verdict on a strategy, and what it rests on.
+    """The verdict on a strategy, and its evidence.
 
     Attributes
     ----------
@@ -50,7 +51,7 @@ class Validation:
 
     @property
     def passed(self) -> bool:
-        """Whether every check passed."""
+        """True if every check passed."""
         return self.record.verdict == "passed"
 
     def __repr__(self) -> str:
@@ -176,6 +177,7 @@ def _backtest(
     strategy: Strategy, bars: Bars, quality: OnErrors | QualitySettings, options: RunOptions
 ) -> Result:
     """Return the backtest that is validated; refuse wrong arguments and data with errors."""
+    refuse_swapped("validate", strategy, bars)
     if not isinstance(strategy, Strategy) or not isinstance(bars, Bars):
         given = strategy if not isinstance(strategy, Strategy) else bars
         raise ParameterError(

@@ -68,7 +68,7 @@ class Causality:
     leaks : tuple of Leak
         The first leak of each kind of output, in the order of the step. Empty: none was found.
     proved : bool
-        Whether the language proves it: nothing but built-in operators decides.
+        True if the language proves it: nothing but built-in operators decides.
     free_code : tuple of str
         What is not built in and was therefore only tested.
     cuts : tuple of int
@@ -87,7 +87,7 @@ class Causality:
 
     @property
     def ok(self) -> bool:
-        """Whether no leak was found."""
+        """True if no leak was found."""
         return not self.leaks
 
     def __str__(self) -> str:

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.config import RunSettings
-from alphalab.core.accounts import default_capacity
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import AlphalabError
 from alphalab.expr.nodes import Expr
-from alphalab.expr.plan import Plan
+from alphalab.research.run.values import values_of
 from alphalab.types import FloatArray, IntArray, Records
 
 
@@ -71,19 +70,6 @@ def outputs_of(strategy: Strategy, bars: Bars, settings: RunSettings) -> Outputs
     return Outputs(
         strategy, bars, values_of(expressions, bars), engine.push(bars.time, bars.columns)
     )
-
-
-def values_of(expressions: Mapping[str, Expr], bars: Bars) -> dict[str, FloatArray]:
-    """Return the values of expressions at every row, (T, N) each."""
-    capacity = default_capacity(bars.n_symbols)
-    plan = Plan(expressions, bars.instruments, capacity)
-    values = {name: np.empty((bars.n_rows, bars.n_symbols)) for name in expressions}
-    for i in range(0, bars.n_rows, capacity):
-        rows = slice(i, min(i + capacity, bars.n_rows))
-        block = {name: bars[name][rows] for name in plan.columns}
-        for name, part in plan.each(block, rows.stop - rows.start):
-            values[name][rows] = part
-    return values
 
 
 def differences(first: Outputs, second: Outputs, until: int) -> Iterator[Difference]:

@@ -119,7 +119,7 @@ def block_length(returns: FloatArray, scheme: Scheme = "stationary") -> int:
 
 
 class Superiority(NamedTuple):
-    """Whether the best of many columns is better than a benchmark, all of them considered.
+    """The test that the best of many columns is better than a benchmark, all of them considered.
 
     Attributes
     ----------

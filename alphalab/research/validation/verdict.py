@@ -30,7 +30,7 @@ class Trials(NamedTuple):
     variance : float
         Variance of their Sharpe ratios, per row.
     counted : bool
-        Whether the trial ledger counted them. If not, they are the parameter neighbours that the
+        True if the trial ledger counted them. If not, they are the parameter neighbours that the
         validation itself ran, and what was tried before is not known.
     head : str
         Head of the ledger; empty where it did not count.

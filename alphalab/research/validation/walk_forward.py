@@ -28,6 +28,7 @@ from alphalab.research.pages.style import MUTED
 from alphalab.research.results import metrics
 from alphalab.research.results.provenance import accepted
 from alphalab.research.results.result import Result
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.backtest import joined, result_of
 from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.run.progress import progress_bar
@@ -221,6 +222,7 @@ def walk_forward(
     >>> walk.table[["test_start", "fast", "slow"]].iloc[0].astype(str).tolist()
     ['2003-02-12 21:00:00+00:00', '5', '30']
     """
+    refuse_swapped("walk_forward", strategy, bars)
     if not isinstance(bars, Bars):
         raise ParameterError(
             f"walk_forward(..., {type(bars).__name__})",
@@ -334,7 +336,8 @@ def _trade(
     before: Engine | None = None
     for strategy, fold in zip(strategies, folds, strict=True):
         engine = Engine(strategy, bars.instruments, settings, changes=bars.instrument_changes)
-        engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
+        past = bars.rows(0, fold.test[0])
+        engine.warm({name: past.columns[name] for name in engine.plan.columns}, past.time)
         if before is not None:
             engine.take_over(before)
         rows = slice(*fold.test)
