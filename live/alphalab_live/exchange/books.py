@@ -155,9 +155,8 @@ class Books:
         DataError, UnknownNameError
         """
         marks = np.full(len(self.instruments), np.nan)
-        check_rows(
-            self.settings, self.instruments, self.columns, self.account, marks, time, columns
-        )
+        names = self.columns, self._market.columns
+        check_rows(self.settings, self.instruments, *names, self.account, marks, time, columns)
 
     def change(self, instruments: Sequence[Instrument]) -> None:
         """Replace ticks, lots, minimum values and fees."""
