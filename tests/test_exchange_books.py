@@ -182,7 +182,7 @@ def of_block(block: Block) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.nojit), 1, 2])
 def test_orders_of_a_client_fill_as_in_a_backtest(name: str, seed: int) -> None:
     settings = RunSettings(cash=20_000.0, **SETTINGS[name])
     assets = instruments("linear", 2)
