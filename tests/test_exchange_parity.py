@@ -48,11 +48,17 @@ class Client:
         self.engine, self.desk = engine, desk
         self.wallet = desk.wallet("key", "linear")
         self.sent: dict[int, Order] = {}
+        self.accepted: list[Order] = []
         self.blocks: list[Any] = []
 
     def hear(self, told: list[Told], time: int) -> None:
         """Report executions and ends to the engine."""
-        reports = [self._report(x.event, time) for x in told if isinstance(x.event, Update)]
+        reports = [
+            report(ReportKind.ACCEPTED, order=int(x.client_id), asset=x.listing.asset, time=time)
+            for x in self.accepted
+        ]
+        self.accepted.clear()
+        reports += [self._report(x.event, time) for x in told if isinstance(x.event, Update)]
         found = [x for x in reports if x is not None]
         if found:
             self.blocks.append(self.engine.report(np.concatenate(found)))
@@ -101,6 +107,7 @@ class Client:
         )
         self.wallet.submit(order)
         self.sent[int(o["id"])] = order
+        self.accepted.append(order)
 
 
 def _same(order: Order, o: Any) -> bool:
