@@ -425,7 +425,10 @@ def folded(equity: Sequence[float] | FloatArray, chunk: int = CHUNK) -> Records:
         room[0, 1 : 1 + rows.size] = rows
         figure["kept"] = rows.size
         with silent():
-            fold_all()(figure, room, room.view(np.uint64), np.empty((3, CHUNK)), words)
+            fold_all()(
+                *(figure, room, room.view(np.uint64), words),
+                *(np.zeros((1, 2, 0)), np.zeros(1, np.int64), np.empty(CHUNK)),
+            )
     figure["equity"] = path[-1]
     for name in TALLY.names or ():
         tallies[name] = figure[name]

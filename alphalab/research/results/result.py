@@ -188,6 +188,7 @@ class Result(Run):
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
             "settings": plain(self.settings),
             "n_warm": self.n_warm,
+            "ledger": self.ledger,
             "refusals": {
                 Reason(code).name: count
                 for code, count in sorted(Counter(self.record.refusals["reason"].tolist()).items())

@@ -107,7 +107,8 @@ class Books:
             decide=None,
         )
         pairs = [(strategy, self.settings)]
-        self._accounts = Accounts(pairs, self.instruments, shape)
+        no_segments = np.zeros(1, np.int64)  # the figures of an account are not kept
+        self._accounts = Accounts(pairs, self.instruments, shape, no_segments)
         self._market = Market(pairs, self.instruments, 1)
         (self._batch,) = batches_of(self._accounts, [strategy], self._market, recording=True)
         self._stand = STAND.pack(progress=np.zeros(1, PROGRESS), ledger=np.zeros(1, LEDGER))
