@@ -47,7 +47,7 @@ def compare(
     file = run.file()
     keywords = run.keywords(file)
     RunSettings(**keywords)
-    bars = run.history(file)
+    bars = run.bars(file)
 
     from alphalab.research.results.comparison import compare as side_by_side
     from alphalab.research.run.backtest import backtest

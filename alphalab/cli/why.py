@@ -51,7 +51,7 @@ def why(
     file = run.file()
     keywords = run.keywords(file)
     RunSettings(**keywords)
-    bars = run.history(file)
+    bars = run.bars(file)
     announce_compilation(out)
     with out.user_code(), blame(cls), run.counted():
         quality = run.quality_settings(file)

@@ -12,6 +12,7 @@ import numpy as np
 
 from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.times import Instant, iso
+from alphalab.data.formats.bar_columns import BarColumns
 from alphalab.data.formats.labels import TimeNames, checked_time_names
 from alphalab.data.formats.notes import Note, Notes, notes_of
 from alphalab.data.panel import rules
@@ -22,7 +23,7 @@ from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
 P = TypeVar("P", bound="Panel")
 
 
-class Panel:
+class Panel(BarColumns):
     """The record below `Bars`: checked arrays, and the methods that slice or replace them.
 
     `Bars` documents the parameters and attributes. Code that reads bars, joins tables to them or
@@ -92,31 +93,6 @@ class Panel:
     def n_symbols(self) -> int:
         """Number of symbols, N."""
         return len(self.symbols)
-
-    @property
-    def open(self) -> FloatArray:
-        """Opening prices, (T, N)."""
-        return self.columns["open"]
-
-    @property
-    def high(self) -> FloatArray:
-        """Highest prices, (T, N)."""
-        return self.columns["high"]
-
-    @property
-    def low(self) -> FloatArray:
-        """Lowest prices, (T, N)."""
-        return self.columns["low"]
-
-    @property
-    def close(self) -> FloatArray:
-        """Closing prices, (T, N)."""
-        return self.columns["close"]
-
-    @property
-    def volume(self) -> FloatArray:
-        """Traded units, (T, N); NaN where unknown."""
-        return self.columns["volume"]
 
     @property
     def start(self) -> str:

@@ -58,7 +58,7 @@ class Certificate:
     bound : float
         What the registry says is enough; infinite where it cannot say.
     exact : bool
-        Whether the bound holds whatever the data: every node has a finite memory.
+        True if the bound holds whatever the data: every node has a finite memory.
     needed : int
         Largest number of rows that a cold start on these data needed.
     n_starts : int
