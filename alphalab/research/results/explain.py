@@ -19,7 +19,7 @@ from alphalab.research.pages import page
 from alphalab.research.pages.style import layout
 from alphalab.research.results import tables
 from alphalab.research.results.record import Run
-from alphalab.research.run.values import value_blocks
+from alphalab.research.results.values import value_blocks
 from alphalab.types import BAR_COLUMNS
 
 if TYPE_CHECKING:

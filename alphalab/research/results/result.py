@@ -17,7 +17,7 @@ from alphalab.research.results import assumptions, exports, figures, plots, repo
 from alphalab.research.results.explain import Explanation, explain
 from alphalab.research.results.provenance import data_of, plain
 from alphalab.research.results.record import Run
-from alphalab.research.run.values import values_of
+from alphalab.research.results.values import values_of
 from alphalab.types import FloatArray
 
 if TYPE_CHECKING:
