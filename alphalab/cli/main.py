@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -74,6 +75,10 @@ for command in (
 families = {"data": data, "trials": trials, "artifact": artifact, "key": key, "journal": journal}
 for name, family in families.items():
     app.add_typer(family, name=name)
+# Environments and the runner import alphalab, never the other way: their commands are found.
+_found = {point.name: point for point in entry_points(group="alphalab.commands")}
+for name in sorted(_found.keys() - families.keys()):
+    app.add_typer(_found[name].load(), name=name)
 
 
 def _print_version(asked: bool) -> None:
