@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from alphalab.expr.nodes import Expr as Expr
     from alphalab.expr.text import parse as parse
     from alphalab.kernels.market import orders as orders
+    from alphalab.research.results.comparison import Comparison as Comparison
+    from alphalab.research.results.comparison import compare as compare
     from alphalab.research.results.result import Result as Result
     from alphalab.research.results.summary import Summary as Summary
     from alphalab.research.run.backtest import backtest as backtest
@@ -103,6 +105,7 @@ _PUBLIC = {
     "expr.functions": "close column group high low open per_symbol volume",
     "expr.nodes": "Expr",
     "expr.text": "parse",
+    "research.results.comparison": "Comparison compare",
     "research.results.result": "Result",
     "research.results.summary": "Summary",
     "research.run.backtest": "backtest",
