@@ -27,19 +27,18 @@ class Reward(Settings, frozen=True):
     A step leads from the decision of one row to the decision of the next. With the equity E at the
     first decision and E' at the second, growth ``g = max(E' / E, 1e-6)`` and return ``r = g - 1``:
 
-    | kind | reward | source |
-    |---|---|---|
-    | `log_return` | ln g | Kelly, A New Interpretation of Information Rate (1956) |
-    | `differential_sharpe` | see below | Moody and Saffell, Learning to Trade via Direct Reinforcement
-      (2001), section II |
-    | `drawdown` | ln g - w * d, with d the fall of E' from its peak, a fraction | Chekhlov, Uryasev and
-      Zabarankin, Drawdown Measure in Portfolio Optimization (2005): the average drawdown |
-    | `downside` | ln g - w * min(r, 0)^2 | Sortino and Price, Performance Measurement in a Downside
-      Risk Framework (1994) |
-    | `variance` | ln g - w * r^2 | Kolm and Ritter, Modern Perspectives on Reinforcement Learning in
-      Finance (2019), equation 4 |
-    | `cost` | ln g - w * value traded / E: costs beyond those that E' has paid | Garleanu and
-      Pedersen, Dynamic Trading with Predictable Returns and Transaction Costs (2013) |
+    - ``log_return``: ln g. Kelly, A New Interpretation of Information Rate (1956).
+    - ``differential_sharpe``: see below. Moody and Saffell, Learning to Trade via Direct
+      Reinforcement (2001), section II.
+    - ``drawdown``: ln g - w * d, where d is the fall of E' from its peak, a fraction. The sum of d
+      is the average drawdown of Chekhlov, Uryasev and Zabarankin, Drawdown Measure in Portfolio
+      Optimization (2005).
+    - ``downside``: ln g - w * min(r, 0)^2. Sortino and Price, Performance Measurement in a Downside
+      Risk Framework (1994).
+    - ``variance``: ln g - w * r^2. Kolm and Ritter, Modern Perspectives on Reinforcement Learning
+      in Finance (2019).
+    - ``cost``: ln g - w * value traded / E, costs beyond those that E' has paid. Garleanu and
+      Pedersen, Dynamic Trading with Predictable Returns and Transaction Costs (2013).
 
     The differential Sharpe ratio is ``(B * (r - A) - A * (r^2 - B) / 2) / (B - A^2)^1.5``, where A
     and B are moving averages of r and r^2 before this step, ``A += w * (r - A)`` and the same for
@@ -48,7 +47,7 @@ class Reward(Settings, frozen=True):
     Parameters
     ----------
     kind : str
-        A name of the table.
+        A name of the list above.
     weight : float, optional
         w, at least 0; the rate of `differential_sharpe` is above 0 and at most 1. None: the
         default of the kind, see `DEFAULT_WEIGHTS`. `log_return` has none.

@@ -18,16 +18,16 @@ from alphalab.core.rewards import Reward
 from alphalab.core.rows import check_rows
 from alphalab.core.strategy import Strategy
 from alphalab.core.workspace import workspace
-from alphalab.errors import DataError, StateError
+from alphalab.errors import DataError, ParameterError, StateError
 from alphalab.kernels._jit import silent
 from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS
 from alphalab.kernels.market.env_arguments import ENVS
-from alphalab.kernels.market.env_driver import advance
+from alphalab.kernels.market.env_driver import ENDED, OUTSIDE, advance
 from alphalab.kernels.market.env_observation import size_of
 from alphalab.types import LEDGER, FloatArray, Instrument, IntArray, Records
 
 
-class Outside(Strategy):
+class Outside(Strategy, frozen=True):
     """Targets that come from outside: it has no expressions."""
 
 
@@ -174,12 +174,26 @@ class StepEngine:
                 self._record.empty(self._work)
                 done = self._advance(*self._arguments)
         if done < 0:
-            c = -1 - done
-            raise DataError(
-                f"equity is {self._accounts.accounts['equity'][c]} in row {self.at[c]}",
-                rule="prices and positions stay within what a float can hold.",
-                fix="Look for a broken price there.",
+            self._fail(*divmod(-1 - done, self.at.size))
+
+    def _fail(self, code: int, c: int) -> None:
+        if code == ENDED:
+            raise StateError(
+                f"a step of environment {c}, whose episode has ended",
+                rule="an episode that is terminated or truncated takes no more steps.",
+                fix="Reset it first.",
             )
+        if code == OUTSIDE:
+            raise ParameterError(
+                f"an episode from row {self.start[c]} to row {self.stop[c]}",
+                rule="it has two rows or more, inside the bars, with a whole window before the "
+                "first decision.",
+            )
+        raise DataError(
+            f"equity is {self._accounts.accounts['equity'][c]} in row {self.at[c]}",
+            rule="prices and positions stay within what a float can hold.",
+            fix="Look for a broken price there.",
+        )
 
     @property
     def account(self) -> Records:

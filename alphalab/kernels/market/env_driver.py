@@ -37,6 +37,7 @@ from alphalab.kernels.market.step import after_decision, before_decision
 from alphalab.kernels.market.tally import Tally, fold_account, fold_logs
 
 REST, STEP, RESET = (np.int64(x) for x in EnvCommand)
+NOT_FINITE, ENDED, OUTSIDE = range(3)  # equity; episode is over; episode outside of the rows
 ALWAYS = np.int64(-1)  # in place of a number of changes: positions may have changed
 
 
@@ -100,11 +101,12 @@ def fits(books):
 def _advance(columns, work, rows, output, envs, template, recording, tallied, window, reward):
     """Do the command of every account; return how many are done.
 
-    Fewer than all: a log of the next account, which records, has no room. Below 0: the equity of
-    account ``-1 - done`` is not finite. An account that ends its episode also ends its last row,
-    without an opinion, if it records or keeps a tally.
+    Fewer than all: a log of the next account, which records, has no room. Below 0: account c has
+    failed, ``done = -1 - c - n_accounts * code`` with one of the codes below. An account that ends
+    its episode also ends its last row, without an opinion, if it records or keeps a tally.
     """
-    for c in range(columns.accounts.size):
+    n_accounts = columns.accounts.size
+    for c in range(n_accounts):
         if envs.command[c] == REST:
             continue
         books = Books(
@@ -124,6 +126,11 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
             return c
         a = books.account
         begins = envs.command[c] == RESET
+        if begins:
+            if not window - 1 <= envs.start[c] < envs.stop[c] < rows.time.size:
+                return -1 - c - n_accounts * OUTSIDE
+        elif envs.terminated[c] or envs.truncated[c]:
+            return -1 - c - n_accounts * ENDED
         if begins:
             begin_episode(columns, template, envs, c)
         on = switches(books, rows.delists[0] == 1)
@@ -147,7 +154,7 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
             before_decision(books, on, rows.bars, t, rows.time[t], row)
             envs.forced[c] = forced_flat(books)
             if not np.isfinite(a["equity"]):
-                return -1 - c
+                return -1 - c - n_accounts * NOT_FINITE
             judge(envs, c, a, reward, begins)
             observe(books, envs, c, t, window)
             ends = (envs.terminated[c] or envs.truncated[c]) and (recording or tallied)
@@ -160,7 +167,7 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
         elif not recording:
             for i in range(books.counts.size):
                 books.counts[i] = 0
-    return columns.accounts.size
+    return n_accounts
 
 
 @cache
