@@ -72,6 +72,8 @@ class StepEngine:
         Row of the open decision; first and last row of the episode. `reset` reads start and stop.
     observation : ndarray of shape (C, D), float32
     reward : ndarray of shape (C,)
+    equity : ndarray of shape (C,)
+        Account value at the open decision, quote currency.
     terminated, truncated : ndarray of shape (C,), bool
         The account is ruined or locked; the episode came to its last row. All are overwritten by
         the next call.
@@ -137,6 +139,7 @@ class StepEngine:
         self._advance = advance()
         self.asked, self.observation, self.reward = envs.asked, envs.observation, envs.reward
         self.at, self.start, self.stop = envs.at, envs.start, envs.stop
+        self.equity = envs.equity
         self.terminated, self.truncated = envs.terminated, envs.truncated
         self.rules, self.instruments = accounts.rules, accounts.instruments
 
