@@ -33,6 +33,25 @@ if numba.config.USING_SVML:
 DISABLED = bool(numba.config.DISABLE_JIT)
 
 
+def _import_array_functions() -> None:
+    """Import numba's array functions, but not scipy.
+
+    They import scipy.linalg to learn whether it is there, which takes a sixth of a short run. Numba
+    imports it again before it compiles a function that needs it.
+    """
+    from numba.np import linalg
+
+    check, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        import numba.np.arraymath
+    finally:
+        linalg.ensure_blas = check
+
+
+if not DISABLED:
+    _import_array_functions()
+
+
 def source_hash() -> str:
     """Return the hash of the sources of kernels, codes and record layouts: 16 hex digits."""
     package = Path(__file__).parents[1]
