@@ -8,6 +8,7 @@ package starts a new folder.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def _import_array_functions() -> None:
 
     check, linalg.ensure_blas = linalg.ensure_blas, lambda: None
     try:
-        import numba.np.arraymath
+        importlib.import_module("numba.np.arraymath")
     finally:
         linalg.ensure_blas = check
 
