@@ -71,9 +71,11 @@ def _window(
     _add(name, inputs, doc, params or (N,), "series", kernel, **{**rule, **more})
 
 
-def _recursive(name: str, inputs: str, doc: str, *params: Param, **more: Any) -> None:
+def _recursive(
+    name: str, inputs: str, doc: str, *params: Param, kernel: str = "recursive", **more: Any
+) -> None:
     rule = {"recursive": True, "unknown": SKIP}
-    _add(name, inputs, doc, params, "series", "recursive", **{**rule, **more})
+    _add(name, inputs, doc, params, "series", kernel, **{**rule, **more})
 
 
 def _cross(name: str, inputs: str, doc: str, *params: Param) -> None:
@@ -200,6 +202,7 @@ _window(
     Param("n", integer=True, low=4),
     state="3*n + 11",
 )
+_window("ts_mad", "x", "Mean absolute deviation from the mean.", kernel="deviation", state="n + 8")
 _window("ts_product", "x", "Product.")
 _window("ts_decay_linear", "x", "Mean weighted n (this row) down to 1 (oldest).")
 _window("ts_count", "x", "Number of rows where x is true.")
@@ -321,6 +324,41 @@ _recursive(
     Param("limit", low=1.0, default=float("inf")),
     state="2",
     unknown="unknown before the first known value, and more than limit rows after the last",
+)
+
+_recursive("cum_sum", "x", "Sum of all rows so far.", state="2")
+_recursive(
+    "sum_since",
+    "x start",
+    "Sum from the last row where start was true, this row included.",
+    state="3",
+    unknown="unknown before the first start, and from a row whose start is unknown to the next; "
+    "an unknown x gives unknown and adds nothing",
+)
+_recursive(
+    "adaptive_mean",
+    "x weight",
+    "Exponential mean in which each row has its own weight, 0 to 1; it starts from x.",
+    kernel="following",
+    state="2",
+    unknown="unknown where x or the weight is; a weight outside 0 to 1 is unknown",
+)
+_recursive(
+    "ratchet",
+    "x price",
+    "x, but never lower than in the row before, until the price has been below it.",
+    kernel="following",
+    state="3",
+)
+_recursive(
+    "parabolic_sar",
+    "high low",
+    "Wilder's stop and reverse: below the lows of a rise, above the highs of a fall.",
+    Param("step", low=0.0, high=1.0, default=0.02),
+    Param("limit", low=0.0, high=1.0, default=0.2),
+    kernel="following",
+    rows="2",
+    state="7",
 )
 
 # Cross-section.

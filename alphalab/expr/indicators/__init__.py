@@ -1,0 +1,1 @@
+"""Indicators of chart analysis, composed of operators; a name is one readable formula."""
