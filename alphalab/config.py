@@ -25,6 +25,16 @@ from alphalab.settings import (
 #: Calendar period, in UTC.
 Period = Literal["day", "week", "month", "quarter", "year"]
 
+#: The price at which a decision fills.
+Fill = Literal["next_open", "next_close", "same_close"]
+
+#: What happens on splits and dividends, and to fractions of a unit that a split leaves.
+Actions = Literal["none", "cash", "reinvest"]
+Fractions = Literal["kept", "paid"]
+
+#: At which price a weight becomes units.
+Sizing = Literal["by_value", "at_fill", "at_decision"]
+
 
 class FeeTier(Settings, frozen=True):
     """Fees from a level of traded value on.
@@ -495,7 +505,7 @@ class RunSettings(Settings, frozen=True):
     """
 
     cash: Cash = 100_000.0
-    fill: Literal["next_open", "next_close", "same_close"] = "next_open"
+    fill: Fill = "next_open"
     costs: Costs = Costs()
     limits: Limits = Limits()
     rebalance: Rebalance = Rebalance()
@@ -504,9 +514,9 @@ class RunSettings(Settings, frozen=True):
     financing: Financing = Financing()
     exits: Exits | None = None
     entry: Entry | None = None
-    actions: Literal["none", "cash", "reinvest"] = "none"
-    fractions: Literal["kept", "paid"] = "kept"
-    sizing: Literal["by_value", "at_fill", "at_decision"] = "by_value"
+    actions: Actions = "none"
+    fractions: Fractions = "kept"
+    sizing: Sizing = "by_value"
     currency: str | None = None
     holdings: dict[str, Holding] = {}  # noqa: RUF012
     conversions: dict[str, str] = {}  # noqa: RUF012

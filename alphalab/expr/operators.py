@@ -20,6 +20,8 @@ from alphalab.expr.registry import (
 
 N = Param("n", integer=True, low=1)
 SPAN, WILDER = Linear(0, 1), Linear(-1, 2)  # weights of the newest row: 2 / (n + 1), 1 / n
+EXCHANGE = "By the clock of the asset's exchange; UTC without a calendar."
+WILDER_1978 = "J. W. Wilder, New Concepts in Technical Trading Systems (1978)."
 LAG = Param("n", integer=True, low=1, default=1)
 
 
@@ -37,6 +39,7 @@ def _add(
     span: Linear | None = None,
     unknown: str = CELL,
     infix: str = "",
+    source: str = "",
     form_of: str = "",
 ) -> None:
     """Register an operator; `kernel` is a module of `kernels.operators`, or ``module:function``."""
@@ -53,6 +56,7 @@ def _add(
             state=Linear.parse(state),
             unknown=unknown,
             infix=infix,
+            source=source,
             form_of=form_of,
             update=kernel if ":" in kernel else f"{kernel}:{name}",
         )
@@ -115,6 +119,16 @@ _source(
 _source(
     "python_op", "A registered Python function of exactly the last `lookback` rows.", family="shape"
 )
+
+# Of the row's time, by the clock of the asset's exchange.
+for _name, _doc in {
+    "hour": "Hour of the row's time, 0 to 23.",
+    "minute": "Minute of the row's time, 0 to 59.",
+    "weekday": "Weekday of the row's time, Monday 0 to Sunday 6.",
+    "month": "Month of the row's time, 1 to 12.",
+    "session": "Date of the last session that opened before the row's time, days since 1970-01-01.",
+}.items():
+    _source(_name, f"{_doc} {EXCHANGE}", family="clock")
 
 # Elementwise.
 _cell("add", "x y", "Sum.", infix="+")
@@ -283,6 +297,7 @@ _recursive(
     rows="n",
     state="2",
     span=WILDER,
+    source=WILDER_1978,
 )
 _recursive(
     "rsi",
@@ -292,6 +307,7 @@ _recursive(
     rows="n + 1",
     state="5",
     span=WILDER,
+    source=WILDER_1978,
 )
 _recursive(
     "atr",
@@ -301,6 +317,7 @@ _recursive(
     rows="n + 1",
     state="4",
     span=WILDER,
+    source=WILDER_1978,
 )
 _recursive(
     "latch",
@@ -342,6 +359,7 @@ _recursive(
     kernel="following",
     state="2",
     unknown="unknown where x or the weight is; a weight outside 0 to 1 is unknown",
+    source="P. Kaufman, Trading Systems and Methods (1995).",
 )
 _recursive(
     "ratchet",
@@ -359,6 +377,7 @@ _recursive(
     kernel="following",
     rows="2",
     state="7",
+    source=WILDER_1978,
 )
 
 # Cross-section.

@@ -11,7 +11,7 @@ from alphalab.errors import ExprError
 from alphalab.expr.nodes import Expr, apply
 
 
-def dema(x: Expr, n: int) -> Expr:
+def dema(x: Expr, n: int = 30) -> Expr:
     """Return the double exponential mean: twice the mean, minus the mean of the mean.
 
     References
@@ -28,7 +28,7 @@ def dema(x: Expr, n: int) -> Expr:
     return 2.0 * once - apply("ema", once, n)
 
 
-def tema(x: Expr, n: int) -> Expr:
+def tema(x: Expr, n: int = 30) -> Expr:
     """Return the triple exponential mean: 3 means, minus 3 means of it, plus the mean of that.
 
     References
@@ -46,7 +46,7 @@ def tema(x: Expr, n: int) -> Expr:
     return 3.0 * once - 3.0 * twice + apply("ema", twice, n)
 
 
-def hull(x: Expr, n: int) -> Expr:
+def hull(x: Expr, n: int = 16) -> Expr:
     """Return Hull's mean: weighted means of n // 2 and n rows, smoothed over the root of n rows.
 
     Raises

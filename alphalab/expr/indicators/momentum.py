@@ -43,7 +43,7 @@ def macd(x: Expr, fast: int = 12, slow: int = 26, signal: int = 9) -> Macd:
     return Macd(line, average, line - average)
 
 
-def roc(x: Expr, n: int) -> Expr:
+def roc(x: Expr, n: int = 10) -> Expr:
     """Return the rate of change over n rows, in percent.
 
     References
@@ -59,7 +59,7 @@ def roc(x: Expr, n: int) -> Expr:
     return 100.0 * apply("returns", x, n)
 
 
-def trix(x: Expr, n: int) -> Expr:
+def trix(x: Expr, n: int = 30) -> Expr:
     """Return the change of a triple exponential mean from row to row, in percent.
 
     References

@@ -5,7 +5,7 @@ They are unknown until their windows are full, and where their operators are.
 
 from __future__ import annotations
 
-from math import log
+from math import log, log2
 from typing import NamedTuple
 
 from alphalab.errors import ExprError
@@ -188,7 +188,7 @@ def heikin_ashi(open: Expr, high: Expr, low: Expr, close: Expr) -> Candle:
     return Candle(start, top, apply("minimum", low, apply("minimum", start, end)), end)
 
 
-def ts_slope(x: Expr, n: int) -> Expr:
+def ts_slope(x: Expr, n: int = 14) -> Expr:
     """Return the slope of the regression of x on time over n rows, per row.
 
     Raises
@@ -242,11 +242,11 @@ def hurst(x: Expr, n: int = 100, lags: tuple[int, ...] = (1, 2, 4, 8, 16)) -> Ex
     """
     if len(set(lags)) < 2:
         raise ExprError(f"hurst: lags={lags!r}", rule="at least two different lags.")
-    logs = [log(lag) for lag in lags]
+    logs = [log2(lag) for lag in lags]
     middle = sum(logs) / len(logs)
     spread = sum((value - middle) ** 2 for value in logs)
     parts = [
         (value - middle) / spread * apply("log", apply("ts_std", apply("delta", x, lag), n))
         for lag, value in zip(lags, logs, strict=True)
     ]
-    return sum(parts[1:], parts[0])
+    return sum(parts[1:], parts[0]) / log(2.0)
