@@ -40,6 +40,7 @@ _PUBLIC = {
     "expr.functions": "close column group high low open per_symbol volume",
     "expr.nodes": "Expr",
     "expr.text": "parse",
+    "research.results.comparison": "Comparison compare",
     "research.results.result": "Result",
     "research.results.summary": "Summary",
     "research.run.backtest": "backtest",

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from accounting import book, panel
+from accounting import book
+from builders import AboveMean, panel
 
 import alphalab as al
 from alphalab.codes import REASONS, Reason
@@ -79,17 +80,10 @@ def test_page_sees_loads() -> None:
     ]
 
 
-class Trend(al.Strategy):
-    n: int = 40
-
-    def weights(self) -> al.Expr:
-        return al.where(al.close > al.close.ts_mean(self.n), 1.0, 0.0) / 20
-
-
 @pytest.fixture(scope="module")
 def result() -> Result:
     bars = al.load("sp500_stocks", start="2016-01-01", end="2019-12-31")
-    return al.backtest(Trend(), bars, costs=al.Costs(fee_bps=5))
+    return al.backtest(AboveMean(n=40, above=0.05), bars, costs=al.Costs(fee_bps=5))
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +146,7 @@ def test_plot_is_one_figure_of_three_panels(result: Result) -> None:
     figure = result.plot()
     assert isinstance(figure, go.Figure)
     assert {trace.yaxis for trace in figure.data} == {"y", "y2", "y3"}
-    equity = next(trace for trace in figure.data if trace.name == "Trend")
+    equity = next(trace for trace in figure.data if trace.name == "AboveMean")
     np.testing.assert_array_equal(equity.y, result.record.ledger["equity"])
     drawdown = next(trace for trace in figure.data if trace.name == "Drawdown")
     assert -min(drawdown.y) / 100 == pytest.approx(result.metrics["max_drawdown"])

@@ -153,7 +153,7 @@ def test_unknown_calendars_and_years_are_refused():
 
 
 def test_words_on_other_clocks_read_their_rows():
-    """A window's hour is that of its end; an asset's session begins with the first row it trades."""
+    """The hour of a window is that of its end; on traded rows a clock reads those rows."""
     time = times("2024-03-04T00:30", "2024-03-05T00:00", "30min")
     assert_identical(values(al.on("1h", al.hour()), time, "")[2:5, 0], [1.0, 2.0, 2.0])
     close = np.where(np.arange(time.size) < 30, np.nan, 1.0)[:, None]

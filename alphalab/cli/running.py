@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -58,9 +58,8 @@ class RunFlags(SchemaFlags):
     start: Annotated[
         str | None,
         typer.Option(
-            help="First day or instant to trade (ISO 8601, UTC). The expressions of a backtest see"
-            " the rows before it; a sweep, a check and a validation begin there, so that their"
-            " first rows are warm-up."
+            help="First day or instant to trade (ISO 8601, UTC). The expressions see the rows"
+            " before it."
         ),
     ] = None
     end: EndFlag = None
@@ -175,29 +174,26 @@ class RunFlags(SchemaFlags):
         flag = {} if self.quality is None else {"on_errors": self.quality}
         return quality_settings(file.quality | flag, file.name)
 
-    def history(self, file: RunFile) -> Bars:
-        """Return the bars with the rows before ``--start``, for a run that sees them first."""
-        bars = replace(self, start=None).bars(file)
-        bars.between(self.start, self.end)  # refuses a span without rows by both of its ends
-        return bars
-
     def bars(self, file: RunFile) -> Bars:
-        """Load the bars, join events and instruments, then select symbols and dates.
+        """Return the bars to the end, with the rows before ``--start``: a run sees them first."""
+        bars = self._loaded(file)
+        bars.between(self.start, self.end)  # refuses a span without rows by both of its ends
+        return bars if self.end is None else bars.between(end=self.end)
+
+    def _loaded(self, file: RunFile) -> Bars:
+        """Load the bars, join events and instruments, then select the symbols.
 
         Events are joined first: their files may hold symbols and dates outside the selection.
         """
         from alphalab.data.load import load
 
         if self.data.startswith("store:"):
-            bars = load(self.data, **self._file_format, store=self.store, **self._selection)
+            selection = self._selection | {"start": None}
+            bars = load(self.data, **self._file_format, store=self.store, **selection)
             return self._with_events(file.instruments_of(bars))
         bars = load(self.data, **self._file_format, store=self.store)
         bars = self._with_events(file.instruments_of(bars))
-        if self._symbols is not None:
-            bars = bars.select(self._symbols)
-        if self.start is not None or self.end is not None:
-            bars = bars.between(self.start, self.end)
-        return bars
+        return bars if self._symbols is None else bars.select(self._symbols)
 
     def scan(self, file: RunFile) -> Scan:
         """Return a scan of a store, which reads its bars block by block."""

@@ -254,14 +254,7 @@ class Engine:
             int64 ns UTC, increasing; required if the expressions have a clock of their own
             (`alphalab.expr.functions.on`).
         """
-        n_rows = len(next(iter(columns.values()), ()))
-        self.warmup = max(self.warmup - n_rows, 0)
-        for i in range(0, n_rows, self.capacity):
-            rows = slice(i, min(i + self.capacity, n_rows))
-            block = {name: columns[name][rows] for name in self.plan.columns}
-            when = None if time is None else time[rows]
-            for _ in self.plan.each(block, rows.stop - rows.start, when):
-                pass
+        self.warmup = max(self.warmup - self._rows.warm(columns, time), 0)
 
     def take_over(self, other: Engine) -> None:
         """Copy the account, the positions and the live orders of another engine.

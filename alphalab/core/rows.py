@@ -79,7 +79,7 @@ def check_rows(
         All columns that the run reads, and those among them that the market reads. Volume, funding
         and splits that only a strategy reads have no rule here: an unknown one is NaN.
     account, marks
-        Those after the last row.
+        The account, and the marks, after the last row.
     """
     last = int(account["row_time"])
     _check_time(time, last)

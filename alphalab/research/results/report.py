@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,27 +24,6 @@ MOST_TRIPS = 20
 
 _SIGNED = ("total_return", "annual_return")
 _RGB_GAIN, _RGB_LOSS = (28, 138, 91), (194, 59, 50)
-
-
-def write(run: Run, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a run.
-
-    Parameters
-    ----------
-    run : Run
-    path : path-like
-        The file appears only when it is complete; missing folders are made.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    InputError
-        A path that cannot be written; no partial file is left.
-    """
-    return page.write(render(run), path)
 
 
 def render(run: Run) -> str:
@@ -69,10 +46,12 @@ def render(run: Run) -> str:
 
 
 def _tiles(run: Run) -> Iterator[str]:
-    text = figures.figure_texts(run.metrics)
-    for name in figures.HEADLINE:
+    text = figures.figure_texts(run.metrics, run.currency)
+    for name in figures.headline_names(run):
         colour = sign(run.metrics[name]) if name in _SIGNED else ""
-        yield tile(figures.FIGURES[name].label, text[name], colour)
+        other = figures.OF_BENCHMARK.get(name)
+        below = f"benchmark {text[other]}" if other else ""
+        yield tile(figures.FIGURES[name].label, text[name], colour, below)
 
 
 def _sections(run: Run) -> Iterator[str]:
@@ -108,7 +87,9 @@ def _sections(run: Run) -> Iterator[str]:
         f"Over the last {window:,} rows, annualised.",
     )
     yield "</div>"
-    yield section("All figures", _figures(run))
+    short = run.years < figures.LEAST_YEARS
+    note = f"Figures a year are extrapolated from {run.years:.2f} years." if short else ""
+    yield section("All figures", _figures(run), note)
     yield from report_orders.ways_out(run)
     yield section("Round trips", *_trips(run))
     yield report_orders.summary(run)
@@ -117,7 +98,7 @@ def _sections(run: Run) -> Iterator[str]:
 
 
 def _figures(run: Run) -> str:
-    text = figures.figure_texts(run.metrics)
+    text = figures.figure_texts(run.metrics, run.currency)
     return "<table><tbody>{}</tbody></table>".format(
         "".join(
             f"<tr><td class=text>{figure.label}</td><td>{text[name]}</td>"
@@ -183,7 +164,8 @@ def _trips(run: Run) -> tuple[str, str]:
     left_by = order_lives.left_by(run.lives, ranked["exit_order"])
     head = ("Symbol", "Side", "Entry", "Exit", "Rows", "Units", "Entry price", "Exit price")
     rows = (_trip(run, trip, way) for trip, way in zip(ranked, left_by.tolist(), strict=True))
-    return table((*head, "Closed by", "Fees", "Profit", "Return"), rows, text=2), note
+    money = f"Profit, {run.currency}"
+    return table((*head, "Closed by", "Fees", money, "Return"), rows, text=2), note
 
 
 def _trip(run: Run, trip: Any, left_by: str) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ from typing import Any, Unpack, overload
 import msgspec
 import numpy as np
 
-from alphalab.artifact.ledger import check_ledger
+from alphalab.artifact.ledger import check_ledger, counting_ledger
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.blocks import BlockSource
+from alphalab.data.panel.history import History
 from alphalab.data.panel.labelled import series_by_label
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
@@ -153,49 +154,42 @@ def backtest(
             )
         gate = Gate.of(quality)
         with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
-            kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
-        return count_backtest(strategy, kept)
+            kept = run_scan(
+                *(strategy, bars, settings),
+                gate=gate,
+                capacity=capacity,
+                ledger=counting_ledger(),
+                advance=advance,
+            )
+        return count_backtest(strategy, kept, data=bars.version)
     verdict = accepted(bars, quality, actions=settings.actions)
-    before, traded = _split(bars, start)
-    n_warm = bars.n_rows - traded.n_rows
+    history = History.of(bars, start)
     result = run(
-        *(strategy, traded, settings),
-        before=before,
+        *(strategy, history, settings),
         verdict=verdict,
         capacity=capacity,
-        benchmark=None if benchmark is None else benchmark[n_warm:],
+        benchmark=None if benchmark is None else benchmark[history.n_warm :],
         progress=progress,
+        ledger=counting_ledger(),
     )
-    return count_backtest(strategy, result)
-
-
-def _split(bars: Bars, start: Instant | None) -> tuple[Bars | None, Bars]:
-    """Return the rows before the start, None without any, and those that are traded."""
-    traded = bars if start is None else bars.between(start)
-    n_before = bars.n_rows - traded.n_rows
-    return (bars.rows(0, n_before) if n_before else None), traded
+    return count_backtest(strategy, result, data=bars.id)
 
 
 def run(
     strategy: Strategy,
-    bars: Bars,
+    history: History,
     settings: RunSettings,
     *,
-    before: Bars | None = None,
     verdict: Verdict | None = None,
     capacity: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
+    ledger: str = "",
 ) -> Result:
-    """Backtest a strategy with complete settings, on data that has passed the quality gate.
-
-    Its expressions see the rows `before` first, without trading in them.
-    """
+    """Backtest a strategy with complete settings, on data that has passed the quality gate."""
     started = clock.perf_counter()
-    changes = bars.instrument_changes
-    engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
-    if before is not None:
-        engine.warm({name: before[name] for name in engine.plan.columns}, before.time)
+    bars = history.traded
+    engine = engine_of(strategy, history, settings, capacity)
     block = _push(engine, bars, progress)
     return result_of(
         engine,
@@ -204,9 +198,23 @@ def run(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        rerun=partial(run, strategy, before=before, verdict=verdict, capacity=capacity),
-        before=before,
+        rerun=partial(run, strategy, history, verdict=verdict, capacity=capacity),
+        before=history.before,
+        ledger=ledger,
     )
+
+
+def engine_of(
+    strategy: Strategy, history: History, settings: RunSettings, capacity: int | None = None
+) -> Engine:
+    """Return an engine whose expressions have seen the rows before the first one to trade."""
+    bars = history.traded
+    changes = bars.instrument_changes
+    engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
+    before = history.before
+    if before is not None:
+        engine.warm({name: before[name] for name in engine.plan.columns}, before.time)
+    return engine
 
 
 def result_of(
@@ -219,6 +227,7 @@ def result_of(
     verdict: Verdict | None,
     rerun: Callable[..., Result],
     before: Bars | None = None,
+    ledger: str = "",
 ) -> Result:
     """Return the result of rows that were pushed; `rerun` runs them with other settings."""
     strategy = engine.strategy
@@ -234,7 +243,8 @@ def result_of(
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
         quality=verdict,
         rerun=rerun,
-        n_warm=0 if before is None else before.n_rows,
+        before=before,
+        ledger=ledger,
     )
 
 
