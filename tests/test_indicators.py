@@ -339,6 +339,7 @@ def test_estimates_of_volatility_agree():
         "high": np.maximum(inside.max(axis=1), starts),
         "low": np.minimum(inside.min(axis=1), starts),
         "close": inside[:, -1],
+        "volume": np.full(2_000, np.nan),
     }
     time = HOUR * np.arange(1, 2_001)
     bars = Bars(time, ["A"], {name: x[:, None] for name, x in prices.items()})

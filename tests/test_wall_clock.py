@@ -6,11 +6,11 @@ import exchange_calendars
 import numpy as np
 import pandas as pd
 import pytest
+from builders import one_price
 from compare import assert_identical
 from running import cut, random_cut
 
 import alphalab as al
-from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, ExprError, ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.plan import Plan
@@ -27,7 +27,7 @@ ZONES = {
     "24/7": "UTC",
     "": "UTC",
 }
-FIELDS = {"hour": "hour", "minute": "minute", "weekday": "weekday", "month": "month"}
+FIELDS = {"hour": "hour", "minute": "minute", "weekday": "day_of_week", "month": "month"}
 
 
 def pushed(expr: Expr, time: np.ndarray, calendars: list[str], blocks: list[int]) -> np.ndarray:
@@ -65,12 +65,13 @@ def test_equals_the_index_of_pandas(word, time):
         assert_identical(found[:, j], getattr(index.tz_convert(zone), FIELDS[word]))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of pandas, in exchange_calendars
 @pytest.mark.parametrize("calendar", ["XNYS", "XTKS", "XASX", "CMES", "XHKG"])
 def test_sessions_are_those_of_the_exchange(calendar):
     """The date of the last session that opened before each row, by looking at all of them."""
     time = times("2023-12-15", "2024-02-20", "30min")
     schedule = exchange_calendars.get_calendar(calendar, start="2023-11-01", end="2024-03-01")
-    opens = schedule.opens.dt.tz_convert(None).astype("M8[ns]").astype(np.int64).to_numpy()
+    opens = schedule.opens.dt.tz_convert(None).to_numpy().astype("M8[ns]").astype(np.int64)
     days = schedule.sessions.as_unit("ns").asi8 // (86_400 * 10**9)
     expected = [days[np.flatnonzero(opens < t)[-1]] for t in time]
     assert_identical(values(al.ops.session(), time, calendar)[:, 0], expected)
@@ -132,6 +133,8 @@ def test_text_gives_the_word_back(expr):
 
 def test_a_word_takes_nothing():
     with pytest.raises(ExprError, match=r"it is called as hour\(\)"):
+        al.ops.hour(al.close)
+    with pytest.raises(ExprError, match="column 6"):
         al.parse("hour(close)")
     with pytest.raises(AttributeError, match="hour"):
         _ = al.close.hour
@@ -156,8 +159,7 @@ def test_words_on_other_clocks_read_their_rows():
     """The hour of a window is that of its end; on traded rows a clock reads those rows."""
     time = times("2024-03-04T00:30", "2024-03-05T00:00", "30min")
     assert_identical(values(al.on("1h", al.hour()), time, "")[2:5, 0], [1.0, 2.0, 2.0])
-    close = np.where(np.arange(time.size) < 30, np.nan, 1.0)[:, None]
-    bars = Bars(time, ["A"], {"close": close}, instruments=[Instrument(symbol="A")])
+    bars = one_price(time, np.where(np.arange(time.size) < 30, np.nan, 1.0))
     counted = al.evaluate(al.on_traded(al.cum_sum(al.hour() * 0 + 1)), bars).to_numpy()[:, 0]
     assert np.isnan(counted[:30]).all() and counted[30:35].tolist() == [1, 2, 3, 4, 5]
 
@@ -174,12 +176,11 @@ def test_a_strategy_is_the_same_row_by_row():
     time = times("2024-03-07T14:30", "2024-03-14T21:00", "30min")
     rng = np.random.default_rng(2)
     price = 100.0 * np.exp(np.cumsum(0.001 * rng.normal(size=(time.size, 1)), axis=0))
-    columns = {name: price for name in ("open", "high", "low", "close")}
-    one = Instrument(symbol="A", calendar="XNYS")
-    bars = Bars(time, ["A"], columns, instruments=[one])
+    bars = one_price(time, price, instruments=[Instrument(symbol="A", calendar="XNYS")])
     whole = al.backtest(Mornings(), bars, quality="unchecked")
     assert al.backtest(Mornings(), bars, quality="unchecked", block_rows=1).digest == whole.digest
-    bought = whole.fills.query("side == 'buy'")
-    local = pd.DatetimeIndex(bought["time"]).tz_convert("America/New_York")
+    bought = whole.record.fills["time"][whole.record.fills["qty"] > 0]
+    local = pd.DatetimeIndex(bought.astype("M8[ns]")).tz_localize("UTC")
+    local = local.tz_convert("America/New_York")
     # Decided in the row that ends at 10:00, filled in the next; clocks changed on 10 March.
     assert set(local.strftime("%H:%M")) == {"10:30"} and len(local) >= 4

@@ -359,7 +359,7 @@ _recursive(
     kernel="following",
     state="2",
     unknown="unknown where x or the weight is; a weight outside 0 to 1 is unknown",
-    source="P. Kaufman, Trading Systems and Methods (1995).",
+    source="P. Kaufman, Smarter Trading (1995).",
 )
 _recursive(
     "ratchet",

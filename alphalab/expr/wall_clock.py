@@ -82,8 +82,8 @@ def _local(calendar: str, time: IntArray) -> IntArray:
     zone = time_zone(calendar)
     if zone == "UTC" or not time.size:
         return time
-    years = [int(np.datetime64(int(t), "ns").astype("M8[Y]").astype(int)) for t in time[[0, -1]]]
-    parts = [_changes(zone, year) for year in range(years[0], years[1] + 1)]
+    first, last = time[[0, -1]].astype("M8[ns]").astype("M8[Y]").astype(np.int64) + 1970
+    parts = [_changes(zone, year) for year in range(first, last + 1)]
     since, offset = (np.concatenate(each) for each in zip(*parts, strict=True))
     local: IntArray = time + offset[np.searchsorted(since, time, side="right") - 1]
     return local

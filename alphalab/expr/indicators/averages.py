@@ -79,7 +79,7 @@ def kama(x: Expr, n: int = 10, fast: int = 2, slow: int = 30) -> Expr:
 
     References
     ----------
-    P. Kaufman, Trading Systems and Methods (1995).
+    P. Kaufman, Smarter Trading (1995).
 
     Examples
     --------

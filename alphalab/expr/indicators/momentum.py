@@ -28,7 +28,7 @@ def macd(x: Expr, fast: int = 12, slow: int = 26, signal: int = 9) -> Macd:
 
     References
     ----------
-    G. Appel, The Moving Average Convergence-Divergence Trading Method (1979).
+    G. Appel, The Moving Average Convergence-Divergence Method (1979).
 
     Examples
     --------
