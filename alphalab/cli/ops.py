@@ -110,7 +110,7 @@ def _formulas(function: Callable[..., Any]) -> dict[str, str]:
     from alphalab.expr.functions import column
 
     takes = inspect.signature(function).parameters.values()
-    made = function(*(column(p.name) for p in takes if p.default is p.empty))
+    made: Any = function(*(column(p.name) for p in takes if p.default is p.empty))
     outputs = made._asdict() if isinstance(made, tuple) else {function.__name__: made}
     return {name: str(expr) for name, expr in outputs.items()}
 
