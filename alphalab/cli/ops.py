@@ -108,10 +108,11 @@ def _text(default: Any) -> str:
 def _formulas(function: Callable[..., Any]) -> dict[str, str]:
     """Return what a composite is made of, with its defaults: the text of each of its outputs."""
     from alphalab.expr.functions import column
+    from alphalab.expr.nodes import Expr
 
     takes = inspect.signature(function).parameters.values()
     made: Any = function(*(column(p.name) for p in takes if p.default is p.empty))
-    outputs = made._asdict() if isinstance(made, tuple) else {function.__name__: made}
+    outputs = {function.__name__: made} if isinstance(made, Expr) else made._asdict()
     return {name: str(expr) for name, expr in outputs.items()}
 
 
