@@ -17,6 +17,7 @@ from alphalab.kernels.market import orders
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
+    *("decide.md", "expressions.md", "first_strategy.md"),
     *("artifacts.md", "fetch.md", "indicators.md", "journal.md", "point_in_time.md", "quality.md"),
     *("scan.md", "sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
 ]
