@@ -107,6 +107,7 @@ def numbers(record: Operator) -> Iterator[tuple[float, ...]]:
         "limit": [0.0, 0.05, 0.3, 0.5, 1.0, 3.0, np.inf],
         "k": [1, 2, 10],
         "min_periods": [1, 4],
+        "step": [0.0, 0.02, 0.3],
     }
     return itertools.product(
         *([v for v in choices[p.name] if p.low <= v <= p.high] for p in record.params)
