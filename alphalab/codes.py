@@ -137,6 +137,21 @@ class RequestKind(IntEnum):
     CANCEL = 3
 
 
+class ReportKind(IntEnum):
+    """What a venue outside reports, or an operator commands."""
+
+    ACCEPTED = 1  # the order is at the venue
+    TRIGGERED = 2  # a two-stage order is a limit order now
+    MOVED = 3  # the level of a trailing stop
+    EXECUTED = 4  # units changed hands
+    CANCELLED = 5  # the venue ended the order
+    EXPIRED = 6  # the time of the order is over
+    REFUSED = 7  # the venue refused the order, or less than the whole was affordable
+    POSTED = 8  # a posting: funding, a dividend, a split ...
+    ADJUSTED = 9  # units or cash that came or went without a trade
+    COMMAND = 10  # an operator flattens the account, or lets it trade again
+
+
 class Posting(IntEnum):
     """The kinds of postings: changes of cash or position without a trade."""
 
@@ -148,6 +163,7 @@ class Posting(IntEnum):
     REINVESTMENT = 6
     SPLIT = 7
     LIQUIDATION = 8
+    TRANSFER = 9
 
 
 #: The text of each posting.
@@ -160,6 +176,7 @@ POSTINGS: dict[Posting, str] = {
     Posting.REINVESTMENT: "dividend reinvested in the same asset",
     Posting.SPLIT: "split",
     Posting.LIQUIDATION: "liquidation fee",
+    Posting.TRANSFER: "cash or units that came or went without a trade",
 }
 
 
@@ -199,6 +216,8 @@ class Reason(IntEnum):
     HELD_BEFORE = 31
     DELISTED = 32
     CASH_IN_LIEU = 33
+    ADJUSTED = 34
+    COMMANDED = 35
 
 
 #: The text of each reason; the unit of `asked` and `approved` is in brackets.
@@ -238,4 +257,6 @@ REASONS: dict[Reason, str] = {
     Reason.HELD_BEFORE: "held at the start of the run",
     Reason.DELISTED: "the listing of the asset ended",
     Reason.CASH_IN_LIEU: "cash for the fraction of a lot that a split left",
+    Reason.ADJUSTED: "position corrected by an operator",
+    Reason.COMMANDED: "flattened by an operator: flat and locked (quote currency)",
 }

@@ -473,9 +473,12 @@ class RunSettings(Settings, frozen=True):
     fractions : {"kept", "paid"}
         What happens to the fraction of a lot that a split leaves: the position keeps it, or it is
         paid in cash at the price after the split, without a fee (cash in lieu).
-    sizing : {"by_value", "at_fill"}
-        Price that converts the value of a target's sale to units: the close of the decision, or the
-        fill price. A purchase always spends its value at the fill price.
+    sizing : {"by_value", "at_fill", "at_decision"}
+        Price that converts the value of a target's order to units. ``by_value``: a sale at the
+        close of the decision, a purchase spends its value at the fill price. ``at_fill``: both at
+        the fill price. ``at_decision``: both at the close of the decision, as orders for units that
+        every venue takes. Lot and minimum value are checked before the order is sent, and an order
+        beyond the cash is refused. Trading outside of a simulation needs it.
     holdings : dict of str to Holding
         Positions before the first row, by symbol, in addition to the cash. The equity at the start
         includes them. Their assets must be in the currency of the account.
@@ -503,7 +506,7 @@ class RunSettings(Settings, frozen=True):
     entry: Entry | None = None
     actions: Literal["none", "cash", "reinvest"] = "none"
     fractions: Literal["kept", "paid"] = "kept"
-    sizing: Literal["by_value", "at_fill"] = "by_value"
+    sizing: Literal["by_value", "at_fill", "at_decision"] = "by_value"
     currency: str | None = None
     holdings: dict[str, Holding] = {}  # noqa: RUF012
     conversions: dict[str, str] = {}  # noqa: RUF012

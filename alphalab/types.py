@@ -90,6 +90,8 @@ RULES = np.dtype(
         ("in_lieu", "i8"),  # 1: fractions of a lot after a split are paid in cash
         ("starts", "i8"),  # 1: the account has holdings at the start
         ("at_fill", "i8"),  # 1: the sale of a target is sized at its fill price
+        ("at_decision", "i8"),  # 1: the order of a target asks for units, counted at the mark
+        ("external", "i8"),  # 1: orders are matched by a venue outside, which sends reports
         ("funds", "i8"),  # 1: an asset has funding
         ("converts", "i8"),  # 1: an asset needs a conversion rate
         ("exits", "i8"),  # 1: positions have exit orders
@@ -224,6 +226,7 @@ ACCOUNT = np.dtype(
         ("n_orders", "i8"),  # orders so far: the id of the last one
         ("tier", "i8"),  # index of the fee tier in force
         ("time", "i8"),  # close time of the current row, ns UTC
+        ("row_time", "i8"),  # close time of the last row pushed, ns UTC; NEVER before the first
     ]
 )
 
@@ -239,6 +242,25 @@ LEDGER = np.dtype(
         ("fees", "f8"),  # cumulative
         ("turnover", "f8"),  # traded value, cumulative
         ("carry", "f8"),  # funding, borrowing, interest, dividends: cumulative
+    ]
+)
+
+#: One report of a venue outside. It belongs to the row in progress, which is pushed after it.
+REPORT = np.dtype(
+    [
+        ("kind", "i8"),  # a ReportKind code
+        ("time", "i8"),  # close time of the row in progress, ns UTC
+        ("order", "i8"),  # id; 0: not an order of this account
+        ("asset", "i8"),  # index into the symbols; -1: the account
+        ("qty", "f8"),  # EXECUTED, ADJUSTED: units that came, negative: went; REFUSED: as `asked`
+        ("filled", "f8"),  # EXECUTED: units of the order that were filled, above 0
+        ("price", "f8"),  # of the fill; POSTED: its `rate`; MOVED: best price so far
+        ("stop", "f8"),  # level of a trailing stop; NaN: not known
+        ("fee", "f8"),  # quote currency
+        ("amount", "f8"),  # POSTED, ADJUSTED: quote currency that came; REFUSED: as `approved`
+        ("rate", "f8"),  # quote currency per unit of the asset's currency; NaN: the last one
+        ("code", "i8"),  # a Reason; POSTED: a Posting; COMMAND: COMMANDED flattens, 0 ends that
+        ("last", "i8"),  # 1: the order has ended
     ]
 )
 

@@ -348,7 +348,7 @@ def _terms(dice: Dice, fill: str) -> dict[str, Any]:
         "entry": _entry(dice),
         "actions": dice.rng.choice(["none", "cash", "reinvest"]),
         "fractions": dice.rng.choice(["kept", "paid"]),
-        "sizing": dice.some(0.3, "at_fill", default="by_value"),
+        "sizing": dice.some(0.6, "at_fill", "at_decision", default="by_value"),
         "currency": "USD",
         "conversions": {"EUR": CONVERSION},
     }

@@ -148,9 +148,14 @@ class OrderTable:
     def cancel_idle(self, asset: Asset) -> None:
         """Cancel reduce-only orders that find nothing to reduce."""
         for other in self.orders_of(asset):
-            reduces = asset.held * other.side < 0.0
+            reduces = asset.held * other.side < 0.0 and not self.is_flat(asset, asset.held)
             if other.reduce_only and other.state != "HELD" and not reduces:
                 self.end(asset, other, "CANCELLED", "NOTHING_TO_REDUCE")
+
+    def is_flat(self, asset: Asset, units: float) -> bool:
+        """Whether no order can close so few units."""
+        counts_lots = self.settings.sizing == "at_decision"
+        return units == 0.0 or (counts_lots and asset.in_lots(abs(units)) == 0.0)
 
     def tell(self, order: Order, status: str, reason: str = "", **when: int) -> None:
         self.diary.events.append(
@@ -284,7 +289,7 @@ class OrderTable:
         self.activate(child)
 
     def see_to_exits(self, asset: Asset, order: Order, before: float, price: float) -> None:
-        if asset.held == 0.0:
+        if self.is_flat(asset, asset.held):
             if order.origin == "EXITS":
                 asset.out = True
                 waiting = asset.orders.get(TARGET)
@@ -292,7 +297,7 @@ class OrderTable:
                     self.end(asset, waiting, "CANCELLED", "REPLACED")
         elif self.settings.exits is None:
             return
-        elif before == 0.0 or (before > 0.0) != (asset.held > 0.0):
+        elif self.is_flat(asset, before) or (before > 0.0) != (asset.held > 0.0):
             self.place_exits(asset, price)
         elif abs(asset.held) > abs(before):
             self.move_exits(asset)

@@ -273,7 +273,7 @@ class NaiveAccount:
             if self.is_on_its_way(asset):
                 continue
             is_old = longest and self.diary.row - asset.opened_in >= longest
-            if is_old and self.is_open(asset):
+            if is_old and self.is_open(asset) and not self.venue.is_flat(asset, asset.held):
                 self.replace(asset)
                 self.place(asset, origin="EXITS", **self.closing(asset))
                 asset.out, asset.ordered_in = True, self.diary.row
@@ -355,7 +355,7 @@ class NaiveAccount:
 
     def order_to(self, asset: Asset, target: float) -> Order | None:
         if target == 0.0:
-            return self.place(asset, **self.closing(asset)) if asset.held else None
+            return self.close(asset) if asset.held else None
         held = asset.size(asset.mark)
         value = target * self.equity - held
         if abs(value) <= ROUNDING * self.equity:
@@ -369,15 +369,47 @@ class NaiveAccount:
             return None
         if self.settings.entry and held != 0.0 and not same_side:
             asset.is_unmet = True
-            return self.place(asset, **self.closing(asset))
+            return self.close(asset)
         fields: dict[str, Any] = dict(side=1, sizing="BUY_VALUE", value=value)
-        if value < 0.0 and self.settings.sizing == "at_fill":
+        if self.settings.sizing == "at_decision":
+            units = self.units(asset, value)
+            if self.would_be_refused(asset, units):
+                return None
+            side = 1 if value > 0.0 else -1
+            fields = dict(side=side, sizing="QTY", qty=units, value=value, reduce_only=reduces)
+        elif value < 0.0 and self.settings.sizing == "at_fill":
             fields = dict(side=-1, sizing="SELL_VALUE", value=value, reduce_only=reduces)
         elif value < 0.0:
             fields = dict(side=-1, sizing="SELL_QTY", qty=-value / asset.unit(asset.mark))
         if self.settings.entry and not reduces and not asset.chase:
             fields |= self.entry(asset, fields["side"])
         return self.place(asset, **fields)
+
+    def close(self, asset: Asset) -> Order | None:
+        if self.settings.sizing == "at_decision":
+            if self.would_be_refused(asset, asset.in_lots(abs(asset.held))):
+                return None
+        return self.place(asset, **self.closing(asset))
+
+    def units(self, asset: Asset, value: float) -> float:
+        """Whole lots for a value at the mark; a purchase pays a taker's fee of it."""
+        unit, costs = asset.unit(asset.mark), self.settings.costs
+        if value < 0.0:
+            return asset.in_lots(-value / unit)
+        rate = self.books.fee_rate(asset, taker=True)
+        money = max(value - costs.fee_per_order, 0.0)
+        return asset.in_lots(money / (unit * (1.0 + rate) + costs.fee_per_unit))
+
+    def would_be_refused(self, asset: Asset, units: float) -> bool:
+        """Refuse what the venue would not take, before it is sent."""
+        value = units * asset.unit(asset.mark)
+        if units <= 0.0:
+            self.venue.drop(asset, None, "LOT", units)
+        elif value < asset.instrument.min_value:
+            self.venue.drop(asset, None, "MIN_VALUE", value)
+        else:
+            return False
+        return True
 
     def closing(self, asset: Asset) -> dict[str, Any]:
         return dict(side=-1 if asset.held > 0.0 else 1, sizing="CLOSE", reduce_only=True)

@@ -206,7 +206,8 @@ class Venue(OrderTable):
     # One execution.
 
     def execute(self, asset: Asset, order: Order, reference: float, taker: bool) -> None:
-        if order.reduce_only and not asset.held * order.side < 0.0:
+        idle = not asset.held * order.side < 0.0 or self.is_flat(asset, asset.held)
+        if order.reduce_only and idle:
             self.end(asset, order, "CANCELLED", "NOTHING_TO_REDUCE")
             return
         if not asset.room > 0.0:
@@ -229,7 +230,16 @@ class Venue(OrderTable):
         unit = asset.unit(price)
         most, reason = self.most(asset, order, asked, price, rate)
         starved = asked > most * (1.0 + ROUNDING)
-        if order.origin == "TARGET":
+        if order.origin == "TARGET" and self.settings.sizing == "at_decision":
+            # It was checked when it was decided. Only a later price can make it too large.
+            if starved:
+                worth = asked * unit * (1.0 + rate if reason == "CASH" else 1.0)
+                self.drop(asset, order, reason, worth)
+            elif asked <= 0.0:
+                self.drop(asset, order, "LOT", asked)
+            else:
+                self.fill(asset, order, asked, price, fee_rate, None)
+        elif order.origin == "TARGET":
             worth = order.value if order.sizing == "BUY_VALUE" else asked * unit
             units = self.cut(asset, order, asked, most)
             if units <= 0.0 and starved:
@@ -265,14 +275,17 @@ class Venue(OrderTable):
         return min(price, order.limit) if order.side > 0 else max(price, order.limit)
 
     def asked(self, asset: Asset, order: Order, price: float, rate: float) -> float:
+        all_held = abs(asset.held)
+        if self.settings.sizing == "at_decision":
+            all_held = asset.in_lots(all_held)
         if order.sizing == "CLOSE":
-            return abs(asset.held)
+            return all_held
         if order.sizing == "BUY_VALUE":
             return max(self.spendable(order, order.value, asset.unit(price), rate), 0.0)
         units = order.qty
         if order.sizing == "SELL_VALUE":
             units = max(-order.value, 0.0) / asset.unit(price)
-        return min(units, abs(asset.held)) if order.reduce_only else units
+        return all_held if order.reduce_only and units > abs(asset.held) else units
 
     def spendable(self, order: Order, money: float, unit: float, rate: float) -> float:
         """Units that money buys, fees included."""

@@ -180,12 +180,13 @@ class Market:
         columns: Sequence[tuple[Strategy, RunSettings]],
         instruments: Sequence[Instrument],
         capacity: int,
+        external: bool = False,
     ) -> None:
         kinds = {(id(x), waits_inside(strategy, x)): x for strategy, x in columns}
         names = [
             name
             for (_, inside), settings in kinds.items()
-            for name in market_columns(settings, instruments, inside)
+            for name in market_columns(settings, instruments, inside, external)
         ]
         self.names = tuple(dict.fromkeys(names))
         rates = foreign(columns[0][1], instruments)
@@ -259,7 +260,7 @@ def _opened(cash: FloatArray) -> Any:
     accounts: Any = np.zeros(cash.size, ACCOUNT)
     for name in ("cash", "equity", "peak", "day_equity"):
         accounts[name] = cash
-    for name in ("day", "flat_day", "time"):
+    for name in ("day", "flat_day", "time", "row_time"):
         accounts[name] = NEVER
     return accounts
 

@@ -65,6 +65,7 @@ def _check_account(account: Any, n_tiers: int) -> None:
     time, day = int(account["time"]), int(account["day"])
     of_time = NEVER if time == NEVER else (time - 1) // DAY_NS
     _require("account: day", day == of_time, "the UTC day of its time")
+    _require("account: row_time", account["row_time"] <= time, "not after its time")
     _require("account: flat_day", account["flat_day"] <= day, "no day after the last row's")
 
 
@@ -113,8 +114,9 @@ def _check_flags(where: str, record: Any, names: Sequence[str]) -> None:
 
 
 def _check_rows(where: str, record: Any, names: Sequence[str], account: Any) -> None:
+    begun = account["row"] + (account["time"] > account["row_time"])  # reports begin a row
     for name in names:
-        _require(f"{where}: {name}", -1 <= record[name] < account["row"], "a row that has been")
+        _require(f"{where}: {name}", -1 <= record[name] < begun, "a row that has begun")
 
 
 def _is_code(value: Any, codes: type[IntEnum], *, none: bool = False) -> bool:

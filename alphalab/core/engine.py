@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
+from alphalab.codes import OrderState
 from alphalab.config import RunSettings
 from alphalab.core.books_check import check_books
 from alphalab.core.columns import Column
 from alphalab.core.decide import decide_identity
 from alphalab.core.record import Record
+from alphalab.core.reports import check_external, check_reports
 from alphalab.core.snapshot import Snapshot, decode, encode
 from alphalab.core.strategy import Strategy
 from alphalab.core.vector_engine import VectorEngine
@@ -61,6 +64,10 @@ class Engine:
         Later changes of ticks, lots, minimum values and fees.
     capacity : int, optional
         Rows computed at a time; `push` takes any number of rows.
+    external : bool
+        A venue outside matches the orders: `working` are the orders it should hold, and `report`
+        books what it says. The results are those of a simulation in which the same happens, so the
+        `id` is the same too.
 
     Attributes
     ----------
@@ -100,15 +107,24 @@ class Engine:
         *,
         changes: Sequence[InstrumentChange] = (),
         capacity: int | None = None,
+        external: bool = False,
     ) -> None:
+        if external:
+            check_external(settings)
         self.strategy = strategy
         self.instruments = tuple(instruments)
         self.settings = settings
         self.changes = tuple(changes)
+        self.external = external
         column = Column.of(strategy, settings, self.instruments)
         self._record = Record(len(self.instruments))
         self._rows = VectorEngine(
-            [column], self.instruments, self.changes, capacity=capacity, record=self._record
+            [column],
+            self.instruments,
+            self.changes,
+            capacity=capacity,
+            record=self._record,
+            external=external,
         )
         (self._accounts,) = self._rows.accounts
         self.expressions = column.expressions
@@ -144,6 +160,83 @@ class Engine:
         """
         self._rows.push(time, columns)
         return Block(*self._record.taken())
+
+    def report(self, reports: Records) -> Block:
+        """Book what a venue outside says of the row in progress, and return the log entries.
+
+        Parameters
+        ----------
+        reports : records
+            `alphalab.types.REPORT`, in the order in which they became known. Their `time` is the
+            close of the row that is pushed next.
+
+        Returns
+        -------
+        Block
+            Without rows.
+
+        Raises
+        ------
+        DataError
+            A report that breaks a rule: none is booked then.
+        StateError
+            The engine simulates its venue, or an earlier push has failed half way.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from alphalab.codes import ReportKind
+        >>> from alphalab.core.reports import report
+        >>> from alphalab.expr.functions import close, where
+        >>> class Long(Strategy):
+        ...     def weights(self):
+        ...         return where(close > 0, 1.0, 0.0)
+        >>> settings = RunSettings(cash=100.0, sizing="at_decision")
+        >>> engine = Engine(Long(), [Instrument(symbol="A")], settings, external=True)
+        >>> prices = np.array([[10.0]])
+        >>> _ = engine.push(np.array([60]), {"close": prices})
+        >>> ((asset, order),) = engine.working
+        >>> print(asset, order["id"], order["side"], order["qty"])
+        0 1 1 10.0
+        >>> fill = report(
+        ...     ReportKind.EXECUTED, time=120, order=1, asset=0, qty=10, filled=10, price=9.5,
+        ...     last=True,
+        ... )
+        >>> engine.report(fill).fills[["order", "qty", "price"]].tolist()
+        [(1, 10.0, 9.5)]
+        >>> engine.push(np.array([120]), {"close": prices}).ledger["equity"]
+        array([105.])
+        """
+        if not self.external:
+            raise StateError(
+                "reports for an engine that simulates its venue",
+                rule="only an engine with external=True takes reports.",
+            )
+        account = self._accounts.accounts[0]
+        check_reports(reports, len(self.instruments), account)
+        self._rows.report(np.ascontiguousarray(reports))
+        return Block(*self._record.taken())
+
+    @property
+    def working(self) -> list[tuple[int, np.void]]:
+        """The orders that should stand at the venue: index of the asset and `ORDER`, by id.
+
+        A delayed order is among them from the row on in which it may first be filled.
+        """
+        orders, row = self._accounts.orders[0], self._accounts.accounts["row"][0]
+        stands = (orders["state"] >= OrderState.SUBMITTED) & (orders["live_row"] <= row)
+        places = sorted(np.argwhere(stands).tolist(), key=lambda place: orders[*place]["id"])
+        return [(j, orders[j, k].copy()) for j, k in places]
+
+    @property
+    def account(self) -> np.void:
+        """The account after the last row or report, a copy: `alphalab.types.ACCOUNT`."""
+        return self._accounts.accounts[0].copy()  # type: ignore[no-any-return]
+
+    @property
+    def positions(self) -> Records:
+        """The positions after the last row or report, (N,), a copy: `alphalab.types.POSITION`."""
+        return self._accounts.positions[0].copy()  # type: ignore[no-any-return]
 
     def warm(self, columns: Mapping[str, FloatArray]) -> None:
         """Fill the windows of the expressions with rows before the first push, without trading.

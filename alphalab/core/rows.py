@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ from alphalab.settings import (
 )
 from alphalab.types import DELISTING, NEVER, FloatArray, Instrument, IntArray
 
-_FIRST_TIME = int(np.datetime64(f"{FIRST_YEAR}", "ns").astype(np.int64))
-_LAST_TIME = int(np.datetime64(f"{LAST_YEAR}-12-31", "ns").astype(np.int64))
+FIRST_TIME = int(np.datetime64(f"{FIRST_YEAR}", "ns").astype(np.int64))
+LAST_TIME = int(np.datetime64(f"{LAST_YEAR}-12-31", "ns").astype(np.int64))
 _BOUNDS = f"between {LEAST_PRICE:g} and {MOST_PRICE:g}"
 _MOST_VOLUME = 1e30  # units
 _MOST_FUNDING = 1e3
@@ -38,9 +39,15 @@ _REMEDIES = {
 
 
 def market_columns(
-    settings: RunSettings, instruments: Sequence[Instrument], inside: bool
+    settings: RunSettings, instruments: Sequence[Instrument], inside: bool, external: bool
 ) -> tuple[str, ...]:
-    """Return the columns of a bar that the step reads; `inside`: orders can fill inside bars."""
+    """Return the columns of a bar that the step reads.
+
+    `inside`: orders can fill inside bars. `external`: a venue outside reports fills and postings.
+    """
+    quotes = [name for name in ("bid", "ask") if settings.costs.quotes in ("both", name)]
+    if external:
+        return ("close", *quotes)
     names = ["open", "close"]
     if inside or settings.margin is not None:
         names += ["high", "low"]
@@ -48,10 +55,7 @@ def market_columns(
         names.append("volume")
     if any(instrument.funding_hours for instrument in instruments):
         names.append("funding")
-    if settings.costs.quotes in ("both", "bid"):
-        names.append("bid")
-    if settings.costs.quotes in ("both", "ask"):
-        names.append("ask")
+    names += quotes
     if settings.actions != "none":
         names += ["split", "dividend"]
     return tuple(names)
@@ -61,13 +65,20 @@ def check_rows(
     settings: RunSettings,
     instruments: Sequence[Instrument],
     names: Sequence[str],
-    last: int,
+    account: Any,
     marks: FloatArray,
     time: IntArray,
     columns: Mapping[str, FloatArray],
 ) -> None:
-    """Refuse rows that break a rule; `last` and `marks` are those of the last row pushed."""
+    """Refuse rows that break a rule; account and marks are those after the last row."""
+    last = int(account["row_time"])
     _check_time(time, last)
+    if time.size and time[0] < account["time"]:
+        raise DataError(
+            f"a row that ends at {stamp(int(time[0]))}, after reports of the row that ends at "
+            f"{stamp(int(account['time']))}",
+            rule="a report belongs to the row in progress, which is pushed next.",
+        )
     shape = (time.size, len(instruments))
     for name in names:
         if name not in columns:
@@ -136,14 +147,19 @@ def due_funding(time: IntArray, last: int, instruments: Sequence[Instrument]) ->
     return due
 
 
+def stamp(time: int) -> str:
+    """Return a time, ns UTC, as text."""
+    return str(np.datetime64(time, "ns"))
+
+
 def _check_time(time: IntArray, last: int) -> None:
     if time.ndim != 1 or time.dtype != np.int64:
         raise DataError(
             f"times of type {time.dtype} and shape {time.shape}",
             rule="time is one int64 per row, nanoseconds UTC.",
         )
-    if time.size and (time[0] < _FIRST_TIME or time[-1] > _LAST_TIME):
-        first, end = (np.datetime64(int(t), "ns") for t in (time[0], time[-1]))
+    if time.size and (time[0] < FIRST_TIME or time[-1] > LAST_TIME):
+        first, end = (stamp(int(t)) for t in (time[0], time[-1]))
         raise DataError(
             f"rows from {first} to {end}",
             rule=f"times lie in the years {FIRST_YEAR} to {LAST_YEAR}.",
@@ -151,8 +167,7 @@ def _check_time(time: IntArray, last: int) -> None:
     backwards = time.size > 1 and (time[1:] <= time[:-1]).any()
     if time.size and (time[0] <= last or backwards):
         raise DataError(
-            f"rows from {np.datetime64(int(time[0]), 'ns')}, "
-            f"after {np.datetime64(int(last), 'ns')}",
+            f"rows from {stamp(int(time[0]))}, after {stamp(last)}",
             rule="rows are pushed in strictly increasing time.",
         )
 

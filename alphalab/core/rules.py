@@ -77,6 +77,7 @@ def _set_money(
     rules["in_lieu"] = settings.fractions == "paid"
     rules["starts"] = bool(settings.holdings)
     rules["at_fill"] = settings.sizing == "at_fill"
+    rules["at_decision"] = settings.sizing == "at_decision"
     rules["funds"] = any(instrument.funding_hours > 0 for instrument in instruments)
     rules["converts"] = bool(foreign(settings, instruments))
     rules["posts"] = any(rules[name] for name in ("daily", "funds", "converts", "actions"))

@@ -18,6 +18,7 @@ from alphalab.errors import DataError, StateError, StrategyError
 from alphalab.expr.plan import Plan
 from alphalab.kernels._jit import silent
 from alphalab.kernels.market.drivers import run_of
+from alphalab.kernels.market.reports import report_driver
 from alphalab.types import (
     TALLY,
     FloatArray,
@@ -49,6 +50,8 @@ class VectorEngine:
         Rows computed at a time.
     record : Record, optional
         Receives the rows of each push; there is one column then. Not given: tallies are kept.
+    external : bool
+        A venue outside matches the orders of the only column, see `report`.
 
     Attributes
     ----------
@@ -90,6 +93,7 @@ class VectorEngine:
         *,
         capacity: int | None = None,
         record: Record | None = None,
+        external: bool = False,
     ) -> None:
         self.instruments = tuple(instruments)
         n_assets = len(self.instruments)
@@ -113,7 +117,7 @@ class VectorEngine:
         }
         self.plan = Plan(outputs, self.instruments, self.capacity)
         pairs = [(x.strategy, x.settings) for x in self._columns]
-        self._market = Market(pairs, self.instruments, self.capacity)
+        self._market = Market(pairs, self.instruments, self.capacity, external)
         self.columns = tuple(dict.fromkeys((*self._market.columns, *self.plan.columns)))
         self.accounts: list[Accounts] = []
         self._batches: list[Batch] = []
@@ -121,6 +125,7 @@ class VectorEngine:
         for shape, places in by_shape.items():
             some = pairs[first : first + len(places)]
             self.accounts.append(Accounts(some, self.instruments, shape))
+            self.accounts[-1].rules["external"] = external
             self._batches += batches_of(
                 self.accounts[-1],
                 [strategy for strategy, _ in some],
@@ -151,8 +156,8 @@ class VectorEngine:
         """
         self.check_state()
         first = self.accounts[0]
-        last, marks = int(first.accounts["time"][0]), first.positions["mark"][0]
-        check_rows(self._settings, self.instruments, self.columns, last, marks, time, columns)
+        before = first.accounts[0], first.positions["mark"][0]
+        check_rows(self._settings, self.instruments, self.columns, *before, time, columns)
         self.failed = True
         if self._record is not None:
             self._record.begin(time.size)
@@ -162,6 +167,28 @@ class VectorEngine:
                     accounts.change(self._timeline.states[state])
                 self._state = state
             self._push(rows, time, columns)
+        for accounts in self.accounts if time.size else ():
+            accounts.accounts["row_time"] = time[-1]
+        self.failed = False
+
+    def report(self, reports: Records) -> None:
+        """Book reports of a venue outside into the only column, and record what follows.
+
+        Parameters
+        ----------
+        reports : records
+            `alphalab.types.REPORT`, checked, of the row that is pushed next.
+        """
+        self.check_state()
+        record, (batch,) = self._record, self._batches
+        assert record is not None  # only an engine that records has a venue outside
+        self.failed = True
+        record.begin(0)
+        booked = 0
+        while booked < reports.size:
+            with silent():
+                booked = report_driver()(batch.columns, batch.work, reports, booked)
+            record.empty(batch.work)
         self.failed = False
 
     def check_state(self) -> None:

@@ -43,7 +43,10 @@ Row = namedtuple("Row", "open high low close volume rate funding split dividend 
 CLOSE_COLUMN = Row._fields.index("close")
 
 #: Flags of the per-row rules in force. `rests`: rows may be quiet (see `quiet_rows.py`).
-Switches = namedtuple("Switches", "posts participates margin ages same_close quotes delists rests")
+#: `external`: a venue outside matches the orders (see `reports.py`).
+Switches = namedtuple(
+    "Switches", "posts participates margin ages same_close quotes delists rests external"
+)
 
 
 @jit
@@ -75,7 +78,8 @@ def switches(books, delists):
     every_row = posts or participates or margin or ages or quotes or books.tiers.size > 0
     every_row = every_row or delists or rules["starts"] == 1
     rests = rules["rebalancing"] == ON_CHANGE and limited == np.inf and not every_row
-    return Switches(posts, participates, margin, ages, same_close, quotes, delists, rests)
+    external = rules["external"] == 1
+    return Switches(posts, participates, margin, ages, same_close, quotes, delists, rests, external)
 
 
 def most_of_row(n_assets: int, n_orders: int, n_requests: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from alphalab.codes import OrderStatus, Origin, Reason, Sizing
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import ACTIVE, FREE, HELD, NO_REASON, SUBMITTED, tell
-from alphalab.kernels.market.money import on_tick
+from alphalab.kernels.market.money import is_flat, on_tick
 from alphalab.kernels.market.order_table import (
     FIRST_EXIT,
     FIRST_EXPLICIT,
@@ -64,10 +64,11 @@ def join_children(books, j, parent, price):
 def drop_idle(books, j):
     """Cancel reduce-only orders if there is no position for them to reduce."""
     held = books.positions[j]["qty"]
+    flat = is_flat(books, j, held)
     for i in range(books.orders.shape[1]):
         o = books.orders[j, i]
         lives = o["state"] == ACTIVE or o["state"] == SUBMITTED
-        if lives and o["reduce_only"] == 1 and held * o["side"] >= 0.0:
+        if lives and o["reduce_only"] == 1 and (flat or held * o["side"] >= 0.0):
             end(books, j, o, CANCELLED, NOTHING_TO_REDUCE)
 
 
@@ -127,6 +128,24 @@ def move_exits(books, j):
 
 
 @jit_apart
+def protect(books, j, by_exit, before, price):
+    """Let reduce-only orders and exits follow a position that a trade has changed."""
+    drop_idle(books, j)
+    if books.rules["exits"] == 0:
+        return
+    position = books.positions[j]
+    after = position["qty"]
+    if is_flat(books, j, after):
+        if by_exit:
+            position["out"] = 1
+            drop_target_order(books, j, REPLACED)
+    elif before * after <= 0.0 or is_flat(books, j, before):
+        place_exits(books, j, price)
+    elif abs(after) > abs(before):
+        move_exits(books, j)
+
+
+@jit_apart
 def after_trade(books, j, k, before, price):
     """Apply the consequences of a fill of the order at place k; `before`: units held before."""
     o = books.orders[j, k]
@@ -134,17 +153,4 @@ def after_trade(books, j, k, before, price):
         join_children(books, j, o["id"], price)
         if o["group"] != 0:
             cancel_group(books, j, k)
-    by_exit = o["origin"] == EXITS
-    drop_idle(books, j)
-    if books.rules["exits"] == 0:
-        return
-    position = books.positions[j]
-    after = position["qty"]
-    if after == 0.0:
-        if by_exit:
-            position["out"] = 1
-            drop_target_order(books, j, REPLACED)
-    elif before * after <= 0.0:
-        place_exits(books, j, price)
-    elif abs(after) > abs(before):
-        move_exits(books, j)
+    protect(books, j, o["origin"] == EXITS, before, price)

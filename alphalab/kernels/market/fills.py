@@ -24,6 +24,7 @@ from alphalab.kernels.market.money import (
     basis_of,
     fee_of,
     fee_rate,
+    is_flat,
     margin_allows,
     on_tick,
     profit,
@@ -62,17 +63,19 @@ def priced(instrument, o, x, friction):
 
 
 @jit
-def units_asked(rules, o, held, unit, rate):
+def units_asked(rules, instrument, o, held, unit, rate):
     """Return the units that an order asks for."""
     sizing = o["sizing"]
     if sizing == BUY_VALUE:
         return spendable(rules, o, o["value"], unit, rate)
     if sizing == CLOSE:
-        return abs(held)
+        return whole_lots(instrument, abs(held)) if rules["at_decision"] == 1 else abs(held)
     if sizing == SELL_VALUE:
         qty = max(-o["value"], 0.0) / unit
         return min(qty, abs(held)) if o["reduce_only"] == 1 else qty
-    return min(o["qty"], abs(held)) if o["reduce_only"] == 1 else o["qty"]
+    if o["reduce_only"] == 0 or o["qty"] <= abs(held):
+        return o["qty"]
+    return whole_lots(instrument, abs(held)) if rules["at_decision"] == 1 else abs(held)
 
 
 @jit
@@ -176,20 +179,31 @@ def pays_in_coin(books, j, o):
 
 @jit
 def trade(books, j, k, qty, price, unit, rate, whole, reason):
-    """Book a fill and its consequences; `whole`: the order is complete."""
+    """Fill `qty` units of an order, with the fee that follows from the rules."""
     o = books.orders[j, k]
-    if o["logged"] == 0:
-        tell_held_back(books.events, books.counts, j, o)
-    instrument = books.instruments[j]
     raw = raw_fee(books.rules, o, qty, unit, rate)
     units, fee = qty, fee_of(books.rules, o, qty, unit, rate)
     if pays_in_coin(books, j, o):
         units = qty - qty * rate
         fee = qty * unit - units * unit
     o["raw_fee"] += raw
+    book_fill(books, j, k, units, qty, price, unit, fee, whole, reason)
+
+
+@jit
+def book_fill(books, j, k, units, qty, price, unit, fee, whole, reason):
+    """Book a fill of `qty` units of an order and its consequences.
+
+    The account receives or gives `units`, which differ from `qty` by a fee that is paid in units.
+    `whole`: the order is complete.
+    """
+    o = books.orders[j, k]
+    if o["logged"] == 0:
+        tell_held_back(books.events, books.counts, j, o)
     o["fee"] += fee
     held = books.positions[j]["qty"]
     book_trade(books, j, o["id"], o["row"], units * o["side"], price, unit, fee)
+    instrument = books.instruments[j]
     o["filled"] = add_units(instrument, o["filled"], qty)
     if o["sizing"] == BUY_VALUE:
         o["value"] -= units * unit + fee
@@ -215,7 +229,7 @@ def execute(books, row, j, k, x, maker):
     instrument = books.instruments[j]
     held = position["qty"]
     side = o["side"]
-    if o["reduce_only"] == 1 and held * side >= 0.0:
+    if o["reduce_only"] == 1 and (held * side >= 0.0 or is_flat(books, j, held)):
         end(books, j, o, CANCELLED, NOTHING_TO_REDUCE)
         return
     room = position["room"]
@@ -230,12 +244,12 @@ def execute(books, row, j, k, x, maker):
     rate = 0.0 if pays_in_coin(books, j, o) else fee  # fee rate that cash pays
     price = priced(instrument, o, x, friction)
     unit = unit_value(instrument, price, position["rate"])
-    asked = units_asked(rules, o, held, unit, rate)
+    asked = units_asked(rules, instrument, o, held, unit, rate)
     if not maker and (rules["share_impact"] > 0.0 or rules["root_impact"] > 0.0):
         friction = with_impact(rules, friction, asked, room, row.volume[j])
         price = priced(instrument, o, x, friction)
         unit = unit_value(instrument, price, position["rate"])
-        asked = units_asked(rules, o, held, unit, rate)
+        asked = units_asked(rules, instrument, o, held, unit, rate)
     sizing = o["sizing"]
     owed = min(asked, max(-side * held, 0.0))
     most = money_allows(books, j, o, owed, price, unit, rate)
@@ -258,7 +272,9 @@ def execute(books, row, j, k, x, maker):
         else:
             refuse_order(books, j, o, LOT, asked)
         return
-    if o["origin"] == TARGET and o["filled"] == 0.0 and qty * unit < instrument["min_value"]:
+    sent = rules["at_decision"] == 1  # the order has been checked before it was sent
+    small = qty * unit < instrument["min_value"] and not sent
+    if small and o["origin"] == TARGET and o["filled"] == 0.0:
         refuse_order(books, j, o, MIN_VALUE, qty * unit)
         return
     whole = True

@@ -142,6 +142,17 @@ def add_units(instrument, held, qty):
 
 
 @jit
+def is_flat(books, j, qty):
+    """Return True if `qty` units of asset j are no position that an order could close.
+
+    Where orders are sized at the decision, less than a lot is none: no venue takes such an order.
+    """
+    if books.rules["at_decision"] == 1:
+        return whole_lots(books.instruments[j], abs(qty)) == 0.0
+    return qty == 0.0
+
+
+@jit
 def is_whole(number, step):
     """Return True if a number is a whole number of steps."""
     if step == 0.0:

@@ -52,8 +52,21 @@ def split(books, j, ratio):
             o["best"] /= ratio
     if before != 0.0:
         post(books, j, SPLIT, position["qty"] - before, ratio, 0.0)
-        if books.rules["in_lieu"] == 1:
+        if books.rules["in_lieu"] == 1 and books.rules["external"] == 0:
             pay_fraction(books, j)
+
+
+@jit
+def reinvest(books, j, extra, price, amount):
+    """Book units that a dividend bought at a price; `amount` of cash came, below 0: was paid."""
+    position = books.positions[j]
+    qty = position["qty"]
+    basis = basis_of(books.instruments[j], price, position["rate"])
+    after = qty + extra
+    position["entry_price"] = (qty * position["entry_price"] + extra * price) / after
+    position["basis"] = (qty * position["basis"] + extra * basis) / after
+    position["qty"] = after
+    log_posting(books, j, REINVESTMENT, extra, price, amount)
 
 
 @jit_apart
@@ -66,13 +79,7 @@ def pay_dividend(books, j, dividend):
     post(books, j, DIVIDEND, qty, dividend, amount)
     price = position["mark"] - dividend
     if books.rules["actions"] == REINVEST and qty > 0.0 and price > 0.0:
-        extra = qty * dividend / price
-        basis = basis_of(instrument, price, position["rate"])
-        after = qty + extra
-        position["entry_price"] = (qty * position["entry_price"] + extra * price) / after
-        position["basis"] = (qty * position["basis"] + extra * basis) / after
-        position["qty"] = after
-        log_posting(books, j, REINVESTMENT, extra, price, -amount)
+        reinvest(books, j, qty * dividend / price, price, -amount)
 
 
 @jit

@@ -6,8 +6,24 @@ import numpy as np
 
 from alphalab.codes import Origin, Reason, Rebalancing, Sizing
 from alphalab.kernels._jit import jit, jit_apart
-from alphalab.kernels.market.books import FREE, ROUNDING, SUBMITTED, leave_due, refuse_once
-from alphalab.kernels.market.money import held_weight, on_tick, size, unit_at_mark
+from alphalab.kernels.market.books import (
+    FREE,
+    NO_REASON,
+    ROUNDING,
+    SUBMITTED,
+    leave_due,
+    refuse_once,
+)
+from alphalab.kernels.market.matching import TAKER
+from alphalab.kernels.market.money import (
+    fee_rate,
+    held_weight,
+    is_flat,
+    on_tick,
+    size,
+    unit_at_mark,
+    whole_lots,
+)
 from alphalab.kernels.market.order_table import drop_target_order, place_target_order, submit
 from alphalab.kernels.market.order_types import LIMIT, MARKET
 from alphalab.kernels.market.orders import BUY, SELL
@@ -17,6 +33,7 @@ ON_CHANGE, EVERY_ROW, DRIFT, CALENDAR = (np.int64(x) for x in Rebalancing)
 QTY, BUY_VALUE, SELL_QTY, CLOSE, SELL_VALUE = (np.int64(x) for x in Sizing)
 TARGET, EXITS = np.int64(Origin.TARGET), np.int64(Origin.EXITS)
 LARGEST_ORDER, REPLACED = np.int64(Reason.LARGEST_ORDER), np.int64(Reason.REPLACED)
+MIN_VALUE, LOT = np.int64(Reason.MIN_VALUE), np.int64(Reason.LOT)
 
 
 @jit
@@ -37,13 +54,48 @@ def due(books, j, target, period):
 
 
 @jit
+def too_small(books, j, qty):
+    """Return (reason, figure) if the venue would refuse so few units at the mark, or (0, 0)."""
+    if qty <= 0.0:
+        return LOT, qty
+    value = qty * unit_at_mark(books, j)
+    return (MIN_VALUE, value) if value < books.instruments[j]["min_value"] else (NO_REASON, 0.0)
+
+
+@jit
+def not_sent(books, j, reason, figure):
+    """Refuse a target's order before it is sent: the target stays due."""
+    drop_target_order(books, j, REPLACED)
+    refuse_once(books, j, reason, figure)
+    leave_due(books.positions[j])
+
+
+@jit
 def close_position(books, j, value, origin):
     """Close the position in asset j by market order."""
+    if books.rules["at_decision"] == 1 and origin == TARGET:
+        held = abs(books.positions[j]["qty"])
+        reason, figure = too_small(books, j, whole_lots(books.instruments[j], held))
+        if reason != NO_REASON:
+            not_sent(books, j, reason, figure)
+            return
     side = SELL if books.positions[j]["qty"] > 0.0 else BUY
     o = place_target_order(books, j, MARKET, CLOSE, side, value, np.nan, origin)
     o["reduce_only"] = 1
     if o["logged"] == 1:
         submit(books, j, o)
+
+
+@jit
+def units_at_mark(books, j, value):
+    """Return the whole lots that a value buys at the mark, a taker's fee included, or sells."""
+    unit = unit_at_mark(books, j)
+    qty = abs(value) / unit
+    if value > 0.0:
+        rules = books.rules
+        money = max(value - rules["order_fee"], 0.0)
+        qty = money / (unit * (1.0 + fee_rate(books, j, TAKER)) + rules["unit_fee"])
+    return whole_lots(books.instruments[j], qty)
 
 
 @jit
@@ -53,7 +105,14 @@ def trade_towards(books, j, value, reduces, by_limit):
     rules = books.rules
     side = BUY if value > 0.0 else SELL
     qty = np.nan
-    if side > 0:
+    if rules["at_decision"] == 1:
+        sizing = QTY
+        qty = units_at_mark(books, j, value)
+        reason, figure = too_small(books, j, qty)
+        if reason != NO_REASON:
+            not_sent(books, j, reason, figure)
+            return
+    elif side > 0:
         sizing = BUY_VALUE
     elif rules["at_fill"] == 1:
         sizing = SELL_VALUE
@@ -63,7 +122,7 @@ def trade_towards(books, j, value, reduces, by_limit):
     o = place_target_order(
         books, j, LIMIT if by_limit else MARKET, sizing, side, value, qty, TARGET
     )
-    if sizing == SELL_VALUE and reduces:
+    if sizing in (SELL_VALUE, QTY) and reduces:
         o["reduce_only"] = 1
     if by_limit:
         price = position["mark"] * (1.0 - side * rules["entry_offset"])
@@ -123,7 +182,8 @@ def close_old(books):
         age = books.account["row"] - position["entry_row"]
         o = books.orders[j, 0]
         closing = o["state"] == SUBMITTED or (o["state"] != FREE and o["sizing"] == CLOSE)
-        if position["qty"] != 0.0 and age >= books.rules["max_holding"] and not closing:
+        held = not is_flat(books, j, position["qty"])
+        if held and age >= books.rules["max_holding"] and not closing:
             close_position(books, j, -size(books, j), EXITS)
             position["out"] = 1
 

@@ -51,7 +51,7 @@ BAD_QUANTITY, BAD_PRICE = np.int64(Reason.BAD_QUANTITY), np.int64(Reason.BAD_PRI
 NO_PRICE, WRONG_SIDE = np.int64(Reason.NO_PRICE), np.int64(Reason.WRONG_SIDE)
 NOTHING_TO_REDUCE = np.int64(Reason.NOTHING_TO_REDUCE)
 PARENT_ENDED, TOO_MANY_ORDERS = np.int64(Reason.PARENT_ENDED), np.int64(Reason.TOO_MANY_ORDERS)
-ASKED_FOR = np.int64(Reason.ASKED_FOR)
+ASKED_FOR, COMMANDED = np.int64(Reason.ASKED_FOR), np.int64(Reason.COMMANDED)
 
 NEW = np.bool_(True)
 NOWHERE = np.int64(-1)  # no place in the order table
@@ -158,6 +158,8 @@ def why_flat(books):
         return BANKRUPT, account["equity"]
     if account["lock"] == DRAWDOWN_LOCK:
         return DRAWDOWN_LOCK, 1.0 - account["equity"] / account["peak"]
+    if account["lock"] == COMMANDED:
+        return COMMANDED, account["equity"]
     return DAILY_LOSS, 1.0 - account["equity"] / account["day_equity"]
 
 

@@ -1,7 +1,7 @@
 """The step: everything that happens to one account on one row, in one order for all drivers.
 
     post_due      post splits, dividends, funding, costs of holding
-    meet_bar      match live orders with the bar
+    meet_bar      match live orders with the bar; a venue outside reports both instead
     mark          value positions at the close; liquidate a margin account if needed
     handle        process the requests of a `decide`
     gate          targets -> approved targets, or refusals
@@ -18,9 +18,15 @@ from alphalab.kernels.market.books import CLOSE_COLUMN, row_of
 from alphalab.kernels.market.forced import close_delisted, forget_delisted, take_over
 from alphalab.kernels.market.gate import gate
 from alphalab.kernels.market.liquidation import liquidate
-from alphalab.kernels.market.matching import give_room, meet_bar, meet_own_close, take_quotes
+from alphalab.kernels.market.matching import (
+    expire_entries,
+    give_room,
+    meet_bar,
+    meet_own_close,
+    take_quotes,
+)
 from alphalab.kernels.market.money import SPOT, profit, unit_value
-from alphalab.kernels.market.postings import post_due, turn_tiers
+from alphalab.kernels.market.postings import post_due, take_rates, turn_tiers
 from alphalab.kernels.market.rebalance import close_old, rebalance
 from alphalab.types import NEVER
 
@@ -34,8 +40,8 @@ def day_of(time):
 
 
 @jit
-def start_row(books, on, bars, t, time):
-    """Set the time and post what is due; on a new day, store the equity it begins with."""
+def turn_clock(books, time):
+    """Set the time; on a new day, store the equity it begins with. Return the days that passed."""
     account = books.account
     account["time"] = time
     day = day_of(time)
@@ -47,8 +53,7 @@ def start_row(books, on, bars, t, time):
                 turn_tiers(books, days)
         account["day"] = day
         account["day_equity"] = account["equity"]
-    if on.posts:
-        post_due(books, bars, t, days)
+    return days
 
 
 @jit
@@ -119,12 +124,10 @@ def fill_at_close(books, on, bars, t, ledger):
 
 
 @jit
-def before_decision(books, on, bars, t, time, ledger):
-    """Process the row up to the decision: postings, fills, marks, margin."""
-    if books.rules["starts"] == 1 and books.account["row"] == 0:
-        books.account["time"] = time
-        take_over(books)
-    start_row(books, on, bars, t, time)
+def be_venue(books, on, bars, t, days):
+    """Do what the venue does with the account on a row: post what is due, and match its orders."""
+    if on.posts:
+        post_due(books, bars, t, days)
     if on.participates:
         give_room(books, bars, t)
     if books.account["waiting"] > 0:
@@ -133,8 +136,32 @@ def before_decision(books, on, bars, t, time, ledger):
         take_quotes(books, bars, t)
     if on.delists:
         close_delisted(books, bars, t)
+
+
+@jit_apart
+def follow_venue(books, on, bars, t):
+    """Take from a row what a venue outside does not report: rates, quotes, the age of entries."""
+    if books.rules["converts"] == 1:
+        take_rates(books, row_of(bars, t))
+    if on.quotes:
+        take_quotes(books, bars, t)
+    if books.rules["entry_ttl"] > 0 and books.account["waiting"] > 0:
+        expire_entries(books)
+
+
+@jit
+def before_decision(books, on, bars, t, time, ledger):
+    """Process the row up to the decision: postings, fills, marks, margin."""
+    if books.rules["starts"] == 1 and books.account["row"] == 0:
+        books.account["time"] = time
+        take_over(books)
+    days = turn_clock(books, time)
+    if on.external:
+        follow_venue(books, on, bars, t)
+    else:
+        be_venue(books, on, bars, t, days)
     mark_row(books, on, bars, t, ledger)
-    if on.margin and ledger["gross"] > 0.0:
+    if on.margin and ledger["gross"] > 0.0 and not on.external:
         check_margin(books, on, bars, t, ledger)
 
 
