@@ -86,15 +86,14 @@ class Dispatcher:
         """
         if not any(map(_needs_work, self._session.orders.living())):
             return
-        changed = await self._cancel()
-        self._drop_stale(changed)
+        self._drop_stale(await self.cancel())
         await self._send()
-        await self._resolve()
+        await self.resolve()
 
     # ---- cancels
 
-    async def _cancel(self) -> set[str]:
-        """Cancel what is not wanted, until it has ended; return the symbols that traded meanwhile."""
+    async def cancel(self) -> set[str]:
+        """Cancel what is not wanted until it has ended; return the symbols that traded meanwhile."""
         unwanted = [x for x in self._session.orders.living() if x.unwanted]
         before = {x.terms.client_id: x.filled for x in unwanted}
         for order in unwanted:
@@ -143,12 +142,12 @@ class Dispatcher:
                 terms = order.terms
                 waits = order.state is OrderState.INTENT and terms.order in sized
                 if waits and terms.symbol in symbols:
-                    self._expire(trader, order)
+                    self._drop(trader, order)
 
-    def _expire(self, trader: Trader, order: LiveOrder) -> None:
+    def _drop(self, trader: Trader, order: LiveOrder) -> None:
         """Report that an order was never sent, or never arrived: its target stays due."""
         now = self._venue.now()
-        self._recorder.book([about(trader, order, ReportKind.EXPIRED, now, final=True)])
+        self._recorder.book([about(trader, order, ReportKind.CANCELLED, now, final=True)])
 
     # ---- submits
 
@@ -161,8 +160,8 @@ class Dispatcher:
 
     async def _send_one(self, trader: Trader, order: LiveOrder) -> None:
         while order.state is OrderState.INTENT:
-            if not self._is_current(trader):
-                self._expire(trader, order)
+            if not (self._is_current(trader) or _protects(order)):
+                self._drop(trader, order)
                 return
             self._check()
             answered = await self._venue.submit(order.terms)
@@ -183,17 +182,24 @@ class Dispatcher:
     def _refused(
         self, trader: Trader, order: LiveOrder, answered: Answered, answer: Answer
     ) -> None:
-        code = _REASONS.get(answered.reading.code, Reason.REFUSED_BY_VENUE)
-        report = about(
-            trader,
-            order,
-            ReportKind.REFUSED,
-            self._venue.now(),
-            final=True,
-            qty=abs(order.terms.qty),
-            code=int(code),
-        )
+        """Book a refusal by a rule of the market; one for any other reason halts the run."""
+        code, now = answered.reading.code, self._venue.now()
+        if code in _REASONS:
+            units, reason = abs(order.terms.qty), int(_REASONS[code])
+            kind = ReportKind.REFUSED
+            report = about(trader, order, kind, now, final=True, qty=units, code=reason)
+            self._recorder.book([report], answer)
+            return
+        report = about(trader, order, ReportKind.CANCELLED, now, final=True)
         self._recorder.book([report], answer)
+        if code not in _CLOCK | _KEYS:
+            told = " ".join(answered.wire.body.decode(errors="replace").split())[:300]
+            raise HaltError(
+                f"{order.terms.client_id} is refused (code {code}): {told}",
+                rule="an order is refused only by a rule of the market.",
+                fix="Compare the market at the exchange with the artifact's instrument; then start "
+                "with --resume WHY.",
+            )
 
     def _is_current(self, trader: Trader) -> bool:
         """Return True while what was decided on the last row may still be sent."""
@@ -201,7 +207,8 @@ class Dispatcher:
 
     # ---- what is unknown
 
-    async def _resolve(self) -> None:
+    async def resolve(self) -> None:
+        """Find out what became of every order whose outcome is unknown."""
         for order in self._session.orders.living():
             if order.state in (OrderState.UNKNOWN, OrderState.SENDING):
                 await self._resolve_one(order)
@@ -241,8 +248,8 @@ class Dispatcher:
         if not order.lives or order.venue_id or order.filled != filled:
             return not order.lives or bool(order.venue_id)
         self._recorder.note(_answer(order, Request.QUERY, answered))
-        if order.unwanted or not self._is_current(trader):
-            self._expire(trader, order)
+        if order.unwanted or not (self._is_current(trader) or _protects(order)):
+            self._drop(trader, order)
         else:
             await self._send_one(trader, order)
         return order.state not in (OrderState.UNKNOWN, OrderState.SENDING)
@@ -276,7 +283,7 @@ class Dispatcher:
             raise HaltError(
                 f"the venue refuses the API key (code {answered.reading.code})",
                 rule="requests are signed with a key that may trade, from an allowed address.",
-                fix="Check key, secret, rights and allowed addresses; then start with --resume WHY.",
+                fix="Check key, rights and allowed addresses; then start with --resume WHY.",
             )
 
 
@@ -287,6 +294,11 @@ def _needs_work(order: LiveOrder) -> bool:
         OrderState.UNKNOWN,
         OrderState.CANCELLING,
     )
+
+
+def _protects(order: LiveOrder) -> bool:
+    """Return True for an exit: it is sent late rather than never."""
+    return order.terms.reduce_only and order.terms.order_type != "market"
 
 
 def _answer(order: LiveOrder, request: Request, answered: Answered) -> Answer:

@@ -6,6 +6,7 @@ not traded: its cells are NaN. A candle that changes after it was pushed is a fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,10 +82,14 @@ class Feed:
         """Return the values of a row, (columns, symbols), and go on behind it."""
         known = self._candles.pop(time, {})
         values = np.full((len(self.columns), len(self.symbols)), np.nan)
-        for i, name in enumerate(self.columns):
-            for j, symbol in enumerate(self.symbols):
-                if name in PRICES and symbol in known:
-                    values[i, j] = getattr(known[symbol], name)
+        for j, symbol in enumerate(self.symbols):
+            if symbol in known:
+                values[:, j] = cells_of(known[symbol], self.columns)
         self._pushed = known
         self.last = time
         return values
+
+
+def cells_of(candle: Candle, columns: Sequence[str]) -> list[float]:
+    """Return the cells of a candle in the order of some columns; NaN for what it does not have."""
+    return [getattr(candle, name) if name in PRICES else math.nan for name in columns]

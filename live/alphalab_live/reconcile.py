@@ -22,9 +22,7 @@ _CASH = "cash at the start in "
 _UNITS = "units at the start of "
 
 
-async def differences(
-    session: Session, venue: Venue, settings: LiveSettings
-) -> list[Reconcile]:
+async def differences(session: Session, venue: Venue, settings: LiveSettings) -> list[Reconcile]:
     """Return what differs between the venue and the books.
 
     Raises

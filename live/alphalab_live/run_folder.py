@@ -73,7 +73,9 @@ class RunFolder(NamedTuple):
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / _COMMANDS).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{self.path}: {error.strerror}", fix="Choose another folder.") from None
+            raise InputError(
+                f"{self.path}: {error.strerror}", fix="Choose another folder."
+            ) from None
         for place, artifact in enumerate(artifacts):
             shutil.rmtree(self.artifact(place), ignore_errors=True)  # of a start that was killed
             names = files_below(artifact.folder)

@@ -26,8 +26,11 @@ from alphalab.core.events import (
 )
 from alphalab.types import FloatArray
 from alphalab_live.order_book import OrderBook
-from alphalab_live.states import RIGHTS, Rights, RunState
+from alphalab_live.states import NOTHING, RIGHTS, Rights, RunState
 from alphalab_live.trader import Trader
+
+#: Cursor of the time at which the first row of a run begins, ns.
+BEGIN = "begin"
 
 
 class Session:
@@ -65,7 +68,7 @@ class Session:
     def rights(self) -> Rights:
         """What may be sent now; nothing in a shadow run."""
         if self.run is None or not self.run.sends:
-            return Rights(False, False, False)
+            return NOTHING
         return RIGHTS[self.state]
 
     def intents(self) -> list[Intent]:
@@ -118,6 +121,9 @@ class Session:
                 self.state = RunState(event.after)
             case Cursor():
                 self.cursors[event.name] = event.value
+                if event.name == BEGIN:
+                    for trader in self.traders:
+                        trader.begin(event.value)
             case Observation():
                 values = np.frombuffer(event.values, "<f8")
                 if values.size == 1:

@@ -134,9 +134,7 @@ class _KeyFile(Settings, frozen=True):
     secret: str
 
 
-def api_keys(
-    account: str, file: Path | None, environment: Mapping[str, str]
-) -> ApiKeys:
+def api_keys(account: str, file: Path | None, environment: Mapping[str, str]) -> ApiKeys:
     """Return the keys of an account: of a file, else of the environment, else of the keyring.
 
     Parameters

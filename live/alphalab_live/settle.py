@@ -30,7 +30,7 @@ def report_of(trader: Trader, kind: ReportKind, venue_time: int, **fields: Any) 
         "asset": -1,
         "qty": 0.0,
         "filled": 0.0,
-        "price": NAN,
+        "price": 0.0,
         "stop": NAN,
         "fee": 0.0,
         "amount": 0.0,
@@ -44,7 +44,7 @@ def report_of(trader: Trader, kind: ReportKind, venue_time: int, **fields: Any) 
     return Report(
         engine=trader.place,
         kind=int(kind),
-        time=trader.row_in_progress(venue_time),
+        time=trader.in_progress,
         venue_time=venue_time,
         **plain | fields,
     )
@@ -246,10 +246,10 @@ class Settlement:
                 continue
             self._trades_as[told.order.trades_as] = order.terms.client_id
             if not told.order.is_open and abs(told.order.filled - filled) < half:
-                found.append(self.end_of(trader, order, told.order))
+                found.append(self._end(trader, order, told.order))
         return found
 
-    def end_of(self, trader: Trader, order: LiveOrder, told: VenueOrder) -> Report:
+    def _end(self, trader: Trader, order: LiveOrder, told: VenueOrder) -> Report:
         """Return the report that the venue has ended an order."""
         kind = ReportKind.EXPIRED if told.expired else ReportKind.CANCELLED
         replaced = self._is_replaced(order)
@@ -272,7 +272,7 @@ def _funding(trader: Trader, income: Income, held: float) -> Report:
         income.time,
         asset=trader.symbols.index(income.symbol),
         qty=held,
-        price=income.rate,
+        price=0.0 if math.isnan(income.rate) else income.rate,
         amount=income.amount,
         code=int(Posting.FUNDING),
         venue_id=income.id,

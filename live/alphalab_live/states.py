@@ -26,21 +26,31 @@ class RunState(StrEnum):
 
 
 class Rights(NamedTuple):
-    """What a state may send: orders that increase exposure, orders that reduce it, cancels."""
+    """What a state may send.
 
-    increase: bool
-    reduce: bool
-    cancel: bool
+    Attributes
+    ----------
+    increase, reduce : bool
+        Orders that can make a position larger; all others.
+    cancel : bool
+        Cancels of orders that are no longer wanted.
+    clear : bool
+        Cancels of waiting orders that can make a position larger.
+    """
+
+    increase: bool = False
+    reduce: bool = False
+    cancel: bool = False
+    clear: bool = False
 
 
-_NOTHING = Rights(False, False, False)
-_REDUCE = Rights(False, True, True)
-RIGHTS = {state: _NOTHING for state in RunState} | {
-    RunState.RUNNING: Rights(True, True, True),
-    RunState.DEGRADED: _REDUCE,
-    RunState.PAUSED: _REDUCE,
-    RunState.FLATTENING: _REDUCE,
-    RunState.HALTED: Rights(False, False, True),
+NOTHING = Rights()
+RIGHTS = {state: NOTHING for state in RunState} | {
+    RunState.RUNNING: Rights(increase=True, reduce=True, cancel=True),
+    RunState.DEGRADED: Rights(reduce=True, cancel=True),
+    RunState.PAUSED: Rights(reduce=True, cancel=True, clear=True),
+    RunState.FLATTENING: Rights(reduce=True, cancel=True, clear=True),
+    RunState.HALTED: Rights(cancel=True, clear=True),
 }
 
 #: States that outlive the process: the next start goes on in them, until a command ends them.

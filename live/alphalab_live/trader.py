@@ -100,6 +100,11 @@ class Trader:
 
     # ---- rows and reports
 
+    def begin(self, time: int) -> None:
+        """Let the first row be the first one that begins at a time (ns) or later."""
+        if self.last == 0:
+            self.last = -(-time // self.interval) * self.interval
+
     def warm(self, history: History) -> None:
         """Fill the windows of the engine with rows from before the first one."""
         values = np.frombuffer(history.values, "<f8")
@@ -152,10 +157,10 @@ class Trader:
                 digest.update(log[bounds[i] : bounds[i + 1]].tobytes())
         return [digest.digest() for digest in digests]
 
-    def row_in_progress(self, time: int) -> int:
-        """Return the close of the row to which something at a time (ns) belongs."""
-        after = max(time, self.last + 1)
-        return -(-after // self.interval) * self.interval
+    @property
+    def in_progress(self) -> int:
+        """Close of the row that is pushed next, ns: reports belong to it."""
+        return self.last + self.interval
 
     # ---- orders
 
@@ -200,7 +205,9 @@ class Trader:
         wanted = {x.order: x for x in self.wanted()}
         found: list[Intent] = []
         for order in book.living(self.place):
-            if order.terms.order not in wanted and not order.unwanted and rights.cancel:
+            one = wanted.get(order.terms.order)
+            drop = rights.cancel if one is None else rights.clear and self.increases(one)
+            if drop and not order.unwanted:
                 found.append(cancel_of(order))
         for number, one in wanted.items():
             live = book.current(self.place, number)

@@ -5,7 +5,7 @@ Times are int64 ns UTC, quantities units of the asset, prices in its currency.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -120,6 +120,8 @@ class Venue(Protocol):
 
     name: str
     account: str
+    #: Called with client id, method, path and body before a request about an order leaves.
+    on_send: Callable[[str, str, str, str], None]
 
     def now(self) -> int:
         """Return the time by the venue's clock."""
@@ -142,9 +144,7 @@ class Venue(Protocol):
     async def key_rights(self) -> KeyRights:
         """Return what the API key may do."""
 
-    async def candles(
-        self, symbol: str, interval: int, after: int, most: int
-    ) -> list[Candle]:
+    async def candles(self, symbol: str, interval: int, after: int, most: int) -> list[Candle]:
         """Return closed bars that close later than a time, oldest first."""
 
     async def submit(self, intent: Intent) -> Answered:
@@ -167,6 +167,9 @@ class Venue(Protocol):
 
     async def income(self, symbols: Sequence[str], since: int) -> list[Income]:
         """Return changes of the cash since a time, in their order."""
+
+    async def funding_rates(self, symbol: str, since: int) -> dict[int, float]:
+        """Return the funding rates of a symbol since a time, by their time (ns)."""
 
     async def holdings(self, symbols: Sequence[str]) -> Holdings:
         """Return cash and units."""

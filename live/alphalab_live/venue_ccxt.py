@@ -88,6 +88,9 @@ class CcxtVenue:
         Addresses that replace the exchange's own.
     """
 
+    #: Whether changes of orders wake the runner by a stream.
+    _watches_orders = True
+
     def __init__(
         self,
         exchange: str,
@@ -132,7 +135,7 @@ class CcxtVenue:
         await self.skew()
         if self._dialect.closed_flag:
             self._start(self._watch_candles)
-        if self._client.has.get("watchOrders"):
+        if self._watches_orders and self._client.has.get("watchOrders"):
             self._start(self._watch_orders)
 
     async def close(self) -> None:
@@ -185,7 +188,7 @@ class CcxtVenue:
 
     async def candles(self, symbol: str, interval: int, after: int, most: int) -> list[Candle]:
         """Return up to `most` closed bars that close later than a time, oldest first."""
-        frame = _timeframe(interval)
+        frame = timeframe(interval)
         first = (after // interval) * interval
         rows = await self._read("fetch_ohlcv", self._symbols[symbol], frame, first // NS_MS, most)
         now = self.now()
@@ -318,9 +321,7 @@ class CcxtVenue:
             if self._dialect.trade_ids and after:
                 params["fromId"] = after + 1
             start = None if params else since // NS_MS
-            page = await self._read(
-                "fetch_my_trades", self._symbols[symbol], start, _PAGE, params
-            )
+            page = await self._read("fetch_my_trades", self._symbols[symbol], start, _PAGE, params)
             new = [x for x in (_trade(told, symbol) for told in page) if x.id not in found]
             found.update((x.id, x) for x in new)
             if len(page) < _PAGE or not new:
@@ -399,7 +400,7 @@ class CcxtVenue:
                 failures += 1
 
     async def _watch_candles(self) -> None:
-        wanted = [[x, _timeframe(self._intervals[o])] for o, x in self._symbols.items()]
+        wanted = [[x, timeframe(self._intervals[o])] for o, x in self._symbols.items()]
         await self._client.watch_ohlcv_for_symbols(wanted)
 
     async def _watch_orders(self) -> None:
@@ -443,12 +444,12 @@ def shortened(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _timeframe(interval: int) -> str:
+def timeframe(interval: int) -> str:
     """Return the exchange's name of a bar length, ns.
 
     Examples
     --------
-    >>> _timeframe(60 * 10**9), _timeframe(4 * 3600 * 10**9), _timeframe(86_400 * 10**9)
+    >>> timeframe(60 * 10**9), timeframe(4 * 3600 * 10**9), timeframe(86_400 * 10**9)
     ('1m', '4h', '1d')
     """
     seconds = interval // 10**9

@@ -1,0 +1,139 @@
+"""Runs for tests: a market, an engine of a backtest, and a runner at a local exchange."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from alphalab_live.exchange import Account, LocalExchange
+from alphalab_live.exchange.listing import listings
+from alphalab_live.lockstep import LockstepVenue
+from alphalab_live.replay import Replayed, replay
+from alphalab_live.run_folder import RunFolder
+from alphalab_live.runner import Runner
+from alphalab_live.session import Session
+from alphalab_live.settings import LiveSettings
+from alphalab_live.states import RunState
+from alphalab_live.trader import Trader
+
+import alphalab as al
+from alphalab.core.engine import Block, Engine
+from alphalab.core.events import RUN_EVENTS, Run
+from alphalab.core.journal import Journal
+from alphalab.core.journal_reader import JournalReader
+
+MINUTE = 60 * 10**9
+QUICK = LiveSettings(
+    grace_seconds=0.0, absence_seconds=0.02, unknown_seconds=5.0, settle_seconds=1e4
+)
+
+
+class Case(NamedTuple):
+    """A market, and what trades it."""
+
+    bars: al.Bars
+    strategy: al.Strategy
+    settings: al.RunSettings
+
+    def engine(self, *, external: bool) -> Engine:
+        return Engine(self.strategy, self.bars.instruments, self.settings, external=external)
+
+    def backtest(self) -> Block:
+        engine = self.engine(external=False)
+        return engine.push(self.bars.time, {name: self.bars[name] for name in engine.columns})
+
+    @property
+    def interval(self) -> int:
+        return int(np.min(np.diff(self.bars.time)))
+
+    def traders(self) -> list[Trader]:
+        return [Trader(0, self.engine(external=True), self.interval)]
+
+    def start(self, run: str = "test") -> Run:
+        (trader,) = self.traders()
+        return Run(
+            run=run,
+            artifacts=("a" * 64,),
+            engines=(trader.engine.id,),
+            capital=(self.settings.cash,),
+            intervals=(self.interval,),
+            venue="lockstep",
+            account="main",
+            symbols=(trader.symbols,),
+            columns=(trader.columns,),
+            sends=True,
+            versions=(),
+        )
+
+    def account(self) -> Account:
+        return Account(settings=self.settings)
+
+
+def venue_of(exchange: LocalExchange, case: Case) -> LockstepVenue:
+    names = {
+        case.bars.instruments[x.asset].symbol: x.unified for x in listings(case.bars.instruments)
+    }
+    kinds = {x.kind for x in listings(case.bars.instruments)}
+    config = exchange.ccxt_config()
+    return LockstepVenue(
+        "binanceusdm" if kinds == {"linear"} else "binance",
+        "main",
+        names,
+        dict.fromkeys(names, case.interval),
+        {k: v for k, v in config.items() if k != "urls"},
+        api=config["urls"]["api"],
+        control_url=exchange.control_url,
+        token=exchange.token,
+    )
+
+
+def opened(folder: RunFolder) -> Journal:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    (folder.path / "commands").mkdir(exist_ok=True)
+    return Journal(folder.journal, RUN_EVENTS, meta={"run": "test"})
+
+
+async def live(
+    case: Case,
+    exchange: LocalExchange,
+    path: Path,
+    *,
+    settings: LiveSettings = QUICK,
+    resumed: bool = False,
+    make_venue: Callable[[LocalExchange, Case], Any] = venue_of,
+    open_journal: Callable[[RunFolder], Journal] = opened,
+) -> RunState:
+    """Run, or go on with, a run in a folder."""
+    folder = RunFolder(path)
+    with open_journal(folder) as journal:
+        found = replay(journal, case.traders(), from_snapshots=True)
+        assert found.divergence is None, found.divergence
+        runner = Runner(
+            folder, journal, found.session, make_venue(exchange, case), settings, warmup=[0]
+        )
+        return await runner.run(case.start(), resumed=resumed)
+
+
+def lockstep(case: Case, path: Path, **options: Any) -> RunState:
+    """Trade all bars of a case through a local exchange."""
+
+    async def all_of_it() -> RunState:
+        async with LocalExchange(case.bars, [case.account()], lockstep=True) as exchange:
+            return await live(case, exchange, path, **options)
+
+    return asyncio.run(all_of_it())
+
+
+def replayed(case: Case, path: Path) -> Replayed:
+    with JournalReader(RunFolder(path).journal, RUN_EVENTS) as reader:
+        return replay(reader, case.traders())
+
+
+def sessions_equal(one: Session, other: Session) -> bool:
+    return all(
+        a.engine.snapshot() == b.engine.snapshot()
+        for a, b in zip(one.traders, other.traders, strict=True)
+    )
