@@ -386,9 +386,9 @@ class NaiveAccount:
         return self.place(asset, **fields)
 
     def close(self, asset: Asset) -> Order | None:
-        if self.settings.sizing == "at_decision":
-            if self.would_be_refused(asset, asset.in_lots(abs(asset.held))):
-                return None
+        checked = self.settings.sizing == "at_decision"
+        if checked and self.would_be_refused(asset, asset.in_lots(abs(asset.held))):
+            return None
         return self.place(asset, **self.closing(asset))
 
     def units(self, asset: Asset, value: float) -> float:

@@ -52,7 +52,7 @@ def test_many_markets_replayed_from_their_own_reports() -> None:
 
 @nojit
 def test_the_comparison_can_fail() -> None:
-    market, block = next(x for x in map(ran, range(40)) if x[1].fills.size)
+    _, block = next(x for x in map(ran, range(40)) if x[1].fills.size)
     fills, qty = block.fills.copy(), block.qty.copy()
     fills["price"][0] = np.nextafter(fills["price"][0], np.inf)
     qty[-1, 0] += 1.0

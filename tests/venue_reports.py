@@ -45,7 +45,7 @@ class Venue:
 
     def __init__(self, market: Market) -> None:
         self.market = market
-        self.filled: dict[int, float] = {}  # units of each order so far
+        self.progress: dict[int, tuple[float, float]] = {}  # units filled, units left, by order
 
     def tell(
         self, t: int, before: Books, after: Books, block: Block, told: Mapping[int, int]
@@ -58,6 +58,10 @@ class Venue:
         self.in_lieu = self._fractions()
         self._say_splits()
         self._say_postings()
+        for order, record in before.orders.items():  # one that repeats a refused one is not logged
+            arrives = record["state"] == OrderState.SUBMITTED and record["live_row"] <= t
+            if arrives and record["logged"] == 0:
+                self._say(ReportKind.ACCEPTED, order=order, asset=before.assets[order])
         ended = set(before.orders) - set(after.orders) - set(block.events["order"].tolist())
         for order in sorted(ended):  # a refusal that is repeated is not logged again
             j = before.assets[order]
@@ -113,12 +117,12 @@ class Venue:
         status, reason = OrderStatus(event["status"]), int(event["reason"])
         of_order = dict(order=event["order"], asset=event["asset"], stop=event["stop"])
         if status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED):
-            self._say_fill(event, of_order)
+            self._say_fill(event, of_order, before)
         elif status is OrderStatus.ACTIVE:
             self._say(ReportKind.ACCEPTED, **of_order)
         elif status is OrderStatus.TRIGGERED:
             self._say(ReportKind.TRIGGERED, **of_order)
-        elif status is OrderStatus.EXPIRED and event["origin"] != Origin.TARGET:
+        elif status is OrderStatus.EXPIRED and self._expires_at_venue(event):
             self._say(ReportKind.EXPIRED, **of_order)
         elif status is OrderStatus.CANCELLED:
             self._say_cancelled(event, of_order)
@@ -126,7 +130,12 @@ class Venue:
             asked = self._refusal(event["asset"], reason)["asked"]
             self._say(ReportKind.REFUSED, **of_order, code=reason, qty=asked, last=1)
 
-    def _say_fill(self, event: np.void, of_order: dict[str, Any]) -> None:
+    def _expires_at_venue(self, event: np.void) -> bool:
+        """Tell whether the venue has to say it: the row itself ends entries, after all reports."""
+        closed = np.isin(self.block.events["reason"], [Reason.LIQUIDATED, Reason.DELISTED]).any()
+        return bool(event["origin"] != Origin.TARGET or closed)
+
+    def _say_fill(self, event: np.void, of_order: dict[str, Any], before: Books) -> None:
         fill, reason = next(self.fills), int(event["reason"])
         if event["origin"] == Origin.VENUE:
             self._say_forced(fill, Reason(reason))
@@ -136,12 +145,30 @@ class Venue:
             numbers = dict(qty=cut["asked"], amount=cut["approved"])
             self._say(ReportKind.REFUSED, **of_order, code=reason, **numbers)
         numbers = {name: fill[name] for name in ("qty", "price", "fee")}
-        numbers["filled"] = abs(fill["qty"])
-        if self.market.settings.costs.fee_in == "coin":
-            numbers["filled"] = event["filled"] - self.filled.get(int(event["order"]), 0.0)
-        self.filled[int(event["order"])] = event["filled"]
+        numbers["filled"] = self._units(event, fill, before)
         last = event["status"] == OrderStatus.FILLED
         self._say(ReportKind.EXECUTED, **of_order, **numbers, code=reason, last=last)
+
+    def _units(self, event: np.void, fill: np.void, before: Books) -> float:
+        """Return the units of the order that were filled: more than came, where coins pay the fee.
+
+        The log has sums; their difference is not always the number that was added.
+        """
+        order = int(event["order"])
+        first = before.orders.get(order, {"filled": 0.0, "qty": np.nan})
+        filled, left = self.progress.get(order, (first["filled"], first["qty"]))
+        self.progress[order] = event["filled"], event["qty"]
+        if self.market.settings.costs.fee_in != "coin":
+            return float(abs(fill["qty"]))
+        likely = float(event["filled"] - filled)
+        near = [likely + k * np.spacing(likely) for k in (0, 1, -1, 2, -2, 3, -3)]
+        fitting = (
+            units
+            for units in near
+            if filled + units == event["filled"]
+            and (np.isnan(left) or left - units == event["qty"])
+        )
+        return next(fitting, likely)
 
     def _say_forced(self, fill: np.void, reason: Reason) -> None:
         if reason is Reason.LIQUIDATED:
@@ -149,9 +176,9 @@ class Venue:
         if reason in (Reason.LIQUIDATED, Reason.DELISTED):
             self._say_trade(fill, reason)
         for posted in self.block.postings:
-            if reason is Reason.LIQUIDATED and posted["kind"] == Posting.LIQUIDATION:
-                if posted["asset"] == fill["asset"]:
-                    self._say_posting(posted)
+            follows = reason is Reason.LIQUIDATED and posted["kind"] == Posting.LIQUIDATION
+            if follows and posted["asset"] == fill["asset"]:
+                self._say_posting(posted)
 
     def _say_liquidation(self) -> None:
         """Say once, before everything that it does, that the account is liquidated."""

@@ -37,7 +37,7 @@ from alphalab.kernels.market.matching import POST_ONLY, refuse_taker, trigger, t
 from alphalab.kernels.market.money import unit_value
 from alphalab.kernels.market.order_table import activate, end, free
 from alphalab.kernels.market.postings import reinvest, split
-from alphalab.kernels.market.step import turn_clock
+from alphalab.kernels.market.step import begin_account, turn_clock
 from alphalab.types import REPORT
 
 (
@@ -187,6 +187,7 @@ def change_order(books, j, k, kind, r):
 @jit_apart
 def book_report(books, r):
     """Book one report into the row in progress."""
+    begin_account(books, r["time"])
     turn_clock(books, r["time"])
     kind, j = r["kind"], r["asset"]
     k = place_in(books, j, r["order"])

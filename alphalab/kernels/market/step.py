@@ -40,6 +40,15 @@ def day_of(time):
 
 
 @jit
+def begin_account(books, time):
+    """Book the holdings at the start, before anything else happens in the account."""
+    account = books.account
+    if books.rules["starts"] == 1 and account["row"] == 0 and account["n_orders"] == 0:
+        account["time"] = time
+        take_over(books)
+
+
+@jit
 def turn_clock(books, time):
     """Set the time; on a new day, store the equity it begins with. Return the days that passed."""
     account = books.account
@@ -152,9 +161,7 @@ def follow_venue(books, on, bars, t):
 @jit
 def before_decision(books, on, bars, t, time, ledger):
     """Process the row up to the decision: postings, fills, marks, margin."""
-    if books.rules["starts"] == 1 and books.account["row"] == 0:
-        books.account["time"] = time
-        take_over(books)
+    begin_account(books, time)
     days = turn_clock(books, time)
     if on.external:
         follow_venue(books, on, bars, t)

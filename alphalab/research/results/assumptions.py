@@ -48,6 +48,7 @@ _ACTIONS = {
 _SIZING = {
     "by_value": "",
     "at_fill": "A target's sale is sized at the price of its fill, not at the close that decided.",
+    "at_decision": "A target's order asks for units, counted at the close that decided.",
 }
 _MOST_SYMBOLS = 30
 
