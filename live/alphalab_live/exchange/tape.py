@@ -27,7 +27,7 @@ class Rows(Protocol):
         """The assets, (N,)."""
 
     @property
-    def changes(self) -> Sequence[InstrumentChange]:
+    def instrument_changes(self) -> Sequence[InstrumentChange]:
         """Later changes of ticks, lots, minimum values and fees."""
 
     @property
@@ -83,7 +83,7 @@ class Tape:
         self.columns = {name: np.asarray(bars[name], np.float64) for name in bars.columns}
         self.row = start - 1
         self.open = False
-        self._timeline = Timeline(bars.instruments, bars.changes)
+        self._timeline = Timeline(bars.instruments, bars.instrument_changes)
         self.spacing = int(np.min(np.diff(self.time))) // MS
         self.interval = interval_of(self.spacing)
         self._prices = [self.columns[name] for name in ("open", "high", "low", "close")]
