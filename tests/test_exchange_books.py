@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alphalab_live.exchange.books import Books
 from builders import walk
 from compare import assert_identical
+from msgspec import structs
 
 from alphalab.codes import OrderStatus, OrderType, Origin, Reason, TimeInForce
-from alphalab.config import Costs, Execution, Exits, Margin, RunSettings
+from alphalab.config import Costs, Execution, Margin, RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
 from alphalab.kernels.market import orders
 from alphalab.types import FloatArray, Instrument, IntArray
-from alphalab_live.exchange.books import Books
 
 MINUTE = 60 * 10**9
 FIRST = int(np.datetime64("2024-01-01T00:01", "ns").astype(np.int64))
@@ -202,7 +203,6 @@ def test_the_comparison_can_fail() -> None:
     time, columns = market(1, 100, 2)
     columns |= script(1, columns["close"])
     block = Engine(Sent(), assets, settings).push(time, columns)
-    dearer = [Instrument(symbol=x.symbol, kind="linear", tick=TICK, lot=LOT, min_value=5.0,
-                         currency="USDT", maker_bps=2.0, taker_bps=5.1) for x in assets]  # fmt: skip
+    dearer = [structs.replace(x, taker_bps=5.1) for x in assets]
     found = fills_of(Books(settings, dearer), block, time, columns)
     assert found != of_block(block)

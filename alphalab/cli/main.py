@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -60,6 +61,9 @@ for command in (backtest, sweep, check, validate, promote, reproduce, ops, new, 
 families = {"data": data, "trials": trials, "artifact": artifact, "key": key, "journal": journal}
 for name, family in families.items():
     app.add_typer(family, name=name)
+# Environments and the runner import alphalab, never the other way: their commands are found.
+for found in sorted(entry_points(group="alphalab.commands"), key=lambda point: point.name):
+    app.add_typer(found.load(), name=found.name)
 
 
 def _print_version(asked: bool) -> None:

@@ -26,7 +26,7 @@ from alphalab.kernels._jit import DISABLED, jit, jit_apart
 from alphalab.kernels.market.arguments import COLUMNS, ROWS, WORKSPACE, Group
 from alphalab.kernels.market.books import NO_REASON, Books, row_of, switches
 from alphalab.kernels.market.fills import execute
-from alphalab.kernels.market.forced import close_delisted, take_over
+from alphalab.kernels.market.forced import close_delisted
 from alphalab.kernels.market.matching import (
     HIGH_FIRST,
     LOW_FIRST,
@@ -65,6 +65,7 @@ from alphalab.kernels.market.order_types import (
     rests,
 )
 from alphalab.kernels.market.orders import N_REQUESTS
+from alphalab.kernels.market.postings import post_due
 from alphalab.kernels.market.requests import (
     CANCEL,
     DECIDE,
@@ -78,7 +79,7 @@ from alphalab.kernels.market.requests import (
     reference,
     refuse_submit,
 )
-from alphalab.kernels.market.step import check_margin, mark_row, start_row, write
+from alphalab.kernels.market.step import begin_account, check_margin, mark_row, turn_clock, write
 from alphalab.types import LEDGER
 
 QTY, CLOSE = np.int64(Sizing.QTY), np.int64(Sizing.CLOSE)
@@ -124,10 +125,10 @@ def open_bar(books, on, bars, time):
     """Begin the next row: its postings, and the orders that meet its open."""
     account = books.account
     account["row"] += 1
-    if books.rules["starts"] == 1 and account["row"] == 0:
-        account["time"] = time
-        take_over(books)
-    start_row(books, on, bars, 0, time)
+    begin_account(books, time)
+    days = turn_clock(books, time)
+    if on.posts:
+        post_due(books, bars, 0, days)
     if on.participates:
         give_room(books, bars, 0)
     if account["waiting"] > 0:

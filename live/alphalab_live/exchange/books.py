@@ -20,7 +20,7 @@ from alphalab.kernels._jit import silent
 from alphalab.kernels.market.order_table import FIRST_EXPLICIT
 from alphalab.kernels.market.orders import N_REQUESTS
 from alphalab.kernels.market.venue import PROGRESS, STAND, Stage, venue
-from alphalab.types import LEDGER, NEVER, REQUEST, FloatArray, Instrument, IntArray
+from alphalab.types import LEDGER, REQUEST, FloatArray, Instrument, IntArray
 
 MOST_ORDERS = 200  # live orders of one account per symbol
 _TWO_STAGES = (OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED)
@@ -155,7 +155,9 @@ class Books:
         DataError, UnknownNameError
         """
         marks = np.full(len(self.instruments), np.nan)
-        check_rows(self.settings, self.instruments, self.columns, NEVER, marks, time, columns)
+        check_rows(
+            self.settings, self.instruments, self.columns, self.account, marks, time, columns
+        )
 
     def change(self, instruments: Sequence[Instrument]) -> None:
         """Replace ticks, lots, minimum values and fees."""

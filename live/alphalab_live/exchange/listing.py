@@ -99,7 +99,7 @@ def _check(instrument: Instrument) -> None:
                 f"{instrument.symbol!r} has no {name}",
                 rule="clients cut prices and quantities to ticks and lots, so every market of an "
                 "exchange has both.",
-                fix="Set them: bars.with_instruments(tick=0.01, lot=0.001), or --tick and --lot.",
+                fix="Set them: bars.with_instruments(tick=0.01, lot=0.001), or in a settings file.",
             )
 
 

@@ -31,22 +31,29 @@ def fault_of_means(
         The account's living orders, and the places of their assets.
     """
     mark = float(books.positions[place]["mark"])
-    if mark != mark or order.closes:
+    if books.account["row"] < 0 or mark != mark:
+        return Reason.NO_PRICE
+    if order.closes:
         return None
     market = [(i, x) for i, x in waiting if x.kind == OrderType.MARKET]
     price = next(x for x in (order.limit, order.trigger, mark) if x == x)
     if books.instruments[place].kind != "spot":
         return None if order.reduce_only else _margin(books, place, order, price, market)
     if order.sign < 0:
-        return _units(books, place, order)
+        return _units(books, place, order, price)
     traded = sum(x.sign * x.units * float(books.positions[i]["mark"]) for i, x in market)
     cash = float(books.account["cash"]) - traded
     return Reason.CASH if order.units * price > cash * (1.0 + TOLERANCE) else None
 
 
-def _units(books: Books, place: int, order: Order) -> Reason | None:
-    """Refuse a sale of more than the account holds: spot is not sold short."""
+def _units(books: Books, place: int, order: Order, price: float) -> Reason | None:
+    """Refuse a sale of more than the account holds, or below the minimum value.
+
+    The books take a sale of spot for an order that only reduces, which has no minimum.
+    """
     held = float(books.positions[place]["qty"])
+    if 0.0 < order.units * price < books.instruments[place].min_value:
+        return Reason.MIN_VALUE
     return Reason.CASH if order.units > held * (1.0 + 1e-9) else None
 
 
