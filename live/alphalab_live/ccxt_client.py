@@ -68,7 +68,7 @@ class Listening:
         found = _recording.get()
         if found is not None:
             wait = {str(name).lower(): value for name, value in headers.items()}.get("retry-after")
-            seconds = float(wait) if str(wait or "").isdigit() else 0.0
+            seconds = float(wait) if wait is not None and str(wait).isdigit() else 0.0
             found.wire = Wire(True, code, body.encode(errors="replace"), seconds)
         return super().on_rest_response(  # type: ignore[misc]
             code, reason, url, method, headers, body, *sent
@@ -124,7 +124,8 @@ def make_client(
 
 def open_session(client: Any) -> aiohttp.ClientSession:
     """Give a client a session that talks to the exchange's hosts alone, and return it."""
-    client.open()  # makes ccxt's own TLS context and loop
+    client.own_session = False
+    client.open()  # makes ccxt's own TLS context and loop, and no session
     allowed = hosts_of(client.urls["api"])
 
     async def refuse_others(
@@ -142,7 +143,7 @@ def open_session(client: Any) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=client.ssl_context or True), trace_configs=[trace]
     )
-    client.own_session, client.session = False, session
+    client.session = session
     return session
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from alphalab.core.event_codec import array_bytes
-from alphalab.core.events import Observation, Reconcile
+from alphalab.core.events import Cursor, Observation, Reconcile
 from alphalab_live.order_book import PREFIX
-from alphalab_live.session import Session
+from alphalab_live.session import Session, trades_cursor
 from alphalab_live.settings import LiveSettings
 from alphalab_live.venue import Holdings, Venue, VenueOrder
 
@@ -40,8 +40,8 @@ async def differences(session: Session, venue: Venue, settings: LiveSettings) ->
     ]
 
 
-async def baseline(session: Session, venue: Venue, *, ignore: bool) -> list[Observation]:
-    """Return what the account holds before the first row, beyond the capital of the run.
+async def baseline(session: Session, venue: Venue, *, ignore: bool) -> list[Observation | Cursor]:
+    """Return what the account holds and has traded before the first row, beyond the run's capital.
 
     Parameters
     ----------
@@ -52,13 +52,15 @@ async def baseline(session: Session, venue: Venue, *, ignore: bool) -> list[Obse
     """
     symbols = [symbol for trader in session.traders for symbol in trader.symbols]
     holdings = await venue.holdings(symbols)
-    now, found = venue.now(), []
+    now = venue.now()
+    found: list[Observation | Cursor] = []
     for currency, capital in _cash(session).items():
         extra = holdings.cash.get(currency, 0.0) - capital
         found.append(_observed(_CASH + currency, now, extra))
     for symbol in symbols:
         extra = holdings.units.get(symbol, 0.0) if ignore else 0.0
         found.append(_observed(_UNITS + symbol, now, extra))
+        found.append(Cursor(name=trades_cursor(symbol), value=await venue.last_trade(symbol)))
     return found
 
 

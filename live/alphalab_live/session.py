@@ -105,7 +105,7 @@ class Session:
             symbol = self.traders[report.engine].symbols[report.asset]
             self.trades.add(trade_key(symbol, report.venue_id))
             if report.venue_id.isdigit():
-                name = f"trades {symbol}"
+                name = trades_cursor(symbol)
                 self.cursors[name] = max(self.cursors.get(name, 0), int(report.venue_id))
 
     def apply(self, event: Event) -> None:
@@ -132,6 +132,11 @@ class Session:
                 self.orders.apply(event)
             case _:
                 pass  # commands, refusals and reconciliations change no state themselves
+
+
+def trades_cursor(symbol: str) -> str:
+    """Return the name of the cursor in the list of a symbol's trades."""
+    return f"trades {symbol}"
 
 
 def trade_key(owner: str, venue_id: str) -> str:

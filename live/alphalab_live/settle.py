@@ -16,7 +16,7 @@ from alphalab.core.rows import HOUR_NS
 from alphalab.errors import HaltError
 from alphalab_live.order_book import LiveOrder, OrderState
 from alphalab_live.outcomes import Outcome
-from alphalab_live.session import Session, trade_key
+from alphalab_live.session import Session, trade_key, trades_cursor
 from alphalab_live.trader import Trader
 from alphalab_live.venue import Income, Trade, Venue, VenueOrder
 
@@ -125,7 +125,7 @@ class Settlement:
         new: list[Trade] = []
         for symbol in trader.symbols:
             if everything or symbol in busy:
-                after = self._session.cursors.get(f"trades {symbol}", 0)
+                after = self._session.cursors.get(trades_cursor(symbol), 0)
                 told = await self._venue.trades(symbol, after, self._started)
                 new += [
                     x

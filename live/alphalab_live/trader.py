@@ -140,8 +140,8 @@ class Trader:
     def _hashes(self, block: Block, first: int) -> list[bytes]:
         """Return the hash of each row: what reports recorded before it, and what it recorded."""
         digests = [hashlib.sha256() for _ in range(len(block.ledger))]
-        for before in self._between:
-            for name in _LOGS:
+        for name in _LOGS:  # one log after the other: how reports were grouped does not matter
+            for before in self._between:
                 digests[0].update(getattr(before, name).tobytes())
         self._between.clear()
         logs: list[tuple[Records, IntArray]] = []
@@ -184,7 +184,7 @@ class Trader:
                 closes=int(o["sizing"]) == Sizing.CLOSE,
             )
 
-    def _units(self, asset: int, o: Records, held: float) -> float:
+    def _units(self, asset: int, o: np.void, held: float) -> float:
         if o["sizing"] in (Sizing.QTY, Sizing.SELL_QTY):
             return float(o["qty"])
         if o["sizing"] == Sizing.CLOSE:
@@ -282,12 +282,13 @@ def whole_lots(units: float, lot: float) -> float:
     return count / den if den > 0 and 1 / den == lot else float(f"{count * lot:.12g}")
 
 
-def ledger_of(row: Row) -> Records:
+def ledger_of(row: Row) -> np.void:
     """Return the account after a row, one record of `alphalab.types.LEDGER`."""
-    return np.frombuffer(row.ledger, LEDGER)[0]
+    record: np.void = np.frombuffer(row.ledger, LEDGER)[0]
+    return record
 
 
-def _name(o: Records) -> str:
+def _name(o: np.void) -> str:
     kind = OrderType(int(o["type"]))
     if kind not in _TYPES:
         raise StateError(

@@ -165,6 +165,9 @@ class Venue(Protocol):
     async def trades(self, symbol: str, after: int, since: int) -> list[Trade]:
         """Return trades of a symbol behind an id (0: none yet), since a time, in their order."""
 
+    async def last_trade(self, symbol: str) -> int:
+        """Return the id of the last trade of a symbol; 0: none, or they have no numbers."""
+
     async def income(self, symbols: Sequence[str], since: int) -> list[Income]:
         """Return changes of the cash since a time, in their order."""
 

@@ -317,18 +317,24 @@ class CcxtVenue:
         """Return trades of a symbol behind an id (0: none yet), since a time, in their order."""
         found: dict[str, Trade] = {}
         while True:
-            params: dict[str, Any] = {}
-            if self._dialect.trade_ids and after:
-                params["fromId"] = after + 1
-            start = None if params else since // NS_MS
+            numbered = self._dialect.trade_ids
+            params = {"fromId": after + 1} if numbered else {}
+            start = None if numbered else since // NS_MS
             page = await self._read("fetch_my_trades", self._symbols[symbol], start, _PAGE, params)
             new = [x for x in (_trade(told, symbol) for told in page) if x.id not in found]
             found.update((x.id, x) for x in new)
             if len(page) < _PAGE or not new:
                 break
             since = new[-1].time
-            after = max(int(x.id) for x in new) if self._dialect.trade_ids else 0
+            after = max(_number(x.id) for x in new)
         return sorted(found.values(), key=lambda x: (x.time, _number(x.id), x.id))
+
+    async def last_trade(self, symbol: str) -> int:
+        """Return the id of the last trade of a symbol; 0: none, or they have no numbers."""
+        if not self._dialect.trade_ids:
+            return 0
+        page = await self._read("fetch_my_trades", self._symbols[symbol], None, _PAGE)
+        return max((_number(_trade(told, symbol).id) for told in page), default=0)
 
     async def income(self, symbols: Sequence[str], since: int) -> list[Income]:
         """Return fundings since a time, in their order."""
@@ -366,9 +372,9 @@ class CcxtVenue:
             units |= dict.fromkeys(contracts, 0.0)
             theirs = [self._symbols[x] for x in contracts]
             for one in await self._read("fetch_positions", theirs):
-                symbol = self._ours.get(one["symbol"])
-                if symbol in units and one.get("contracts"):
-                    units[symbol] += float(one["contracts"]) * (-1 if one["side"] == "short" else 1)
+                ours = self._ours.get(one["symbol"], "")
+                if ours in units and one.get("contracts"):
+                    units[ours] += float(one["contracts"]) * (-1 if one["side"] == "short" else 1)
         return Holdings(totals, units)
 
     # ---- signals
