@@ -93,7 +93,7 @@ class Dispatcher:
     # ---- cancels
 
     async def cancel(self) -> set[str]:
-        """Cancel what is not wanted until it has ended; return the symbols that traded meanwhile."""
+        """Cancel what is not wanted until it has ended; return the symbols that traded."""
         unwanted = [x for x in self._session.orders.living() if x.unwanted]
         before = {x.terms.client_id: x.filled for x in unwanted}
         for order in unwanted:

@@ -44,8 +44,11 @@ class RunFolder(NamedTuple):
 
     @property
     def exists(self) -> bool:
-        """True if a run was begun here."""
-        return self.journal.is_file()
+        """True if a run was begun here: its journal has an event."""
+        if not self.journal.is_file():
+            return False
+        with JournalReader(self.journal, RUN_EVENTS) as reader:
+            return reader.head.seq > 0
 
     def artifact(self, place: int) -> Path:
         """Return the copy of an artifact."""
@@ -68,20 +71,27 @@ class RunFolder(NamedTuple):
         InputError
             A folder that cannot be written.
         """
-        run = run_id([artifact.id for artifact in artifacts], venue, account, now)
+        meta = {"venue": venue, "account": account}
+        if not self.journal.exists():  # a start that was killed has left an empty one
+            ids = [artifact.id for artifact in artifacts]
+            meta["run"] = run_id(ids, venue, account, now)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / _COMMANDS).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"{self.path}: {error.strerror}", fix="Choose another folder."
-            ) from None
-        for place, artifact in enumerate(artifacts):
-            shutil.rmtree(self.artifact(place), ignore_errors=True)  # of a start that was killed
-            names = files_below(artifact.folder)
-            contents = {name: (artifact.folder / name).read_bytes() for name in names}
-            write_folder(self.artifact(place), contents)
-        return self._open({"run": run, "venue": venue, "account": account})
+            what = f"{self.path}: {error.strerror}"
+            raise InputError(what, fix="Choose another folder.") from None
+        journal = self._open(meta)
+        try:
+            for place, artifact in enumerate(artifacts):
+                shutil.rmtree(self.artifact(place), ignore_errors=True)
+                names = files_below(artifact.folder)
+                contents = {name: (artifact.folder / name).read_bytes() for name in names}
+                write_folder(self.artifact(place), contents)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
 
     def go_on(self) -> Journal:
         """Open the journal of a run to go on with it.

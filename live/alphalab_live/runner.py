@@ -17,7 +17,7 @@ import numpy as np
 
 from alphalab.codes import Reason, ReportKind
 from alphalab.core.event_codec import array_bytes
-from alphalab.core.events import Cursor, History, Reconcile, Report, Run, Sent
+from alphalab.core.events import Command, Cursor, History, Reconcile, Report, Run, Sent
 from alphalab.core.journal import Journal
 from alphalab.core.rows import HOUR_NS
 from alphalab.errors import AlphalabError, HaltError, JournalError, VenueError
@@ -35,6 +35,8 @@ from alphalab_live.trader import Trader, Wanted
 from alphalab_live.venue import Candle, Signal, Stir, Venue
 
 _NS = 1e9
+#: Reason of the state STOPPED where the market of a recording has no more rows.
+ENDED = "the market has ended"
 
 
 class _End(Exception):
@@ -57,6 +59,8 @@ class Runner:
         Rows of history that each artifact needs.
     tell : callable
         Called with lines for the operator.
+    before : sequence of Command
+        Commands that let the run start.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Runner:
         *,
         warmup: Sequence[int],
         tell: Callable[[str], None] = lambda line: None,
+        before: Sequence[Command] = (),
     ) -> None:
         self._folder, self._session, self._venue = folder, session, venue
         self._settings, self._warmup, self._tell = settings, tuple(warmup), tell
@@ -81,6 +86,8 @@ class Runner:
         self._full_at = -math.inf  # time.monotonic of the last full comparison
         self._pushed = 0  # rows since the last snapshot
         self._stopping = False
+        self._before = tuple(before)
+        self.check_keys = False
 
     async def run(self, start: Run, *, resumed: bool, ignore_holdings: bool = False) -> RunState:
         """Trade until the run is stopped, killed or halted, and return that state.
@@ -122,12 +129,14 @@ class Runner:
     async def _start(self, start: Run, before: RunState, resumed: bool, ignore: bool) -> None:
         first = self._session.run is None
         self._venue.on_send = self._note_sent
-        self._recorder.note(start)
+        self._recorder.note(start, *self._before, durable=True)
         for state in (RunState.LOADING, RunState.COMPILING, RunState.RECOVERING):
             self._recorder.change(state, "start")
         self._recorder.change(RunState.RECONCILING, "start")
         await self._venue.open()
         await self._check_clock()
+        if self.check_keys:
+            await self._check_rights()
         if first:
             self._recorder.note(Cursor(name=BEGIN, value=self._venue.now()))
         if start.sends:
@@ -152,6 +161,19 @@ class Runner:
                 f"this machine's clock is {skew:+.1f} s off the venue's",
                 rule=f"they differ by at most {self._settings.max_skew_seconds:g} s.",
                 fix="Set the clock (NTP), and start again.",
+            )
+
+    async def _check_rights(self) -> None:
+        rights = await self._venue.key_rights()
+        if rights.moves_money:
+            raise HaltError(
+                "the API key may withdraw or transfer money",
+                rule="the runner takes keys that may read and trade, and nothing else.",
+                fix="Make a key without these rights at the exchange, and delete this one.",
+            )
+        if rights.trades is False:
+            raise HaltError(
+                "the API key may not trade", fix="Give it the right to trade this market."
             )
 
     async def _reconcile(self, *, first: bool, ignore: bool) -> None:
@@ -214,11 +236,14 @@ class Runner:
                 break
             signal = await self._venue.signal()
             if signal.stir is Stir.END:
-                self._tell("the market of the recording has ended")
                 break
             await self._take(signal)
             await self._venue.idle()
-        self._recorder.change(RunState.STOPPED, "stopped" if self._stopping else "ended")
+        self._recorder.change(RunState.STOPPED, "stopped" if self._stopping else ENDED)
+
+    def stop(self) -> None:
+        """Stop after what is being done; orders and positions stay at the venue."""
+        self._stopping = True
 
     async def _take(self, signal: Signal) -> None:
         if signal.stir is Stir.DOWN:

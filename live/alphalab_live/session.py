@@ -45,6 +45,8 @@ class Session:
     run : Run or None
         The last start.
     state : RunState
+    reason : str
+        Why it is in this state.
     orders : OrderBook
     cursors : dict of str to int
         How far lists of the venue have been read.
@@ -57,7 +59,7 @@ class Session:
     def __init__(self, traders: Sequence[Trader]) -> None:
         self.traders = tuple(traders)
         self.run: Run | None = None
-        self.state = RunState.LOADING
+        self.state, self.reason = RunState.LOADING, ""
         self.orders = OrderBook()
         self.cursors: dict[str, int] = {}
         self.trades: set[str] = set()
@@ -118,7 +120,7 @@ class Session:
                     self.traders[event.engine].warm(event)
                     self.warmed.add(event.engine)
             case State():
-                self.state = RunState(event.after)
+                self.state, self.reason = RunState(event.after), event.reason
             case Cursor():
                 self.cursors[event.name] = event.value
                 if event.name == BEGIN:

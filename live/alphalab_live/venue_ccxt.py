@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from alphalab.core.events import Intent
-from alphalab.errors import RefusedError, UnknownNameError, VenueError
+from alphalab.errors import ParameterError, RefusedError, UnknownNameError, VenueError
 from alphalab_live.ccxt_client import OnSend, make_client, open_session, recording
 from alphalab_live.outcomes import (
     BINANCE,
@@ -44,6 +44,7 @@ NS_MS = 1_000_000
 _PAGE = 500  # of trades
 _SAME_FUNDING = 60 * 10**9  # a rate and its payment are stamped at most this far apart, ns
 _TRIGGERED = ("stop", "stop_limit", "take_profit", "limit_if_touched", "trailing")
+_TICK = 0.5  # seconds
 _BACKOFF = (0.2, 1.0, 5.0, 15.0)  # seconds before a stream is opened again
 
 
@@ -135,6 +136,7 @@ class CcxtVenue:
         await self.skew()
         if self._dialect.closed_flag:
             self._start(self._watch_candles)
+        self._tasks.append(asyncio.create_task(self._tick()))
         if self._watches_orders and self._client.has.get("watchOrders"):
             self._start(self._watch_orders)
 
@@ -151,6 +153,11 @@ class CcxtVenue:
         """Return the market of one of the artifacts' symbols, as ccxt describes it."""
         market: Mapping[str, Any] = self._client.market(self._symbols[symbol])
         return market
+
+    @property
+    def key(self) -> str:
+        """The API key."""
+        return str(self._client.apiKey)
 
     def coin(self, symbol: str) -> str:
         """Return the coin that a symbol of spot trades; of a contract, what it is on."""
@@ -383,8 +390,18 @@ class CcxtVenue:
         """Wait for the next signal."""
         return await self._signals.get()
 
+    def wake(self) -> None:
+        """Let `signal` return."""
+        self._signals.put_nowait(Signal(Stir.TICK))
+
     async def idle(self) -> None:
         """Do nothing: a real exchange does not wait."""
+
+    async def _tick(self) -> None:
+        """Wake the runner now and then: for commands, and for candles that do not come."""
+        while True:
+            await asyncio.sleep(_TICK)
+            self.wake()
 
     def _start(self, watch: Callable[[], Any]) -> None:
         self._tasks.append(asyncio.create_task(self._keep(watch)))
@@ -463,6 +480,25 @@ def timeframe(interval: int) -> str:
         if seconds % unit == 0:
             return f"{seconds // unit}{name}"
     return f"{seconds}s"
+
+
+def interval_of(name: str) -> int:
+    """Return the length of bars in ns.
+
+    Raises
+    ------
+    ParameterError
+        A text that names no length.
+
+    Examples
+    --------
+    >>> interval_of("4h") == 4 * 3600 * 10**9
+    True
+    """
+    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+    if not name[:-1].isdigit() or name[-1] not in units or int(name[:-1]) == 0:
+        raise ParameterError(f"interval {name!r}", rule="it reads 1m, 15m, 4h or 1d.")
+    return int(name[:-1]) * units[name[-1]] * 10**9
 
 
 def _order(told: Mapping[str, Any], symbol: str) -> VenueOrder:
