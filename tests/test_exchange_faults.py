@@ -173,11 +173,3 @@ def test_the_signal_to_go_on_comes_over_the_control_port() -> None:
             ]
 
     run(test)
-
-
-def test_an_exchange_with_a_speed_plays_by_itself() -> None:
-    async def test() -> None:
-        async with trading(lockstep=True) as venue:
-            assert (await venue.exchange.step()).row == 1
-
-    run(test)

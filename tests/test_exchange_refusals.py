@@ -84,8 +84,9 @@ def sent(venue: Venue, market: str, q: dict[str, Any]) -> Any:
 def test_wrong_orders_have_the_codes_of_the_exchange() -> None:
     async def test() -> None:
         async with trading() as venue:
-            found = [await refused(sent(venue, market, q)) for market, q, _ in WRONG]
-            assert found == [code for _, _, code in WRONG]
+            for market, q, code in WRONG:
+                client = venue.spot if market == "spot" else venue.perp
+                assert await refused(sent(venue, market, q), client) == code, (market, q)
             assert all(not wallet.orders for wallet in venue.exchange.desk.wallets.values())
 
     run(test)
@@ -118,7 +119,7 @@ def test_no_order_before_the_first_price() -> None:
     async def test() -> None:
         async with trading(start=11) as venue:
             venue.exchange.desk.wallet("key", "spot").books.account["row"] = -1
-            assert await refused(sent(venue, "spot", BUY)) == -1013
+            assert await refused(sent(venue, "spot", BUY), venue.spot) == -1013
 
     run(test)
 
@@ -228,7 +229,7 @@ def test_a_halted_market_takes_no_orders() -> None:
         async with trading() as venue:
             desk = venue.exchange.desk
             desk.halted.update(desk.listings)
-            assert await refused(sent(venue, "spot", BUY)) == -1013
+            assert await refused(sent(venue, "spot", BUY), venue.spot) == -1013
             assert await refused(sent(venue, "linear", BUY)) == -4140
             await venue.spot.load_markets(True)
             assert not venue.spot.markets[SPOT]["active"]

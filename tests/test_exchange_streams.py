@@ -1,4 +1,4 @@
-"""The streams of the local exchange, watched by unmodified ccxt.pro, and what goes wrong in them."""
+"""The streams of the local exchange, watched by unmodified ccxt.pro, and their faults."""
 
 from __future__ import annotations
 

@@ -62,8 +62,9 @@ families = {"data": data, "trials": trials, "artifact": artifact, "key": key, "j
 for name, family in families.items():
     app.add_typer(family, name=name)
 # Environments and the runner import alphalab, never the other way: their commands are found.
-for found in sorted(entry_points(group="alphalab.commands"), key=lambda point: point.name):
-    app.add_typer(found.load(), name=found.name)
+_found = {point.name: point for point in entry_points(group="alphalab.commands")}
+for name in sorted(_found.keys() - families.keys()):
+    app.add_typer(_found[name].load(), name=name)
 
 
 def _print_version(asked: bool) -> None:
