@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from markets import CONVERSION, Market
+from naive_money import Asset
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Posting, Reason, ReportKind
 from alphalab.core.engine import Block, Engine
@@ -160,13 +161,14 @@ class Venue:
         self.progress[order] = event["filled"], event["qty"]
         if self.market.settings.costs.fee_in != "coin":
             return float(abs(fill["qty"]))
+        summed = Asset(0, self.market.instruments[event["asset"]], None).sum_of
         likely = float(event["filled"] - filled)
-        near = [likely + k * np.spacing(likely) for k in (0, 1, -1, 2, -2, 3, -3)]
+        near = [likely + k * np.spacing(likely) for k in sorted(range(-8, 9), key=abs)]
         fitting = (
             units
             for units in near
-            if filled + units == event["filled"]
-            and (np.isnan(left) or left - units == event["qty"])
+            if summed(float(filled), units) == event["filled"]
+            and (np.isnan(left) or summed(float(left), -units) == event["qty"])
         )
         return next(fitting, likely)
 

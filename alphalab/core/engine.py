@@ -224,7 +224,9 @@ class Engine:
         A delayed order is among them from the row on in which it may first be filled.
         """
         orders, row = self._accounts.orders[0], self._accounts.accounts["row"][0]
-        stands = (orders["state"] >= OrderState.SUBMITTED) & (orders["live_row"] <= row)
+        state = orders["state"]
+        sent = (state == OrderState.SUBMITTED) & (orders["live_row"] <= row)
+        stands = sent | (state == OrderState.ACTIVE)
         places = sorted(np.argwhere(stands).tolist(), key=lambda place: orders[*place]["id"])
         return [(j, orders[j, k].copy()) for j, k in places]
 
