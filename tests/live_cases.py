@@ -21,9 +21,10 @@ from alphalab_live.trader import Trader
 
 import alphalab as al
 from alphalab.core.engine import Block, Engine
-from alphalab.core.events import RUN_EVENTS, Run
+from alphalab.core.events import RUN_EVENTS, Report, Row, Run
 from alphalab.core.journal import Journal
 from alphalab.core.journal_reader import JournalReader
+from alphalab.types import LEDGER
 
 MINUTE = 60 * 10**9
 QUICK = LiveSettings(
@@ -137,3 +138,30 @@ def sessions_equal(one: Session, other: Session) -> bool:
         a.engine.snapshot() == b.engine.snapshot()
         for a, b in zip(one.traders, other.traders, strict=True)
     )
+
+
+def rows_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return ledger (R,) and units (R, N) of the rows in a journal."""
+    with JournalReader(RunFolder(path).journal, RUN_EVENTS) as reader:
+        rows = [event for _, event in reader.events() if isinstance(event, Row)]
+    ledger = np.frombuffer(b"".join(row.ledger for row in rows), LEDGER)
+    return ledger, np.array([np.frombuffer(row.qty, "<f8") for row in rows])
+
+
+def logs_of(case: Case, path: Path) -> dict[str, np.ndarray]:
+    """Return the logs of an engine that is fed with the rows and reports of a journal."""
+    (trader,) = case.traders()
+    blocks = []
+    with JournalReader(RunFolder(path).journal, RUN_EVENTS) as reader:
+        for _, event in reader.events():
+            if isinstance(event, Row):
+                shape = (1, len(trader.columns), len(trader.symbols))
+                values = np.frombuffer(event.values, "<f8").reshape(shape)
+                cells = {name: values[:, i].copy() for i, name in enumerate(trader.columns)}
+                blocks.append(trader.engine.push(np.array([event.time]), cells))
+            elif isinstance(event, Report):
+                trader.book([event])
+                blocks += trader._between
+                trader._between.clear()
+    names = ("fills", "refusals", "events", "postings")
+    return {name: np.concatenate([getattr(block, name) for block in blocks]) for name in names}
