@@ -123,6 +123,10 @@ def test_the_control_port_takes_faults_and_tells_what_the_exchange_has() -> None
                     assert (found["clientId"], found["status"]) == ("mine", "NEW")
                 async with session.get(f"{url}/requests") as answer:
                     assert ["POST", "/fapi/v1/order"] in await answer.json()
+                async with session.post(f"{url}/cancel", json={"id": found["id"]}) as answer:
+                    assert answer.status == 200
+                async with session.post(f"{url}/cancel", json={"id": 1}) as answer:
+                    assert answer.status == 400
                 halt = {"kind": "linear", "symbol": "ETHUSDT", "halted": True}
                 async with session.post(f"{url}/halt", json=halt) as answer:
                     assert answer.status == 200

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import re
+from pathlib import Path
+from typing import Any, get_args
 
 import ccxt
+import msgspec
 import pytest
-from alphalab_live.exchange import Account, Limits
+from alphalab_live.exchange import Account, Fault, Limits, refusals
 from alphalab_live.exchange.refusals import refusal_of
 from alphalab_live.exchange.rest import ROUTES
-from alphalab_live.exchange.routes import Call
+from alphalab_live.exchange.routes import Call, Security
 from exchange_cases import PERP, SETTINGS, SPOT, Venue, refused, run, trading
 
 from alphalab.codes import Reason
@@ -249,8 +252,6 @@ def test_unknown_paths_and_intervals() -> None:
 
 
 def test_every_private_endpoint_asks_for_a_signature() -> None:
-    from alphalab_live.exchange.routes import Security
-
     public = {path for (_, path), route in ROUTES.items() if route.security == Security.PUBLIC}
     assert {path.rpartition("/")[2] for path in public} == {
         *("ping", "time", "exchangeInfo", "klines"),
@@ -265,3 +266,21 @@ def test_a_call_without_a_key_has_no_account() -> None:
             await asyncio.sleep(0)
 
     run(test)
+
+
+PAGE = (Path(__file__).parents[1] / "docs" / "exchange.md").read_text()
+
+
+def test_the_page_has_every_endpoint() -> None:
+    shown = set(re.findall(r"`(/(?:api|sapi|fapi)/[\w/]+)`", PAGE))
+    assert shown == {path for _, path in ROUTES}
+
+
+def test_the_page_has_every_code_and_every_fault() -> None:
+    folder = Path(refusals.__file__).parent
+    sources = "".join(path.read_text() for path in folder.glob("*.py"))
+    raised = set(re.findall(r"(?:Refused\(|: \()\s*(-\d{4}),", sources))
+    section = PAGE.split("## Error codes")[1].split("\n## ")[0]
+    assert raised == set(re.findall(r"-\d{4}", section))
+    given = next(x.type for x in msgspec.structs.fields(Fault) if x.name == "do")
+    assert all(f"`{name}`" in PAGE for name in get_args(given))

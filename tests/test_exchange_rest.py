@@ -21,7 +21,7 @@ from exchange_cases import (
 )
 
 from alphalab.data.panel.bars import Bars
-from alphalab.errors import DataError, ParameterError
+from alphalab.errors import DataError, ParameterError, UnknownNameError
 
 
 def test_markets_have_ticks_lots_and_minimum_values() -> None:
@@ -272,6 +272,50 @@ def test_an_order_can_close_the_position_whatever_its_size() -> None:
             await venue.rows(2)
             trades = await venue.perp.fetch_my_trades(PERP)
             assert [(t["side"], t["amount"]) for t in trades][-1] == ("sell", 2.5)
+
+    run(test)
+
+
+def test_exits_end_with_their_position() -> None:
+    async def test() -> None:
+        async with trading() as venue:
+            client, sent = venue.perp, {}
+            await client.create_order(PERP, "market", "buy", 1.0)
+            await venue.rows()
+            for name, level in (("stopLossPrice", 80.0), ("takeProfitPrice", 108.0)):
+                more = {name: level, "reduceOnly": True, **named(name)}
+                await client.create_order(PERP, "market", "sell", 1.0, None, more)
+            await venue.rows(2)
+            for name in ("stopLossPrice", "takeProfitPrice"):
+                query = {"clientAlgoId": name, "trigger": True}
+                sent[name] = (await client.fetch_order(None, PERP, query))["info"]["algoStatus"]
+            assert sent == {"stopLossPrice": "EXPIRED", "takeProfitPrice": "FINISHED"}
+
+    run(test)
+
+
+def test_a_conditional_order_without_money_is_rejected_at_its_trigger() -> None:
+    async def test() -> None:
+        async with trading() as venue:
+            more = {"triggerPrice": 105.0, **named("big")}
+            await venue.perp.create_order(PERP, "market", "buy", 950.0, None, more)
+            await venue.perp.create_order(PERP, "market", "buy", 900.0)
+            await venue.rows(3)
+            query = {"clientAlgoId": "big", "trigger": True}
+            found = await venue.perp.fetch_order(None, PERP, query)
+            assert (found["status"], found["info"]["actualOrderId"]) == ("rejected", "")
+
+    run(test)
+
+
+def test_the_venue_can_cancel_an_order() -> None:
+    async def test() -> None:
+        async with trading() as venue:
+            sent = await venue.spot.create_order(SPOT, "limit", "buy", 1.0, 50.0)
+            await venue.exchange.cancel(int(sent["id"]))
+            assert (await venue.spot.fetch_order(sent["id"], SPOT))["status"] == "canceled"
+            with pytest.raises(UnknownNameError, match="unknown living order '1'"):
+                await venue.exchange.cancel(1)
 
     run(test)
 

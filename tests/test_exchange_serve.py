@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -20,9 +20,11 @@ from typing import Any
 import ccxt.pro
 import pytest
 from alphalab_live.exchange import Account, LocalExchange
+from alphalab_live.exchange.command import app as exchange_commands
 from commands import IN_A_PROCESS, Run
 from exchange_cases import PERP, SETTINGS, SWING, run
 
+from alphalab.cli.main import app, main
 from alphalab.errors import StateError
 
 ROOT = Path(__file__).parents[1]
@@ -94,8 +96,7 @@ def test_every_entry_point_is_there() -> None:
         assert hasattr(import_module(module), name)
 
 
-@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_stopped(installed: Path, files: Path, name: signal.Signals) -> None:
+def test_it_serves_until_it_is_interrupted(installed: Path, files: Path) -> None:
     given = ("--data", str(files / "bars.parquet"), "--settings", str(files / "paper.toml"))
     more = ("--lockstep", "--account", "one=1", "--account", "two=2")
     with serving(installed, *given, *more) as (process, shown):
@@ -105,29 +106,49 @@ def test_it_serves_until_it_is_stopped(installed: Path, files: Path, name: signa
         with urllib.request.urlopen(f"{shown['url']}/api/v3/exchangeInfo", timeout=10) as answer:
             info = json.load(answer)
         assert {x["symbol"] for x in info["symbols"]} == {"BTCUSDT", "ETHUSDT"}
-        process.send_signal(name)
+        process.send_signal(signal.SIGINT)
         done = ended(process)
         assert (done.code, done.err) == (0, "the exchange has stopped\n")
 
 
-def test_wrong_use_has_no_traceback(installed: Path, files: Path) -> None:
-    bars, settings = str(files / "bars.parquet"), str(files / "paper.toml")
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """The command line in this process, with the commands of the exchange."""
+    app.add_typer(exchange_commands, name="exchange")
+
+    def call(*arguments: str) -> Run:
+        code = main(["exchange", "serve", *arguments])
+        return Run(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--data", "{bars}"], "has no tick"),
+        (["--data", "{bars}", "--settings", "{settings}", "--account", "x"], "KEY=SECRET"),
+        (["--data", "{bars}", "--settings", "{settings}", "--name", "x"], "SYMBOL=BASE/QUOTE"),
+        (["--data", "{bars}", "--settings", "{settings}", "--speed", "0"], "speed=0"),
+        (["--data", "none.csv"], "none.csv"),
+        ([], "Missing option '--data'"),
+    ],
+)
+def test_wrong_use(here: Callable[..., Run], files: Path, given: list[str], said: str) -> None:
+    names = {"bars": files / "bars.parquet", "settings": files / "paper.toml"}
+    done = here(*(text.format(**names) for text in given))
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err and "Traceback" not in done.err
+
+
+def test_a_port_that_is_taken(here: Callable[..., Run], files: Path) -> None:
+    given = ["--data", str(files / "bars.parquet"), "--settings", str(files / "paper.toml")]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = str(taken.getsockname()[1])
-        cases = {
-            ("--data", bars): "has no tick",
-            ("--data", bars, "--settings", settings, "--port", port): "the exchange cannot listen",
-            ("--data", bars, "--settings", settings, "--account", "x"): "KEY=SECRET",
-            ("--data", "none.csv"): "none.csv",
-        }
-        processes = {said: command(installed, *given) for given, said in cases.items()}
-        for said, process in processes.items():
-            done = ended(process)
-            assert done.code == 2, done
-            assert said in done.err and "Traceback" not in done.err
-            assert done.out == ""
+        done = here(*given, "--port", str(taken.getsockname()[1]))
+    assert (done.code, done.out) == (2, "")
+    assert "the exchange cannot listen" in done.err
 
 
 def test_an_exchange_with_a_speed_plays_by_itself() -> None:

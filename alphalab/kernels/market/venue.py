@@ -110,7 +110,9 @@ PROGRESS = np.dtype(
 
 #: What is kept between two calls.
 STAND = Group("Stand", progress=(PROGRESS, 1), ledger=(LEDGER, 1))
+# Numba recognises the named tuple in the next process only if it finds it here by its name.
 Stand = STAND.kind
+Stand.__module__ = __name__
 
 
 @jit

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from alphalab.errors import UnknownNameError
 from alphalab_live.exchange.desk import Desk, Phase
 from alphalab_live.exchange.faults import Fault, Faults
 from alphalab_live.exchange.refusals import Refused
@@ -23,6 +24,10 @@ class _Halt(msgspec.Struct, forbid_unknown_fields=True):
     halted: bool
 
 
+class _Cancel(msgspec.Struct, forbid_unknown_fields=True):
+    id: int
+
+
 class Control:
     """The handlers of the control port. Every request has the token in the header X-Token.
 
@@ -34,6 +39,8 @@ class Control:
     token : str
     step : callable or None
         Goes on to the next phase; None: the exchange goes on by itself.
+    cancel : callable
+        Cancels the order with an id.
     """
 
     def __init__(
@@ -41,11 +48,13 @@ class Control:
         desk: Desk,
         rest: Rest,
         faults: Faults,
+        *,
         token: str,
         step: Callable[[], Awaitable[Phase]] | None,
+        cancel: Callable[[int], Awaitable[None]],
     ) -> None:
         self._desk, self._rest, self._faults = desk, rest, faults
-        self._token, self._step = token, step
+        self._token, self._step, self._cancel = token, step, cancel
 
     def application(self) -> web.Application:
         """Return the application of the control port."""
@@ -53,6 +62,7 @@ class Control:
         app.router.add_post("/faults", self._add_faults)
         app.router.add_delete("/faults", self._clear_faults)
         app.router.add_post("/halt", self._halt)
+        app.router.add_post("/cancel", self._cancel_order)
         app.router.add_get("/requests", self._requests)
         app.router.add_get("/orders", self._orders)
         app.router.add_get("/lockstep", self._lockstep)
@@ -67,7 +77,7 @@ class Control:
             return web.json_response({"error": f"the header {TOKEN} has the token"}, status=401)
         try:
             return await handler(request)
-        except (msgspec.MsgspecError, Refused) as error:
+        except (msgspec.MsgspecError, Refused, UnknownNameError) as error:
             return web.json_response({"error": str(error)}, status=400)
 
     async def _add_faults(self, request: web.Request) -> web.Response:
@@ -85,8 +95,12 @@ class Control:
         (self._desk.halted.add if asked.halted else self._desk.halted.discard)(listing)
         return web.json_response({})
 
+    async def _cancel_order(self, request: web.Request) -> web.Response:
+        await self._cancel(msgspec.json.decode(await request.read(), type=_Cancel).id)
+        return web.json_response({})
+
     async def _requests(self, request: web.Request) -> web.Response:
-        return web.json_response(self._rest.requests)
+        return web.json_response(list(self._rest.requests))
 
     async def _orders(self, request: web.Request) -> web.Response:
         """Return every order of every account, as the exchange has it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Literal, NamedTuple
 
-from alphalab.errors import ParameterError
+from alphalab.errors import ParameterError, UnknownNameError
 from alphalab_live.exchange.accounts import Account
 from alphalab_live.exchange.client_ids import Policy
 from alphalab_live.exchange.limits import Limits, Meter
@@ -127,6 +127,24 @@ class Desk:
         if (key, kind) not in self.wallets:
             raise Refused(-1121, "Invalid symbol.")
         return self.wallets[key, kind]
+
+    def cancel(self, order_id: int) -> list[Told]:
+        """Cancel an order by the venue; return what its owner is told.
+
+        Raises
+        ------
+        UnknownNameError
+            No order with this id lives.
+        """
+        living = {
+            str(order.id or order.algo_id): (key, wallet, order)
+            for (key, _), wallet in self.wallets.items()
+            for order in wallet.living
+        }
+        if str(order_id) not in living:
+            raise UnknownNameError("living order", str(order_id), living)
+        key, wallet, order = living[str(order_id)]
+        return [Told(key, wallet, event) for event in wallet.cancel(order)]
 
     def step(self) -> tuple[Phase, list[Told]]:
         """Go on to the next point at which clients may act."""

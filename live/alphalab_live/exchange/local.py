@@ -115,7 +115,12 @@ class LocalExchange:
 
     async def __aenter__(self) -> Self:
         control = Control(
-            self.desk, self._rest, self.faults, self.token, self.step if self._lockstep else None
+            self.desk,
+            self._rest,
+            self.faults,
+            token=self.token,
+            step=self.step if self._lockstep else None,
+            cancel=self.cancel,
         )
         self.url = await self._open(self.application(), self._port)
         self.control_url = await self._open(control.application(), self._control_port)
@@ -151,8 +156,8 @@ class LocalExchange:
 
     @property
     def requests(self) -> list[tuple[str, str]]:
-        """Method and path of every request so far."""
-        return self._rest.requests
+        """Method and path of the last 10,000 requests."""
+        return list(self._rest.requests)
 
     async def step(self) -> Phase:
         """Go on to the next point at which clients may act; see `Phase`.
@@ -169,6 +174,16 @@ class LocalExchange:
                 fix="Make it with lockstep=True.",
             )
         return await self._step()
+
+    async def cancel(self, order_id: int) -> None:
+        """Cancel an order by the venue, as in maintenance: nobody has asked for it.
+
+        Raises
+        ------
+        UnknownNameError
+            No order with this id lives.
+        """
+        await announce(self._hub, self.desk.cancel(order_id), self.desk.tape.now)
 
     def ccxt_config(self, account: Account | None = None) -> dict[str, Any]:
         """Return the configuration of a ccxt client for this exchange.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -52,13 +53,13 @@ class Rest:
 
     Attributes
     ----------
-    requests : list of (str, str)
-        Method and path of every request so far.
+    requests : deque of (str, str)
+        Method and path of the last 10,000 requests.
     """
 
     def __init__(self, desk: Desk, hub: Hub, faults: Faults) -> None:
         self._desk, self._hub, self._faults = desk, hub, faults
-        self.requests: list[tuple[str, str]] = []
+        self.requests: deque[tuple[str, str]] = deque(maxlen=10_000)
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """Answer a request."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 from alphalab_live.exchange import futures, routes
 from alphalab_live.exchange.desk import Desk
 from alphalab_live.exchange.listing import Listing
 from alphalab_live.exchange.numbers import text
-from alphalab_live.exchange.orders import Order, types_of
+from alphalab_live.exchange.orders import Order
+from alphalab_live.exchange.parsing import types_of
 from alphalab_live.exchange.refusals import Refused, missing
 from alphalab_live.exchange.rest_spot import lot_filters, rate_limits
 from alphalab_live.exchange.routes import Call, Route, Routes, Security
@@ -108,8 +110,8 @@ def cancel_algo(call: Call) -> Json:
 def cancel_algos(call: Call) -> Json:
     """Cancel the conditional orders of a market."""
     listing = call.listing()
-    for order in list(call.wallet.algos.values()):
-        if order.lives and order.id is None and order.listing == listing:
+    for order in call.wallet.living:
+        if order.id is None and order.listing == listing:
             call.events += call.wallet.cancel(order)
     return {"code": "200", "msg": "The operation of cancel all open order is done."}
 
@@ -123,11 +125,13 @@ def cancel_all(call: Call) -> Json:
 def algos(call: Call, *, living: bool) -> list[Json]:
     """Return conditional orders, of one market or of all."""
     listing = call.listing(needed=not living)
+    orders = call.wallet.living if living else call.wallet.algos.values()
     return [
         futures.algo(order)
-        for order in call.wallet.algos.values()
-        if (listing is None or order.listing == listing)
-        and (not living or (order.lives and order.id is None))
+        for order in orders
+        if order.algo_id is not None
+        and (listing is None or order.listing == listing)
+        and (not living or order.id is None)
     ]
 
 
@@ -151,12 +155,14 @@ def income(call: Call) -> list[Json]:
     listing, limit = call.listing(needed=False), call.limit(100, 1000)
     since, until = call.number("startTime"), call.number("endTime")
     kind = call.q.get("incomeType")
+    items = call.wallet.income
+    if since is not None:
+        items = items[bisect_left(items, since, key=lambda item: item.time) :]
     found = [
         item
-        for item in call.wallet.income
+        for item in items
         if (listing is None or item.listing == listing)
         and (kind is None or item.kind == kind)
-        and (since is None or item.time >= since)
         and (until is None or item.time <= until)
     ]
     return [futures.income(x) for x in (found[-limit:] if since is None else found[:limit])]

@@ -9,7 +9,7 @@ from alphalab_live.exchange.books import MOST_ORDERS
 from alphalab_live.exchange.desk import Desk
 from alphalab_live.exchange.listing import Listing
 from alphalab_live.exchange.numbers import text
-from alphalab_live.exchange.orders import types_of
+from alphalab_live.exchange.parsing import types_of
 from alphalab_live.exchange.routes import Call, Route, Routes, Security
 
 Json = dict[str, Any]

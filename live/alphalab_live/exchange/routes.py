@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,7 +12,8 @@ from alphalab_live.exchange.accounts import Account
 from alphalab_live.exchange.desk import Desk
 from alphalab_live.exchange.listing import Listing
 from alphalab_live.exchange.numbers import text
-from alphalab_live.exchange.orders import Order, Trade, parse_order
+from alphalab_live.exchange.orders import Order, Trade
+from alphalab_live.exchange.parsing import parse_order
 from alphalab_live.exchange.refusals import Refused, missing
 from alphalab_live.exchange.wallet import Event, Wallet
 
@@ -186,7 +188,7 @@ def cancel_order(call: Call) -> Order:
 def cancel_all(call: Call) -> list[Order]:
     """Cancel the living orders of a market."""
     listing = call.listing()
-    found = [x for x in call.wallet.orders.values() if x.lives and x.listing == listing]
+    found = [x for x in call.wallet.living if x.id is not None and x.listing == listing]
     for order in found:
         call.events += call.wallet.cancel(order)
     return found
@@ -197,8 +199,8 @@ def open_orders(call: Call) -> list[Order]:
     listing = call.listing(needed=False)
     return [
         order
-        for order in call.wallet.orders.values()
-        if order.lives and (listing is None or order.listing == listing)
+        for order in call.wallet.living
+        if order.id is not None and (listing is None or order.listing == listing)
     ]
 
 
@@ -223,12 +225,15 @@ def own_trades(call: Call) -> list[Trade]:
     listing, limit = call.listing(), call.limit(500, 1000)
     first, since = call.number("fromId"), call.number("startTime")
     until, order = call.number("endTime"), call.number("orderId")
+    trades = call.wallet.trades
+    if first is not None:
+        trades = trades[bisect_left(trades, first, key=lambda trade: trade.id) :]
+    if since is not None:
+        trades = trades[bisect_left(trades, since, key=lambda trade: trade.time) :]
     found = [
         trade
-        for trade in call.wallet.trades
+        for trade in trades
         if trade.listing == listing
-        and (first is None or trade.id >= first)
-        and (since is None or trade.time >= since)
         and (until is None or trade.time <= until)
         and (order is None or trade.order == order)
     ]

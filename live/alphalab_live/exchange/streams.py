@@ -21,6 +21,8 @@ from alphalab_live.exchange.wallet import Update
 
 Json = dict[str, Any]
 
+CLOSE_SECONDS = 1.0  # most that a client has to answer the end of a stream
+
 
 async def announce(hub: Hub, told: Iterable[Told], now: int) -> None:
     """Send events to the owners of the accounts, and executions to their markets."""
@@ -112,7 +114,7 @@ class Streams:
 
     async def _serve(self, http: web.Request, kind: str) -> web.StreamResponse:
         key = http.query.get("listenKey", "").removeprefix("listen-")
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=CLOSE_SECONDS)
         await socket.prepare(http)
         names = self._hub.open(socket)
         if key in self._desk.accounts and kind == "linear":
@@ -127,7 +129,7 @@ class Streams:
 
     async def api(self, http: web.Request) -> web.StreamResponse:
         """Serve the WebSocket API of spot: the subscription to the events of an account."""
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=CLOSE_SECONDS)
         await socket.prepare(http)
         self._hub.open(socket)
         try:

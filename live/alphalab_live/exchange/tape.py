@@ -139,9 +139,12 @@ class Tape:
         limit : int
             Most candles.
         """
-        opens = self.time[: self.row + 1 - self.open] // MS - self.spacing
-        first = 0 if since is None else int(np.searchsorted(opens, since))
-        last = opens.size if until is None else int(np.searchsorted(opens, until, "right"))
+        closed = self.time[: self.row + 1 - self.open]
+        first, last = 0, closed.size
+        if since is not None:
+            first = int(np.searchsorted(closed, (since + self.spacing) * MS))
+        if until is not None:
+            last = int(np.searchsorted(closed, (until + self.spacing) * MS, "right"))
         rows = range(first, last)
         found: list[Candle] = []
         for row in rows if since is not None else reversed(rows):

@@ -192,15 +192,14 @@ class Wallet:
             raise Refused(-2011, "Unknown order sent.")
         return self._changed(self.books.cancel(order.book_id))
 
-    def cancel_by_venue(self, order: Order) -> list[Event]:
-        """Cancel an order that its owner did not ask to cancel."""
-        events = self.cancel(order)
-        order.reason = "CANCELED_BY_VENUE"
-        return events
+    @property
+    def living(self) -> list[Order]:
+        """The orders that can trade, the oldest first."""
+        return list(self._by_book.values())
 
     @property
     def _waiting(self) -> list[tuple[int, Order]]:
-        return [(self._places[order.listing.id], order) for order in self._by_book.values()]
+        return [(self._places[order.listing.id], order) for order in self.living]
 
     def instrument(self, order: Order) -> Instrument:
         """Return the instrument in force for an order."""
@@ -257,8 +256,10 @@ class Wallet:
         if not order.lives:
             self._by_book.pop(change.order, None)
         trade = self._trade(order, change)
-        if order.id is None and order.status == "EXPIRED":
-            order.status = "REJECTED"
+        if order.id is None and change.status == OrderStatus.REFUSED:
+            order.status = (
+                "REJECTED"  # a conditional order that could not be sent when it triggered
+            )
         execution = "TRADE" if trade is not None else order.status
         return [*events, Update(replace(order), execution, trade)]
 
