@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from alphalab_live.exchange import Account, LocalExchange
 from alphalab_live.exchange.listing import listings
 from alphalab_live.lockstep import LockstepVenue
@@ -18,18 +19,67 @@ from alphalab_live.session import Session
 from alphalab_live.settings import LiveSettings
 from alphalab_live.states import RunState
 from alphalab_live.trader import Trader
+from builders import walk
 
 import alphalab as al
 from alphalab.core.engine import Block, Engine
 from alphalab.core.events import RUN_EVENTS, Report, Row, Run
 from alphalab.core.journal import Journal
 from alphalab.core.journal_reader import JournalReader
-from alphalab.types import LEDGER
+from alphalab.types import LEDGER, Instrument
 
 MINUTE = 60 * 10**9
 QUICK = LiveSettings(
     grace_seconds=0.0, absence_seconds=0.02, unknown_seconds=5.0, settle_seconds=1e4
 )
+
+
+HOUR = 3_600 * 10**9
+START = int(np.datetime64("2024-01-02T00:00", "ns").astype(np.int64))
+AT_DECISION = {"sizing": "at_decision"}
+
+
+class Cross(al.Strategy):
+    fast: int = 3
+    slow: int = 9
+    long: float = 0.6
+    short: float = -0.6
+
+    def weights(self) -> al.Expr:
+        up = al.close.ts_mean(self.fast) > al.close.ts_mean(self.slow)
+        return al.where(up, self.long, self.short)
+
+
+def bars_of(*symbols: str, rows: int = 160, kind: str = "linear", **terms: float) -> al.Bars:
+    time = START + HOUR * np.arange(1, rows + 1)
+    terms = {
+        "tick": 0.01,
+        "lot": 0.001,
+        "min_value": 5.0,
+        "maker_bps": 2.0,
+        "taker_bps": 5.0,
+    } | terms
+    columns = [walk(time, seed=i) for i in range(len(symbols))]
+    cells = {
+        name: np.round(np.column_stack([c[name] for c in columns]), 2 if name != "volume" else 3)
+        for name in columns[0]
+    }
+    cells["high"] = np.maximum(cells["high"], np.maximum(cells["open"], cells["close"]))
+    cells["low"] = np.minimum(cells["low"], np.minimum(cells["open"], cells["close"]))
+    coin = "USDT"
+    assets = [Instrument(symbol=s, kind=kind, currency=coin, **terms) for s in symbols]
+    return al.Bars(time, symbols, cells, instruments=assets)
+
+
+def with_funding(bars: al.Bars) -> al.Bars:
+    funded = bars.with_instruments(funding_hours=8)
+    stamps = pd.date_range("2024-01-02", periods=40, freq="8h", tz="UTC")
+    rates = 1e-4 * np.cos(np.arange(40))
+    inside = (stamps >= pd.Timestamp(START, tz="UTC")) & (
+        stamps < pd.Timestamp(int(bars.time[-1]), tz="UTC")
+    )
+    frame = pd.DataFrame({"time": stamps[inside], "funding_rate": rates[inside]})
+    return funded.with_funding(frame)
 
 
 class Case(NamedTuple):

@@ -20,7 +20,7 @@ from alphalab.core.event_codec import array_bytes
 from alphalab.core.events import Command, Cursor, History, Reconcile, Report, Run, Sent
 from alphalab.core.journal import Journal
 from alphalab.core.rows import HOUR_NS
-from alphalab.errors import AlphalabError, HaltError, JournalError, VenueError
+from alphalab.errors import AlphalabError, HaltError, JournalError, RefusedError, VenueError
 from alphalab.types import FloatArray
 from alphalab_live.dispatch import Dispatcher
 from alphalab_live.feed import Feed, cells_of
@@ -30,7 +30,7 @@ from alphalab_live.run_folder import RunFolder
 from alphalab_live.session import BEGIN, Session
 from alphalab_live.settings import LiveSettings
 from alphalab_live.settle import Settlement, report_of
-from alphalab_live.states import LATCHED, RIGHTS, RunState
+from alphalab_live.states import LATCHED, RIGHTS, STARTING, RunState
 from alphalab_live.trader import Trader, Wanted
 from alphalab_live.venue import Candle, Signal, Stir, Venue
 
@@ -105,6 +105,9 @@ class Runner:
         ------
         HaltError
             The run has halted, and the journal says so.
+        RefusedError, VenueError
+            The start was refused, or the venue does not answer: the run has stopped, and can be
+            started again.
         JournalError
             The journal cannot be written: nothing was sent after that.
         """
@@ -117,6 +120,9 @@ class Runner:
         except JournalError:
             raise
         except AlphalabError as error:
+            if self._session.state in STARTING and not isinstance(error, HaltError):
+                self._recorder.change(RunState.STOPPED, error.what)
+                raise
             await self._halt(error)
             raise HaltError(error.what, rule=error.rule, fix=error.fix) from error
         finally:
@@ -127,7 +133,7 @@ class Runner:
     # ---- the start
 
     async def _start(self, start: Run, before: RunState, resumed: bool, ignore: bool) -> None:
-        first = self._session.run is None
+        first = BEGIN not in self._session.cursors
         self._venue.on_send = self._note_sent
         self._recorder.note(start, *self._before, durable=True)
         for state in (RunState.LOADING, RunState.COMPILING, RunState.RECOVERING):
@@ -138,9 +144,10 @@ class Runner:
         if self.check_keys:
             await self._check_rights()
         if first:
-            self._recorder.note(Cursor(name=BEGIN, value=self._venue.now()))
+            held = await baseline(self._session, self._venue, ignore=ignore) if start.sends else []
+            self._recorder.note(Cursor(name=BEGIN, value=self._venue.now()), *held)
         if start.sends:
-            await self._reconcile(first=first, ignore=ignore)
+            await self._reconcile()
         self._recorder.change(RunState.WARMING, "start")
         for trader in self._session.traders:
             await self._warm(trader)
@@ -157,7 +164,7 @@ class Runner:
     async def _check_clock(self) -> None:
         skew = await self._venue.skew()
         if abs(skew) > self._settings.max_skew_seconds:
-            raise HaltError(
+            raise RefusedError(
                 f"this machine's clock is {skew:+.1f} s off the venue's",
                 rule=f"they differ by at most {self._settings.max_skew_seconds:g} s.",
                 fix="Set the clock (NTP), and start again.",
@@ -166,20 +173,18 @@ class Runner:
     async def _check_rights(self) -> None:
         rights = await self._venue.key_rights()
         if rights.moves_money:
-            raise HaltError(
+            raise RefusedError(
                 "the API key may withdraw or transfer money",
                 rule="the runner takes keys that may read and trade, and nothing else.",
                 fix="Make a key without these rights at the exchange, and delete this one.",
             )
         if rights.trades is False:
-            raise HaltError(
+            raise RefusedError(
                 "the API key may not trade", fix="Give it the right to trade this market."
             )
 
-    async def _reconcile(self, *, first: bool, ignore: bool) -> None:
+    async def _reconcile(self) -> None:
         """Find out what became of orders of an earlier process, settle, and compare."""
-        if first:
-            self._recorder.note(*await baseline(self._session, self._venue, ignore=ignore))
         self._settlement = Settlement(self._session, self._venue, self._session.cursors[BEGIN])
         await self._settle(everything=True)
         await self._dispatcher.resolve()
@@ -202,7 +207,7 @@ class Runner:
                     values[i, :, j] = cells_of(candle, trader.columns)
         known = int(np.count_nonzero(~np.isnan(values).all(axis=(1, 2))))
         if known < rows:
-            raise HaltError(
+            raise RefusedError(
                 f"{', '.join(trader.symbols)}: the venue has {known} of {rows} bars of history",
                 rule="a strategy starts with the history that its certificate asks for.",
                 fix="Start later, or on a venue with more history.",

@@ -56,6 +56,17 @@ RIGHTS = {state: NOTHING for state in RunState} | {
 #: States that outlive the process: the next start goes on in them, until a command ends them.
 LATCHED = frozenset({RunState.HALTED, RunState.KILLED, RunState.PAUSED, RunState.FLATTENING})
 
+#: States of a start: no order has left yet.
+STARTING = frozenset(
+    {
+        RunState.LOADING,
+        RunState.COMPILING,
+        RunState.RECOVERING,
+        RunState.RECONCILING,
+        RunState.WARMING,
+    }
+)
+
 _S = RunState
 _WORKING = {_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.FLATTENING}
 _ENDS = {_S.HALTED, _S.KILLED, _S.STOPPED}

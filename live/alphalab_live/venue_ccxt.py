@@ -42,7 +42,8 @@ from alphalab_live.venue import (
 T = TypeVar("T")
 NS_MS = 1_000_000
 _PAGE = 500  # of trades
-_SAME_FUNDING = 60 * 10**9  # a rate and its payment are stamped at most this far apart, ns
+NS_SECOND = 10**9
+_LONGEST_FUNDING = 86_400 * NS_SECOND
 _TRIGGERED = ("stop", "stop_limit", "take_profit", "limit_if_touched", "trailing")
 _TICK = 0.5  # seconds
 _BACKOFF = (0.2, 1.0, 5.0, 15.0)  # seconds before a stream is opened again
@@ -352,7 +353,8 @@ class CcxtVenue:
             told = await self._read(
                 "fetch_funding_history", self._symbols[symbol], since // NS_MS, 100
             )
-            rates = await self.funding_rates(symbol, since) if told else {}
+            step = _LONGEST_FUNDING if told else 0  # the rate may be stamped before its payment
+            rates = await self.funding_rates(symbol, max(since - step, 0)) if told else {}
             found += [_income(one, symbol, rates) for one in told]
         return sorted(found, key=lambda one: (one.time, one.symbol))
 
@@ -540,14 +542,14 @@ def _income(told: Mapping[str, Any], symbol: str, rates: Mapping[int, float]) ->
     if amount is None or not math.isfinite(float(amount)):
         raise VenueError(f"an income of {symbol} without an amount")
     at = _integer(told.get("timestamp"), "income") * NS_MS
-    near = min(rates, key=lambda time: abs(time - at), default=0)
+    before = [time for time in rates if time <= at + NS_SECOND]
     return Income(
         id=str(told.get("id") or told.get("timestamp")),
         symbol=symbol,
         time=at,
         amount=float(amount),
         currency=str(told.get("code") or ""),
-        rate=rates[near] if near and abs(near - at) < _SAME_FUNDING else math.nan,
+        rate=rates[max(before)] if before else math.nan,
     )
 
 

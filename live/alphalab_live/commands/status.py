@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
+from alphalab.types import FloatArray
 from alphalab_live.commands.options import RunArgument, clock
 from alphalab_live.run_folder import RunFolder
 
@@ -48,11 +49,13 @@ def status(
 
 def read_status(folder: RunFolder) -> dict[str, Any]:
     """Return what a journal says of its run, as plain data."""
+    from alphalab.codes import ReportKind
     from alphalab.core.events import Answer, Intent, Report, Row, Run, Sent, State
     from alphalab_live.order_book import OrderBook
     from alphalab_live.trader import ledger_of
 
     starts, last, rows = [], {}, 0
+    units: dict[int, FloatArray] = {}  # after the last row, and what was filled since
     state, since, reason = "LOADING", 0, ""
     orders = OrderBook()
     with folder.reader() as reader:
@@ -65,7 +68,11 @@ def read_status(folder: RunFolder) -> dict[str, Any]:
                     state, since, reason = event.after, entry.time, event.reason
                 case Row():
                     last[event.engine] = event
+                    units[event.engine] = np.frombuffer(event.qty, "<f8").copy()
                     rows += 1
+                case Report(kind=ReportKind.EXECUTED) if event.engine in units:
+                    units[event.engine][event.asset] += event.qty
+                    orders.apply(event)
                 case Intent() | Sent() | Answer() | Report():
                     orders.apply(event)
         run = reader.meta.get("run", "")
@@ -73,7 +80,7 @@ def read_status(folder: RunFolder) -> dict[str, Any]:
     for place, symbols in enumerate(starts[-1].symbols if starts else ()):
         row = last.get(place)
         ledger = None if row is None else ledger_of(row)
-        qty = [] if row is None else np.frombuffer(row.qty, "<f8").tolist()
+        qty = [] if row is None else units[place].tolist()
         engines.append(
             {
                 "equity": None if ledger is None else float(ledger["equity"]),
