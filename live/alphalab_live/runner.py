@@ -357,6 +357,8 @@ class Runner:
         try:
             reports = await self._settlement.collect(self._venue.now(), everything=everything)
         except VenueError as error:
+            if self._session.state in STARTING:
+                raise
             self._degrade(error.what)
             return
         if reports:
@@ -374,6 +376,8 @@ class Runner:
                 await self._settle(everything=True)
                 found = await differences(self._session, self._venue, self._settings)
         except VenueError as error:
+            if self._session.state in STARTING:
+                raise
             self._degrade(error.what)
             return
         self._full_at = time.monotonic()

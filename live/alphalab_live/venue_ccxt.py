@@ -371,7 +371,7 @@ class CcxtVenue:
     async def holdings(self, symbols: Sequence[str]) -> Holdings:
         """Return cash by currency and units by symbol."""
         told = await self._read("fetch_balance")
-        totals = {str(k): float(v) for k, v in (told.get("total") or {}).items() if v is not None}
+        totals = _cash(told)
         units = {}
         contracts = [x for x in symbols if self.market(x).get("contract")]
         for symbol in symbols:
@@ -518,6 +518,17 @@ def _order(told: Mapping[str, Any], symbol: str) -> VenueOrder:
         filled=float(told.get("filled") or 0.0),
         trades_as=str(actual or told["id"]),
     )
+
+
+def _cash(told: Mapping[str, Any]) -> dict[str, float]:
+    """Return the cash of a balance by currency, without open profit."""
+    totals = {str(k): float(v) for k, v in (told.get("total") or {}).items() if v is not None}
+    info = told.get("info")
+    assets = info.get("assets", ()) if isinstance(info, Mapping) else ()
+    for one in assets:  # of Binance's futures, where ccxt's total includes open profit
+        if "walletBalance" in one:
+            totals[str(one["asset"])] = _price(one["walletBalance"])
+    return totals
 
 
 def _trade(told: Mapping[str, Any], symbol: str) -> Trade:
