@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from alphalab.research.results.summary import Summary as Summary
     from alphalab.research.run.backtest import backtest as backtest
     from alphalab.research.run.evaluate import evaluate as evaluate
+    from alphalab.research.run.evaluate import features as features
     from alphalab.research.sweep.result import Sweep as Sweep
     from alphalab.research.sweep.run import sweep as sweep
     from alphalab.research.sweep.search import Search as Search
@@ -105,7 +106,7 @@ _PUBLIC = {
     "research.results.result": "Result",
     "research.results.summary": "Summary",
     "research.run.backtest": "backtest",
-    "research.run.evaluate": "evaluate",
+    "research.run.evaluate": "evaluate features",
     "research.sweep.result": "Sweep",
     "research.sweep.run": "sweep",
     "research.sweep.search": "Search",
@@ -153,7 +154,11 @@ def _near(name: str) -> str:
     """Suggest names at the top, operators, and names of two modules, as `errors.DataError`."""
     import difflib
 
+    from alphalab.expr.other_names import OTHER_NAMES, unknown_operator
+
     data, errors, ops = (importlib.import_module(_MODULES[m]) for m in ("data", "errors", "ops"))
+    if name in OTHER_NAMES:
+        return f": {unknown_operator(name, dir(ops))}"
     known = [*__dir__(), *dir(ops), *(f"data.{known}" for known in dir(data))]
     known += [f"errors.{error}" for error in dir(errors) if error.endswith("Error")]
     near = difflib.get_close_matches(name, known, n=3)

@@ -5,6 +5,9 @@ python benchmarks/push.py [--rows 5000] [--json]
 `Engine.push` of one row, for a strategy of twenty nodes, for 1 and for 500 assets: checks of the
 row, signals, gate, rebalancing, fills, ledger. Rows pushed one by one leave the same equity, fills
 and state as the same rows pushed at once, or the exit code is 1.
+
+Also a row with the reports of a venue outside: each order of the row before is accepted and filled
+at the open. The equity is that of the simulation.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ import measure
 import numpy as np
 
 import alphalab as al
+from alphalab.codes import ReportKind
+from alphalab.core.reports import report
 
 WARM_UP = 200  # rows, also what fills the windows
 TARGETS_US = {1: 50.0, 500: 400.0}
@@ -77,6 +82,57 @@ def examine(n_assets: int, rows: int) -> dict[str, Any]:
     }
 
 
+def examine_reports(rows: int) -> dict[str, Any]:
+    """Push rows one by one, with two reports after each row that sent an order."""
+    bars = al.load(f"synthetic:rows={rows + WARM_UP},symbols=1,seed=1,bar=1m")
+    settings = al.RunSettings(cash=1e6, sizing="at_decision")
+    strategy = Twenty(n_assets=2)  # half of the equity: the cash is enough at any open
+    engine = al.Engine(strategy, bars.instruments, settings, external=True)
+    columns = {name: bars[name] for name in engine.columns}
+    opens = bars["open"][:, 0]
+    spent, equity, reported = [], [], []
+    for t in range(bars.n_rows):
+        row = {name: values[t : t + 1] for name, values in columns.items()}
+        start = time.perf_counter_ns()
+        for asset, order in engine.working:
+            units = order["qty"]
+            if np.isnan(units):  # it closes the position
+                units = abs(engine.positions["qty"][asset])
+            told = filled(order, asset, units, opens[t], int(bars.time[t]))
+            engine.report(np.concatenate(told))
+            reported.append(t)
+        block = engine.push(bars.time[t : t + 1], row)
+        spent.append((time.perf_counter_ns() - start) / 1e3)
+        equity.append(block.ledger["equity"][0])
+    simulating = al.Engine(strategy, bars.instruments, settings)
+    whole = simulating.push(bars.time, {name: bars[name] for name in simulating.columns})
+    busy = np.isin(np.arange(bars.n_rows), reported)
+    busy[:WARM_UP] = False
+    return {
+        "rows": rows,
+        "rows with reports": int(busy.sum()),
+        "median_us": float(np.median(np.array(spent)[WARM_UP:])),
+        "busy_median_us": float(np.median(np.array(spent)[busy])),
+        "agrees": bool(np.array_equal(equity, whole.ledger["equity"])),
+    }
+
+
+def filled(order: np.void, asset: int, units: float, price: float, time: int) -> list[Any]:
+    """Return the reports of an order that is accepted and filled whole, without a fee."""
+    of_order = {"order": order["id"], "asset": asset, "time": time}
+    return [
+        report(ReportKind.ACCEPTED, **of_order),
+        report(
+            ReportKind.EXECUTED,
+            **of_order,
+            qty=order["side"] * units,
+            filled=units,
+            price=price,
+            last=1,
+        ),
+    ]
+
+
 def tell(found: dict[str, Any]) -> None:
     measure.show(
         "One row pushed",
@@ -95,6 +151,20 @@ def tell(found: dict[str, Any]) -> None:
             for case in found["cases"]
         ],
     )
+    reports = found["reports"]
+    measure.show(
+        "One row of one asset, with reports of a venue outside",
+        [
+            {
+                "rows": reports["rows"],
+                "with reports": reports["rows with reports"],
+                "median, us": reports["median_us"],
+                "median with two reports, us": reports["busy_median_us"],
+                "target, us": TARGETS_US[1],
+                "equals the simulation": "yes" if reports["agrees"] else "NO",
+            }
+        ],
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,10 +173,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     cases = [examine(n_assets, given.rows) for n_assets in TARGETS_US]
+    reports = examine_reports(given.rows)
     found = {
         "benchmark": "push",
         "cases": cases,
-        "agrees": all(case["agrees"] for case in cases),
+        "reports": reports,
+        "agrees": all(case["agrees"] for case in (*cases, reports)),
         "environment": measure.environment(),
     }
     measure.finish(found, given.json, lambda: tell(found))

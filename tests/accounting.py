@@ -14,26 +14,6 @@ from alphalab.data.panel.bars import Bars
 from alphalab.research.results.result import Result
 from alphalab.types import AMBIGUITY, EVENT, FILL, LEDGER, POSTED, REFUSAL, Records
 
-DAY = 86_400 * 10**9
-START = int(np.datetime64("2020-01-01T21:00", "ns").astype(np.int64))
-
-
-def panel(close: Any, symbols: Sequence[str] = (), step: int = DAY, **fields: Any) -> Bars:
-    """Bars whose open is the close of the row before; `close` is (T,) or (T, N)."""
-    close = np.asarray(close, np.float64).reshape(len(close), -1)
-    opens = np.vstack([close[:1], close[:-1]])
-    opens = np.where(np.isnan(opens) | np.isnan(close), close, opens)
-    columns = {
-        "open": opens,
-        "high": np.maximum(opens, close),
-        "low": np.minimum(opens, close),
-        "close": close,
-        "volume": np.full_like(close, 1e6),
-    }
-    time = START + step * np.arange(len(close))
-    symbols = symbols or [f"S{i}" for i in range(close.shape[1])]
-    return Bars(time, symbols, columns, **({"periods_per_year": 252.0} | fields))
-
 
 def book(
     bars: Bars,

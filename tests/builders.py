@@ -1,4 +1,4 @@
-"""Builders of files, rows and bars for tests, and readers of their notes."""
+"""Builders of files, rows, bars and strategies for tests, and readers of their notes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+import alphalab as al
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rows import Rows
 from alphalab.types import BAR_COLUMNS, FloatArray, IntArray
+
+DAY = 86_400 * 10**9
+START = int(np.datetime64("2020-01-01T21:00", "ns").astype(np.int64))
+
+
+class AboveMean(al.Strategy):
+    """One weight while the close is above its mean, another one below it."""
+
+    n: int = 10
+    above: float = 1.0
+    below: float = 0.0
+
+    def weights(self) -> al.Expr:
+        return al.where(al.close > al.close.ts_mean(self.n), self.above, self.below)
+
+
+class Cross(al.Strategy):
+    """Long while the fast mean is above the slow one."""
+
+    fast: int = 10
+    slow: int = 30
+
+    def weights(self) -> al.Expr:
+        return al.where(al.close.ts_mean(self.fast) > al.close.ts_mean(self.slow), 1.0, 0.0)
 
 
 def texts(noted: Any) -> tuple[str, ...]:
@@ -38,12 +63,42 @@ def one_price(time: ArrayLike, close: Any, symbols: Sequence[str] = ("A",), **op
     return Bars(time, symbols, dict.fromkeys(BAR_COLUMNS, cells) | columns, **options)
 
 
+def panel(close: Any, symbols: Sequence[str] = (), step: int = DAY, **fields: Any) -> Bars:
+    """Return bars whose open is the close of the row before; `close` is (T,) or (T, N)."""
+    close = np.asarray(close, np.float64).reshape(len(close), -1)
+    opens = np.vstack([close[:1], close[:-1]])
+    opens = np.where(np.isnan(opens) | np.isnan(close), close, opens)
+    columns = {
+        "open": opens,
+        "high": np.maximum(opens, close),
+        "low": np.minimum(opens, close),
+        "close": close,
+        "volume": np.full_like(close, 1e6),
+    }
+    time = START + step * np.arange(len(close))
+    symbols = symbols or [f"S{i}" for i in range(close.shape[1])]
+    return Bars(time, symbols, columns, **({"periods_per_year": 252.0} | fields))
+
+
+def closes(n_rows: int, seed: int = 5, n_assets: int = 1) -> FloatArray:
+    """Return closes of random walks from about 100, (T, N)."""
+    rng = np.random.default_rng(seed)
+    return 100.0 * np.exp(np.cumsum(rng.normal(0, 0.01, (n_rows, n_assets)), axis=0))
+
+
 def dated_closes(
-    prices: Mapping[str, Sequence[float]], dates: Sequence[str], bar_label: str = "close"
+    prices: Mapping[str, Sequence[float]], dates: Sequence[str], label: str = "date"
 ) -> Bars:
-    """Return bars of closing prices by symbol, with dates as times."""
+    """Return bars of closing prices by symbol, with dates as times: nobody said what they name."""
     frame = pd.DataFrame(prices, index=pd.to_datetime(list(dates)))
-    return Bars.from_closes(frame, bar_label=bar_label)
+    if label != "date":
+        return Bars.from_closes(frame, label=label)
+    return dates_of(Bars.from_closes(frame, label="close"))
+
+
+def dates_of(bars: Bars) -> Bars:
+    """Return bars at midnights as those of a file that does not say what its dates name."""
+    return Bars(bars.time, bars.symbols, bars.columns, notes=bars.notes, time_names="date")
 
 
 def walk(time: IntArray, seed: int = 0, volume: float = 1e4) -> dict[str, FloatArray]:

@@ -581,3 +581,38 @@ def cs_residual(y, x):
         return [NAN] * len(x)
     beta = products(dx, dy) / products(dx, dx)
     return [float(b - beta * a) for a, b in zip(dx, dy, strict=True)]
+
+
+# Windows that may hold unknown values.
+
+
+def _partial(name: str) -> None:
+    """A twin over the known values of a window that need not be full."""
+
+    def over_all(x: np.ndarray, n: int, least: int) -> np.ndarray:
+        out = np.full(x.shape, NAN)
+        for t, j in np.ndindex(out.shape):
+            known = [float(v) for v in x[max(t - n + 1, 0) : t + 1, j] if math.isfinite(v)]
+            if len(known) >= least:
+                column = np.array([known]).T
+                out[t, j] = TWINS[name](column, len(known))[-1, 0]
+            if name == "ts_zscore" and not math.isfinite(x[t, j]):
+                out[t, j] = NAN
+        return out
+
+    TWINS[f"{name}_min_periods"] = over_all
+
+
+for _name in ("sum", "mean", "std", "var", "zscore", "min", "max", "count"):
+    _partial(f"ts_{_name}")
+
+
+@twin
+def ffill(x, limit):
+    out = x.copy()
+    for t, j in np.ndindex(x.shape):
+        if math.isnan(x[t, j]):
+            before = [s for s in range(t) if not math.isnan(x[s, j])]
+            if before and t - before[-1] <= limit:
+                out[t, j] = x[before[-1], j]
+    return out

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from accounting import panel
+from builders import panel
 from engine_strategies import (
     INSTRUMENTS,
     SETTINGS,

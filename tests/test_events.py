@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather
 
+import alphalab as al
 from alphalab.data.clock.times import NS_DAY, NS_SECOND, iso, nanoseconds
 from alphalab.data.load import load
 from alphalab.data.panel.bars import Bars
@@ -229,7 +230,7 @@ def test_files_of_events_that_are_refused(tmp_path: Path) -> None:
 
 
 def test_real_fundings(shared_data: Path) -> None:
-    bars = load(shared_data / "xrp_perp_5m.parquet", bar_label="open")
+    bars = load(shared_data / "xrp_perp_5m.parquet", label="open")
     bars = bars.with_instruments(kind="linear", funding_hours=8)
     path = shared_data / "xrp_perp_funding_8h.parquet"
     funded, frame = bars.with_funding(path), pd.read_parquet(path)
@@ -253,7 +254,7 @@ def actions(date: str | list[str], **columns: object) -> pd.DataFrame:
     return pd.DataFrame({"ex_date": pd.to_datetime(dates), **columns})
 
 
-@pytest.mark.parametrize("label", ["open", "close"])
+@pytest.mark.parametrize("label", ["open", "date"])
 def test_the_session_of_the_date_carries_it(label: str) -> None:
     bars = dated_closes(HALVED, DATES, label).with_actions(actions("2024-01-04", split=2))
     assert cells(bars["split"]) == {2: 2.0}
@@ -410,7 +411,8 @@ def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
     assert cells(bars.with_actions(actions)["split"]) == {1: 2.0}
     if layout == "wide":  # times that were changed since are in doubt again
         frame.index = frame.index + pd.Timedelta(days=1)
-        assert any(note.startswith("times are dates") for note in texts(Bars.from_frame(frame)))
+        with pytest.raises(DataError, match="state what a date names"):
+            Bars.from_frame(frame)
 
 
 # ---- what times name -------------------------------------------------------------------------
@@ -497,3 +499,25 @@ def test_a_listing_without_a_price_in_the_span_ends_outside() -> None:
     left = never.with_delistings(ends((DATES[1], "B", 1.0)))
     assert np.isnan(left["delisting"]).all()
     assert "1 of 1 delistings lie outside the bars: left out" in texts(left)
+
+
+def test_dell_is_taken_private() -> None:
+    """Dell's merger of October 2013: 0.13 in dividends and 13.75 in cash, then no listing.
+
+    Closes are rounded. An account that keeps the last price goes on with 13.86 for ever.
+    """
+    days = ("2013-10-24", "2013-10-25", "2013-10-28", "2013-10-29", "2013-10-30", "2013-10-31")
+    left = [13.83, 13.84, 13.86, 13.86, np.nan, np.nan]
+    bars = dated_closes({"DELL": left, "MSFT": [33.7, 35.7, 35.6, 35.5, 35.5, 35.4]}, days)
+    paid = pd.DataFrame({"time": [pd.Timestamp(days[2])], "symbol": "DELL", "dividend": 0.13})
+    bars = bars.with_actions(paid).with_delistings(ends((days[3], "DELL", 13.75)))
+    hold = al.ExprStrategy(text="per_symbol({'DELL': 1.0})")
+    result = al.backtest(hold, bars, cash=10_000.0, actions="cash")
+    units = 10_000.0 / 13.84
+    bought, closed = result.fills.itertuples()
+    assert (bought.price, bought.qty) == (13.84, pytest.approx(units))
+    assert (closed.row, closed.symbol, closed.price, closed.qty) == (3, "DELL", 13.75, -bought.qty)
+    assert result.order_events["reason"].iloc[-1] == "the listing of the asset ended"
+    assert result.postings["amount"].tolist() == pytest.approx([0.13 * units])
+    assert result.equity.iloc[3:].tolist() == pytest.approx([units * (13.75 + 0.13)] * 3)
+    assert (result.record.qty[3:, 0] == 0.0).all()

@@ -9,7 +9,8 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from accounting import book, panel
+from accounting import book
+from builders import Cross, panel
 
 import alphalab as al
 from alphalab.research.results import sensitivity
@@ -24,14 +25,6 @@ class Told(al.Strategy):
 
     def weights(self) -> al.Expr:
         return al.column("told")
-
-
-class Cross(al.Strategy):
-    fast: int = 10
-    slow: int = 30
-
-    def weights(self) -> al.Expr:
-        return al.where(al.close.ts_mean(self.fast) > al.close.ts_mean(self.slow), 1.0, 0.0)
 
 
 class Dip(al.Strategy):

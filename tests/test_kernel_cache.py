@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
 from numba import float64
 
@@ -181,3 +183,21 @@ def test_a_run_with_a_damaged_cache_is_the_run(tmp_path: Path) -> None:
     (said,) = run().splitlines()
     assert said.startswith("Compiled kernels are damaged, and are compiled again: ")
     assert run() == ""
+
+
+def test_threads_that_compile_at_one_time_keep_to_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels, elsewhere = tmp_path / "kernels", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda _: jit(twice, folder=kernels), range(400)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert not list(elsewhere.iterdir())
+    assert {Path(kernel._cache._cache_path).parent for kernel in made} == {kernels}
+    assert not numba.config.CACHE_DIR

@@ -145,7 +145,7 @@ def until(case: Any, row: int) -> Block:
 
 
 law = settings(
-    max_examples=40 if DISABLED else 300,
+    max_examples=40 if DISABLED else 200,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

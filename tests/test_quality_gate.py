@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import AboveMean
 from commands import text_file
 from quality_cases import counts, halved
 
@@ -23,17 +24,10 @@ GRID = {"n": [5, 20]}
 SPAN = {"train": 150, "test": 100}
 
 
-class Trend(al.Strategy):
-    n: int = 10
-
-    def weights(self) -> al.Expr:
-        return al.where(al.close > al.close.ts_mean(self.n), 1.0, 0.0)
-
-
 RUNS = {
-    "backtest": lambda bars, **more: al.backtest(Trend(), bars, **more),
-    "sweep": lambda bars, **more: al.sweep(Trend, bars, GRID, **more),
-    "walk_forward": lambda bars, **more: al.walk_forward(Trend, bars, GRID, **SPAN, **more),
+    "backtest": lambda bars, **more: al.backtest(AboveMean(), bars, **more),
+    "sweep": lambda bars, **more: al.sweep(AboveMean, bars, GRID, **more),
+    "walk_forward": lambda bars, **more: al.walk_forward(AboveMean, bars, GRID, **SPAN, **more),
 }
 
 
@@ -60,18 +54,18 @@ def test_errors_that_are_accepted_are_stated(run) -> None:
 
 
 def test_what_a_result_says_of_its_data(tmp_path: Path) -> None:
-    result = al.backtest(Trend(), halved(), quality="accept")
+    result = al.backtest(AboveMean(), halved(), quality="accept")
     said = result.assumptions["Data quality"]
     assert said.startswith("1 error. splits (ACME): ") and "were accepted" in said
     page = result.to_html(tmp_path / "report.html").read_text()
     assert "Data quality" in page and "accepted: splits (ACME)" in page
     assert result._repr_html_().count("accepted: splits") == 1
-    page = al.sweep(Trend, halved(), GRID, quality="accept").to_html(tmp_path / "sweep.html")
+    page = al.sweep(AboveMean, halved(), GRID, quality="accept").to_html(tmp_path / "sweep.html")
     assert "accepted: splits (ACME)" in page.read_text()
 
 
 def test_sound_data_is_stated_too() -> None:
-    result = al.backtest(Trend(), al.load("sp500"))
+    result = al.backtest(AboveMean(), al.load("sp500"))
     quality = result.to_dict()["data"]["quality"]
     assert (quality["status"], quality["findings"]) == ("ok", [])
     assert "XNYS" in quality["skipped"]["gaps"]
@@ -81,24 +75,24 @@ def test_sound_data_is_stated_too() -> None:
 
 def test_settings_say_what_an_error_is() -> None:
     bars = al.load("synthetic:rows=400,symbols=1")
-    assert al.backtest(Trend(), bars).quality == quality_of(bars)
+    assert al.backtest(AboveMean(), bars).quality == quality_of(bars)
     strict = al.data.QualitySettings(severity={"gaps": "error"})
     with pytest.raises(RefusedError, match="gaps"):
-        al.backtest(Trend(), bars, quality=strict)
+        al.backtest(AboveMean(), bars, quality=strict)
     accepting = al.data.QualitySettings(severity={"gaps": "error"}, on_errors="accept")
-    assert al.backtest(Trend(), bars, quality=accepting).quality.status == "errors"
+    assert al.backtest(AboveMean(), bars, quality=accepting).quality.status == "errors"
     mild = al.data.QualitySettings(severity={"splits": "info"})
-    assert al.backtest(Trend(), halved(), quality=mild).quality.status == "ok"
+    assert al.backtest(AboveMean(), halved(), quality=mild).quality.status == "ok"
 
 
 def test_the_check_changes_no_figure() -> None:
     bars = halved()
     ways = ("accept", al.data.QualitySettings(severity={"splits": "off"}), "unchecked")
-    assert len({al.backtest(Trend(), bars, quality=way).digest for way in ways}) == 1
+    assert len({al.backtest(AboveMean(), bars, quality=way).digest for way in ways}) == 1
 
 
 def test_nothing_is_checked_where_it_was_asked_so() -> None:
-    result = al.backtest(Trend(), halved(), quality="unchecked")
+    result = al.backtest(AboveMean(), halved(), quality="unchecked")
     assert result.quality is None
     assert result.to_dict()["data"]["quality"] is None
     assert "not checked" in result.assumptions["Data quality"].lower()
@@ -106,11 +100,11 @@ def test_nothing_is_checked_where_it_was_asked_so() -> None:
 
 def test_words_that_are_refused() -> None:
     with pytest.raises(ParameterError, match="quality='maybe'"):
-        al.backtest(Trend(), halved(), quality="maybe")
+        al.backtest(AboveMean(), halved(), quality="maybe")
 
 
 def test_a_run_again_and_a_column_carry_the_verdict() -> None:
-    found = al.sweep(Trend, halved(), GRID, quality="accept")
+    found = al.sweep(AboveMean, halved(), GRID, quality="accept")
     assert found.result(0).quality is found.quality
     assert found.result(0).warnings[0].startswith("The data has 1 error")
     again = pickle.loads(pickle.dumps(quality_of(halved())))
@@ -120,13 +114,13 @@ def test_a_run_again_and_a_column_carry_the_verdict() -> None:
 
 def test_the_folds_of_a_walk_are_checked_as_one() -> None:
     """A fold of 150 rows is checked as part of all rows: its sweep states the verdict of all."""
-    walk = al.walk_forward(Trend, halved(), GRID, **SPAN, quality="accept")
+    walk = al.walk_forward(AboveMean, halved(), GRID, **SPAN, quality="accept")
     assert {id(found.quality) for found in walk.sweeps} == {id(walk.result.quality)}
 
 
 def test_the_identity_of_the_data() -> None:
     bars = al.load("sp500")
-    data = al.backtest(Trend(), bars).to_dict()["data"]
+    data = al.backtest(AboveMean(), bars).to_dict()["data"]
     assert data["id"] == data["content"] == bars.id
     stored = al.Bars(
         bars.time,
@@ -136,7 +130,7 @@ def test_the_identity_of_the_data() -> None:
         source="store:x/1d/SP500",
         version="store:x/1d/SP500@bars=3",
     )
-    data = al.backtest(Trend(), stored).to_dict()["data"]
+    data = al.backtest(AboveMean(), stored).to_dict()["data"]
     assert (data["id"], data["content"]) == ("store:x/1d/SP500@bars=3", bars.id)
 
 

@@ -13,7 +13,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from accounting import book, panel
+from accounting import book
+from builders import Cross, panel
 
 import alphalab as al
 from alphalab.codes import REASONS, Posting, Reason
@@ -24,14 +25,6 @@ from alphalab.types import REFUSAL, Instrument
 
 NAN = float("nan")
 HOUR = 3_600 * 10**9
-
-
-class Cross(al.Strategy):
-    fast: int = 10
-    slow: int = 30
-
-    def weights(self) -> al.Expr:
-        return al.where(al.close.ts_mean(self.fast) > al.close.ts_mean(self.slow), 1.0, 0.0)
 
 
 class Reversal(al.Strategy):

@@ -18,11 +18,12 @@ import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.research.sweep import heatmap as sweep_heatmap
 from alphalab.research.sweep import robustness as sweep_robustness
-from alphalab.research.sweep.heatmap import heatmap
-from alphalab.research.sweep.plots import histogram, robustness
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.robustness import plateaus, robustness_of, space_of
 from alphalab.research.sweep.space import MOST_CHOICES, Space, axis_of
+
+#: The figures of a sweep.
+heatmap, histogram, robustness = Sweep.heatmap, Sweep.histogram, Sweep.robustness
 
 TEXTS = ("next_open", "next_close", "same_close", "other")
 EVIL = "<b onclick='alert(1)'>x</b>"
@@ -228,15 +229,16 @@ def trace(figure: go.Figure, kind: str, name: str | None = None) -> Any:
 
 
 def test_a_heat_map_shows_the_table(two: Sweep) -> None:
-    unknown, known = (t for t in heatmap(two).data if t.type == "heatmap")
+    invalid, known = (t for t in heatmap(two).data if t.type == "heatmap")
     assert list(known.x) == ["10", "20", "30", "40"]
     assert list(known.y) == ["20", "30", "40", "50", "60"]
     table = two.table.pivot(index="slow", columns="fast", values="sharpe")
     np.testing.assert_array_equal(known.z, table.to_numpy())
     assert known.zmin == -known.zmax, "gains and losses meet in the middle"
-    invalid = two.table.pivot(index="slow", columns="fast", values="status").to_numpy() == "invalid"
-    np.testing.assert_array_equal(np.asarray(unknown.z) == 1, invalid)
-    assert "1 &lt;= fast &lt; slow" in unknown.hovertext[0][3]
+    status = two.table.pivot(index="slow", columns="fast", values="status").to_numpy()
+    np.testing.assert_array_equal(np.isfinite(invalid.z), status == "invalid")
+    assert invalid.name == "Invalid" and invalid.showlegend
+    assert "1 &lt;= fast &lt; slow" in invalid.hovertext[0][3]
     assert f"column {two.best}:" in "".join(known.hovertext.ravel())
     best = two.table.loc[two.best]
     mark = next(t for t in heatmap(two).data if str(t.name).startswith("Best"))
@@ -296,17 +298,22 @@ def test_every_column_is_counted_once(two: Sweep) -> None:
     assert f"Sharpe ratio of {n} columns" in figure.layout.title.text
     lines = [shape.x0 for shape in figure.layout.shapes]
     assert lines == [np.nanmedian(two.metrics["sharpe"]), np.nanmax(two.metrics["sharpe"])]
-    figure = robustness(two)
-    ticks = figure.layout.xaxis.ticktext
-    assert sum(int(tick.split("<br>")[1]) for tick in ticks) == n
+    boxes = robustness(two).data
+    assert [int(box.name.split("<br>")[1]) for box in boxes] == [len(box.y) for box in boxes]
+    drawn = np.sort(np.concatenate([box.y for box in boxes]))
+    np.testing.assert_array_equal(drawn, np.sort(two.metrics["sharpe"][two.ran]))
 
 
 def test_boxes_hold_the_columns_at_each_distance(two: Sweep) -> None:
     figure = robustness(two)
-    boxes = [t for t in figure.data if t.type == "box"]
+    best, beside, *_ = figure.data
     near = robustness_of(two).rings[0]
-    assert (boxes[0].median[0], boxes[0].upperfence[0]) == (near.median, near.highest)
+    assert list(best.y) == [two.metrics["sharpe"][two.best]]
+    assert (np.median(beside.y), max(beside.y)) == (near.median, near.highest)
+    assert len(beside.text) == near.n and "Sharpe ratio" in beside.text[0]
     assert f"fast {two.variants[two.best].params['fast']}" in figure.layout.title.text
+    crowd = robustness(planted(grid(a=range(20), b=range(20)), np.arange(400.0))).data[-1]
+    assert crowd.boxpoints is False and crowd.text is None and len(crowd.y) > 60
 
 
 def test_a_study_has_a_trial_for_every_column(two: Sweep) -> None:
@@ -354,7 +361,6 @@ def test_every_space_can_be_drawn(make, name: str) -> None:
     for sweep in sweeps:
         figure = make(sweep)
         assert figure.data and figure.layout.title.text
-        figure.layout.meta = None  # plain text for a page, which escapes it itself
         assert "<b onclick" not in figure.to_json().replace("\\u003c", "<")
 
 

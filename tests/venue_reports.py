@@ -46,7 +46,6 @@ class Venue:
 
     def __init__(self, market: Market) -> None:
         self.market = market
-        self.progress: dict[int, tuple[float, float]] = {}  # units filled, units left, by order
 
     def tell(
         self, t: int, before: Books, after: Books, block: Block, told: Mapping[int, int]
@@ -54,6 +53,7 @@ class Venue:
         """Return the reports of row t; `told` has the last refusal of each asset."""
         self.t, self.block = t, block
         self.reports: list[Records] = []
+        self.progress: dict[int, tuple[float, float]] = {}  # units filled, units left, by order
         self.fills = iter(block.fills)
         self.left = list(block.refusals)
         self.in_lieu = self._fractions()
@@ -159,18 +159,28 @@ class Venue:
         first = before.orders.get(order, {"filled": 0.0, "qty": np.nan})
         filled, left = self.progress.get(order, (first["filled"], first["qty"]))
         self.progress[order] = event["filled"], event["qty"]
-        if self.market.settings.costs.fee_in != "coin":
-            return float(abs(fill["qty"]))
-        summed = Asset(0, self.market.instruments[event["asset"]], None).sum_of
-        likely = float(event["filled"] - filled)
-        near = [likely + k * np.spacing(likely) for k in sorted(range(-8, 9), key=abs)]
-        fitting = (
-            units
-            for units in near
-            if summed(float(filled), units) == event["filled"]
-            and (np.isnan(left) or summed(float(left), -units) == event["qty"])
-        )
-        return next(fitting, likely)
+        came = float(abs(fill["qty"]))
+        asset = Asset(0, self.market.instruments[event["asset"]], None)
+        in_coin = self.market.settings.costs.fee_in == "coin" and event["side"] > 0
+        if not (in_coin and asset.is_spot):
+            return came
+        summed = asset.sum_of
+        for rate in self._fee_rates(event["asset"]):
+            likely = came / (1.0 - rate)
+            for k in sorted(range(-8, 9), key=abs):
+                units = float(likely + k * np.spacing(likely))
+                fits = units - units * rate == came
+                fits = fits and summed(float(filled), units) == event["filled"]
+                if fits and (np.isnan(left) or summed(float(left), -units) == event["qty"]):
+                    return units
+        return float(event["filled"] - filled)
+
+    def _fee_rates(self, asset: int) -> set[float]:
+        costs, instrument = self.market.settings.costs, self.market.instruments[asset]
+        if costs.fee_bps is not None:
+            return {costs.fee_bps / 1e4}
+        sources = costs.tiers or (instrument,)
+        return {bps / 1e4 for x in sources for bps in (x.maker_bps, x.taker_bps)}
 
     def _say_forced(self, fill: np.void, reason: Reason) -> None:
         if reason is Reason.LIQUIDATED:
@@ -267,7 +277,7 @@ def outside(market: Market) -> Engine:
 
 
 def perhaps_restored(engine: Engine, market: Market, rng: random.Random) -> Engine:
-    if rng.random() > 0.05:
+    if rng.random() > 0.02:
         return engine
     snapshot, engine = engine.snapshot(), outside(market)
     engine.restore(snapshot)

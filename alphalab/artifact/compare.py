@@ -60,6 +60,7 @@ def _documents(artifact: Artifact) -> dict[str, Any]:
                 "policy": validation.policy_id,
                 "verdict": validation.verdict,
                 "trials": validation.n_trials,
+                "independent trials": validation.n_effective,
                 **{check.name: check.figure for check in validation.checks},
             },
             "files": sources,

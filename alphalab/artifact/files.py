@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from alphalab.core.journal import sync_folder
 from alphalab.errors import ArtifactError, InputError
 
 _DRAFT = ".draft"
@@ -133,19 +134,9 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644, replace: bool =
 
 
 def is_draft(name: str) -> bool:
-    """Return whether a file is one that `write_file` was killed over; it counts for nothing."""
+    """Return True if a file is one that `write_file` was killed over; it counts for nothing."""
     last = name.rpartition("/")[2]
     return last.startswith(".") and last.endswith(_DRAFT)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the system can."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ class PublicKey(Settings, frozen=True):
         return hashlib.sha256(bytes.fromhex(self.public)).hexdigest()[:16]
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Return whether the owner of this key has signed a message."""
+        """Return True if the owner of this key has signed a message."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 

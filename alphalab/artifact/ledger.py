@@ -85,8 +85,15 @@ def family_name(family: str) -> str:
 
 
 def is_counting() -> bool:
-    """Return whether a run has to be recorded."""
+    """Return True if a run has to be recorded."""
     return _COUNTED.get() and ledger_path() is not None
+
+
+def counting_ledger() -> str:
+    """Return the file in which a run is counted now, or ``off``; empty: inside of `uncounted`."""
+    if not _COUNTED.get():
+        return ""
+    return str(ledger_path() or OFF)
 
 
 class _Open(NamedTuple):

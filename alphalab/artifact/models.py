@@ -45,7 +45,7 @@ def check_model(name: str, content: bytes) -> None:
 
 
 def is_safetensors(content: bytes) -> bool:
-    """Return whether bytes are a safetensors file: a JSON header, then all tensors without gaps."""
+    """Return True if bytes are a safetensors file: a JSON header, then all tensors without gaps."""
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or not 2 <= size <= min(_MOST_HEADER, len(content) - 8):
         return False
@@ -64,7 +64,7 @@ def is_safetensors(content: bytes) -> bool:
 
 
 def is_onnx(content: bytes) -> bool:
-    """Return whether bytes are an ONNX model: fields of a ModelProto to the last byte, a graph."""
+    """Return True if bytes are an ONNX model: fields of a ModelProto to the last byte, a graph."""
     place, seen = 0, set()
     while place < len(content):
         key, place = _varint(content, place)

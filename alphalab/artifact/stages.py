@@ -124,7 +124,7 @@ class Record(NamedTuple):
 
     @property
     def counts(self) -> bool:
-        """Whether enough people have signed."""
+        """True if enough people have signed."""
         return len({signer.name for signer in self.signers}) >= self.needed
 
 

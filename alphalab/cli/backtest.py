@@ -70,7 +70,7 @@ def backtest(
     keywords = run.keywords(file)
     RunSettings(**keywords)  # refuse combinations before the data is read
     quality = run.quality_settings(file)
-    bars = run.scan(file) if scan else run.history(file)
+    bars = run.scan(file) if scan else run.bars(file)
 
     from alphalab.research.results.result import Result
     from alphalab.research.run.backtest import backtest

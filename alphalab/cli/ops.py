@@ -43,7 +43,12 @@ def _words() -> dict[str, dict[str, Any]]:
     from alphalab.expr import functions
     from alphalab.expr.registry import REGISTRY
 
-    words = {record.name: _described(record) for record in REGISTRY.values()}
+    forms = {record.form_of for record in REGISTRY.values()}
+    words = {
+        record.name: _described(record, record.name in forms)
+        for record in REGISTRY.values()
+        if not record.form_of
+    }
     for name in functions.__all__:
         function = getattr(functions, name)
         if name not in REGISTRY and inspect.isfunction(function):
@@ -51,7 +56,7 @@ def _words() -> dict[str, dict[str, Any]]:
     return words
 
 
-def _described(record: Operator) -> dict[str, Any]:
+def _described(record: Operator, takes_min_periods: bool = False) -> dict[str, Any]:
     # Sources and shapes take names as well, which a signature does not show.
     plain = record.family in ("source", "shape")
     return {
@@ -63,6 +68,7 @@ def _described(record: Operator) -> dict[str, Any]:
         "memory": record.memory,
         "nan": record.unknown,
         "doc": record.doc,
+        "min_periods": takes_min_periods,
     }
 
 
@@ -86,6 +92,8 @@ def _in_full(out: Output, word: dict[str, Any]) -> None:
     out.text(word["signature"])
     out.text(word["doc"])
     out.text(f"Family: {word['family']}. Memory: {word['memory']}. NaN: {word['nan']}.")
+    if word["min_periods"]:
+        out.text("min_periods: integer >= 1, at most n; known values that are enough")
     for param in word["params"]:
         low = f" >= {param.low:g}" if isfinite(param.low) else ""
         high = f" <= {param.high:g}" if isfinite(param.high) else ""

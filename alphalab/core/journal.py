@@ -139,7 +139,7 @@ class Journal(JournalReader):
             self._last = self._checked_head()
         if is_new:  # the tables are in the main file, and its name is on the disk, before any event
             self._sql.execute("pragma wal_checkpoint(truncate)")
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
 
     def _checked_head(self) -> Head:
         """Return the head, or refuse to go on behind a last event that is not the one it names."""
@@ -291,7 +291,7 @@ def _checked_time(time: int) -> int:
     return number
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the name of a new file durable, where the system can."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)

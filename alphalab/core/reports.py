@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from alphalab.errors import DataError, ParameterError
 from alphalab.settings import LEAST_PRICE, MOST_PRICE
 from alphalab.types import REPORT, Records
 
+_Fields = namedtuple("_Fields", tuple(REPORT.names or ()))  # type: ignore[misc]  # as Python numbers
+
 _OF_AN_ORDER = (
     ReportKind.ACCEPTED,
     ReportKind.TRIGGERED,
@@ -20,6 +24,7 @@ _OF_AN_ORDER = (
     ReportKind.CANCELLED,
     ReportKind.EXPIRED,
 )
+_KINDS, _REASONS, _POSTINGS = (frozenset(map(int, x)) for x in (ReportKind, Reason, Posting))
 _NUMBERS = ("qty", "filled", "fee", "amount")
 _MAY_BE_UNKNOWN = ("stop", "rate")
 
@@ -84,62 +89,64 @@ def check_reports(reports: Records, n_assets: int, account: Any) -> None:
             rule="reports are records of alphalab.types.REPORT, of shape (n,).",
         )
     last = max(int(account["time"]), int(account["row_time"]) + 1)
-    for place, record in enumerate(reports):
+    for place, values in enumerate(reports.tolist()):
+        record: Any = _Fields(*values)
         fault = _fault(record, n_assets, last)
         if fault is not None:
             name, rule = fault
-            raise DataError(f"report {place}: {name}={record[name]}", rule=f"{name} is {rule}.")
-        last = int(record["time"])
+            raise DataError(
+                f"report {place}: {name}={getattr(record, name)}", rule=f"{name} is {rule}."
+            )
+        last = record.time
 
 
 def _fault(record: Any, n_assets: int, last: int) -> tuple[str, str] | None:
     """Return the first field that breaks a rule, and the rule."""
-    if int(record["kind"]) not in set(ReportKind):
+    if record.kind not in _KINDS:
         return "kind", "a code of ReportKind"
-    kind = ReportKind(int(record["kind"]))
-    if not max(last, FIRST_TIME) <= record["time"] <= LAST_TIME:
+    if not max(last, FIRST_TIME) <= record.time <= LAST_TIME:
         return "time", f"the close of a row after the last one: at least {stamp(last)}"
-    if not -1 <= record["asset"] < n_assets:
+    if not -1 <= record.asset < n_assets:
         return "asset", f"an index from 0 to {n_assets - 1}, or -1 for the account"
-    if record["order"] < 0 or (kind in _OF_AN_ORDER and record["order"] == 0):
+    if record.order < 0 or (record.kind in _OF_AN_ORDER and record.order == 0):
         return "order", "the id of an order"
     for name in _NUMBERS:
-        if not np.isfinite(record[name]):
+        if not math.isfinite(getattr(record, name)):
             return name, "a finite number"
     for name in _MAY_BE_UNKNOWN:
-        if not (np.isnan(record[name]) or LEAST_PRICE <= record[name] <= MOST_PRICE):
+        value = getattr(record, name)
+        if not (math.isnan(value) or LEAST_PRICE <= value <= MOST_PRICE):
             return name, f"NaN, or between {LEAST_PRICE:g} and {MOST_PRICE:g}"
-    return _fault_of_kind(record, kind)
+    return _fault_of_kind(record)
 
 
-def _fault_of_kind(record: Any, kind: ReportKind) -> tuple[str, str] | None:
-    trades = kind is ReportKind.EXECUTED or (kind is ReportKind.ADJUSTED and record["qty"] != 0.0)
+def _fault_of_kind(record: Any) -> tuple[str, str] | None:
+    kind = ReportKind(record.kind)
+    trades = kind is ReportKind.EXECUTED or (kind is ReportKind.ADJUSTED and record.qty != 0.0)
     of_asset = trades or kind in _OF_AN_ORDER
-    if of_asset and record["asset"] < 0:
+    if of_asset and record.asset < 0:
         return "asset", f"the asset of a report of kind {kind.name}"
-    if trades and record["qty"] == 0.0:
+    if trades and record.qty == 0.0:
         return "qty", "the units that came or went"
-    if kind is ReportKind.EXECUTED and record["order"] > 0 and not record["filled"] > 0.0:
+    if kind is ReportKind.EXECUTED and record.order > 0 and not record.filled > 0.0:
         return "filled", "above 0"
-    if trades and not LEAST_PRICE <= record["price"] <= MOST_PRICE:
+    if trades and not LEAST_PRICE <= record.price <= MOST_PRICE:
         return "price", f"between {LEAST_PRICE:g} and {MOST_PRICE:g}"
     if kind is ReportKind.POSTED:
         return _fault_of_posting(record)
-    if kind is ReportKind.COMMAND and record["code"] not in (0, Reason.COMMANDED):
+    if kind is ReportKind.COMMAND and record.code not in (0, Reason.COMMANDED):
         return "code", "COMMANDED or 0"
-    known = record["code"] == 0 or int(record["code"]) in set(Reason)
-    return None if known else ("code", "0 or a Reason")
+    return None if record.code == 0 or record.code in _REASONS else ("code", "0 or a Reason")
 
 
 def _fault_of_posting(record: Any) -> tuple[str, str] | None:
-    if int(record["code"]) not in set(Posting):
+    if record.code not in _POSTINGS:
         return "code", "a code of Posting"
-    posting = Posting(int(record["code"]))
-    if not np.isfinite(record["price"]):
+    if not math.isfinite(record.price):
         return "price", "a finite number"
-    if posting in (Posting.SPLIT, Posting.REINVESTMENT):
-        if record["asset"] < 0:
-            return "asset", f"the asset of a {posting.name}"
-        if not record["price"] > 0.0:
+    if record.code in (Posting.SPLIT, Posting.REINVESTMENT):
+        if record.asset < 0:
+            return "asset", f"the asset of a {Posting(record.code).name}"
+        if not record.price > 0.0:
             return "price", "above 0"
     return None

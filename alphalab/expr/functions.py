@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from alphalab.errors import ExprError
-from alphalab.expr.nodes import Expr, Number, apply, as_expr, constant
-from alphalab.expr.registry import REGISTRY, Operator
+from alphalab.expr.nodes import Expr, Number, apply, as_expr, constant, on_clock
+from alphalab.expr.registry import REGISTRY, Operator, partial_form
 from alphalab.types import BAR_COLUMNS
 
 __all__ = [
@@ -22,6 +22,8 @@ __all__ = [
     "high",
     "low",
     "macd",
+    "on",
+    "on_traded",
     "open",
     "per_symbol",
     "volume",
@@ -35,7 +37,7 @@ def column(name: str) -> Expr:
     --------
     >>> str(column("sentiment").delay(1) > 0)
     "delay(column('sentiment'), 1) > 0.0"
-    >>> column("close") == close
+    >>> column("close").same_as(close)
     True
     """
     if not isinstance(name, str) or not name:
@@ -73,6 +75,58 @@ def per_symbol(expressions: Mapping[str, Expr | Number]) -> Expr:
         raise ExprError(f"per_symbol: {wrong[0]!r}", rule="symbols are text and not empty.")
     args = tuple(as_expr(expr, "per_symbol") for expr in expressions.values())
     return Expr("per_symbol", args, tuple(expressions))
+
+
+def on(interval: str, x: Expr | Number, offset: str = "") -> Expr:
+    """Return an expression on the bars of a coarser clock.
+
+    The bars of the fine clock are merged into windows of the interval, and x is computed on these.
+    A row sees the last window that has closed: its own if it stands at the end of it, else the one
+    before. Windows of x count rows of the coarser clock.
+
+    Parameters
+    ----------
+    interval : str
+        Such as ``"15m"``, ``"1h"`` or ``"1d"``; windows are multiples of it since 1970, UTC. On
+        rows that are as far apart or farther, every row is a window.
+    x : Expr
+        Any expression. Columns of a window: open the first, high the highest, low the lowest, close
+        the last, volume, ``buy_volume``, ``n_trades`` and ``traded_value`` the sum, others the last
+        known value.
+    offset : str
+        By how much windows begin later: ``on("7d", x, "4d")`` has weeks that begin on Mondays.
+
+    Raises
+    ------
+    ExprError
+        Not a length of time; splits, dividends, funding or delistings inside.
+
+    Examples
+    --------
+    >>> str(on("1h", close.rsi(14)) < 30)
+    "on('1h', rsi(close, 14)) < 30.0"
+    """
+    if isinstance(interval, Expr):
+        raise ExprError(
+            "on(expression, interval)",
+            rule="the interval comes first.",
+            fix="Write al.on('1h', x) or x.on('1h').",
+        )
+    return on_clock(as_expr(x, "on"), interval, offset)
+
+
+def on_traded(x: Expr) -> Expr:
+    """Return an expression over the rows in which each asset trades, unknown in the others.
+
+    Windows count the rows in which the asset has a close, so a weekday's fund beside a daily coin
+    has full windows. What needs all assets of a row, such as `cs_rank`, stands around it.
+
+    Examples
+    --------
+    >>> str(on_traded(close.ts_mean(20)).ffill())
+    'ffill(on_traded(ts_mean(close, 20)), inf)'
+    """
+    return apply("on_traded", x)
 
 
 class Macd(NamedTuple):
@@ -139,6 +193,15 @@ def function_of(record: Operator) -> Callable[..., Expr]:
         )
         for p in record.params
     ]
+    if partial_form(record.name) in REGISTRY:
+        numbers.append(
+            inspect.Parameter(
+                "min_periods",
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=int | None,
+                default=None,
+            )
+        )
     call.__name__ = call.__qualname__ = record.name
     call.__doc__ = f"{record.doc}\n\nMemory: {record.memory}. NaN: {record.unknown}."
     call.__signature__ = inspect.Signature([*inputs, *numbers], return_annotation=Expr)  # type: ignore[attr-defined]
@@ -148,7 +211,7 @@ def function_of(record: Operator) -> Callable[..., Expr]:
 _OPERATORS = {
     name: function_of(record)
     for name, record in REGISTRY.items()
-    if record.family in ("elementwise", "series", "cross")
+    if record.family in ("elementwise", "series", "cross") and not record.form_of
 }
 
 

@@ -7,12 +7,14 @@ from typing import Any
 from alphalab.expr.registry import (
     CELL,
     CROSS,
+    REGISTRY,
     SKIP,
     WINDOW,
     Family,
     Linear,
     Operator,
     Param,
+    partial_form,
     register,
 )
 
@@ -35,6 +37,7 @@ def _add(
     span: Linear | None = None,
     unknown: str = CELL,
     infix: str = "",
+    form_of: str = "",
 ) -> None:
     """Register an operator; `kernel` is a module of `kernels.operators`, or ``module:function``."""
     register(
@@ -50,6 +53,7 @@ def _add(
             state=Linear.parse(state),
             unknown=unknown,
             infix=infix,
+            form_of=form_of,
             update=kernel if ":" in kernel else f"{kernel}:{name}",
         )
     )
@@ -95,6 +99,18 @@ _source(
     family="shape",
 )
 _source(
+    "on",
+    "x on the bars of a coarser clock, known when they have closed: on('1h', x) or x.on('1h').",
+    "x",
+    family="shape",
+)
+_source(
+    "on_traded",
+    "x over the rows in which the asset trades, each asset by itself; unknown in the others.",
+    "x",
+    family="shape",
+)
+_source(
     "python_op", "A registered Python function of exactly the last `lookback` rows.", family="shape"
 )
 
@@ -109,8 +125,8 @@ _cell("gt", "x y", "1 where x > y, else 0.", infix=">")
 _cell("ge", "x y", "1 where x >= y, else 0.", infix=">=")
 _cell("lt", "x y", "1 where x < y, else 0.", infix="<")
 _cell("le", "x y", "1 where x <= y, else 0.", infix="<=")
-_cell("eq", "x y", "1 where x equals y, else 0.")
-_cell("ne", "x y", "1 where x differs from y, else 0.")
+_cell("eq", "x y", "1 where x equals y, else 0.", infix="==")
+_cell("ne", "x y", "1 where x differs from y, else 0.", infix="!=")
 _cell(
     "and_",
     "x y",
@@ -231,6 +247,21 @@ _window(
     state="5*n + 21",
 )
 
+# The same over windows that may hold unknown values.
+for _name in ("sum", "mean", "std", "var", "zscore", "min", "max", "count"):
+    _whole = REGISTRY[f"ts_{_name}"]
+    _window(
+        partial_form(_whole.name),
+        "x",
+        _whole.doc,
+        N,
+        Param("min_periods", integer=True, low=1),
+        kernel=f"partial:{_whole.name}",
+        state="n + 9",
+        unknown="unknown while fewer than min_periods of the last n rows are known",
+        form_of=_whole.name,
+    )
+
 # Recursive.
 _recursive(
     "ema",
@@ -281,6 +312,15 @@ _recursive(
     "Rows since x was true; 0 is this row.",
     state="1",
     unknown="unknown before the first, and from an unknown row to the next",
+)
+
+_recursive(
+    "ffill",
+    "x",
+    "x, or its last known value of at most limit rows ago.",
+    Param("limit", low=1.0, default=float("inf")),
+    state="2",
+    unknown="unknown before the first known value, and more than limit rows after the last",
 )
 
 # Cross-section.

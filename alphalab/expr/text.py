@@ -9,7 +9,8 @@ from typing import Any
 from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr.custom import python_expr
 from alphalab.expr.functions import group, per_symbol
-from alphalab.expr.nodes import MAX_LENGTH, Expr, apply, constant
+from alphalab.expr.nodes import MAX_LENGTH, Expr, apply, constant, on_clock
+from alphalab.expr.other_names import unknown_operator
 from alphalab.expr.registry import REGISTRY
 from alphalab.types import BAR_COLUMNS
 
@@ -25,6 +26,8 @@ _SIGNS: dict[type, str] = {
     ast.GtE: "ge",
     ast.Lt: "lt",
     ast.LtE: "le",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
     ast.USub: "neg",
     ast.Invert: "not_",
 }
@@ -43,8 +46,8 @@ def parse(text: str) -> Expr:
     Returns
     -------
     Expr
-        ``parse(str(e)) == e`` for every expression of at most 100 nested levels. A name of a Python
-        function means the latest one that `python_op` has registered under it.
+        ``parse(str(e)).same_as(e)`` for every expression of at most 100 nested levels. A name of a
+        Python function means the latest one that `python_op` has registered under it.
 
     Raises
     ------
@@ -108,8 +111,6 @@ class _Reader:
                 return self.call(tree, name, tree.args)
             case ast.Call(func=ast.Attribute(value=first, attr=name)):
                 return self.call(tree, name, [first, *tree.args])
-            case ast.Compare(ops=[ast.Eq() | ast.NotEq()]):
-                raise self.refuse(tree, "equality is written eq(x, y) and ne(x, y).")
             case ast.Compare() | ast.BoolOp():
                 raise self.refuse(
                     tree, "conditions are joined by & | ~, each comparison in brackets."
@@ -133,6 +134,7 @@ class _Reader:
             "constant": lambda t, a: constant(self.number(a[0] if len(a) == 1 else t)),
             "of": self.of,
             "per_symbol": self.per_symbol,
+            "on": self.on,
             "python_op": self.python_op,
         }
         if name in special:
@@ -140,7 +142,7 @@ class _Reader:
                 raise self.refuse(tree, f"{name} takes no named arguments.")
             return special[name](tree, args)
         if name not in REGISTRY:
-            raise UnknownNameError("operator", name, REGISTRY)
+            raise unknown_operator(name, REGISTRY)
         n_inputs = len(REGISTRY[name].inputs)
         values: list[Any] = [
             self.expr(a) if i < n_inputs else self.number(a) for i, a in enumerate(args)
@@ -179,6 +181,12 @@ class _Reader:
         if len(args) != 2:
             raise self.refuse(tree, "it is called as of(x, 'SYMBOL').")
         return self.expr(args[0]).of(self.string(tree, args[1:]))
+
+    def on(self, tree: ast.Call, args: list[ast.expr]) -> Expr:
+        if not 2 <= len(args) <= 3:
+            raise self.refuse(tree, "it is called as on('1h', x) or on('7d', x, '4d').")
+        texts = [self.string(tree, [arg]) for arg in (args[0], *args[2:])]
+        return on_clock(self.expr(args[1]), *texts)
 
     def per_symbol(self, tree: ast.Call, args: list[ast.expr]) -> Expr:
         match args:

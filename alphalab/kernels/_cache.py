@@ -13,6 +13,7 @@ import os
 import pickle
 import stat
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -26,6 +27,7 @@ from numba.core.serialize import dumps
 _HASH_SIZE = 32
 _LOG = logging.getLogger("alphalab")
 _TOLD: set[str] = set()
+_FOLDER_LOCK = threading.Lock()
 
 
 def keep(dispatcher: Any, function: Callable[..., Any], folder: Path, root: Path) -> None:
@@ -43,15 +45,17 @@ def keep(dispatcher: Any, function: Callable[..., Any], folder: Path, root: Path
     if not is_private(root):
         return
     # Numba reads CACHE_DIR when it makes a cache. It is set only here, so that other packages keep
-    # their own folder.
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
-    try:
-        dispatcher._cache = _SealedCache(function)
-    except RuntimeError as error:  # the folder is not writable
-        _tell(f"Compiled kernels are not kept: {error}")
-    finally:
-        numba.config.CACHE_DIR = before
+    # their own folder, and by one thread at a time: reset too early, it makes numba use the working
+    # directory.
+    with _FOLDER_LOCK:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(folder)
+        try:
+            dispatcher._cache = _SealedCache(function)
+        except RuntimeError as error:  # the folder is not writable
+            _tell(f"Compiled kernels are not kept: {error}")
+        finally:
+            numba.config.CACHE_DIR = before
 
 
 @cache

@@ -86,9 +86,10 @@ def check(
         **bars,
     )
     if report is not None:
-        from alphalab.research.pages.quality_report import write
+        from alphalab.research.pages.page import write
+        from alphalab.research.pages.quality_report import render
 
-        write(verdict, given, report, schema.calendar)
+        write(render(verdict, given, schema.calendar), report)
     if json:
         out.object("data.check", {**verdict.to_dict(), "report": report and str(report)})
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from alphalab.data.formats.notes import Notes
@@ -18,16 +19,17 @@ class Block(NamedTuple):
     columns: Mapping[str, FloatArray]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class BlockSource(ABC):
     """Bars that can be read again and again in blocks, the same each time.
 
     A backtest takes one in place of `Bars`; what reads the blocks (a store, say) stays unknown to
     it.
 
-    Attributes
+    Parameters
     ----------
     source, version : str
-        Where the bars are, and the address at which they can be read again.
+        The address of the bars, without and with versions: the second reads the same rows again.
     symbols : tuple of str
     instruments : tuple of Instrument
         One for each symbol.

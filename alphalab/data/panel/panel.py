@@ -12,6 +12,7 @@ import numpy as np
 
 from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.times import Instant, iso
+from alphalab.data.formats.bar_columns import BarColumns
 from alphalab.data.formats.labels import TimeNames, checked_time_names
 from alphalab.data.formats.notes import Note, Notes, notes_of
 from alphalab.data.panel import rules
@@ -22,7 +23,7 @@ from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
 P = TypeVar("P", bound="Panel")
 
 
-class Panel:
+class Panel(BarColumns):
     """The record below `Bars`: checked arrays, and the methods that slice or replace them.
 
     `Bars` documents the parameters and attributes. Code that reads bars, joins tables to them or
@@ -30,16 +31,18 @@ class Panel:
     """
 
     __slots__ = (
-        *("_annual", "_id", "_notes", "columns", "instrument_changes", "instruments"),
-        *("known_early", "source", "symbols", "time", "time_names", "version"),
+        *("_annual", "_id", "_notes", "coarser", "columns", "instrument_changes", "instruments"),
+        *("known_early", "known_since", "source", "symbols", "time", "time_names", "version"),
     )
 
     time: IntArray
     symbols: tuple[str, ...]
+    coarser: Mapping[str, str]
     columns: Mapping[str, FloatArray]
     instruments: tuple[Instrument, ...]
     instrument_changes: tuple[InstrumentChange, ...]
     known_early: Mapping[str, int]
+    known_since: Mapping[str, Mapping[str, IntArray]]
     source: str
     time_names: TimeNames
     version: str
@@ -67,7 +70,9 @@ class Panel:
         )
         self.instruments = rules.checked_instruments(instruments, self.symbols)
         self.instrument_changes = rules.checked_changes(instrument_changes, self.symbols)
+        self.coarser = {}
         self.known_early = {}
+        self.known_since = {}
         self._notes = notes_of(notes)
         self.time_names = checked_time_names(time_names)
         self._annual: tuple[float, str] | None = None
@@ -88,31 +93,6 @@ class Panel:
     def n_symbols(self) -> int:
         """Number of symbols, N."""
         return len(self.symbols)
-
-    @property
-    def open(self) -> FloatArray:
-        """Opening prices, (T, N)."""
-        return self.columns["open"]
-
-    @property
-    def high(self) -> FloatArray:
-        """Highest prices, (T, N)."""
-        return self.columns["high"]
-
-    @property
-    def low(self) -> FloatArray:
-        """Lowest prices, (T, N)."""
-        return self.columns["low"]
-
-    @property
-    def close(self) -> FloatArray:
-        """Closing prices, (T, N)."""
-        return self.columns["close"]
-
-    @property
-    def volume(self) -> FloatArray:
-        """Traded units, (T, N); NaN where unknown."""
-        return self.columns["volume"]
 
     @property
     def start(self) -> str:
@@ -273,8 +253,43 @@ class Panel:
         )
 
     def with_columns(self, columns: Mapping[str, Any]) -> Self:
-        """Return bars with columns, (T, N), added or replaced; prices and volume are checked."""
+        """Return bars with columns added or replaced; prices and volume are checked.
+
+        Parameters
+        ----------
+        columns : mapping of str to a table or an array
+            Tables (pandas with a DatetimeIndex; polars or Arrow with a time column) have one column
+            for each symbol and are put in place by label, whatever their order; a pandas Series
+            holds for every symbol. Arrays have no labels: they have the shape (T, N), in the order
+            of rows and symbols. A square one of several symbols is refused, since it could lie on
+            its side.
+
+        Raises
+        ------
+        DataError
+            A time or a symbol that does not fit, an array of another shape, or a broken rule.
+
+        Examples
+        --------
+        >>> from alphalab.data.samples.synthetic import synthetic
+        >>> bars = synthetic(3, 2)
+        >>> backwards = bars.to_frame()["close"].iloc[::-1, ::-1]
+        >>> bool((bars.with_columns({"again": backwards})["again"] == bars.close).all())
+        True
+        """
+        for name, values in columns.items():
+            if isinstance(values, np.ndarray) and values.shape == (self.n_rows,) * 2:
+                self._refuse_square(name)
         return self.joined(columns)
+
+    def _refuse_square(self, name: str) -> None:
+        if self.n_rows == self.n_symbols > 1:
+            raise DataError(
+                f"column {name!r}: an array of shape {(self.n_rows,) * 2}",
+                rule="the shape of an array tells rows from symbols.",
+                fix="Give a table with labels: pd.DataFrame(values, index=bars.to_frame().index, "
+                "columns=bars.symbols).",
+            )
 
     def with_instruments(
         self,

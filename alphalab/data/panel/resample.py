@@ -82,13 +82,13 @@ def resample(
     ('2018-12-28T21:00:00Z', 'the 7d window to 2019-01-04T21:00:00Z has not closed: ...')
     """
     windows = cut(bars, interval, calendar, offset)
-    if not len(windows.label):
+    if not len(windows.time):
         raise DataError(
             f"no {interval} window has closed between {bars.start} and {bars.end}",
             rule="a window is a bar when a row at its end or later is there.",
         )
     return type(bars)(
-        windows.label,
+        windows.time,
         bars.symbols,
         _columns(bars, windows),
         instruments=bars.instruments,
@@ -144,8 +144,8 @@ def with_timeframe(
                 rule="a new column has a new name.",
             )
     windows = cut(bars, interval, calendar, offset)
-    coarse = _columns(bars, windows) if len(windows.label) else {}
-    last = np.searchsorted(windows.label, bars.time, side="right") - 1
+    coarse = _columns(bars, windows) if len(windows.time) else {}
+    last = np.searchsorted(windows.time, bars.time, side="right") - 1
     added = {}
     for name in names:
         values = np.full((bars.n_rows, bars.n_symbols), np.nan)
@@ -153,7 +153,9 @@ def with_timeframe(
             values[last >= 0] = coarse[name][last[last >= 0]]
         added[f"{name}_{interval}"] = values
     notes = (Note(x.code, f"columns of {interval}: {x.text}") for x in windows.notes)
-    return bars.joined(added, tuple(notes))
+    joined = bars.joined(added, tuple(notes))
+    joined.coarser = {**bars.coarser, **dict.fromkeys(added, interval)}
+    return joined
 
 
 def _columns(bars: Panel, windows: Cut) -> dict[str, FloatArray]:
@@ -235,7 +237,7 @@ def _funding(bars: Panel, rate: FloatArray, windows: Cut) -> FloatArray:
         return sums
     start = bars.time[0] - bar_spacing(bars.time)
     fine = np.concatenate(([start], bars.time[: windows.stop]))
-    coarse = np.concatenate(([start], windows.label))
+    coarse = np.concatenate(([start], windows.time))
     for asset, instrument in enumerate(bars.instruments):
         if instrument.funding_hours:
             span = round(instrument.funding_hours * 3_600 * NS_SECOND)

@@ -30,7 +30,7 @@ class Cut(NamedTuple):
         The first row of each window; windows without rows are left out.
     stop : int
         The first row of the unfinished window; the number of rows if there is none.
-    label : ndarray of shape (K,)
+    time : ndarray of shape (K,)
         When each window was known: its end, ns UTC. In calendars with sessions it may be the time
         of its last row, where that is stamped after the close; of several sessions it is the close
         of the last one that was held, see `resample`.
@@ -39,7 +39,7 @@ class Cut(NamedTuple):
 
     first: IntArray
     stop: int
-    label: IntArray
+    time: IntArray
     notes: Notes
 
 
@@ -54,7 +54,7 @@ def cut(bars: Panel, interval: str, calendar: str | None, offset: str | None) ->
     first = np.flatnonzero(np.diff(end, prepend=end[0] - 1))
     _check_rows(bars.time, start, end, first, spacing, calendar)
     last = np.append(first[1:], bars.n_rows) - 1
-    label = np.maximum(end[last], bars.time[last])
+    time = np.maximum(end[last], bars.time[last])
     notes = [_resampled(interval, spacing, calendar)] if spacing else []
     if spacing and start[0] < bars.time[0] - spacing:
         text = (
@@ -65,13 +65,13 @@ def cut(bars: Panel, interval: str, calendar: str | None, offset: str | None) ->
     stop = bars.n_rows
     if bars.time[-1] < end[-1]:
         stop = int(first[-1])
-        first, label = first[:-1], label[:-1]
+        first, time = first[:-1], time[:-1]
         text = (
             f"the {interval} window to {iso(end[-1])} has not closed: "
             f"its rows, {bars.n_rows - stop}, are left out"
         )
         notes.append(Note("unfinished", text))
-    return Cut(first, stop, label, tuple(notes))
+    return Cut(first, stop, time, tuple(notes))
 
 
 def _resampled(interval: str, spacing: int, calendar: str) -> Note:
@@ -163,7 +163,7 @@ def _check_rows(
             f"{calendar} or its part before a break closed, and so does row {row - 1} or ends then",
             rule="one row of a session at most is stamped at its close or later.",
             fix="Leave rows outside sessions out, or give calendar='24/7'. Times that are those of "
-            "the open are read with bar_label='open'.",
+            "the open are read with label='open'.",
         )
     if spacing >= NS_DAY:
         return  # a daily row spans its session

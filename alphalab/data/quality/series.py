@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alphalab.data.formats.bar_columns import BarColumns
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.types import FloatArray, IntArray
 
@@ -40,7 +41,7 @@ class Hit(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class Series(BarColumns):
     """R rows of one symbol.
 
     Attributes
@@ -81,31 +82,6 @@ class Series:
     def enough(self) -> bool:
         """True if there are at least `QualitySettings.min_rows` rows."""
         return self.n >= self.settings.min_rows
-
-    @property
-    def open(self) -> FloatArray:
-        """Opening prices, (R,)."""
-        return self.columns["open"]
-
-    @property
-    def high(self) -> FloatArray:
-        """Highest prices, (R,)."""
-        return self.columns["high"]
-
-    @property
-    def low(self) -> FloatArray:
-        """Lowest prices, (R,)."""
-        return self.columns["low"]
-
-    @property
-    def close(self) -> FloatArray:
-        """Closing prices, (R,)."""
-        return self.columns["close"]
-
-    @property
-    def volume(self) -> FloatArray:
-        """Traded units, (R,); NaN where unknown."""
-        return self.columns["volume"]
 
     @cached_property
     def returns(self) -> FloatArray:
@@ -206,7 +182,7 @@ def runs(same: FloatArray, least: int) -> IntArray:
     Parameters
     ----------
     same : ndarray of bool, shape (R,)
-        Whether a row is as the row before it.
+        True if a row is as the row before it.
     least : int
         Length of a run, its first row included.
 

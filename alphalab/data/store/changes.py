@@ -43,7 +43,7 @@ def changes(table: Table, rows: pa.Table, stored: pa.Table | None, *, revise: bo
     stored : pyarrow.Table or None
         All rows of the table that may have one of the keys; None: there are none.
     revise : bool
-        Whether a known key may get other values.
+        True if a known key may get other values.
 
     Raises
     ------

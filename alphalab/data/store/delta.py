@@ -114,7 +114,7 @@ def commit(
     rows : pyarrow.Table
         Sorted by key, one or more.
     replace : bool
-        Whether the rows are all there is to be in their partitions, instead of more of it.
+        True if the rows are all there is to be in their partitions, instead of more of it.
 
     Returns
     -------

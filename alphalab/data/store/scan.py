@@ -37,7 +37,6 @@ from alphalab.types import (
     NEVER,
     FloatArray,
     Instrument,
-    InstrumentChange,
     IntArray,
 )
 
@@ -57,31 +56,10 @@ Part = TypeVar("Part")
 class Scan(BlockSource):
     """Bars that stay in their store; every pass reads the same rows.
 
-    Attributes
-    ----------
-    source, version : str
-        The address, without and with versions; `al.load` and `scan` read the same rows from it.
-    symbols : tuple of str
-    instruments : tuple of Instrument
-        One for each symbol.
-    instrument_changes : tuple of InstrumentChange
-        Their later changes.
-    notes : tuple of Note
-        Statements that every report on this data shows.
-    n_rows : int
-        Estimated number of rows of the panel.
-    periods_per_year : float
-        Rows a year holds, derived from the first weeks; NaN where they have too few rows.
+    `al.load` and `scan` read them from `version`. `n_rows` is an estimate, and `periods_per_year`
+    is derived from the first weeks; NaN where they have too few rows.
     """
 
-    source: str
-    version: str
-    symbols: tuple[str, ...]
-    instruments: tuple[Instrument, ...]
-    instrument_changes: tuple[InstrumentChange, ...]
-    notes: Notes
-    n_rows: int
-    periods_per_year: float
     _reading: Reading = field(kw_only=True)
     _belongings: Belongings = field(kw_only=True)
     _windows: tuple[tuple[int, int], ...] = field(kw_only=True)

@@ -31,7 +31,7 @@ class Table(NamedTuple):
     optional : tuple of str
         The columns that may be null.
     extra : bool
-        Whether further columns of numbers are allowed.
+        True if further columns of numbers are allowed.
     number : str
         The text column of the key, if any, that sorts as numbers where all its values are numbers.
     """

@@ -24,15 +24,15 @@ def masked(x, value):
 
 @jit_allocating
 def cs_rank(params, x, out):
-    order = ascending(x)
+    ranked = ascending(x)
     out[:] = np.nan
     start = 0
-    while start < order.size:
+    while start < ranked.size:
         end = start + 1
-        while end < order.size and x[order[end]] == x[order[start]]:
+        while end < ranked.size and x[ranked[end]] == x[ranked[start]]:
             end += 1
         for i in range(start, end):
-            out[order[i]] = (start + end + 1) / 2.0 / order.size
+            out[ranked[i]] = (start + end + 1) / 2.0 / ranked.size
         start = end
 
 
@@ -80,22 +80,22 @@ def cs_scale(params, x, out):
 
 
 @jit
-def interpolated(x, order, q):
-    """Return the quantile q of x, sorted by `order` (Hyndman & Fan 1996, type 7: linear)."""
-    place = q * (order.size - 1)
+def interpolated(x, ranked, q):
+    """Return the quantile q of x, sorted by `ranked` (Hyndman & Fan 1996, type 7: linear)."""
+    place = q * (ranked.size - 1)
     low = int(place)
-    value = x[order[low]]
-    return value if place == low else value + (place - low) * (x[order[low + 1]] - value)
+    value = x[ranked[low]]
+    return value if place == low else value + (place - low) * (x[ranked[low + 1]] - value)
 
 
 @jit_allocating
 def cs_winsorize(params, x, out):
-    order = ascending(x)
-    if order.size == 0:
+    ranked = ascending(x)
+    if ranked.size == 0:
         out[:] = np.nan
         return
-    low = interpolated(x, order, params[0])
-    high = interpolated(x, order, 1.0 - params[0])
+    low = interpolated(x, ranked, params[0])
+    high = interpolated(x, ranked, 1.0 - params[0])
     for j in range(x.size):
         out[j] = masked(x[j], min(max(x[j], low), high))
 
@@ -122,10 +122,10 @@ def cs_neutralize(params, x, group, out):
 
 @jit_allocating
 def cs_top(params, x, out):
-    order = ascending(-x)
+    ranked = ascending(-x)
     out[:] = np.nan
-    for i in range(order.size):
-        out[order[i]] = 1.0 if i < params[0] else 0.0
+    for i in range(ranked.size):
+        out[ranked[i]] = 1.0 if i < params[0] else 0.0
 
 
 @jit_allocating

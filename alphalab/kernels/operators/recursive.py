@@ -135,3 +135,16 @@ def bars_since(state, params, condition, out):
         count = count if value == 0.0 else (0.0 if np.isnan(value) else 1.0)
         counts[j] = count
         out[j] = count - 1.0 if count > 0.0 else np.nan
+
+
+# State of ffill: last known value, and rows since it, plus 1; 0: there was none.
+@jit
+def ffill(state, params, x, out):
+    values, ages = state[0], state[1]
+    for j in range(out.size):
+        value, age = x[j], ages[j]
+        age = 1.0 if not np.isnan(value) else (age + 1.0 if age > 0.0 else 0.0)
+        value = values[j] if np.isnan(value) else value
+        values[j] = value
+        ages[j] = age
+        out[j] = value if (age > 0.0) & (age <= params[0] + 1.0) else np.nan

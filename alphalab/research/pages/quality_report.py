@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
@@ -35,35 +34,17 @@ _PLAIN = {"trades": "price", "funding": "rate", "actions": "split"}
 _WORDS = {"error": "down", "warning": "warn", "info": "quiet"}
 
 
-def write(
-    verdict: Verdict, data: Bars | Rows | Events, path: str | os.PathLike[str], calendar: str = ""
-) -> Path:
-    """Write the report of a data check.
+def render(verdict: Verdict, data: Bars | Rows | Events, calendar: str = "") -> str:
+    """Return the report of a data check as HTML.
 
     Parameters
     ----------
     verdict : Verdict
     data : Bars, Rows or Events
         The data that was checked.
-    path : path-like
-        The file appears only when it is complete; missing folders are made.
     calendar : str
         Calendar of the expected bars. Empty: the calendars of the instruments.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    InputError
-        A path that cannot be written; no partial file is left.
     """
-    return page.write(render(verdict, data, calendar), path)
-
-
-def render(verdict: Verdict, data: Bars | Rows | Events, calendar: str = "") -> str:
-    """Return the report of a data check as HTML."""
     name = Path(verdict.source).name or "bars given by the caller"
     n_symbols = len(verdict.symbols)
     span = ""

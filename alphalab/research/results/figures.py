@@ -111,6 +111,13 @@ FIGURES: dict[str, Figure] = {
     "information_ratio": Figure("Information ratio", ratio, metrics.information_ratio),
 }
 
+#: The figure of a sweep's column that is no metric of the column alone.
+DEFLATED = Figure(
+    "Deflated Sharpe",
+    ratio,
+    "Probability that the true Sharpe ratio is above 0, given the independent trials of the sweep.",
+)
+
 #: Metrics at the top of reports.
 HEADLINE = (
     "total_return",

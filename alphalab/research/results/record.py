@@ -64,8 +64,11 @@ class Run:
         Verdict on the data. Not given: the data was not checked.
     n_warm : int
         Rows before the first one that the expressions saw without trading in them.
+    ledger : str
+        File of the trial ledger that counted it, or ``off``. Empty: it was not counted, as a part
+        of another run.
     rerun : callable, optional
-        ``rerun(bars, settings, benchmark=...)`` runs the same strategy again and returns its run.
+        ``rerun(settings, benchmark=...)`` runs the same strategy again and returns its run.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class Run:
     benchmark_name: str = ""
     quality: Verdict | None = None
     n_warm: int = 0
+    ledger: str = ""
     rerun: Callable[..., Run] | None = None
 
     def __post_init__(self) -> None:
@@ -234,10 +238,10 @@ class Run:
 
     @cached_property
     def digest(self) -> str:
-        """BLAKE2b over equity, quantities and fills as they are folded; 32 hexadecimal digits.
+        """BLAKE2b over hash words of equity, quantities and fills; 32 hexadecimal digits.
 
-        Equal digests mean equal runs, bit for bit. `kernels/market/digest.py` defines the fold; a
-        sweep folds its columns in the same way while their rows are pushed.
+        Equal digests mean equal runs, bit for bit. `kernels/market/digest.py` defines the words; a
+        sweep computes those of its columns while their rows are pushed.
         """
         words = np.zeros(N_WORDS, np.uint64)
         parts = (self.record.ledger["equity"], self.record.qty, self.record.fills.view(np.float64))
@@ -270,7 +274,7 @@ class Run:
                 rule="only a result of al.backtest(...) still has its strategy.",
                 fix="Make it with al.backtest(...).",
             )
-        return self.rerun(self.bars, settings, benchmark=self.benchmark)
+        return self.rerun(settings, benchmark=self.benchmark)
 
     def metrics_by_path(self) -> dict[Path, dict[str, float | int]]:
         """Return the metrics for every path inside the bars, from the worst to the best.

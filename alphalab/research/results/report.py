@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,27 +24,6 @@ MOST_TRIPS = 20
 
 _SIGNED = ("total_return", "annual_return")
 _RGB_GAIN, _RGB_LOSS = (28, 138, 91), (194, 59, 50)
-
-
-def write(run: Run, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a run.
-
-    Parameters
-    ----------
-    run : Run
-    path : path-like
-        The file appears only when it is complete; missing folders are made.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    InputError
-        A path that cannot be written; no partial file is left.
-    """
-    return page.write(render(run), path)
 
 
 def render(run: Run) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alphalab.codes import Reason
+from alphalab.research.pages import page
 from alphalab.research.results import assumptions, exports, figures, plots, report, tables
 from alphalab.research.results.provenance import data_of, plain
 from alphalab.research.results.record import Run
@@ -187,6 +188,7 @@ class Result(Run):
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
             "settings": plain(self.settings),
             "n_warm": self.n_warm,
+            "ledger": self.ledger,
             "refusals": {
                 Reason(code).name: count
                 for code, count in sorted(Counter(self.record.refusals["reason"].tolist()).items())
@@ -218,7 +220,7 @@ class Result(Run):
         InputError
             A path that cannot be written.
         """
-        return report.write(self, path)
+        return page.write(report.render(self), path)
 
     def to_pyfolio(self) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
         """Return daily returns, positions and transactions as pyfolio's tear sheets take them."""

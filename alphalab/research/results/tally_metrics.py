@@ -49,7 +49,7 @@ def digests(tallies: Records) -> list[str]:
 
 
 def digest_of(words: Any) -> str:
-    """Return 32 hexadecimal digits: BLAKE2b over the folded words of a run, little-endian."""
+    """Return 32 hexadecimal digits: BLAKE2b over the hash words of a run, little-endian."""
     data = np.ascontiguousarray(words, "<u8").data
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 

@@ -1,4 +1,4 @@
-"""A backtest over a scan: blocks of a store are pushed and folded, and not kept."""
+"""A backtest over a scan: blocks of a store are pushed and added up, and not kept."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def run_scan(
     *,
     gate: Gate | None,
     capacity: int | None,
+    ledger: str,
     advance: Callable[[int], None],
 ) -> Summary:
     """Backtest a strategy over a scan; ``advance(n)`` after n more rows.
@@ -83,6 +84,7 @@ def run_scan(
         ),
         quality=verdict,
         seconds=clock.perf_counter() - started,
+        ledger=ledger,
     )
 
 

@@ -9,14 +9,12 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alphalab.research.pages.style import AMBER, BLUE, INK, MUTED
 from alphalab.research.results import figures
 from alphalab.research.results.tally_metrics import SMALLER_IS_BETTER
 from alphalab.research.sweep.outcome import Outcome
 from alphalab.research.sweep.robustness import View
-from alphalab.research.sweep.space import Axis
 from alphalab.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -61,63 +59,46 @@ def params_text(outcome: Outcome, column: int) -> str:
     return ", ".join(f"{name} {value_text(params[name])}" for name in outcome.names)
 
 
-def colours(metric: str, values: FloatArray) -> dict[str, Any]:
-    """Return a scale of colours for a metric, without the extreme 2 % of its values.
+def colour_bar(metric: str, values: FloatArray) -> dict[str, Any]:
+    """Return the options of a heat map that colours a metric.
 
-    Losses are amber and gains blue; metrics without a sign go from dark (bad) to bright (good).
+    Losses are amber and gains blue; metrics without a sign go from dark (bad) to bright (good). The
+    extreme 2 % of the values have the end colours.
     """
     known = values[np.isfinite(values)]
-    if metric in SIGNED:
-        reach = float(np.quantile(np.abs(known), _REACH)) or 1.0
-        scale: Any = [[0, AMBER], [0.5, "#ffffff"], [1, BLUE]]
-        return {"colorscale": scale, "cmin": -reach, "cmax": reach}
-    low, high = np.quantile(known, ((1 - _REACH) / 2, (1 + _REACH) / 2)).tolist()
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    reverse = metric in SMALLER_IS_BETTER
-    return {"colorscale": "Viridis", "reversescale": reverse, "cmin": low, "cmax": high}
-
-
-def colour_bar(metric: str) -> dict[str, Any]:
-    """Return the legend of a scale of colours."""
-    return {
+    bar = {
         "title": {"text": metric_figure(metric).label, "font": {"color": MUTED}},
         "tickformat": tick_format(metric),
         "tickfont": {"color": MUTED},
         "thickness": 10,
         "outlinewidth": 0,
     }
+    if metric in SIGNED:
+        reach = float(np.quantile(np.abs(known), _REACH)) or 1.0
+        scale = [[0, AMBER], [0.5, "#ffffff"], [1, BLUE]]
+        return {"colorbar": bar, "colorscale": scale, "zmin": -reach, "zmax": reach}
+    low, high = np.quantile(known, ((1 - _REACH) / 2, (1 + _REACH) / 2)).tolist()
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    reverse = metric in SMALLER_IS_BETTER
+    colours = {"colorscale": "Viridis", "reversescale": reverse}
+    return {"colorbar": bar, **colours, "zmin": low, "zmax": high}
 
 
 def titled(figure: go.Figure, text: str) -> go.Figure:
-    """Put a sentence above a figure; `untitled` takes it off again."""
+    """Put a sentence above a figure."""
     lines = textwrap.wrap(text, _TITLE_WIDTH)
-    title = {
-        "text": "<br>".join(escape(line, quote=False) for line in lines),
-        "font": {"size": 12, "color": MUTED},
-        "x": 0,
-        "xref": "paper",
-        "xanchor": "left",
-        "y": 1,
-        "yref": "container",
-        "yanchor": "top",
-        "pad": {"t": 10},
-    }
     extra = 17 * len(lines)
-    top = figure.layout.margin.t or figure.layout.template.layout.margin.t
     return figure.update_layout(
-        title=title,
-        meta={"note": text, "note_height": extra},
-        margin_t=top + extra,
+        title={
+            "text": "<br>".join(escape(line, quote=False) for line in lines),
+            "font": {"size": 12, "color": MUTED},
+            **{"x": 0, "xref": "paper", "xanchor": "left"},
+            **{"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 10}},
+        },
+        margin_t=figure.layout.template.layout.margin.t + extra,
         height=figure.layout.height + extra,
     )
-
-
-def untitled(figure: go.Figure) -> tuple[go.Figure, str]:
-    """Return a figure without its sentence, and the sentence, for a page to print it."""
-    note, height = figure.layout.meta["note"], figure.layout.meta["note_height"]
-    top, whole = figure.layout.margin.t - height, figure.layout.height - height
-    return figure.update_layout(title=None, meta=None, margin_t=top, height=whole), note
 
 
 def best_mark(view: View, x: Sequence[Any], **options: Any) -> dict[str, Any]:
@@ -152,13 +133,6 @@ def short_texts(values: Sequence[Any]) -> list[str]:
         seen[text] += 1
         labels.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
     return [escape(label, quote=False) for label in labels]
-
-
-def places(axis: Axis) -> NDArray[Any]:
-    """Return the axis positions of the values of a name: numbers, or labels."""
-    if axis.ordered:
-        return np.asarray(axis.values)
-    return np.asarray(short_texts(axis.values), object)
 
 
 def hovers(view: View, columns: IntArray) -> list[str]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from alphalab.data.quality.findings import counted
-from alphalab.errors import StateError
+from alphalab.errors import DataError, ParameterError, StateError
 from alphalab.research.pages import page
 from alphalab.research.pages.page import quiet, section, signed, table, tile
 from alphalab.research.results import plots
-from alphalab.research.results.assumptions import assumptions
+from alphalab.research.results.assumptions import assumptions, ledger_text
+from alphalab.research.results.figures import DEFLATED
 from alphalab.research.results.provenance import identity_text, quality_text
 from alphalab.research.results.record import Run
 from alphalab.research.sweep.heatmap import heatmap
@@ -25,16 +24,11 @@ from alphalab.research.sweep.plot_parts import (
     SIGNED,
     metric_figure,
     params_text,
-    untitled,
     value_text,
 )
 from alphalab.research.sweep.plots import histogram, robustness
 from alphalab.research.sweep.robustness import Ring, Robustness, robustness_of, space_of, values_of
 from alphalab.research.sweep.space import axis_of
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 
 #: Rows of the table of the best columns.
 TOP = 20
@@ -63,27 +57,6 @@ class Found(NamedTuple):
     outcome: Outcome
     robust: Robustness
     run: Run  # the best column in full
-
-
-def write(outcome: Outcome, path: str | os.PathLike[str]) -> Path:
-    """Write the report of a sweep; the best column is run again, in full.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    path : path-like
-        The file appears only when it is complete; missing folders are made.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    InputError
-        A path that cannot be written; no partial file is left.
-    """
-    return page.write(render(outcome), path)
 
 
 def render(outcome: Outcome) -> str:
@@ -140,6 +113,7 @@ def _tiles(outcome: Outcome, found: Found | None) -> Iterator[str]:
         yield tile("Ran" if status == "ok" else status.capitalize(), f"{n:,}")
     if found is None:
         return
+    yield from _trials(outcome, found)
     robust, shown = found.robust, metric_figure(outcome.metric)
     yield tile(f"{shown.label} of the best", shown.text(robust.value))
     yield tile("Median of its neighbours", shown.text(robust.rings[0].median))
@@ -151,6 +125,20 @@ def _tiles(outcome: Outcome, found: Found | None) -> Iterator[str]:
         yield tile(f"{figure.label} of the best", text)
 
 
+def _trials(outcome: Outcome, found: Found) -> Iterator[str]:
+    """Yield tiles on what choosing the best has done."""
+    deflated = float(outcome.deflated[found.robust.best])
+    if np.isfinite(deflated):
+        trials = outcome.selection.clusters.n_effective
+        yield tile("Independent trials", f"{trials:,}")
+        yield tile(f"{DEFLATED.label} of the best", DEFLATED.text(deflated))
+    if found.robust.n > 1:
+        try:
+            yield tile("Probability of overfitting", f"{outcome.selection.pbo().probability:.0%}")
+        except (DataError, ParameterError):  # too few rows or columns, or segments that do not fit
+            yield tile("Probability of overfitting", "n/a")
+
+
 def _sections(outcome: Outcome, found: Found | None) -> Iterator[str]:
     if found is not None:
         robust = found.robust
@@ -160,23 +148,16 @@ def _sections(outcome: Outcome, found: Found | None) -> Iterator[str]:
         yield section(few, *_top(found))
         if robust.n > 1:
             yield from _charts(found)
-        yield _chart("The best column in full", plots.overview(found.run))
+        yield page.chart("The best column in full", plots.overview(found.run))
     yield section("Combinations that are invalid", *_reasons(outcome))
 
 
 def _charts(found: Found) -> Iterator[str]:
     outcome = found.outcome
-    yield _chart("Heat map", heatmap(outcome))
+    yield page.chart("Heat map", *heatmap(outcome))
     if found.robust.rings[0].n:
-        yield _chart("Distance from the best", robustness(outcome))
-    yield _chart("All columns", histogram(outcome))
-
-
-def _chart(title: str, figure: go.Figure) -> str:
-    note = ""
-    if figure.layout.meta:
-        figure, note = untitled(figure)
-    return page.chart(title, figure, note)
+        yield page.chart("Distance from the best", *robustness(outcome))
+    yield page.chart("All columns", *histogram(outcome))
 
 
 def _words(found: Found) -> str:
@@ -271,11 +252,14 @@ def _top(found: Found) -> tuple[str, str]:
     ]
     metrics = list(dict.fromkeys((robust.metric, *SHOWN)))
     head = ["Column", *map(escape, outcome.names), *(metric_figure(name).label for name in metrics)]
+    beside = len(outcome.names) + 2 + metrics.index("sharpe")
+    head.insert(beside, DEFLATED.label)
     rows = []
     for column in best:
         values = [_value(outcome.variants[column].params[name]) for name in outcome.names]
         figures = [_figure(name, float(outcome.metrics[name][column])) for name in metrics]
         rows.append([str(column), *values, *figures])
+        rows[-1].insert(beside, DEFLATED.text(float(outcome.deflated[column])))
     note = f"By {_inside(metric_figure(robust.metric).label)}."
     if robust.steadiest is not None:
         note += (
@@ -322,6 +306,7 @@ def _assumptions(outcome: Outcome, found: Found | None) -> dict[str, str]:
     texts = {
         "Swept": "; ".join(_swept(outcome, name) for name in outcome.names),
         "Best by": metric_figure(outcome.metric).label,
+        **ledger_text(outcome.ledger),
     }
     bars = outcome.bars
     if found is None:

@@ -22,7 +22,7 @@ class Rule(Settings, frozen=True):
     why : str
         A sentence that says why.
     skipped : bool
-        Whether the check is not made; the record says so and why.
+        True if the check is not made; the record says so and why.
     """
 
     limit: float
@@ -38,7 +38,7 @@ class Kind(NamedTuple):
     label : str
         Its name in tables.
     side : {"least", "most"}
-        Whether the limit is the least or the most that passes.
+        The limit is the least or the most that passes.
     rule : Rule
         What a policy demands unless it says otherwise.
     """
@@ -56,79 +56,79 @@ def _kind(label: str, side: Side, limit: float, why: str) -> Kind:
 CHECKS: dict[str, Kind] = {
     "causality": _kind(
         *("Leaks found", "most", 0.0),
-        "A decision that has seen the future cannot be traded.",
+        "A decision that uses later data cannot be made in live trading.",
     ),
     "warm_up": _kind(
         *("Warm-up, share of the rows", "most", 0.5),
-        "A strategy whose history is longer than half of the data was not tested on the rest.",
+        "A warm-up longer than half of the data leaves too few rows to test the strategy.",
     ),
     "round_trips": _kind(
         *("Round trips", "least", 30.0),
-        "Fewer trades are an anecdote: the central limit theorem has nothing to work on.",
+        "Fewer trades are too few for the central limit theorem, so statistics mean nothing.",
     ),
     "cost": _kind(
         *("Cost of a trade, bps of its value", "least", 1.0),
-        "Nobody trades for less than a basis point; a backtest without costs proves nothing.",
+        "Real trades cost at least a basis point; without costs the profit is overstated.",
     ),
     "probabilistic_sharpe": _kind(
         *("Probabilistic Sharpe ratio", "least", 0.95),
-        "The usual one in twenty: a Sharpe ratio above 0 is no accident of this one record.",
+        "The usual significance level, 5 %, of a Sharpe ratio above 0.",
     ),
     "deflated_sharpe": _kind(
         *("Deflated Sharpe ratio", "least", 0.95),
-        "The best of many trials is good by chance; this asks for more than chance gives.",
+        "The best of many trials has a high Sharpe ratio by chance; this one has to exceed it.",
     ),
     "superiority": _kind(
         *("P value of superior ability", "most", 0.05),
-        "None of the parameters around it may be needed to explain the gain by luck.",
+        "With a larger P value, the gain of the best parameters may be chance.",
     ),
     "loss_out_of_sample": _kind(
         *("Probability of loss out of sample", "most", 0.25),
-        "Parameters that are best in one half of the data should still gain in the other.",
+        "Parameters that are best in one half of the data should gain in the other half.",
     ),
     "pbo": _kind(
         *("Probability of overfitting", "most", 0.5),
-        "At one half the best trial in sample is no better than any other out of sample.",
+        "At 0.5 the best trial in sample is as likely as not below the median out of sample.",
     ),
     "worst_paths": _kind(
         *("Sharpe ratio of the worst path in twenty", "least", 0.0),
-        "Whatever part of history comes last, choosing on the rest should not lose.",
+        "Parameters chosen on some parts of the data should not lose on the other parts.",
     ),
     "double_costs": _kind(
         *("Sharpe ratio kept at double costs", "least", 0.5),
-        "Costs are guessed, and they grow with size.",
+        "Costs are estimates, and they grow with the size of orders.",
     ),
     "delay": _kind(
         *("Sharpe ratio kept one row later", "least", 0.5),
-        "Orders are late now and then; an edge that needs this row is not there in practice.",
+        "Live orders are sometimes one row late, and the strategy should still gain.",
     ),
     "fill_path": _kind(
         *("Sharpe ratio kept on the worst path inside bars", "least", 0.5),
-        "Nobody knows which way the price took inside a bar.",
+        "Bars do not record the path of the price inside them.",
     ),
     "later_starts": _kind(
         *("Share of later starts that gain", "least", 0.8),
-        "The first day of the data was not chosen, and should not matter.",
+        "The gain should not depend on the first day of the data.",
     ),
     "neighbours": _kind(
         *("Sharpe ratio kept by the median neighbour", "least", 0.6),
-        "A parameter that works at one value only has been fitted to chance.",
+        "A parameter that works at one value only is fitted to noise.",
     ),
     "years": _kind(
         *("Share of years that gain", "least", 0.5),
-        "An edge that pays in few years is a bet on those.",
+        "A strategy that gains in few years depends on conditions of those years.",
     ),
     "regimes": _kind(
         *("Sharpe ratio in the worst volatility regime", "least", -0.5),
-        "The next market may be the one it is worst in.",
+        "Live trading may begin in the regime in which the strategy is worst.",
     ),
     "shuffled_drawdown": _kind(
         *("Drawdown of one order of trades in twenty", "most", 0.5),
-        "The same trades in another order happen just as likely; nobody sits through more.",
+        "The same trades are as likely in another order; a loss of half the account is too much.",
     ),
     "capacity": _kind(
         *("Capacity, times the starting cash", "least", 1.0),
-        "At this size its own impact eats half of the profit.",
+        "At its capacity the market impact of a strategy costs half of its profit.",
     ),
 }
 

@@ -19,7 +19,7 @@ from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, ParameterError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.registry import operator
-from alphalab.research.validation.outputs import values_of
+from alphalab.research.run.values import values_of
 from alphalab.types import FloatArray
 
 #: Share of its value before the start that a recursive operator may still hold.
@@ -58,7 +58,7 @@ class Certificate:
     bound : float
         What the registry says is enough; infinite where it cannot say.
     exact : bool
-        Whether the bound holds whatever the data: every node has a finite memory.
+        True if the bound holds whatever the data: every node has a finite memory.
     needed : int
         Largest number of rows that a cold start on these data needed.
     n_starts : int
