@@ -34,6 +34,7 @@ from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedEr
 
 Cli = Callable[..., Run]
 TEXT = "where(ts_mean(close, 3) > ts_mean(close, 9), 0.6, -0.6)"
+WARMUP = 12  # rows of history
 IN_A_PROCESS = (
     "import sys; from alphalab.cli.main import app, main\n"
     "from alphalab_live.commands.app import app as live\n"
@@ -54,7 +55,7 @@ def live_cli() -> Iterator[None]:
 class Desk:
     """A folder with bars, a keyring and an artifact in the stage paper."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, *, warmup: int | None = WARMUP, **options: Any) -> None:
         self.folder = folder
         now = time.time_ns()
         artifact_cases.NOW, artifact_cases.END = now, now + 10 * artifact_cases.DAY
@@ -65,7 +66,10 @@ class Desk:
         self.bars = al.load(str(file)).with_instruments(list(given.instruments))
         self.strategy = al.ExprStrategy(text=TEXT)
         settings = {"sizing": "at_decision"} | options
-        content = content_of(self.strategy, data=str(file), bars=self.bars, **settings)
+        record = {"warmup_rows": warmup}
+        content = content_of(
+            self.strategy, data=str(file), bars=self.bars, record=record, **settings
+        )
         self.settings = content.settings
         self.artifact = made(folder / "cross", self.strategy, self.keys, content=content)
 
@@ -79,13 +83,10 @@ class Desk:
     def backtest(self) -> Any:
         """Return the block of the rows behind the history."""
         engine = Engine(self.strategy, self.bars.instruments, self.settings)
-        warmup = open_artifact(
-            self.artifact, self.ring.public(), now=time.time_ns()
-        ).strategy.warmup
         names = engine.plan.columns
-        engine.warm({name: self.bars[name][:warmup] for name in names})
-        cells = {name: self.bars[name][warmup:] for name in engine.columns}
-        return engine.push(self.bars.time[warmup:], cells)
+        engine.warm({name: self.bars[name][:WARMUP] for name in names})
+        cells = {name: self.bars[name][WARMUP:] for name in engine.columns}
+        return engine.push(self.bars.time[WARMUP:], cells)
 
 
 @pytest.fixture
@@ -149,6 +150,16 @@ def test_settings_that_no_venue_keeps(
     Desk(tmp_path, sizing="by_value").promote()
     ran = cli("live", "run", "cross")
     assert ran.code == 3 and "no venue takes an order for a value" in ran.err
+
+
+def test_a_warm_up_that_nobody_certified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_cli: None, cli: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALPHALAB_KEYS", str(tmp_path / "keys"))
+    Desk(tmp_path, warmup=None).promote()
+    ran = cli("live", "run", "cross")
+    assert ran.code == 3 and "no certified warm-up" in ran.err
 
 
 def test_a_second_runner(desk: Desk, cli: Cli, tmp_path: Path) -> None:

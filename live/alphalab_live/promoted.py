@@ -31,6 +31,11 @@ class Promoted(NamedTuple):
     strategy: Strategy
     settings: RunSettings
 
+    @property
+    def warmup(self) -> int:
+        """Rows of history that it starts with."""
+        return self.artifact.strategy.warmup or 0
+
     def trader(self, place: int, interval: int, *, sends: bool) -> Trader:
         """Return a new engine for it."""
         engine = Engine(
@@ -125,6 +130,12 @@ def check_tradable(name: str, artifact: Artifact, settings: RunSettings) -> None
             f"{name} has a delay, holdings or conversions",
             rule="the runner trades one currency, from cash, without a delay.",
             fix="Validate and promote it without them.",
+        )
+    if artifact.strategy.warmup is None:
+        raise RefusedError(
+            f"{name} has no certified warm-up",
+            rule="a strategy starts with the history after which it decides as with all history.",
+            fix="Validate and promote it again.",
         )
     for instrument in artifact.instruments.instruments:
         if instrument.kind == "inverse" or not (instrument.lot and instrument.tick):

@@ -141,7 +141,7 @@ def _trade(
         session,
         venue,
         _paced(settings) if place is not None else settings,
-        warmup=[one.artifact.strategy.warmup for one in chosen],
+        warmup=[one.warmup for one in chosen],
         tell=tell,
         before=_unlatch(folder, asked.resume),
     )
@@ -324,7 +324,7 @@ def _paper_place(
         settings=one.settings,
         instruments=one.artifact.instruments.instruments,
         changes=one.artifact.instruments.changes,
-        warmup=one.artifact.strategy.warmup,
+        warmup=one.warmup,
         names=settings.symbols,
     )
     return start_exchange(folder.path, plan)
