@@ -84,7 +84,8 @@ def script(seed: int, closes: FloatArray) -> dict[str, FloatArray]:
     rng = np.random.default_rng(seed)
     n_rows, n_assets = closes.shape
     cells: dict[str, FloatArray] = {name: np.full(closes.shape, np.nan) for name in FIELDS}
-    cells["type"][:] = cells["cancel"][:] = cells["tif"][:] = cells["reduce"][:] = 0.0
+    for name in ("type", "side", "tif", "reduce", "cancel"):
+        cells[name][:] = 0.0
     n_orders = 0
     for t in range(n_rows):
         for j in range(n_assets):
@@ -181,7 +182,7 @@ def of_block(block: Block) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.nojit), 1, 2])
 def test_orders_of_a_client_fill_as_in_a_backtest(name: str, seed: int) -> None:
     settings = RunSettings(cash=20_000.0, **SETTINGS[name])
     assets = instruments("linear", 2)

@@ -425,6 +425,7 @@ def named(client_id: str) -> dict[str, Any]:
     return {"clientOrderId": client_id}
 
 
+TWO_SPOT = SWING.with_instruments(kind="spot")
 NO_LOT = bars_of([(100.0, 100.0, 100.0, 100.0)] * 2).with_instruments(lot=0)
 
 
@@ -436,6 +437,8 @@ NO_LOT = bars_of([(100.0, 100.0, 100.0, 100.0)] * 2).with_instruments(lot=0)
         (SWING, {"start": 99}, DataError, "from row 99 on"),
         (SWING, {"accounts": []}, ParameterError, "0 accounts"),
         (SWING, {"lockstep": False, "speed": 0}, ParameterError, "speed=0"),
+        (SWING, {"names": {"BTC": "A/USDT"}}, UnknownNameError, "unknown symbol 'BTC'"),
+        (TWO_SPOT, {"names": {SPOT: "A/USDT", PERP: "A/USDT"}}, DataError, "both AUSDT"),
         (SWING, {"names": {SPOT: "A/USDT", PERP: "A/USDT"}}, None, ""),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
 import json
 import os
 import signal
@@ -88,6 +89,15 @@ def serving(installed: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+def test_the_example_of_the_page_runs() -> None:
+    failed, tried = doctest.testfile(
+        str(ROOT / "docs" / "exchange.md"),
+        module_relative=False,
+        optionflags=doctest.NORMALIZE_WHITESPACE,
+    )
+    assert (failed, tried > 5) == (0, True)
 
 
 def test_every_entry_point_is_there() -> None:

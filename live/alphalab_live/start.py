@@ -315,7 +315,6 @@ def _paper_place(
     data = asked.data or {
         "data": request.name,
         "symbols": None if request.symbols is None else ",".join(request.symbols),
-        "start": request.start,
         "end": request.end,
     }
     funding = {} if asked.funding is None else {"funding": str(asked.funding)}

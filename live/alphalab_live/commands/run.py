@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from alphalab.cli.artifact.options import PolicyFlag, policy_of
-from alphalab.cli.data.options import EndFlag, LabelFlag, StoreFlag
+from alphalab.cli.data.options import EndFlag, StoreFlag
 from alphalab.cli.key import KeysFlag
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab_live.commands.options import PinFlag
@@ -61,7 +61,10 @@ def run(
         typer.Option("--data", "-d", help="Paper: the market.", show_default="the artifact's data"),
     ] = None,
     store: StoreFlag = None,
-    label: LabelFlag = "close",
+    label: Annotated[
+        Literal["close", "open", "session"],
+        typer.Option(help="Paper: the instant that times of --data name."),
+    ] = "close",
     end: EndFlag = None,
     funding: Annotated[
         Path | None,

@@ -107,7 +107,8 @@ class Books:
             decide=None,
         )
         pairs = [(strategy, self.settings)]
-        self._accounts = Accounts(pairs, self.instruments, shape)
+        no_segments = np.zeros(1, np.int64)  # the figures of an account are not kept
+        self._accounts = Accounts(pairs, self.instruments, shape, no_segments)
         self._market = Market(pairs, self.instruments, 1)
         (self._batch,) = batches_of(self._accounts, [strategy], self._market, recording=True)
         self._stand = STAND.pack(progress=np.zeros(1, PROGRESS), ledger=np.zeros(1, LEDGER))
@@ -155,9 +156,8 @@ class Books:
         DataError, UnknownNameError
         """
         marks = np.full(len(self.instruments), np.nan)
-        check_rows(
-            self.settings, self.instruments, self.columns, self.account, marks, time, columns
-        )
+        names = self.columns, self._market.columns
+        check_rows(self.settings, self.instruments, *names, self.account, marks, time, columns)
 
     def change(self, instruments: Sequence[Instrument]) -> None:
         """Replace ticks, lots, minimum values and fees."""

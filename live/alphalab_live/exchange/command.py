@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphalab.cli.data.options import EndFlag, LabelFlag, SchemaFlag, StoreFlag, SymbolsFlag
-from alphalab.cli.flags import named_texts
+from alphalab.cli.data.options import EndFlag, StoreFlag, SymbolsFlag
+from alphalab.cli.data.schema_flags import SchemaFlags
+from alphalab.cli.flags import named_texts, with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.errors import InputError, import_extra
 
@@ -30,7 +31,9 @@ def _family() -> None:
 
 
 @app.command()
+@with_flags(SchemaFlags)
 def serve(
+    form: SchemaFlags,
     data: Annotated[
         str,
         typer.Option(
@@ -79,8 +82,6 @@ def serve(
     end: EndFlag = None,
     symbols: SymbolsFlag = None,
     store: StoreFlag = None,
-    label: LabelFlag = "close",
-    schema: SchemaFlag = None,
     funding: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Funding rates: time, rate (and symbol).")
     ] = None,
@@ -110,12 +111,11 @@ def serve(
 
     out = Output(json=json, quiet=quiet)
     run = RunFlags(
+        **vars(form),
         data=data,
         store=store,
         end=end,
         symbols=symbols,
-        label=label,
-        schema=schema,
         funding=funding,
         settings=settings,
     )

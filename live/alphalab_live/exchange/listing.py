@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from alphalab.errors import DataError
+from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import Instrument
 
 _QUOTES = ("USDT", "USDC", "FDUSD")
@@ -59,6 +59,8 @@ def listings(instruments: Sequence[Instrument], names: Mapping[str, str] = {}) -
     ------
     DataError
         An inverse contract, an instrument without tick or lot, or two assets with one name.
+    UnknownNameError
+        A name for a symbol that is not there.
 
     Examples
     --------
@@ -69,6 +71,10 @@ def listings(instruments: Sequence[Instrument], names: Mapping[str, str] = {}) -
     >>> [x.unified for x in listings(assets, {"perp": "BTC/USDT:USDT"})]
     ['ETH/BTC', 'BTC/USDT:USDT']
     """
+    symbols = [instrument.symbol for instrument in instruments]
+    for symbol in names:
+        if symbol not in symbols:
+            raise UnknownNameError("symbol", symbol, symbols)
     found: dict[tuple[str, str], Listing] = {}
     for asset, instrument in enumerate(instruments):
         _check(instrument)

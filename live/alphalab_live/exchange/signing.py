@@ -42,7 +42,7 @@ def sign(secret: str, payload: str) -> str:
     Examples
     --------
     >>> sign("secret", "symbol=BTCUSDT&timestamp=1")[:8]
-    '22ec5fb2'
+    'ef9d3d77'
     """
     return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
