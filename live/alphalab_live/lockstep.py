@@ -15,8 +15,9 @@ import aiohttp
 import msgspec
 
 from alphalab.errors import VenueError
+from alphalab_live.ccxt_records import NS_MS, timeframe
 from alphalab_live.venue import Signal, Stir
-from alphalab_live.venue_ccxt import NS_MS, CcxtVenue, timeframe
+from alphalab_live.venue_ccxt import CcxtVenue
 
 _CANDLE_SECONDS = 0.05  # for the candles of a row to arrive after the phase was told
 

@@ -134,7 +134,7 @@ class Runner:
 
     async def _start(self, start: Run, before: RunState, resumed: bool, ignore: bool) -> None:
         first = BEGIN not in self._session.cursors
-        self._venue.on_send = self._note_sent
+        self._venue.listen(self._note_sent)
         self._recorder.note(start, *self._before, durable=True)
         for state in (RunState.LOADING, RunState.COMPILING, RunState.RECOVERING):
             self._recorder.change(state, "start")

@@ -18,6 +18,7 @@ from alphalab.core.events import Command, Run
 from alphalab.core.journal import Journal
 from alphalab.errors import InputError, ParameterError, RefusedError
 from alphalab_live.account_lock import lock_account
+from alphalab_live.ccxt_records import interval_of, timeframe
 from alphalab_live.paper import (
     ACCOUNT,
     PaperPlace,
@@ -35,7 +36,7 @@ from alphalab_live.session import Session
 from alphalab_live.settings import LiveSettings, api_keys, load_settings
 from alphalab_live.states import RunState
 from alphalab_live.trader import Trader
-from alphalab_live.venue_ccxt import CcxtVenue, interval_of, timeframe
+from alphalab_live.venue_ccxt import CcxtVenue
 from alphalab_live.versions import versions
 
 PAPER, CCXT = "paper", "ccxt:"

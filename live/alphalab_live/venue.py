@@ -120,8 +120,9 @@ class Venue(Protocol):
 
     name: str
     account: str
-    #: Called with client id, method, path and body before a request about an order leaves.
-    on_send: Callable[[str, str, str, str], None]
+
+    def listen(self, on_send: Callable[[str, str, str, str], None]) -> None:
+        """Call a function with client id, method, path and body before a request leaves."""
 
     def now(self) -> int:
         """Return the time by the venue's clock."""

@@ -7,25 +7,27 @@ Reads are checked field by field; requests about orders are judged by what went 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import aiohttp
-import msgspec
 
 from alphalab.core.events import Intent
-from alphalab.errors import ParameterError, RefusedError, UnknownNameError, VenueError
-from alphalab_live.ccxt_client import OnSend, make_client, open_session, recording
-from alphalab_live.outcomes import (
-    BINANCE,
-    UNLISTED,
-    Outcome,
-    Protocol,
-    Request,
-    Wire,
-    read_answer,
+from alphalab.errors import RefusedError, UnknownNameError, VenueError
+from alphalab_live.ccxt_client import make_client, open_session
+from alphalab_live.ccxt_orders import DIALECTS, PLAIN, CcxtOrders
+from alphalab_live.ccxt_records import (
+    NS_MS,
+    cash_record,
+    finite,
+    income_record,
+    is_true,
+    milliseconds,
+    number_of,
+    order_record,
+    timeframe,
+    trade_record,
 )
 from alphalab_live.venue import (
     Answered,
@@ -39,36 +41,10 @@ from alphalab_live.venue import (
     VenueOrder,
 )
 
-T = TypeVar("T")
-NS_MS = 1_000_000
 _PAGE = 500  # of trades
-NS_SECOND = 10**9
-_LONGEST_FUNDING = 86_400 * NS_SECOND
-_TRIGGERED = ("stop", "stop_limit", "take_profit", "limit_if_touched", "trailing")
+_LONGEST_FUNDING = 86_400 * 10**9  # ns between two fundings
 _TICK = 0.5  # seconds
 _BACKOFF = (0.2, 1.0, 5.0, 15.0)  # seconds before a stream is opened again
-
-
-class Dialect(NamedTuple):
-    """What differs between exchanges beyond what ccxt makes equal.
-
-    Attributes
-    ----------
-    protocol : Protocol
-    closed_flag : bool
-        Its stream of candles says which are closed.
-    trade_ids : bool
-        Its own trades are numbered, and can be read from a number on.
-    """
-
-    protocol: Protocol
-    closed_flag: bool
-    trade_ids: bool
-
-
-_BINANCE = Dialect(BINANCE, closed_flag=True, trade_ids=True)
-DIALECTS = {"binance": _BINANCE, "binanceusdm": _BINANCE}
-PLAIN = Dialect(UNLISTED, closed_flag=False, trade_ids=False)
 
 
 class CcxtVenue:
@@ -105,13 +81,13 @@ class CcxtVenue:
     ) -> None:
         self.name = exchange
         self.account = account
-        self.on_send: Callable[[str, str, str, str], None] = lambda *_: None
         self._symbols = dict(symbols)
         self._ours = {theirs: ours for ours, theirs in symbols.items()}
         self._intervals = dict(intervals)
         self._dialect = DIALECTS.get(exchange, PLAIN)
         self._client = make_client(exchange, _options(config), api=api)
         self._client.on_kline = self._on_kline
+        self._orders = CcxtOrders(self._client, self._dialect, symbols)
         self._session: aiohttp.ClientSession | None = None
         self._signals: asyncio.Queue[Signal] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
@@ -155,6 +131,10 @@ class CcxtVenue:
         market: Mapping[str, Any] = self._client.market(self._symbols[symbol])
         return market
 
+    def listen(self, on_send: Callable[[str, str, str, str], None]) -> None:
+        """Call a function before each submit or cancel leaves."""
+        self._orders.on_send = on_send
+
     @property
     def key(self) -> str:
         """The API key."""
@@ -175,7 +155,7 @@ class CcxtVenue:
         before = time.time_ns()
         told = await self._read("fetch_time")
         between = (before + time.time_ns()) // 2
-        self._ahead_ns = between - _integer(told, "fetch_time") * NS_MS
+        self._ahead_ns = between - milliseconds(told, "fetch_time") * NS_MS
         return self._ahead_ns / 1e9
 
     def follow_clock(self) -> None:
@@ -190,7 +170,7 @@ class CcxtVenue:
         moves = ("enableWithdrawals", "enableInternalTransfer", "permitsUniversalTransfer")
         spot = all(self._client.market(x)["spot"] for x in self._ours)
         trades = told.get("enableSpotAndMarginTrading" if spot else "enableFutures")
-        return KeyRights(_is_true(trades), any(_is_true(told.get(name)) for name in moves))
+        return KeyRights(is_true(trades), any(is_true(told.get(name)) for name in moves))
 
     # ---- bars
 
@@ -202,9 +182,9 @@ class CcxtVenue:
         now = self.now()
         found = []
         for row in rows:
-            close = _integer(row[0], "fetch_ohlcv") * NS_MS + interval
+            close = milliseconds(row[0], "fetch_ohlcv") * NS_MS + interval
             if after < close <= now:
-                found.append(Candle(symbol, close, *(_price(x) for x in row[1:6])))
+                found.append(Candle(symbol, close, *(finite(x) for x in row[1:6])))
         return sorted(found, key=lambda candle: candle.time)
 
     def _on_kline(self, theirs: str, k: Mapping[str, Any]) -> None:
@@ -219,94 +199,20 @@ class CcxtVenue:
 
     async def submit(self, intent: Intent) -> Answered:
         """Send an order, under the client id of its intent."""
-        side = "buy" if intent.qty > 0 else "sell"
-        kind, price, params = self._terms(intent)
-        return await self._ask(
-            Request.SUBMIT,
-            intent,
-            "create_order",
-            self._symbols[intent.symbol],
-            kind,
-            side,
-            abs(intent.qty),
-            price,
-            params,
-        )
+        return await self._orders.submit(intent)
 
     async def cancel(self, intent: Intent) -> Answered:
         """Ask the venue to end an order."""
-        symbol = self._symbols[intent.symbol]
-        return await self._ask(
-            Request.CANCEL, intent, "cancel_order", None, symbol, self._naming(intent)
-        )
+        return await self._orders.cancel(intent)
 
     async def query(self, intent: Intent) -> Answered:
         """Ask the venue for an order by its client id."""
-        symbol = self._symbols[intent.symbol]
-        return await self._ask(
-            Request.QUERY, intent, "fetch_order", None, symbol, self._naming(intent)
-        )
-
-    async def _ask(
-        self, request: Request, intent: Intent, method: str, *arguments: Any
-    ) -> Answered:
-        """Make a request about an order; nothing that ccxt raises is taken as an answer."""
-        on_send: OnSend | None = None
-        if request is not Request.QUERY:
-            on_send = lambda *sent: self.on_send(intent.client_id, *sent)  # noqa: E731
-        order: Any = None
-        with recording(on_send) as found:
-            try:
-                order = await getattr(self._client, method)(*arguments)
-            except (RefusedError, asyncio.CancelledError):
-                raise
-            except Exception as error:
-                if not found.wire.sent:
-                    found.wire = Wire(False, 0, f"{type(error).__name__}: {error}".encode())
-        wire = found.wire
-        if self._dialect.protocol is UNLISTED and order is not None and wire.sent:
-            ids = {"id": order.get("id"), "clientOrderId": order.get("clientOrderId")}
-            reading = read_answer(
-                request, wire._replace(body=msgspec.json.encode(ids)), intent.client_id, UNLISTED
-            )
-        else:
-            reading = read_answer(request, wire, intent.client_id, self._dialect.protocol)
-        if reading.outcome is not Outcome.ACKED or order is None:
-            return Answered(reading, wire)
-        return Answered(reading, wire, _order(order, intent.symbol))
-
-    def _terms(self, intent: Intent) -> tuple[str, float | None, dict[str, Any]]:
-        """Return type, price and parameters of an order as ccxt takes them."""
-        params: dict[str, Any] = {"clientOrderId": intent.client_id}
-        contract = bool(self.market(intent.symbol).get("contract"))
-        if intent.reduce_only and contract:
-            params["reduceOnly"] = True
-        limited = intent.order_type in ("limit", "stop_limit", "limit_if_touched")
-        if limited and intent.post_only:
-            params["postOnly"] = True
-        elif limited:
-            tif = intent.time_in_force
-            params["timeInForce"] = "GTC" if tif in ("DAY", "GTD") else tif
-        if intent.order_type in ("stop", "stop_limit"):
-            params["stopLossPrice"] = intent.stop
-        elif intent.order_type in ("take_profit", "limit_if_touched"):
-            params["takeProfitPrice"] = intent.stop
-        elif intent.order_type == "trailing":
-            params["trailingPercent"] = round(intent.trail * 100, 10)
-            if not contract:
-                params["stopLossOrTakeProfit"] = "stopLoss"
-        return "limit" if limited else "market", intent.price if limited else None, params
-
-    def _naming(self, intent: Intent) -> dict[str, Any]:
-        params: dict[str, Any] = {"clientOrderId": intent.client_id}
-        if intent.order_type in _TRIGGERED and self.market(intent.symbol).get("contract"):
-            params["trigger"] = True  # contracts keep such orders in a list of their own
-        return params
+        return await self._orders.query(intent)
 
     async def order_of(self, symbol: str, venue_id: str) -> VenueOrder:
         """Return an order by the venue's id."""
         told = await self._read("fetch_order", venue_id, self._symbols[symbol])
-        return _order(told, symbol)
+        return order_record(told, symbol)
 
     async def open_orders(self, symbols: Sequence[str]) -> list[VenueOrder]:
         """Return all open orders of some symbols."""
@@ -316,7 +222,7 @@ class CcxtVenue:
             told = list(await self._read("fetch_open_orders", theirs))
             if self.market(symbol).get("contract"):
                 told += await self._read("fetch_open_orders", theirs, None, None, {"trigger": True})
-            found += [_order(order, symbol) for order in told]
+            found += [order_record(order, symbol) for order in told]
         return found
 
     # ---- what has happened
@@ -329,20 +235,20 @@ class CcxtVenue:
             params = {"fromId": after + 1} if numbered else {}
             start = None if numbered else since // NS_MS
             page = await self._read("fetch_my_trades", self._symbols[symbol], start, _PAGE, params)
-            new = [x for x in (_trade(told, symbol) for told in page) if x.id not in found]
+            new = [x for x in (trade_record(told, symbol) for told in page) if x.id not in found]
             found.update((x.id, x) for x in new)
             if len(page) < _PAGE or not new:
                 break
             since = new[-1].time
-            after = max(_number(x.id) for x in new)
-        return sorted(found.values(), key=lambda x: (x.time, _number(x.id), x.id))
+            after = max(number_of(x.id) for x in new)
+        return sorted(found.values(), key=lambda x: (x.time, number_of(x.id), x.id))
 
     async def last_trade(self, symbol: str) -> int:
         """Return the id of the last trade of a symbol; 0: none, or they have no numbers."""
         if not self._dialect.trade_ids:
             return 0
         page = await self._read("fetch_my_trades", self._symbols[symbol], None, _PAGE)
-        return max((_number(_trade(told, symbol).id) for told in page), default=0)
+        return max((number_of(trade_record(told, symbol).id) for told in page), default=0)
 
     async def income(self, symbols: Sequence[str], since: int) -> list[Income]:
         """Return fundings since a time, in their order."""
@@ -355,7 +261,7 @@ class CcxtVenue:
             )
             step = _LONGEST_FUNDING if told else 0  # the rate may be stamped before its payment
             rates = await self.funding_rates(symbol, max(since - step, 0)) if told else {}
-            found += [_income(one, symbol, rates) for one in told]
+            found += [income_record(one, symbol, rates) for one in told]
         return sorted(found, key=lambda one: (one.time, one.symbol))
 
     async def funding_rates(self, symbol: str, since: int) -> dict[int, float]:
@@ -364,14 +270,16 @@ class CcxtVenue:
             "fetch_funding_rate_history", self._symbols[symbol], since // NS_MS, 100
         )
         return {
-            _integer(one.get("timestamp"), "funding rate") * NS_MS: _price(one.get("fundingRate"))
+            milliseconds(one.get("timestamp"), "funding rate") * NS_MS: finite(
+                one.get("fundingRate")
+            )
             for one in told
         }
 
     async def holdings(self, symbols: Sequence[str]) -> Holdings:
         """Return cash by currency and units by symbol."""
         told = await self._read("fetch_balance")
-        totals = _cash(told)
+        totals = cash_record(told)
         units = {}
         contracts = [x for x in symbols if self.market(x).get("contract")]
         for symbol in symbols:
@@ -467,119 +375,3 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
 def shortened(error: BaseException) -> str:
     """Return the text of an error on one line; exchanges answer with whole web pages."""
     return " ".join(str(error).split())[:300]
-
-
-def timeframe(interval: int) -> str:
-    """Return the exchange's name of a bar length, ns.
-
-    Examples
-    --------
-    >>> timeframe(60 * 10**9), timeframe(4 * 3600 * 10**9), timeframe(86_400 * 10**9)
-    ('1m', '4h', '1d')
-    """
-    seconds = interval // 10**9
-    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds % unit == 0:
-            return f"{seconds // unit}{name}"
-    return f"{seconds}s"
-
-
-def interval_of(name: str) -> int:
-    """Return the length of bars in ns.
-
-    Raises
-    ------
-    ParameterError
-        A text that names no length.
-
-    Examples
-    --------
-    >>> interval_of("4h") == 4 * 3600 * 10**9
-    True
-    """
-    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-    if not name[:-1].isdigit() or name[-1] not in units or int(name[:-1]) == 0:
-        raise ParameterError(f"interval {name!r}", rule="it reads 1m, 15m, 4h or 1d.")
-    return int(name[:-1]) * units[name[-1]] * 10**9
-
-
-def _order(told: Mapping[str, Any], symbol: str) -> VenueOrder:
-    info = told.get("info") or {}
-    status = told.get("status")
-    if told.get("id") is None or status is None:
-        raise VenueError(f"an order of {symbol} without an id or a status")
-    actual = info.get("actualOrderId") if isinstance(info, Mapping) else None
-    return VenueOrder(
-        client_id=str(told.get("clientOrderId") or ""),
-        venue_id=str(told["id"]),
-        symbol=symbol,
-        is_open=status == "open",
-        expired=status in ("expired", "rejected"),
-        filled=float(told.get("filled") or 0.0),
-        trades_as=str(actual or told["id"]),
-    )
-
-
-def _cash(told: Mapping[str, Any]) -> dict[str, float]:
-    """Return the cash of a balance by currency, without open profit."""
-    totals = {str(k): float(v) for k, v in (told.get("total") or {}).items() if v is not None}
-    info = told.get("info")
-    assets = info.get("assets", ()) if isinstance(info, Mapping) else ()
-    for one in assets:  # of Binance's futures, where ccxt's total includes open profit
-        if "walletBalance" in one:
-            totals[str(one["asset"])] = _price(one["walletBalance"])
-    return totals
-
-
-def _trade(told: Mapping[str, Any], symbol: str) -> Trade:
-    side, fee = told.get("side"), told.get("fee") or {}
-    units, price = _price(told.get("amount")), _price(told.get("price"))
-    if side not in ("buy", "sell") or not told.get("id") or not told.get("order") or units <= 0:
-        raise VenueError(f"a trade of {symbol} that is not whole: {dict(told.get('info') or {})}")
-    return Trade(
-        symbol=symbol,
-        id=str(told["id"]),
-        order=str(told["order"]),
-        time=_integer(told.get("timestamp"), "trade") * NS_MS,
-        qty=units if side == "buy" else -units,
-        price=price,
-        fee=float(fee.get("cost") or 0.0),
-        fee_currency=str(fee.get("currency") or ""),
-    )
-
-
-def _income(told: Mapping[str, Any], symbol: str, rates: Mapping[int, float]) -> Income:
-    amount = told.get("amount")
-    if amount is None or not math.isfinite(float(amount)):
-        raise VenueError(f"an income of {symbol} without an amount")
-    at = _integer(told.get("timestamp"), "income") * NS_MS
-    before = [time for time in rates if time <= at + NS_SECOND]
-    return Income(
-        id=str(told.get("id") or told.get("timestamp")),
-        symbol=symbol,
-        time=at,
-        amount=float(amount),
-        currency=str(told.get("code") or ""),
-        rate=rates[max(before)] if before else math.nan,
-    )
-
-
-def _price(value: Any) -> float:
-    number = math.nan if value is None else float(value)
-    if not math.isfinite(number):
-        raise VenueError(f"a number reads {value!r}", rule="it is finite.")
-    return number
-
-
-def _integer(value: Any, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise VenueError(f"{what}: a time reads {value!r}", rule="it is a whole number, ms.")
-    return value
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0
-
-
-def _is_true(value: Any) -> bool:
-    return value is True or str(value).lower() == "true"
