@@ -14,7 +14,7 @@ from alphalab_live.exchange.listing import listings
 from alphalab_live.lockstep import LockstepVenue
 from alphalab_live.replay import Replayed, replay
 from alphalab_live.run_folder import RunFolder
-from alphalab_live.runner import Runner
+from alphalab_live.runner import Runner, Start
 from alphalab_live.session import Session
 from alphalab_live.settings import LiveSettings
 from alphalab_live.states import RunState
@@ -162,10 +162,8 @@ async def live(
     with open_journal(folder) as journal:
         found = replay(journal, case.traders(), from_snapshots=True)
         assert found.divergence is None, found.divergence
-        runner = Runner(
-            folder, journal, found.session, make_venue(exchange, case), settings, warmup=[0]
-        )
-        return await runner.run(case.start(), resumed=resumed)
+        runner = Runner(folder, journal, found.session, make_venue(exchange, case), settings)
+        return await runner.run(Start(case.start(), warmup=[0], resumed=resumed))
 
 
 def lockstep(case: Case, path: Path, **options: Any) -> RunState:

@@ -75,16 +75,16 @@ def _order_differences(session: Session, orders: Sequence[VenueOrder]) -> Iterat
         if name in session.orders and session.orders[name].lives:
             continue
         if own and name.startswith(own):
-            fix = "the journal is an older copy, or two runners share this run"
+            cause = "the journal is an older copy, or two runners share this run"
         elif name.startswith(f"{PREFIX}-"):
-            fix = "another run trades this account"
+            cause = "another run trades this account"
         else:
-            fix = "somebody else trades this account"
+            cause = "somebody else trades this account"
         yield Reconcile(
             subject=f"open order {name or order.venue_id} of {order.symbol}",
             expected="none",
             found="open",
-            action=f"halt: {fix}; cancel it at the exchange",
+            action=f"Cancel it at the exchange: {cause}.",
         )
 
 
@@ -99,8 +99,8 @@ def _unit_differences(session: Session, holdings: Holdings) -> Iterator[Reconcil
                     subject=f"units of {symbol}",
                     expected=repr(expected),
                     found=repr(found),
-                    action="halt: close the difference at the exchange, or begin a new run with "
-                    "--ignore-holdings",
+                    action="Close the difference at the exchange, or begin a new run with "
+                    "--ignore-holdings.",
                 )
 
 
@@ -115,15 +115,14 @@ def _cash_differences(
                 subject=f"{currency} at the start",
                 expected=f"at least {booked!r}",
                 found=repr(booked + extra),
-                action="halt: the account holds less than the capital of the run; "
-                "pay it in, or set capital",
+                action="Pay the capital of the run in, or set a smaller capital.",
             )
         elif abs(booked + extra - found) > tolerance * max(abs(booked), abs(found), 1.0):
             yield Reconcile(
                 subject=f"cash in {currency}",
                 expected=repr(booked + extra),
                 found=repr(found),
-                action="halt: look for a deposit, a withdrawal or a fee that is not booked",
+                action="Look for a deposit, a withdrawal or a fee that is not booked.",
             )
 
 

@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Sequence
-
-import numpy as np
+from typing import NamedTuple
 
 from alphalab.codes import Reason, ReportKind
-from alphalab.core.event_codec import array_bytes
-from alphalab.core.events import Command, Cursor, History, Reconcile, Report, Run, Sent
+from alphalab.core.events import Command, Cursor, Observation, Reconcile, Report, Run, Sent
 from alphalab.core.journal import Journal
 from alphalab.core.rows import HOUR_NS
-from alphalab.errors import AlphalabError, HaltError, JournalError, RefusedError, VenueError
+from alphalab.errors import AlphalabError, HaltError, JournalError, VenueError
 from alphalab.types import FloatArray
+from alphalab_live.arrival import check_clock, check_key, history_of
+from alphalab_live.bookkeeper import Bookkeeper
 from alphalab_live.dispatch import Dispatcher
-from alphalab_live.feed import Feed, cells_of
-from alphalab_live.reconcile import baseline, differences
+from alphalab_live.feed import Feed
+from alphalab_live.reconcile import baseline
 from alphalab_live.recorder import Recorder
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.session import BEGIN, Session
 from alphalab_live.settings import LiveSettings
-from alphalab_live.settle import Settlement, report_of
+from alphalab_live.settle import report_of
 from alphalab_live.states import LATCHED, RIGHTS, STARTING, RunState
 from alphalab_live.trader import Trader, Wanted
 from alphalab_live.venue import Candle, Signal, Stir, Venue
@@ -41,6 +40,33 @@ ENDED = "the market has ended"
 
 class _End(Exception):
     """The run ends here: stopped or killed by a command."""
+
+
+class Start(NamedTuple):
+    """One start of a run.
+
+    Attributes
+    ----------
+    run : Run
+        For the journal.
+    warmup : sequence of int
+        Rows of history that each artifact needs.
+    commands : sequence of Command
+        Commands that let the run start.
+    resumed : bool
+        True: an operator has let a halted run go on.
+    ignore_holdings : bool
+        On the first start: units that the account holds already are not the run's.
+    real : bool
+        True: the API key is checked.
+    """
+
+    run: Run
+    warmup: Sequence[int]
+    commands: Sequence[Command] = ()
+    resumed: bool = False
+    ignore_holdings: bool = False
+    real: bool = False
 
 
 class Runner:
@@ -55,12 +81,8 @@ class Runner:
     venue : Venue
         Not open yet.
     settings : LiveSettings
-    warmup : sequence of int
-        Rows of history that each artifact needs.
     tell : callable
         Called with lines for the operator.
-    before : sequence of Command
-        Commands that let the run start.
     """
 
     def __init__(
@@ -71,35 +93,20 @@ class Runner:
         venue: Venue,
         settings: LiveSettings,
         *,
-        warmup: Sequence[int],
         tell: Callable[[str], None] = lambda line: None,
-        before: Sequence[Command] = (),
     ) -> None:
         self._folder, self._session, self._venue = folder, session, venue
-        self._settings, self._warmup, self._tell = settings, tuple(warmup), tell
+        self._settings, self._tell = settings, tell
         self._recorder = Recorder(journal, session, venue.now)
-        self._dispatcher = Dispatcher(
-            self._recorder, venue, settings, self._settle_some, self._check
-        )
-        self._settlement: Settlement | None = None  # of a shadow run: none
+        self._dispatcher = Dispatcher(self._recorder, venue, settings, self._settle, self._check)
+        self._books: Bookkeeper | None = None  # of a shadow run: none
         self._feeds: list[Feed] = []
-        self._full_at = -math.inf  # time.monotonic of the last full comparison
         self._pushed = 0  # rows since the last snapshot
+        self._streams = True  # they are open
         self._stopping = False
-        self._before = tuple(before)
-        self.check_keys = False
 
-    async def run(self, start: Run, *, resumed: bool, ignore_holdings: bool = False) -> RunState:
+    async def run(self, start: Start) -> RunState:
         """Trade until the run is stopped, killed or halted, and return that state.
-
-        Parameters
-        ----------
-        start : Run
-            This start, for the journal.
-        resumed : bool
-            True: an operator has let a halted run go on.
-        ignore_holdings : bool
-            On the first start: units that the account holds already are not the run's.
 
         Raises
         ------
@@ -111,9 +118,8 @@ class Runner:
         JournalError
             The journal cannot be written: nothing was sent after that.
         """
-        before = self._session.state
         try:
-            await self._start(start, before, resumed, ignore_holdings)
+            await self._start(start)
             await self._loop()
         except _End:
             pass
@@ -132,90 +138,52 @@ class Runner:
 
     # ---- the start
 
-    async def _start(self, start: Run, before: RunState, resumed: bool, ignore: bool) -> None:
-        first = BEGIN not in self._session.cursors
+    async def _start(self, start: Start) -> None:
+        before, first = self._session.state, BEGIN not in self._session.cursors
         self._venue.listen(self._note_sent)
-        self._recorder.note(start, *self._before, durable=True)
+        self._recorder.note(start.run, *start.commands, durable=True)
         for state in (RunState.LOADING, RunState.COMPILING, RunState.RECOVERING):
             self._recorder.change(state, "start")
         self._recorder.change(RunState.RECONCILING, "start")
         await self._venue.open()
-        await self._check_clock()
-        if self.check_keys:
-            await self._check_rights()
+        await check_clock(self._venue, self._settings.max_skew_seconds)
+        if start.real:
+            await check_key(self._venue)
         if first:
-            held = await baseline(self._session, self._venue, ignore=ignore) if start.sends else []
-            self._recorder.note(Cursor(name=BEGIN, value=self._venue.now()), *held)
-        if start.sends:
+            await self._begin(start)
+        if start.run.sends:
             await self._reconcile()
         self._recorder.change(RunState.WARMING, "start")
-        for trader in self._session.traders:
-            await self._warm(trader)
+        for trader, rows in zip(self._session.traders, start.warmup, strict=True):
+            if trader.place not in self._session.warmed and rows:
+                self._recorder.note(await history_of(trader, self._venue, rows))
         self._make_feeds()
         if not first:
             await self._catch_up()
-        after = before if before in LATCHED and not resumed else RunState.RUNNING
-        if after in (RunState.HALTED, RunState.KILLED):
-            after = RunState.PAUSED
-        self._recorder.change(after, "resumed" if resumed else "start")
+        if start.resumed:
+            self._command_engines(0)
+        goes_on = before not in LATCHED or start.resumed
+        self._recorder.change(RunState.RUNNING if goes_on else before, "start")
         await self._push_whole_rows()
         await self._dispatcher.dispatch()
 
-    async def _check_clock(self) -> None:
-        skew = await self._venue.skew()
-        if abs(skew) > self._settings.max_skew_seconds:
-            raise RefusedError(
-                f"this machine's clock is {skew:+.1f} s off the venue's",
-                rule=f"they differ by at most {self._settings.max_skew_seconds:g} s.",
-                fix="Set the clock (NTP), and start again.",
-            )
-
-    async def _check_rights(self) -> None:
-        rights = await self._venue.key_rights()
-        if rights.moves_money:
-            raise RefusedError(
-                "the API key may withdraw or transfer money",
-                rule="the runner takes keys that may read and trade, and nothing else.",
-                fix="Make a key without these rights at the exchange, and delete this one.",
-            )
-        if rights.trades is False:
-            raise RefusedError(
-                "the API key may not trade", fix="Give it the right to trade this market."
-            )
+    async def _begin(self, start: Start) -> None:
+        """Note when the run begins, and what the account holds then."""
+        held: list[Observation | Cursor] = []
+        if start.run.sends:
+            held = await baseline(self._session, self._venue, ignore=start.ignore_holdings)
+        self._recorder.note(Cursor(name=BEGIN, value=self._venue.now()), *held)
 
     async def _reconcile(self) -> None:
         """Find out what became of orders of an earlier process, settle, and compare."""
-        self._settlement = Settlement(self._session, self._venue, self._session.cursors[BEGIN])
-        await self._settle(everything=True)
-        await self._dispatcher.resolve()
-        await self._settle(everything=True)
-        await self._compare()
-
-    async def _warm(self, trader: Trader) -> None:
-        """Fill the windows of an engine with closed bars from before its first row."""
-        rows = self._warmup[trader.place]
-        if trader.place in self._session.warmed or rows == 0:
-            return
-        end = trader.last or self._venue.now() // trader.interval * trader.interval
-        begin = end - rows * trader.interval
-        values = np.full((rows, len(trader.columns), len(trader.symbols)), np.nan)
-        for j, symbol in enumerate(trader.symbols):
-            candles = await self._venue.candles(symbol, trader.interval, begin, rows)
-            for candle in candles:
-                i = (candle.time - begin) // trader.interval - 1
-                if 0 <= i < rows:
-                    values[i, :, j] = cells_of(candle, trader.columns)
-        known = int(np.count_nonzero(~np.isnan(values).all(axis=(1, 2))))
-        if known < rows:
-            raise RefusedError(
-                f"{', '.join(trader.symbols)}: the venue has {known} of {rows} bars of history",
-                rule="a strategy starts with the history that its certificate asks for.",
-                fix="Start later, or on a venue with more history.",
-            )
-        times = begin + trader.interval * np.arange(1, rows + 1, dtype="<i8")
-        self._recorder.note(
-            History(engine=trader.place, times=times.tobytes(), values=array_bytes(values))
+        started = self._session.cursors[BEGIN]
+        self._books = Bookkeeper(
+            self._recorder, self._venue, self._settings, started, self._degrade
         )
+        await self._books.settle(everything=True)
+        await self._dispatcher.resolve()
+        await self._books.settle(everything=True)
+        await self._books.compare()
 
     def _make_feeds(self) -> None:
         grace = int(self._settings.grace_seconds * _NS)
@@ -252,18 +220,17 @@ class Runner:
 
     async def _take(self, signal: Signal) -> None:
         if signal.stir is Stir.DOWN:
+            self._streams = False
             self._degrade("a stream is closed")
-        elif signal.stir is Stir.UP and self._session.state is RunState.DEGRADED:
-            await self._settle(everything=True)
-            self._recorder.change(RunState.RUNNING, "the streams are open again")
+        elif signal.stir is Stir.UP:
+            self._streams = True
         elif signal.stir is Stir.ORDERS:
-            await self._settle(everything=False)
+            await self._settle()
         if signal.candle is not None:
             self._add(signal.candle)
         await self._push_whole_rows()
-        if self._full_is_due():
-            await self._settle(everything=True)
-            await self._compare()
+        if self._books is not None:
+            await self._books.compare_if_due()
         await self._dispatcher.dispatch()
         self._end_flattening()
 
@@ -302,9 +269,12 @@ class Runner:
 
     async def _push(self, trader: Trader, feed: Feed, due: int) -> None:
         """Settle, push one row, commit it with its intents, and send them."""
-        await self._settle(everything=False)
-        if not self._is_current(due):
+        await self._settle()
+        is_current = self._is_current(due)
+        if not is_current:
             self._degrade("rows come late")
+        elif self._streams and (self._books is None or self._books.answers):
+            self._recover()
         values = feed.row(due)
         await self._add_funding(trader, values, due)
         self._recorder.push(trader, due, values)
@@ -315,8 +285,6 @@ class Runner:
             for each in self._session.traders:
                 self._recorder.snapshot(each)
         await self._dispatcher.dispatch()
-        if self._session.state is RunState.DEGRADED and self._is_current(due):
-            self._recorder.change(RunState.RUNNING, "rows are current again")
 
     async def _add_funding(self, trader: Trader, values: FloatArray, due: int) -> None:
         """Write the funding rates of a row for a strategy that reads them."""
@@ -345,49 +313,9 @@ class Runner:
             trader, ReportKind.CANCELLED, now, order=one.order, asset=one.asset, last=True
         )
 
-    # ---- settling and comparing
-
-    async def _settle_some(self) -> None:
-        await self._settle(everything=False)
-
-    async def _settle(self, *, everything: bool) -> None:
-        """Book what has happened at the venue; one that does not answer degrades the run."""
-        if self._settlement is None:
-            return
-        try:
-            reports = await self._settlement.collect(self._venue.now(), everything=everything)
-        except VenueError as error:
-            if self._session.state in STARTING:
-                raise
-            self._degrade(error.what)
-            return
-        if reports:
-            self._recorder.book(reports)
-
-    def _full_is_due(self) -> bool:
-        waited = time.monotonic() - self._full_at
-        return self._settlement is not None and waited > self._settings.settle_seconds
-
-    async def _compare(self) -> None:
-        """Compare open orders, positions and cash with the venue; settle once more, then halt."""
-        try:
-            found = await differences(self._session, self._venue, self._settings)
-            if found:
-                await self._settle(everything=True)
-                found = await differences(self._session, self._venue, self._settings)
-        except VenueError as error:
-            if self._session.state in STARTING:
-                raise
-            self._degrade(error.what)
-            return
-        self._full_at = time.monotonic()
-        if found:
-            self._recorder.note(*found)
-            raise HaltError(
-                "; ".join(f"{x.subject}: {x.expected} expected, {x.found} found" for x in found),
-                rule="the venue has what the books have.",
-                fix="; ".join(dict.fromkeys(x.action.removeprefix("halt: ") for x in found)) + ".",
-            )
+    async def _settle(self) -> None:
+        if self._books is not None:
+            await self._books.settle()
 
     # ---- states
 
@@ -395,6 +323,10 @@ class Runner:
         if self._session.state is RunState.RUNNING:
             self._recorder.change(RunState.DEGRADED, reason)
             self._tell(f"DEGRADED: {reason}")
+
+    def _recover(self) -> None:
+        if self._session.state is RunState.DEGRADED:
+            self._recorder.change(RunState.RUNNING, "rows are current, and the venue answers")
 
     def _is_current(self, due: int) -> bool:
         return self._venue.now() <= due + int(self._settings.current_seconds * _NS)
@@ -426,6 +358,9 @@ class Runner:
             self._recorder.change(RunState.FLATTENING, "command")
 
     def _command_engines(self, code: int) -> None:
+        """Flatten and lock the accounts of the engines, or undo that (0)."""
+        if self._books is None:
+            return
         now = self._venue.now()
         self._recorder.book(
             [report_of(t, ReportKind.COMMAND, now, code=code) for t in self._session.traders]
@@ -437,11 +372,8 @@ class Runner:
             for trader in self._session.traders
             for j in range(len(trader.symbols))
         )
-        if (
-            self._session.state is RunState.FLATTENING
-            and flat
-            and not self._session.orders.living()
-        ):
+        done = flat and not self._session.orders.living()
+        if done and self._session.state is RunState.FLATTENING:
             self._tell("flat")
             self._stopping = True
 

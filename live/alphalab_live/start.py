@@ -31,7 +31,7 @@ from alphalab_live.paper import (
 from alphalab_live.promoted import Promoted, check_columns, check_same_engines, promoted
 from alphalab_live.replay import replay
 from alphalab_live.run_folder import RunFolder
-from alphalab_live.runner import ENDED, Runner
+from alphalab_live.runner import ENDED, Runner, Start
 from alphalab_live.session import Session
 from alphalab_live.settings import LiveSettings, api_keys, load_settings
 from alphalab_live.states import RunState
@@ -131,7 +131,7 @@ def _trade(
     if session.run is not None:
         check_same_engines(traders, session.run)
         _check_state(folder, session, asked.resume)
-    start = _start_event(asked, journal, chosen, traders, interval)
+    run = _start_event(asked, journal, chosen, traders, interval)
     venue = _venue(asked, settings, traders, place)
     lock = None
     if asked.sends and place is None:
@@ -142,20 +142,24 @@ def _trade(
         session,
         venue,
         _paced(settings) if place is not None else settings,
-        warmup=[one.warmup for one in chosen],
         tell=tell,
-        before=_unlatch(folder, asked.resume),
+    )
+    start = Start(
+        run=run,
+        warmup=[one.warmup for one in chosen],
+        commands=_unlatch(folder, asked.resume),
+        resumed=asked.resume is not None,
+        ignore_holdings=asked.ignore_holdings,
+        real=asked.sends and place is None,
     )
     try:
-        return asyncio.run(_until_stopped(runner, start, asked, venue, folder))
+        return asyncio.run(_until_stopped(runner, start, venue))
     finally:
         if lock is not None:
             lock.release()
 
 
-async def _until_stopped(
-    runner: Runner, start: Run, asked: Asked, venue: CcxtVenue, folder: RunFolder
-) -> RunState:
+async def _until_stopped(runner: Runner, start: Start, venue: CcxtVenue) -> RunState:
     """Run; SIGINT and SIGTERM stop it in good order."""
     loop = asyncio.get_running_loop()
 
@@ -166,11 +170,7 @@ async def _until_stopped(
     with contextlib.suppress(NotImplementedError):
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stop)
-    if asked.sends and not asked.is_paper:
-        runner.check_keys = True
-    return await runner.run(
-        start, resumed=asked.resume is not None, ignore_holdings=asked.ignore_holdings
-    )
+    return await runner.run(start)
 
 
 # ---- the folder and the artifacts
