@@ -30,7 +30,11 @@ from alphalab.types import LEDGER, Instrument
 
 MINUTE = 60 * 10**9
 QUICK = LiveSettings(
-    grace_seconds=0.0, absence_seconds=0.02, unknown_seconds=5.0, settle_seconds=1e4
+    grace_seconds=0.0,
+    absence_seconds=0.02,
+    unknown_seconds=5.0,
+    settle_seconds=1e4,
+    snapshot_rows=50,
 )
 
 

@@ -117,12 +117,21 @@ def test_a_paper_run_and_its_proof(desk: Desk, cli: Cli) -> None:
 
     sql = sqlite3.connect("runs/cross/run.journal")
     with sql:
-        sql.execute("update event set payload = payload || x'00' where seq = 20")
+        sql.execute("update event set time = time + 1 where seq = 20")
     sql.close()
     proof = cli("live", "verify", "runs/cross")
     assert proof.code == 1 and "row 20: changed" in proof.out
     again = cli("live", "run", "--run", "runs/cross")
     assert again.code == 1, again
+
+
+def test_a_shadow_run_sends_nothing(desk: Desk, cli: Cli) -> None:
+    desk.promote()
+    ran = cli("live", "run", "cross", "--shadow", "--json")
+    assert ran.code == 0, ran.err
+    assert rows_of(Path("runs/cross"))[0].tobytes() == desk.backtest().ledger.tobytes()
+    assert "submit" not in cli("live", "log", "runs/cross").out
+    assert cli("live", "verify", "runs/cross").code == 0
 
 
 def test_an_artifact_that_may_not_trade(desk: Desk, cli: Cli, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,24 @@ from alphalab_live.commands.status import read_status
 from alphalab_live.exchange import Account, Fault, LocalExchange, Rights
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.states import RunState
-from live_cases import AT_DECISION, QUICK, Case, Cross, bars_of, live, replayed, rows_of
+from live_cases import (
+    AT_DECISION,
+    QUICK,
+    Case,
+    Cross,
+    bars_of,
+    live,
+    opened,
+    replayed,
+    rows_of,
+    venue_of,
+)
 
 import alphalab as al
-from alphalab.core.event_codec import array_bytes
-from alphalab.errors import HaltError
+from alphalab.core.events import RUN_EVENTS
+from alphalab.core.journal import Journal
+from alphalab.core.journal_reader import JournalReader
+from alphalab.errors import HaltError, JournalError, RefusedError, VenueError
 
 ORDER = "POST /fapi/v1/order"
 QUERY = "GET /fapi/v1/order"
@@ -80,7 +94,7 @@ SAME_END = {
         Fault(on=ORDER, do="lose", skip=1),
         Fault(on=QUERY, do="answer", status=400, code=-2013, times=2),
     ],
-    "trades come late": [Fault(on="GET /fapi/v1/userTrades", do="html", skip=2)],
+    "trades come late": [Fault(on="GET /fapi/v1/userTrades", do="html", skip=6)],
     "a candle comes twice": [Fault(on="stream * btcusdt@kline_1h", do="twice", skip=4, times=3)],
     "a candle does not come": [Fault(on="stream * btcusdt@kline_1h", do="drop", skip=4, times=3)],
 }
@@ -149,7 +163,6 @@ def test_foreign_orders_and_positions_halt(tmp_path: Path) -> None:
     async def all_of_it() -> HaltError | None:
         async with LocalExchange(case.bars, [case.account()]) as exchange:
             from alphalab_live.exchange.listing import listings
-            from live_cases import venue_of
 
             (listing,) = listings(case.bars.instruments)
             assert listing.id == "BTCUSDT"
@@ -194,8 +207,6 @@ def test_commands(tmp_path: Path) -> None:
                 return await self.venue.signal()
 
         def make_venue(exchange: LocalExchange, case: Case) -> Any:
-            from live_cases import venue_of
-
             return Commanding(venue_of(exchange, case))
 
         run_with(folder.path, [], make_venue=make_venue)
@@ -208,14 +219,67 @@ def test_commands(tmp_path: Path) -> None:
             assert 15 < found["rows"] < 40
 
 
-def test_values_that_are_compared_can_differ() -> None:
-    assert array_bytes(rows_like(1.0)) != array_bytes(rows_like(2.0))
+def test_what_is_compared_can_differ(undisturbed: tuple[bytes, list[str]], tmp_path: Path) -> None:
+    fault = Fault(on=ORDER, do="answer", status=400, code=-2019, done=False, skip=1)
+    exchange, _ = run_with(tmp_path, [fault])
+    assert rows_of(tmp_path)[0].tobytes() != undisturbed[0]
+    assert orders_of(exchange) != undisturbed[1]
 
 
-def rows_like(value: float) -> Any:
-    import numpy as np
+def test_a_clock_that_is_off(tmp_path: Path) -> None:
+    case = case_of()
 
-    return np.full(3, value)
+    async def all_of_it() -> None:
+        late = {"clock": lambda: time.time_ns() // 1_000_000 + 60_000}
+        async with LocalExchange(case.bars, [case.account()], **late) as exchange:
+            with pytest.raises(RefusedError, match=r"clock is -\d\d\.\d s off"):
+                await live(case, exchange, tmp_path)
+            assert orders_of(exchange) == []
+
+    asyncio.run(all_of_it())
+    assert read_status(RunFolder(tmp_path))["state"] == "STOPPED"
+
+
+def test_keys_that_are_wrong(tmp_path: Path) -> None:
+    case = case_of()
+
+    async def all_of_it() -> None:
+        async with LocalExchange(case.bars, [case.account()]) as exchange:
+
+            def with_wrong_secret(exchange: LocalExchange, case: Case) -> Any:
+                venue = venue_of(exchange, case)
+                venue._client.secret = "canary"
+                return venue
+
+            with pytest.raises(VenueError, match="Signature") as error:
+                await live(case, exchange, tmp_path, make_venue=with_wrong_secret)
+            assert "canary" not in str(error.value) and "keys" in error.value.fix
+            assert orders_of(exchange) == []
+
+    asyncio.run(all_of_it())
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    case = case_of()
+
+    def almost_full(folder: RunFolder) -> Journal:
+        journal = opened(folder)
+        (pages,) = journal._sql.execute("pragma page_count").fetchone()
+        journal._sql.execute(f"pragma max_page_count = {pages + 4}")
+        return journal
+
+    async def all_of_it() -> int:
+        async with LocalExchange(case.bars, [case.account()]) as exchange:
+            with pytest.raises(JournalError, match="full"):
+                await live(case, exchange, tmp_path, open_journal=almost_full)
+            sent = len(orders_of(exchange))
+            assert await live(case, exchange, tmp_path) is RunState.STOPPED  # there is room again
+            return sent
+
+    assert asyncio.run(all_of_it()) < 6
+    with JournalReader(RunFolder(tmp_path).journal, RUN_EVENTS) as reader:
+        assert reader.verify() is None
+    assert replayed(case, tmp_path).divergence is None
 
 
 def test_keys_that_may_withdraw(tmp_path: Path) -> None:
@@ -224,8 +288,6 @@ def test_keys_that_may_withdraw(tmp_path: Path) -> None:
 
     async def all_of_it() -> Any:
         async with LocalExchange(case.bars, [account]) as exchange:
-            from live_cases import venue_of
-
             venue = venue_of(exchange, case)
             await venue.open()
             try:

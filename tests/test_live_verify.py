@@ -90,7 +90,8 @@ def with_other_account(events: Events) -> Events:
 
 CHANGES: dict[str, tuple[Callable[[Events], Events], str]] = {
     "another intent": (with_other_intent, "another intent"),
-    "an intent is missing": (without_intent, "an intent is missing"),
+    # Its fills are gone too: the account is another one on the next row.
+    "an intent is missing": (without_intent, "another decision"),
     "an intent too many": (with_intent_too_many, "an intent too many"),
     "another candle": (with_other_candle, "another decision"),
     "another fill": (with_other_fill, "another decision"),

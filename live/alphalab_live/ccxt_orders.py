@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alphalab.core.events import Intent
-from alphalab.errors import RefusedError
+from alphalab.errors import AlphalabError
 from alphalab_live.ccxt_client import OnSend, recording
 from alphalab_live.ccxt_records import order_record
 from alphalab_live.outcomes import (
@@ -109,7 +109,7 @@ class CcxtOrders:
         with recording(on_send) as found:
             try:
                 order = await getattr(self._client, method)(*arguments)
-            except (RefusedError, asyncio.CancelledError):
+            except (AlphalabError, asyncio.CancelledError):  # such as a full disk
                 raise
             except Exception as error:
                 if not found.wire.sent:

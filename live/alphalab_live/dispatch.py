@@ -164,6 +164,8 @@ class Dispatcher:
                 self._drop(trader, order)
                 return
             self._check()
+            if order.state is not OrderState.INTENT:  # a command has ended it
+                return
             answered = await self._venue.submit(order.terms)
             reading, answer = answered.reading, _answer(order, Request.SUBMIT, answered)
             if reading.outcome is Outcome.ACKED:

@@ -6,7 +6,9 @@ run cannot go on once its exchange has gone.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +27,8 @@ from alphalab_live.lockstep import LockstepVenue
 
 _PLAN, _PLACE = "paper.json", "exchange.json"
 ACCOUNT = "paper"
+#: Exchanges that this process has started and that may still run.
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class PaperPlan(Settings, frozen=True):
@@ -83,12 +87,13 @@ def start_exchange(folder: Path, plan: PaperPlan) -> PaperPlace:
         start_new_session=True,
     )
     assert process.stdout is not None
+    _CHILDREN[process.pid] = process
     line = process.stdout.readline()
     process.stdout.close()
     try:
         place = msgspec.json.decode(line, type=PaperPlace)
     except msgspec.MsgspecError:
-        process.wait()
+        _CHILDREN.pop(process.pid).wait()
         told = _error_of(line)
         raise InputError(
             f"the paper exchange did not start: {told.get('what', 'it gave no reason')}",
@@ -126,10 +131,10 @@ def find_exchange(folder: Path) -> PaperPlace:
 
 def stop_exchange(place: PaperPlace) -> None:
     """End the process of an exchange."""
-    try:
-        os.kill(place.pid, 15)
-    except ProcessLookupError:
-        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(place.pid, signal.SIGTERM)
+    if place.pid in _CHILDREN:
+        _CHILDREN.pop(place.pid).wait()
 
 
 def paper_venue(place: PaperPlace, symbols: Sequence[str], *, pause: float) -> LockstepVenue:

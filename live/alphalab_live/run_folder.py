@@ -47,8 +47,11 @@ class RunFolder(NamedTuple):
         """True if a run was begun here: its journal has an event."""
         if not self.journal.is_file():
             return False
-        with JournalReader(self.journal, RUN_EVENTS) as reader:
-            return reader.head.seq > 0
+        try:
+            with JournalReader(self.journal, RUN_EVENTS) as reader:
+                return reader.head.seq > 0
+        except JournalError:  # it is being made, or its making was killed; `begin` looks closer
+            return False
 
     def artifact(self, place: int) -> Path:
         """Return the copy of an artifact."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -101,7 +102,7 @@ class Runner:
         self._dispatcher = Dispatcher(self._recorder, venue, settings, self._settle, self._check)
         self._books: Bookkeeper | None = None  # of a shadow run: none
         self._feeds: list[Feed] = []
-        self._pushed = 0  # rows since the last snapshot
+        self._pushed = Counter[int]()  # rows of each engine
         self._streams = True  # they are open
         self._stopping = False
 
@@ -278,12 +279,10 @@ class Runner:
         values = feed.row(due)
         await self._add_funding(trader, values, due)
         self._recorder.push(trader, due, values)
+        self._pushed[trader.place] += 1
+        if self._pushed[trader.place] % self._settings.snapshot_rows == 0:
+            self._recorder.snapshot(trader)  # before reports: the next row's hash has them
         self._withhold(trader)
-        self._pushed += 1
-        if self._pushed >= self._settings.snapshot_rows:
-            self._pushed = 0
-            for each in self._session.traders:
-                self._recorder.snapshot(each)
         await self._dispatcher.dispatch()
 
     async def _add_funding(self, trader: Trader, values: FloatArray, due: int) -> None:

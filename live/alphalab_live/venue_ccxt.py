@@ -114,7 +114,7 @@ class CcxtVenue:
         if self._dialect.closed_flag:
             self._start(self._watch_candles)
         self._tasks.append(asyncio.create_task(self._tick()))
-        if self._watches_orders and self._client.has.get("watchOrders"):
+        if self._watches_orders and self.key and self._client.has.get("watchOrders"):
             self._start(self._watch_orders)
 
     async def close(self) -> None:
@@ -137,8 +137,8 @@ class CcxtVenue:
 
     @property
     def key(self) -> str:
-        """The API key."""
-        return str(self._client.apiKey)
+        """The API key; empty: only public reads."""
+        return str(self._client.apiKey or "")
 
     def coin(self, symbol: str) -> str:
         """Return the coin that a symbol of spot trades; of a contract, what it is on."""
