@@ -12,7 +12,6 @@ An order is FINAL only with a report that it has ended, and so only once its tra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -189,11 +188,3 @@ class OrderBook:
     def _end(self, order: LiveOrder) -> None:
         order.state = OrderState.FINAL
         self._living.pop(order.terms.client_id, None)
-
-
-def find_units(orders: Iterable[LiveOrder]) -> Iterator[tuple[str, float]]:
-    """Yield symbol and signed units still to fill of each order that the venue may have."""
-    for order in orders:
-        if order.may_be_there:
-            sign = 1.0 if order.terms.qty > 0 else -1.0
-            yield order.terms.symbol, sign * order.left

@@ -35,8 +35,6 @@ from alphalab_live.trader import Trader, Wanted
 from alphalab_live.venue import Candle, Signal, Stir, Venue
 
 _NS = 1e9
-#: Reason of the state STOPPED where the market of a recording has no more rows.
-ENDED = "the market has ended"
 
 
 class _End(Exception):
@@ -84,6 +82,11 @@ class Runner:
     settings : LiveSettings
     tell : callable
         Called with lines for the operator.
+
+    Attributes
+    ----------
+    ended : bool
+        True once the market of a recording has no more rows.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Runner:
         self._pushed = Counter[int]()  # rows of each engine
         self._streams = True  # they are open
         self._stopping = False
+        self.ended = False
 
     async def run(self, start: Start) -> RunState:
         """Trade until the run is stopped, killed or halted, and return that state.
@@ -213,7 +217,9 @@ class Runner:
                 break
             await self._take(signal)
             await self._venue.idle()
-        self._recorder.change(RunState.STOPPED, "stopped" if self._stopping else ENDED)
+        self.ended = not self._stopping
+        reason = "the market has ended" if self.ended else "stopped"
+        self._recorder.change(RunState.STOPPED, reason)
 
     def stop(self) -> None:
         """Stop after what is being done; orders and positions stay at the venue."""

@@ -31,7 +31,7 @@ from alphalab_live.paper import (
 from alphalab_live.promoted import Promoted, check_columns, check_same_engines, promoted
 from alphalab_live.replay import replay
 from alphalab_live.run_folder import RunFolder
-from alphalab_live.runner import ENDED, Runner, Start
+from alphalab_live.runner import Runner, Start
 from alphalab_live.session import Session
 from alphalab_live.settings import LiveSettings, api_keys, load_settings
 from alphalab_live.states import RunState
@@ -98,13 +98,11 @@ def trade(asked: Asked, tell: Callable[[str], None]) -> RunFolder:
         is_new = journal.head.seq == 0
         place = _paper_place(asked, folder, chosen, settings, is_new=is_new)
         try:
-            state = _trade(asked, folder, journal, chosen, settings, place, tell)
+            _trade(asked, folder, journal, chosen, settings, place, tell)
         except BaseException:
             if is_new and journal.head.seq == 0 and place is not None:
                 stop_exchange(place)
             raise
-        if place is not None and state is RunState.STOPPED:
-            _let_go(folder, place)
     return folder
 
 
@@ -116,7 +114,7 @@ def _trade(
     settings: LiveSettings,
     place: PaperPlace | None,
     tell: Callable[[str], None],
-) -> RunState:
+) -> None:
     interval = place.interval if place is not None else _interval(asked, chosen)
     traders = [one.trader(i, interval, sends=asked.sends) for i, one in enumerate(chosen)]
     check_columns(traders)
@@ -153,13 +151,17 @@ def _trade(
         real=asked.sends and place is None,
     )
     try:
-        return asyncio.run(_until_stopped(runner, start, venue))
+        asyncio.run(_until_stopped(runner, start, venue))
     finally:
         if lock is not None:
             lock.release()
+        if (
+            place is not None and runner.ended
+        ):  # stopped early, it waits
+            stop_exchange(place)
 
 
-async def _until_stopped(runner: Runner, start: Start, venue: CcxtVenue) -> RunState:
+async def _until_stopped(runner: Runner, start: Start, venue: CcxtVenue) -> None:
     """Run; SIGINT and SIGTERM stop it in good order."""
     loop = asyncio.get_running_loop()
 
@@ -170,7 +172,7 @@ async def _until_stopped(runner: Runner, start: Start, venue: CcxtVenue) -> RunS
     with contextlib.suppress(NotImplementedError):
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stop)
-    return await runner.run(start)
+    await runner.run(start)
 
 
 # ---- the folder and the artifacts
@@ -328,14 +330,6 @@ def _paper_place(
         names=settings.symbols,
     )
     return start_exchange(folder.path, plan)
-
-
-def _let_go(folder: RunFolder, place: PaperPlace) -> None:
-    """End the paper exchange once its market has ended; one that was stopped early waits."""
-    from alphalab_live.commands.status import read_status
-
-    if read_status(folder)["reason"] == ENDED:
-        stop_exchange(place)
 
 
 def _venue(
