@@ -17,7 +17,7 @@ from alphalab.data.panel.bars import Bars
 from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import ExprError, ParameterError, StateError
 from alphalab.expr.plan import Plan
-from alphalab.research.run.values import values_of
+from alphalab.research.results.values import values_of
 
 MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE

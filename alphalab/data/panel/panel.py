@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
@@ -13,12 +14,16 @@ import numpy as np
 from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.times import Instant, iso
 from alphalab.data.formats.bar_columns import BarColumns
+from alphalab.data.formats.html import html_table
 from alphalab.data.formats.labels import TimeNames, checked_time_names
 from alphalab.data.formats.notes import Note, Notes, notes_of
 from alphalab.data.panel import rules
 from alphalab.data.panel.rows import Rows
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
+
+#: Symbols that a notebook shows.
+_SHOWN_SYMBOLS = 10
 
 P = TypeVar("P", bound="Panel")
 
@@ -171,6 +176,21 @@ class Panel(BarColumns):
         size = f"{_count(self.n_rows, 'row')} x {_count(self.n_symbols, 'symbol')}"
         origin = f", {self.source}" if self.source else ""
         return f"<Bars: {size}, {self.start} to {self.end}{origin}>"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for place, symbol in enumerate(self.symbols[:_SHOWN_SYMBOLS]):
+            traded = np.flatnonzero(~np.isnan(self.close[:, place]))
+            ends = (
+                [iso(self.time[row])[:10] for row in traded[[0, -1]]] if traded.size else ["", ""]
+            )
+            last = f"{self.close[traded[-1], place]:,.6g}" if traded.size else "none"
+            rows.append((symbol, f"{traded.size:,}", *ends, last))
+        if self.n_symbols > _SHOWN_SYMBOLS:
+            rows.append((f"... {self.n_symbols:,} in all", "", "", "", ""))
+        head = ("symbol", "rows that trade", "first", "last", "last close")
+        notes = "".join(f"<div>{escape(str(note))}</div>" for note in self.notes)
+        return html_table(repr(self)[1:-1], head, rows) + notes
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the parts; unpickling does not check them again."""

@@ -134,10 +134,11 @@ def about(bars: Bars) -> tuple[str, ...]:
     return bars.source, symbols, f"{bars.start[:10]} to {bars.end[:10]}", f"{bars.n_rows:,} rows"
 
 
-def tile(label: str, text: str, colour: str = "") -> str:
-    """Return a tile: a figure in large type below its name."""
+def tile(label: str, text: str, colour: str = "", below: str = "") -> str:
+    """Return a tile: a figure in large type below its name, and small print below it."""
     name, figure = escape(label), escape(text)
-    return f'<div class="tile"><span>{name}</span><b class="{colour}">{figure}</b></div>'
+    small = f"<span>{escape(below)}</span>" if below else ""
+    return f'<div class="tile"><span>{name}</span><b class="{colour}">{figure}</b>{small}</div>'
 
 
 def section(title: str, body: str, note: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alphalab.config import RunSettings
+from alphalab.core.rules import quote_currency
 from alphalab.data.clock.times import iso
 from alphalab.data.panel.blocks import BlockSource
 from alphalab.data.quality.findings import Verdict
@@ -77,6 +78,11 @@ class Summary:
     def n_rows(self) -> int:
         """Rows that were pushed."""
         return int(self.tally["rows"])
+
+    @property
+    def currency(self) -> str:
+        """Quote currency of the account."""
+        return quote_currency(self.settings, self.scan.instruments)
 
     @property
     def digest(self) -> str:

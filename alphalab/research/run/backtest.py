@@ -243,7 +243,7 @@ def result_of(
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
         quality=verdict,
         rerun=rerun,
-        n_warm=0 if before is None else before.n_rows,
+        before=before,
         ledger=ledger,
     )
 

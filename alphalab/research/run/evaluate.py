@@ -11,8 +11,8 @@ from alphalab.data.panel.bars import Bars
 from alphalab.errors import ExprError
 from alphalab.expr.nodes import Expr, Number, as_expr
 from alphalab.expr.text import parse
+from alphalab.research.results.values import values_of
 from alphalab.research.run.arguments import refuse_swapped
-from alphalab.research.run.values import values_of
 
 if TYPE_CHECKING:
     import pandas as pd

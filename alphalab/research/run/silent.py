@@ -12,7 +12,7 @@ from alphalab.core.engine import Block
 from alphalab.data.panel.bars import Bars
 from alphalab.expr.nodes import Expr
 from alphalab.expr.registry import operator
-from alphalab.research.run.values import value_blocks
+from alphalab.research.results.values import value_blocks
 from alphalab.types import IntArray
 
 #: Share of the rows in which an asset trades; above it, unknown signals are reported.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -246,6 +247,11 @@ class Sweep(Outcome):
             "strategy": msgspec.to_builtins(params),
             "settings": msgspec.to_builtins(settings),
         }
+
+    def _repr_html_(self) -> str:
+        order = np.argsort(-np.nan_to_num(self.values(self.metric), nan=-np.inf), kind="stable")
+        top = self.table.iloc[order[:10]].drop(columns="digest", errors="ignore")
+        return f"<div><b>{escape(repr(self)[1:-1])}</b>{top.to_html()}</div>"
 
     def __repr__(self) -> str:
         """Return the headline on one line."""

@@ -14,8 +14,8 @@ from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.history import History
 from alphalab.errors import AlphalabError
 from alphalab.expr.nodes import Expr
+from alphalab.research.results.values import values_of
 from alphalab.research.run.backtest import engine_of
-from alphalab.research.run.values import values_of
 from alphalab.types import FloatArray, IntArray, Records
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -127,6 +128,9 @@ class WalkForward:
             at = iso(int(self.bars.time[fold.test[0]]))
             figure.add_vline(x=at, line=line, layer="below")
         return figure
+
+    def _repr_html_(self) -> str:
+        return f"<div><b>{escape(repr(self)[1:-1])}</b>{self.table.to_html()}</div>"
 
     def __repr__(self) -> str:
         """Return the headline on one line."""

@@ -44,9 +44,11 @@ def _pushed(plan: Plan, bars: Bars) -> Iterator[tuple[slice, str, FloatArray]]:
             yield rows, name, values
 
 
-def values_of(expressions: Mapping[str, Expr], bars: Bars) -> dict[str, FloatArray]:
-    """Return the values of expressions at every row, (T, N) each; NaN: unknown."""
+def values_of(
+    expressions: Mapping[str, Expr], bars: Bars, before: Bars | None = None
+) -> dict[str, FloatArray]:
+    """Return the values of expressions at every row of the bars, (T, N) each; NaN: unknown."""
     values = {name: np.empty((bars.n_rows, bars.n_symbols)) for name in expressions}
-    for rows, name, part in value_blocks(expressions, bars):
+    for rows, name, part in value_blocks(expressions, bars, before):
         values[name][rows] = part
     return values
