@@ -84,7 +84,8 @@ class Desk:
         """Return the block of the rows behind the history."""
         engine = Engine(self.strategy, self.bars.instruments, self.settings)
         names = engine.plan.columns
-        engine.warm({name: self.bars[name][:WARMUP] for name in names})
+        seen = {name: self.bars[name][:WARMUP] for name in names}
+        engine.warm(seen, self.bars.time[:WARMUP])
         cells = {name: self.bars[name][WARMUP:] for name in engine.columns}
         return engine.push(self.bars.time[WARMUP:], cells)
 
