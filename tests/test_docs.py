@@ -20,7 +20,10 @@ PAGES = [
     *("artifacts.md", "fetch.md", "journal.md", "point_in_time.md", "quality.md", "scan.md"),
     *("sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
 ]
-TUTORIALS = ["tutorial_artifact.md"]
+TUTORIALS = [
+    *("decide.md", "expressions.md", "first_strategy.md", "results.md", "settings.md"),
+    *("from_freqtrade.md", "tutorial_artifact.md"),
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
