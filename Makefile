@@ -60,7 +60,7 @@ test-slow: $(VENV)/.installed-dev
 
 .PHONY: docs
 docs: $(VENV)/.installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Open build/site/index.html"
 
 # A stamp is written only after its installation succeeded, and is renewed when the pins change.

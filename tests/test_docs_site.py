@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 def build(config: Path, site: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"),
+            *(sys.executable, "-m", "mkdocs", "build", "--strict"),  # with --quiet, no warning counts
             *("--config-file", str(config), "--site-dir", str(site)),
         ],
         capture_output=True,
@@ -37,7 +37,7 @@ def pages_of(nav: Any) -> Iterator[str]:
 def test_the_site_builds_without_a_lost_link(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs")
     done = build(ROOT / "mkdocs.yml", tmp_path / "site")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert done.returncode == 0, done.stderr
     made = {p.relative_to(tmp_path / "site").as_posix() for p in tmp_path.rglob("*.html")}
     assert {
         "index.html",
