@@ -55,6 +55,25 @@ class Quotes(IntEnum):
     BID = 3
 
 
+class RewardKind(IntEnum):
+    """What an environment pays for a step; `alphalab.core.rewards` has the formulas."""
+
+    LOG_RETURN = 0
+    DIFFERENTIAL_SHARPE = 1
+    DRAWDOWN = 2
+    DOWNSIDE = 3
+    VARIANCE = 4
+    COST = 5
+
+
+class EnvCommand(IntEnum):
+    """What the driver of environments does with an account."""
+
+    REST = 0
+    STEP = 1
+    RESET = 2
+
+
 class OnExpiry(IntEnum):
     """What replaces an entry order that ended unfilled."""
 
