@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 def build(config: Path, site: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, "-m", "mkdocs", "build", "--strict"),  # with --quiet, no warning counts
+            # With --quiet, mkdocs counts no warnings, and --strict refuses nothing.
+            *(sys.executable, "-m", "mkdocs", "build", "--strict"),
             *("--config-file", str(config), "--site-dir", str(site)),
         ],
         capture_output=True,
