@@ -20,8 +20,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.core.workspace import workspace
 from alphalab.errors import DataError, ParameterError, StateError
 from alphalab.kernels._jit import silent
-from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS
-from alphalab.kernels.market.env_arguments import ENVS
+from alphalab.kernels.market.arguments import COLUMNS, ENVS, OUTPUT, ROWS
 from alphalab.kernels.market.env_driver import ENDED, OUTSIDE, advance
 from alphalab.kernels.market.env_observation import size_of
 from alphalab.types import LEDGER, FloatArray, Instrument, IntArray, Records

@@ -22,7 +22,7 @@ class PortfolioEnv(SingleEnv):
     **Action space.** ``Box(-1, 1, (N,), float32)``: -1 asks for the weight `low`, 1 for `high`,
     linear in between, for each asset.
 
-    **Observation space.** ``Box(-1e9, 1e9, (window * F * N + 2 + 3 * N,), float32)`` for F features:
+    **Observation space.** ``Box(-1e9, 1e9, (window * F * N + 2 + 3 * N,), float32)``, F features:
 
     | place | number | range |
     |---|---|---|
