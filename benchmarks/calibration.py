@@ -1,10 +1,11 @@
 """How often the default policy promotes noise, and how often it finds an edge that is there.
 
-python benchmarks/calibration.py [--searches N] [--power N] [--trials N] [--plot FILE]
+python benchmarks/calibration.py [--searches N] [--ideas N] [--power N] [--trials N] [--plot FILE]
 
 Noise: each search tries random strategies of the language on a market without drift: whole days of
 the S&P 500 index (opening gap, high, low, close, volume), drawn in blocks, less their mean return.
-The best by Sharpe ratio goes to the gate with the trials of its search as counted.
+The best by Sharpe ratio goes to the gate with the trials of its search as counted. The same for
+sweeps of the parameters of one strategy, whose columns are much alike.
 
 Power: one of the trials is an edge of a known true Sharpe ratio on the same kind of market.
 """
@@ -21,19 +22,21 @@ import numpy as np
 from scipy import stats
 
 import alphalab as al
+from alphalab.artifact.ledger import uncounted
 from alphalab.config import RunSettings
+from alphalab.data.panel.history import History
 from alphalab.research.results import metrics
+from alphalab.research.results.overfitting import clusters_of, pbo
 from alphalab.research.results.segments import segment_sums
-from alphalab.research.run.backtest import run
-from alphalab.research.validation.evidence import gather, run_validated
-from alphalab.research.validation.gate import judge
-from alphalab.research.validation.overfitting import clusters_of, pbo
-from alphalab.research.validation.policy import CHECKS
-from alphalab.research.validation.sharpe_ratio import (
+from alphalab.research.results.sharpe_ratio import (
     Moments,
     deflated_sharpe,
     probabilistic_sharpe,
 )
+from alphalab.research.run.backtest import run
+from alphalab.research.validation.evidence import gather, run_validated
+from alphalab.research.validation.gate import judge
+from alphalab.research.validation.policy import CHECKS
 from alphalab.research.validation.verdict import Trials
 
 YEAR = 252
@@ -42,6 +45,10 @@ SETTINGS = RunSettings(costs=al.Costs(fee_bps=2))
 EDGE = "where(column('edge') > 0.5, 1.0, 0.0)"
 WINDOWS = ("ts_mean", "ts_median", "ts_max", "ts_min", "ts_rank", "ts_zscore", "ema", "delay")
 SOURCES = ("close", "volume", "high", "low", "returns(close, 1)", "high / low", "close / open")
+GRID = {
+    "fast": [2, 3, 5, 8, 10, 13, 17, 20, 25, 30],
+    "slow": [35, 40, 50, 60, 70, 80, 100, 120, 150, 200],
+}
 #: What decides before the whole gate has to run: a search that fails here is refused by it.
 FIRST = ("probabilistic_sharpe", "deflated_sharpe")
 
@@ -106,7 +113,7 @@ def random_strategy(rng: np.random.Generator) -> al.Strategy:
 def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     """Try random strategies, one of them the edge if there is one, and validate the best."""
     rng = np.random.default_rng(seed)
-    bars = market(rng, rows, sharpe)
+    history = History(market(rng, rows, sharpe))
     strategies: list[al.Strategy] = [al.ExprStrategy(text=EDGE)] if sharpe else []
     tried: dict[str, al.Strategy] = {str(s.weights()): s for s in strategies}
     columns: list[np.ndarray] = []
@@ -115,7 +122,7 @@ def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     pending = list(tried.values())
     while len(kept) < n_trials:
         strategy = pending.pop() if pending else random_strategy(rng)
-        returns = run(strategy, bars, SETTINGS).row_returns
+        returns = run(strategy, history, SETTINGS).row_returns
         ratio = metrics.sharpe(returns, YEAR)
         if math.isfinite(ratio):  # it traded
             kept.append(strategy)
@@ -126,6 +133,14 @@ def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     trials = Trials(clusters.n_effective, clusters.variance, counted=True)
     best = int(np.argmax(ratios))
     moments = Moments.of(columns[best])
+    outcome = judged(kept[best], history, moments, trials, pbo(sums).probability)
+    return outcome._replace(found_edge=sharpe > 0 and best == 0)
+
+
+def judged(
+    strategy: al.Strategy, history: History, moments: Moments, trials: Trials, overfit: float
+) -> Outcome:
+    """Send the best of a search to the gate; a search that fails at `FIRST` is refused by it."""
     figures = (
         probabilistic_sharpe(moments),
         deflated_sharpe(moments, trials.n, trials.variance),
@@ -133,18 +148,28 @@ def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
     limits = (CHECKS[name].rule.limit for name in FIRST)
     refused = tuple(n for n, x, limit in zip(FIRST, figures, limits, strict=True) if x < limit)
     if not refused:
-        result = run_validated(kept[best], bars, SETTINGS)
-        evidence = gather(kept[best], result, seed=0, watch=lambda step: None)
+        result = run_validated(strategy, history, SETTINGS)
+        evidence = gather(strategy, history, result, seed=0, watch=lambda step: None)
         record = judge(evidence, trials, now=0).record
         refused = tuple(check.name for check in record.refusals)
-    return Outcome(
-        not refused,
-        sharpe > 0 and best == 0,
-        ratios[best],
-        trials.n,
-        pbo(sums).probability,
-        refused,
-    )
+    sharpe = moments.sharpe * math.sqrt(YEAR)
+    return Outcome(not refused, False, sharpe, int(trials.n), overfit, refused)
+
+
+def one_idea(seed: int, rows: int) -> Outcome:
+    """Sweep the parameters of one strategy on noise, and validate the best."""
+    bars = market(np.random.default_rng(seed), rows)
+    with uncounted():
+        found = al.sweep(
+            al.load_strategy("sma_cross"), bars, GRID, costs=SETTINGS.costs, quality="unchecked"
+        )
+    best = found.best
+    strategy = found.variants[best].strategy
+    assert strategy is not None
+    moments = Moments.of(found.result(best).row_returns)
+    clusters = found.selection.clusters
+    trials = Trials(clusters.n_effective, clusters.variance, counted=True)
+    return judged(strategy, History(bars), moments, trials, found.pbo().probability)
 
 
 def interval(hits: int, n: int) -> str:
@@ -158,14 +183,14 @@ def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def noise(n_searches: int, n_trials: int, years: int = 10) -> str:
+def noise(found: list[Outcome], what: str) -> str:
     """Return what became of searches of noise."""
-    found = [search(seed, years * YEAR, n_trials) for seed in range(n_searches)]
+    n_searches = len(found)
     reasons = [name for outcome in found for name in outcome.refused]
     first = ", ".join(f"{name} {reasons.count(name)}" for name in dict.fromkeys(reasons))
     naive = sum("probabilistic_sharpe" not in outcome.refused for outcome in found)
     rows = [
-        ("searches x strategies, years", f"{n_searches} x {n_trials}, {years}"),
+        ("searches", f"{n_searches} of {what}, 10 years each"),
         ("promoted by the default policy", interval(sum(x.promoted for x in found), n_searches)),
         ("that the probabilistic Sharpe ratio alone lets through", interval(naive, n_searches)),
         ("Sharpe ratio of the best, median", f"{np.median([x.sharpe for x in found]):.2f}"),
@@ -218,13 +243,19 @@ def plot(shares: dict[tuple[float, int], float], path: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--searches", type=int, default=1_000)
+    parser.add_argument("--ideas", type=int, default=400)
     parser.add_argument("--power", type=int, default=100)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--plot", default="")
     given = parser.parse_args()
     started = time.perf_counter()
+    rows = 10 * YEAR
     if given.searches:
-        print(noise(given.searches, given.trials), flush=True)
+        found = [search(seed, rows, given.trials) for seed in range(given.searches)]
+        print(noise(found, f"{given.trials} random strategies"), flush=True)
+    if given.ideas:
+        found = [one_idea(5_000 + seed, rows) for seed in range(given.ideas)]
+        print(f"\n{noise(found, '100 parameters of one strategy')}", flush=True)
     if given.power:
         text, shares = power(given.power, given.trials)
         print(f"\n{text}")

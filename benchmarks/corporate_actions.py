@@ -51,7 +51,7 @@ def load(folder: Path, symbol: str) -> Share:
     events = actions_from_factors(
         factors, raw.pivot(index="time", columns="symbol", values="close")
     )
-    bars = al.Bars.from_frame(raw, bar_label="open", source=symbol)
+    bars = al.Bars.from_frame(raw, label="open", source=symbol)
     held = pd.merge_asof(raw[["time"]], factors, on="time", direction="forward")
     # The file rounds 1/28 to 0.0357143.
     split = 1 / (1 / held["split_factor"]).round()

@@ -376,6 +376,7 @@ CASES = {
         f"atr(high, low, close, {N})", atr, lambda k: k.talib.ATR(k.high, k.low, k.close, N)
     ),
     "latch": Case("latch(extra > 0.01, extra < -0.01)", latch, kun_latch),
+    "ffill": Case("ffill(up / up, 3)", lambda p: (p.up / p.up).ffill(limit=3)),
     "bars_since": Case("bars_since(extra > 0.01)", bars_since, kun_bars_since),
     # One row across assets.
     "cs_rank": Case(

@@ -33,7 +33,7 @@ class Short(al.Strategy):
 
 
 def load(folder: Path) -> al.Bars:
-    bars = al.load(folder / "xrp_perp_5m.parquet", bar_label="open")
+    bars = al.load(folder / "xrp_perp_5m.parquet", label="open")
     bars = bars.with_instruments(kind="linear", funding_hours=8, taker_bps=5, maker_bps=2)
     return bars.with_funding(folder / "xrp_perp_funding_8h.parquet")
 

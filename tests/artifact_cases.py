@@ -50,6 +50,8 @@ def content_of(
         "created": NOW,
         "ledger_head": "",
         "n_trials": 1,
+        "n_effective": 1,
+        "warmup_rows": 131,
     }
     return Content(
         settings=result.settings,

@@ -87,11 +87,18 @@ def closes(n_rows: int, seed: int = 5, n_assets: int = 1) -> FloatArray:
 
 
 def dated_closes(
-    prices: Mapping[str, Sequence[float]], dates: Sequence[str], bar_label: str = "close"
+    prices: Mapping[str, Sequence[float]], dates: Sequence[str], label: str = "date"
 ) -> Bars:
-    """Return bars of closing prices by symbol, with dates as times."""
+    """Return bars of closing prices by symbol, with dates as times: nobody said what they name."""
     frame = pd.DataFrame(prices, index=pd.to_datetime(list(dates)))
-    return Bars.from_closes(frame, bar_label=bar_label)
+    if label != "date":
+        return Bars.from_closes(frame, label=label)
+    return dates_of(Bars.from_closes(frame, label="close"))
+
+
+def dates_of(bars: Bars) -> Bars:
+    """Return bars at midnights as those of a file that does not say what its dates name."""
+    return Bars(bars.time, bars.symbols, bars.columns, notes=bars.notes, time_names="date")
 
 
 def walk(time: IntArray, seed: int = 0, volume: float = 1e4) -> dict[str, FloatArray]:

@@ -61,6 +61,8 @@ def _applied(draw: st.DrawFn, record: Operator, smaller: st.SearchStrategy[Expr]
     params = [draw(_numbers(param), label=param.name) for param in record.params]
     if record.name == "clip":
         params.sort()
+    if record.form_of:  # n, then min_periods
+        params.sort(reverse=True)
     return apply(record.name, *inputs, *params)
 
 

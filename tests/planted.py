@@ -12,6 +12,8 @@ import numpy as np
 import alphalab as al
 from alphalab.core.columns import Column
 from alphalab.core.vector_engine import VectorEngine
+from alphalab.data.panel.history import History
+from alphalab.research.results.segments import N_SEGMENTS, segment_bounds
 from alphalab.research.results.tally_metrics import METRICS
 from alphalab.research.run.options import run_settings
 from alphalab.research.sweep.result import Sweep
@@ -33,7 +35,8 @@ def one_run() -> tuple[al.Bars, Column, Records]:
     bars = al.load("sp500", start="2018-01-01")
     strategy = Hold()
     column = Column.of(strategy, run_settings(strategy, {}), bars.instruments)
-    engine = VectorEngine([column], bars.instruments)
+    bounds = segment_bounds(bars.n_rows, N_SEGMENTS)
+    engine = VectorEngine([column], bars.instruments, bounds=bounds)
     engine.push(bars.time, bars.columns)
     return bars, column, engine.tallies()
 
@@ -57,7 +60,7 @@ def planted(
     )
     ran = np.array([i not in invalid and i not in not_run for i in range(len(params))])
     names = tuple(params[0])
-    made = Sweep("Hold", names, variants, np.repeat(tally, len(params)), ran, bars, metric)
+    made = Sweep("Hold", names, variants, np.repeat(tally, len(params)), ran, History(bars), metric)
     given = {"sharpe": sharpe, **figures}
     vars(made)["metrics"] = {
         name: np.where(ran, given.get(name, np.zeros(len(params))), np.nan) for name in METRICS

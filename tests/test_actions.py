@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
-from builders import texts
+from builders import dates_of, texts
 from lean_factors import actions_from_factors
 
 from alphalab.data.load import load
@@ -93,7 +93,7 @@ def test_factors_that_are_refused() -> None:
 
 def test_adjusted_prices_have_the_returns_of_a_holder() -> None:
     close = np.array([10.0, 11.0, 5.0, 5.5, 5.0])
-    bars = Bars.from_closes(closes(*close))
+    bars = dates_of(Bars.from_closes(closes(*close), label="close"))
     events = pd.DataFrame({"date": DAYS[[2, 3]], "split": [2, np.nan], "dividend": [0.5, 0.25]})
     units, worth = 1.0, []
     for row, price in enumerate(close):
@@ -113,7 +113,7 @@ def test_adjusted_prices_have_the_returns_of_a_holder() -> None:
 def test_all_prices_and_volumes_are_adjusted() -> None:
     index = pd.MultiIndex.from_product([["open", "high", "low", "close", "volume"], ["A", "B"]])
     values = np.array([[9, 9, 12, 12, 8, 8, 10, 10, 6, 6], [3, 9, 4, 12, 2, 8, 4, 10, 30, 6.0]])
-    bars = Bars.from_frame(pd.DataFrame(values, DAYS[:2], index))
+    bars = dates_of(Bars.from_frame(pd.DataFrame(values, DAYS[:2], index), label="close"))
     raw = bars.with_actions(pd.DataFrame({"date": DAYS[[1]], "split": [3.0], "symbol": ["A"]}))
     adjusted = raw.adjusted()
     assert list(adjusted.columns) == ["open", "high", "low", "close", "volume"]
@@ -126,7 +126,7 @@ def test_all_prices_and_volumes_are_adjusted() -> None:
 
 
 def test_what_comes_after_the_date_changes_nothing() -> None:
-    raw = Bars.from_closes(closes(10, 11, 5, 5.5, 5)).with_actions(
+    raw = dates_of(Bars.from_closes(closes(10, 11, 5, 5.5, 5), label="close")).with_actions(
         pd.DataFrame({"date": DAYS[[2, 3]], "split": [2, np.nan], "dividend": [0.5, 0.25]})
     )
     for row in range(5):
@@ -141,7 +141,7 @@ def test_what_comes_after_the_date_changes_nothing() -> None:
 
 
 def test_an_event_before_the_next_bar_is_behind_the_last_one() -> None:
-    raw = Bars.from_closes(closes(10, 11, 5, 5.5, 5)).with_actions(
+    raw = dates_of(Bars.from_closes(closes(10, 11, 5, 5.5, 5), label="close")).with_actions(
         pd.DataFrame({"date": DAYS[[2, 3]], "split": [2, np.nan], "dividend": [0.5, 0.25]})
     )
     for row, event in ((2, (2.0, 0.5)), (3, (np.nan, 0.25))):
@@ -153,7 +153,7 @@ def test_an_event_before_the_next_bar_is_behind_the_last_one() -> None:
 
 
 def test_adjusting_that_is_refused() -> None:
-    bars = Bars.from_closes(closes(10, 10, 10, 10, 10))
+    bars = dates_of(Bars.from_closes(closes(10, 10, 10, 10, 10), label="close"))
     with pytest.raises(DataError, match="no column split or dividend"):
         bars.adjusted()
     paid = bars.with_actions(pd.DataFrame({"date": DAYS[[2]], "dividend": [10.0]}))
@@ -182,8 +182,8 @@ def test_real_factors_there_and_back(shared_data: Path) -> None:
     apple = events[events["symbol"] == "AAPL"].set_index("time")["dividend"].dropna().round(4)
     assert apple["2014-05-08":"2014-08-07"].tolist() == [3.29, 0.47]
     assert apple["2020-08-07":"2021-02-05"].round(3).tolist() == [0.82, 0.205, 0.205]
-    for label in ("open", "close"):
-        bars = load(shared_data / "us_equity_daily_raw.parquet", bar_label=label)
+    for label in ("open", None):
+        bars = load(shared_data / "us_equity_daily_raw.parquet", label=label)
         adjusted = bars.with_actions(events).adjusted()
         series = pd.DataFrame(adjusted.close, columns=list(bars.symbols))
         for symbol, rows in given.groupby("symbol"):

@@ -81,7 +81,7 @@ def test_an_artifact_comes_back_as_it_was_made(
     assert artifact.signers == (key.public,)
     assert artifact.id == hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     assert artifact.model("net.safetensors") == safetensors(b"\0" * 8)
-    assert artifact.strategy.warmup == 29
+    assert artifact.strategy.warmup == artifact.validation.warmup_rows == 131
     with pytest.raises(ArtifactError, match="no model"):
         artifact.model("../settings.json")
 

@@ -143,6 +143,7 @@ def test_what_differs_between_two(cli: Cli) -> None:
     plain = other[:-2]
     assert cli(*plain, "--validation", file, "--key", "anna", "--out", "artifacts/other").code == 0
     run = cli("artifact", "diff", "artifacts/sma", "artifacts/other", "--json")
+    assert "differences" in run.object, (run.err, run.object)
     found = {(x["part"], x["name"]): (x["first"], x["second"]) for x in run.object["differences"]}
     assert run.code == 1
     assert found["parameters", "fast"] == ("5", "6")
@@ -185,9 +186,9 @@ def test_data_that_is_gone_or_other_is_said(cli: Cli) -> None:
 def test_data_of_a_store_is_found_by_its_version(cli: Cli) -> None:
     ingest = ("data", "ingest", "--venue", "demo", "--interval", "1d", "--store", "store")
     assert cli(*ingest, "sp500").code == 0
-    bars = al.load("store:demo/1d", store="store", start="2010-01-01")
-    strategy = load_strategy("sma_cross")(fast=5)
-    Path("v.json").write_bytes(canonical(content_of(strategy, bars=bars).validation))
+    bars = al.load("store:demo/1d", store="store")
+    strategy, start = load_strategy("sma_cross")(fast=5), {"start": "2010-01-01"}
+    Path("v.json").write_bytes(canonical(content_of(strategy, bars=bars, **start).validation))
     cli("key", "new", "anna")
     flags = ("--data", "store:demo/1d", "--store", "store", "--start", "2010-01-01")
     made = ("--validation", "v.json", "--key", "anna", "--out", "stored")
@@ -202,13 +203,15 @@ def test_data_of_a_store_is_found_by_its_version(cli: Cli) -> None:
 
 def test_a_part_of_the_data_is_reproduced(cli: Cli) -> None:
     cli("key", "new", "anna")
-    bars = al.load("sp500_stocks", symbols=["AAPL", "KO"], start="2015-01-01", end="2018-06-30")
-    strategy = load_strategy("buy_and_hold")()
-    Path("v.json").write_bytes(canonical(content_of(strategy, bars=bars).validation))
+    bars = al.load("sp500_stocks", symbols=["AAPL", "KO"], end="2018-06-30")
+    strategy, start = load_strategy("buy_and_hold")(), {"start": "2015-01-01"}
+    Path("v.json").write_bytes(canonical(content_of(strategy, bars=bars, **start).validation))
     part = ("--symbols", "AAPL,KO", "--start", "2015-01-01", "--end", "2018-06-30")
     made = ("--validation", "v.json", "--key", "anna", "--out", "part")
     assert cli("promote", "buy_and_hold", "--data", "sp500_stocks", *part, *made).code == 0
     assert cli("reproduce", "part").code == 0
+    data = cli("artifact", "show", "part", "--json").object["data"]
+    assert data["start"][:4] < "2015" and 0 < data["n_warm"] < data["rows"]
 
 
 def test_source_needs_its_pin(cli: Cli) -> None:

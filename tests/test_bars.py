@@ -484,13 +484,11 @@ def test_long_frames_that_are_refused() -> None:
 
 def test_a_time_column_that_names_its_label() -> None:
     frame = single().reset_index(names="open_time")
-    with pytest.raises(
-        DataError, match=r"is 'open_time' and bar_label='close'\n.*bar_label='open'"
-    ):
+    with pytest.raises(DataError, match=r"is 'open_time' and label='close'\n.*label='open'"):
         Bars.from_frame(frame)
-    assert Bars.from_frame(frame, bar_label="open").start == "2024-01-03T21:00:00Z"
-    with pytest.raises(DataError, match="bar_label='close'"):
-        Bars.from_frame(frame.rename(columns={"open_time": "close_time"}), bar_label="open")
+    assert Bars.from_frame(frame, label="open").start == "2024-01-03T21:00:00Z"
+    with pytest.raises(DataError, match="label='close'"):
+        Bars.from_frame(frame.rename(columns={"open_time": "close_time"}), label="open")
 
 
 @pytest.mark.parametrize("field_first", [True, False])
@@ -532,20 +530,19 @@ def test_wide_frames_that_are_refused() -> None:
 def test_closes_only() -> None:
     days = pd.date_range("2024-01-02", periods=4)
     frame = pd.DataFrame({"A": [1.0, 2.0, 3.0, 4.0], "B": [np.nan, 2.0, 2.5, 3.0]}, index=days)
-    bars = Bars.from_closes(frame)
+    bars = Bars.from_closes(frame, label="close")
     assert bars.symbols == ("A", "B")
     assert texts(bars)[0] == "closes only: open, high and low are set to the close"
-    assert any("times are dates" in note for note in texts(bars))
     for name in PRICES:
         np.testing.assert_array_equal(bars[name], frame.to_numpy())
     assert np.isnan(bars.volume).all()
-    assert Bars.from_closes(frame, bar_label="open").start == "2024-01-03T00:00:00Z"
+    assert Bars.from_closes(frame, label="open").start == "2024-01-03T00:00:00Z"
     evening = frame.set_axis(days + pd.Timedelta("21h"))
     assert "times carry no zone: taken as UTC" in texts(Bars.from_closes(evening))
     with pytest.raises(DataError, match="no symbols"):
-        Bars.from_closes(frame[[]])
+        Bars.from_closes(frame[[]], label="close")
     with pytest.raises(DataError, match="is there twice"):
-        Bars.from_closes(frame[["A", "A"]])
+        Bars.from_closes(frame[["A", "A"]], label="close")
     with pytest.raises(DataError, match="open=-1"):
         Bars.from_closes(-frame[:1][["A"]])
     with pytest.raises(DataError, match="a Table is not a pandas frame"):
@@ -554,15 +551,13 @@ def test_closes_only() -> None:
 
 def test_opening_times_move_by_the_most_frequent_step() -> None:
     index = pd.DatetimeIndex(["2024-01-01 00:00", "2024-01-01 00:05", "2024-01-01 00:30"])
-    bars = Bars.from_frame(
-        single(index.append(index[-1:] + pd.Timedelta("5min"))), bar_label="open"
-    )
+    bars = Bars.from_frame(single(index.append(index[-1:] + pd.Timedelta("5min"))), label="open")
     assert bars.start == "2024-01-01T00:05:00Z" and bars.end == "2024-01-01T00:40:00Z"
     assert "times were those of the open: moved 5m to the close" in texts(bars)
     with pytest.raises(DataError, match="one row does not tell"):
-        Bars.from_frame(single(index[:1]), bar_label="open")
-    with pytest.raises(DataError, match=r"bar_label='middle'\n.*'open' or 'close'"):
-        Bars.from_frame(single(), bar_label="middle")
+        Bars.from_frame(single(index[:1]), label="open")
+    with pytest.raises(DataError, match=r"label='middle'\n.*'close', 'open'"):
+        Bars.from_frame(single(), label="middle")
 
 
 class Exporter:

@@ -143,7 +143,8 @@ def test_expressions_compare_every_operator_there_is(script: Loader) -> None:
 
     families = ("elementwise", "series", "cross")
     operators = {name for name, record in REGISTRY.items() if record.family in families}
-    builtin = {name for name in operators if isinstance(REGISTRY[name].update, str)}
+    builtin = {x for x in operators if isinstance(REGISTRY[x].update, str)}
+    builtin -= {x for x in builtin if REGISTRY[x].form_of}  # one code for windows with gaps
     assert set(script("expressions").CASES) == builtin
 
 

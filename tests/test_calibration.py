@@ -43,5 +43,7 @@ def test_a_search_of_noise_is_refused_and_its_tables_are_whole(calibration: Modu
     assert not found.promoted
     assert found.refused
     assert 1 <= found.n_effective <= 6
-    text = calibration.noise(2, 4, years=2)
+    ideas = calibration.one_idea(3, 600)
+    assert not ideas.promoted and ideas.n_effective < 100
+    text = calibration.noise([found, ideas], "4 strategies")
     assert "| promoted by the default policy | 0.0% (0.0% to " in text

@@ -44,8 +44,10 @@ def test_a_leak_is_named_with_a_counter_example(cli, tmp_path: Path) -> None:
     strategy, features = files(tmp_path)
     run = cli("check", strategy, *DATA, "--prepare", f"{features}:prepare")
     assert run.code == 1
-    assert "leak: signals in row 0 (2016-01-04T21:00:00Z, SP500) from column('signal')" in run.out
-    assert "for x in (bars, perturbed(bars, 0, " in run.out
+    assert (
+        "leak: signals in row 4277 (2016-01-04T21:00:00Z, SP500) from column('signal')" in run.out
+    )
+    assert "for x in (bars, perturbed(bars, 4277, " in run.out
 
 
 def test_json_has_every_leak(cli, tmp_path: Path) -> None:

@@ -113,15 +113,18 @@ def test_a_pipe_gets_plain_lines() -> None:
     )
     assert re.split(r"\s{2,}", lines[1]) == [
         *("column", "fast", "slow", "Total return", "Annual return", "Sharpe ratio"),
-        *("Max drawdown", "Exposure", "Round trips"),
+        *("Deflated Sharpe", "Max drawdown", "Exposure", "Round trips"),
     ]
     first, second = (re.split(r"\s+", line.strip()) for line in lines[2:4])
-    table = al.sweep(SMA_CROSS, al.load("sp500"), {"fast": [5, 10, 60], "slow": [30, 50]}).top(2)
+    found = al.sweep(SMA_CROSS, al.load("sp500"), {"fast": [5, 10, 60], "slow": [30, 50]})
+    table, trials = found.top(2), found.to_dict()["trials"]
     assert [first[0], second[0]] == [str(column) for column in table.index]
     assert first[1:3] == [str(x) for x in table.iloc[0][["fast", "slow"]]]
     assert first[3] == f"{table.iloc[0]['total_return']:.2%}"
     assert lines[4:] == [
         "6 combinations: 4 ok, 2 invalid",
+        f"Independent trials: {trials['n_effective']}; by chance alone the best of them shows an "
+        f"annual Sharpe ratio of {trials['sharpe_by_chance']:.2f}",
         "Invalid, for example: fast=60, slow=30: SmaCross(fast=60, slow=30); 1 <= fast < slow",
     ]
     assert run.err.startswith("data: S&P 500 index")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from alphalab.artifact import ledger
 from alphalab.artifact.ledger import read_trials, trial_family
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import JournalError
-from alphalab.research.validation.sharpe_ratio import deflated_sharpe, probabilistic_sharpe
+from alphalab.research.results.overfitting import clusters_of
+from alphalab.research.results.segments import segment_sums
+from alphalab.research.results.sharpe_ratio import deflated_sharpe, probabilistic_sharpe
 
 BARS = planted_bars(400, strength=0.0)
-GRID = {"n": [3, 4, 6, 7]}
+GRID = {"n": [2, 10, 40, 90]}
 
 
 @pytest.fixture(autouse=True)
@@ -37,21 +40,30 @@ def test_number_variance_and_head_are_those_of_the_ledger(file: Path, tmp_path: 
     assert [trial.run for trial in runs] == ["sweep", "validate"]  # nothing inside was counted
     with JournalReader(file) as reader:
         assert found.record.ledger_head == found.trials.head == str(reader.head)
-    assert (found.record.n_trials, found.trials.n, found.trials.counted) == (5, 5.0, True)
-    per_row = np.sqrt(found.evidence.year)
-    own = found.evidence.moments.sharpe
-    sharpes = [*swept.table["sharpe"] / per_row, own]
-    assert found.trials.variance == pytest.approx(np.var(sharpes, ddof=1), rel=1e-9)
+    assert (found.record.n_trials, found.trials.counted) == (5, True)
+    alone = [swept.result(i).row_returns for i in range(4)]
+    sums = segment_sums(np.stack([*alone, found.evidence.result.row_returns], axis=1))
+    clusters = clusters_of(sums)
+    assert found.record.n_effective == found.trials.n == clusters.n_effective > 1
+    assert found.trials.variance == pytest.approx(clusters.variance, rel=1e-5)  # kept as float32
     check = next(x for x in found.record.checks if x.name == "deflated_sharpe")
-    expected = deflated_sharpe(found.evidence.moments, 5, found.trials.variance)
+    expected = deflated_sharpe(found.evidence.moments, clusters.n_effective, found.trials.variance)
     assert check.figure == expected
-    assert "5 trials, of the trial ledger" in check.reason
+    words = f"{clusters.n_effective} independent trials of 5 in the trial ledger"
+    assert words in check.reason
     said = json.loads(found.to_json(tmp_path / "validation.json").read_text())
     assert (said["n_trials"], said["trials"]["counted"]) == (5, True)
+    assert said["trials"]["ledger"] == str(file)
     page = found.to_html(tmp_path / "report.html").read_text()
-    assert "5 trials, of the trial ledger" in page
+    assert words in page
     assert f"trial ledger {found.record.ledger_head[:24]}" in page
     assert "Trials were not counted" not in page
+
+
+def test_a_validated_column_that_was_swept_counts_once() -> None:
+    al.sweep(Follow, BARS, {"n": [3, 5, 7]})
+    found = al.validate(Follow(n=5), BARS)
+    assert found.record.n_trials == 3
 
 
 def test_the_first_trial_of_all_was_not_chosen() -> None:
@@ -109,12 +121,13 @@ def test_the_command_says_how_many(cli: Callable[..., Run], tmp_path: Path) -> N
     assert cli("sweep", "sma_cross", *data, "--grid", "fast=4,5,6").code == 0
     run = cli("validate", "sma_cross", *data, "--param", "fast=5", "--out", tmp_path / "out")
     assert run.code == 3
-    assert "Trials: 4 trials, of the trial ledger" in run.out
+    # The sweep had fast=5 as well: the same returns are the same trial.
+    assert re.search(r"Trials: \d independent trials? of 3 in the trial ledger", run.out)
     assert "not counted" not in run.out + run.err
     named = cli(
         *("validate", "sma_cross", *data, "--param", "fast=5", "--family", "fresh", "--json"),
         *("--out", tmp_path / "named"),
     )
-    assert named.object["n_trials"] == 4
+    assert named.object["n_trials"] == 3
     listed = cli("trials", "list", "--json").object["families"]
     assert "name:fresh" in [family["name"] for family in listed]

@@ -77,8 +77,8 @@ def test_a_users_operator_computes_what_it_says():
     "expr", [half_life(close, 3), oldest(close, low, n=4), shifted_power(close, 2.0, shift=-1.0)]
 )
 def test_a_users_operator_is_like_any_other(expr):
-    assert parse(str(expr)) == expr
-    assert getattr(close, expr.op)(*expr.args[1:], *expr.params) == expr
+    assert parse(str(expr)).same_as(expr)
+    assert getattr(close, expr.op)(*expr.args[1:], *expr.params).same_as(expr)
     assert expr.warmup == REGISTRY[expr.op].rows.at(REGISTRY[expr.op].n(expr.params)) - 1
     columns = bars(50, 3)
     whole = run(expr, columns)
@@ -181,7 +181,7 @@ def test_an_operator_is_declared_again_only_as_it_was():
 
     columns = bars(3, 1)
     first = declared(2.0)
-    assert declared(2.0) == first
+    assert declared(2.0).same_as(first)
     with pytest.raises(ExprError, match="again is another function already"):
         declared(3.0)
     assert_identical(run(first, columns), 2.0 * columns["close"])
@@ -490,7 +490,7 @@ def test_wrong_python_declarations_are_refused(use, complaint):
 def test_python_functions_have_names():
     expr = al.python_op(lambda x: x[-1], [close], 2, name="last of 2")
     assert str(expr) == "python_op('last of 2', close, 2)"
-    assert parse(str(expr)) == expr
+    assert parse(str(expr)).same_as(expr)
     # In a process that has not registered the function there is only its name.
     del PYTHON_FUNCTIONS["last of 2", LATEST.pop("last of 2")]
     with pytest.raises(UnknownNameError, match="Python function 'last of 2'"):
@@ -508,15 +508,15 @@ def test_functions_of_one_name_stay_two():
         return al.python_op(scaled, [close], 1)
 
     one, two = times(1.0), times(2.0)
-    assert one != two
-    assert one == times(1.0)
+    assert not one.same_as(two)
+    assert one.same_as(times(1.0))
     assert str(one) == str(two) == "python_op('scaled', close, 1)"
     columns = bars(3, 2)
     assert_identical(run(one, columns), columns["close"])
     assert_identical(run(two, columns), 2.0 * columns["close"])
     assert_identical(run(two - one, columns), columns["close"])
-    assert pickle.loads(pickle.dumps(two)) == two
-    assert parse(str(two)) == one  # the latest that was registered
+    assert pickle.loads(pickle.dumps(two)).same_as(two)
+    assert parse(str(two)).same_as(one)  # the latest that was registered
     with pytest.raises(StateError, match="does not fit"):
         Plan({"a": one}, assets(2)).restore(Plan({"a": two}, assets(2)).snapshot())
 
@@ -531,6 +531,6 @@ def test_a_version_stands_for_a_model():
     with pytest.raises(ExprError, match="model is of type"):
         al.python_op(of_model, [close], 2)
     one, same, two = (al.python_op(of_model, [close], 2, version=v) for v in ("1", "1", "2"))
-    assert one == same != two
+    assert one.same_as(same) and not one.same_as(two)
     columns = bars(3, 2)
     assert_identical(run(one, columns)[1:], columns["close"][1:])

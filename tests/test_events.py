@@ -230,7 +230,7 @@ def test_files_of_events_that_are_refused(tmp_path: Path) -> None:
 
 
 def test_real_fundings(shared_data: Path) -> None:
-    bars = load(shared_data / "xrp_perp_5m.parquet", bar_label="open")
+    bars = load(shared_data / "xrp_perp_5m.parquet", label="open")
     bars = bars.with_instruments(kind="linear", funding_hours=8)
     path = shared_data / "xrp_perp_funding_8h.parquet"
     funded, frame = bars.with_funding(path), pd.read_parquet(path)
@@ -254,7 +254,7 @@ def actions(date: str | list[str], **columns: object) -> pd.DataFrame:
     return pd.DataFrame({"ex_date": pd.to_datetime(dates), **columns})
 
 
-@pytest.mark.parametrize("label", ["open", "close"])
+@pytest.mark.parametrize("label", ["open", "date"])
 def test_the_session_of_the_date_carries_it(label: str) -> None:
     bars = dated_closes(HALVED, DATES, label).with_actions(actions("2024-01-04", split=2))
     assert cells(bars["split"]) == {2: 2.0}
@@ -411,7 +411,8 @@ def test_midnights_that_are_closes_stay_closes(layout: str) -> None:
     assert cells(bars.with_actions(actions)["split"]) == {1: 2.0}
     if layout == "wide":  # times that were changed since are in doubt again
         frame.index = frame.index + pd.Timedelta(days=1)
-        assert any(note.startswith("times are dates") for note in texts(Bars.from_frame(frame)))
+        with pytest.raises(DataError, match="state what a date names"):
+            Bars.from_frame(frame)
 
 
 # ---- what times name -------------------------------------------------------------------------

@@ -291,7 +291,7 @@ def test_an_expression_is_a_strategy_like_any_other() -> None:
     assert written.text == "where(close > ts_mean(close, 20), 1.0, 0.0)"
     assert al.backtest(written, bars).digest == al.backtest(Same(), bars).digest
     again = pickle.loads(pickle.dumps(written))
-    assert again == written and again.weights() == written.weights()
+    assert again == written and again.weights().same_as(written.weights())
     assert ExprStrategy(text=written.text).id == written.id
     for text in ("close >", "__import__('os')"):
         with pytest.raises(al.errors.InputError):

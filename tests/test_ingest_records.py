@@ -200,7 +200,7 @@ def test_real_candles_close_when_they_close(shared_data: Path, store: Store) -> 
     done = ingest(path, venue="binance", interval="5m", schema={"label": "open"}, store=store)
     assert done.n_rows == 57_546 and len(done.symbols) == 10
     bars = store.bars("binance", "5m")
-    given = load(path, bar_label="open").select(bars.symbols)
+    given = load(path, label="open").select(bars.symbols)
     assert np.array_equal(bars.time, given.time)
     for name in given.columns:
         np.testing.assert_array_equal(bars[name], given[name])

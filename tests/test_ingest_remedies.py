@@ -130,7 +130,8 @@ def test_last_moments_are_no_closes(tmp_path: Path, store: Store, end: str, said
 def test_dates_and_times_of_day(tmp_path: Path, store: Store) -> None:
     text = "Date,Time,Open,High,Low,Close\n2024-01-02,21:00,1,1,1,1\n"
     error = refused(written(tmp_path, text), store)
-    assert "columns={'date': 'Date', 'time': 'Time'} (-c date=Date -c time=Time)" in error.fix
+    assert "schema={'columns': {'date': 'Date', 'time': 'Time'}}" in error.fix
+    assert "(-c date=Date -c time=Time)" in error.fix
 
 
 def test_dates_as_integers(tmp_path: Path, store: Store) -> None:

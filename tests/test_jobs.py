@@ -21,6 +21,7 @@ from alphalab.artifact.loading import load_strategy
 from alphalab.core.columns import COLUMN, Column
 from alphalab.core.vector_engine import VectorEngine
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import ExprError, ParameterError, StateError, StrategyError
 from alphalab.expr.registry import REGISTRY
@@ -67,6 +68,10 @@ def column(strategy: al.Strategy, n_assets: int = 1) -> Column:
     return Column.of(strategy, SETTINGS, synthetic(3, n_assets).instruments)
 
 
+def task_of(bars: Bars) -> jobs.Task:
+    return jobs.Task(bars.instruments, bars.instrument_changes, 0, np.zeros(1, np.int64))
+
+
 def expected(columns: list[Column], bars: Bars) -> np.ndarray:
     engine = VectorEngine(columns, bars.instruments)
     engine.push(bars.time, bars.columns)
@@ -91,7 +96,7 @@ class Seen:
 
 def run(columns: list[Column], bars: Bars, n_jobs: int | None = None, seen: Seen | None = None):
     seen = seen or Seen(len(columns))
-    run_columns(columns, bars, n_jobs=n_jobs, done=seen.done, advance=seen.advance)
+    run_columns(columns, History(bars), n_jobs=n_jobs, done=seen.done, advance=seen.advance)
     return seen
 
 
@@ -173,10 +178,10 @@ def test_an_error_names_its_column_and_leaves_what_is_done(backend):
 
 def test_a_part_that_is_too_large_for_the_memory_is_run_in_halves(monkeypatch):
     class Small(VectorEngine):
-        def __init__(self, columns, instruments, changes):
+        def __init__(self, columns, *task, **more):
             if len(columns) > 3:
                 raise MemoryError
-            super().__init__(columns, instruments, changes)
+            super().__init__(columns, *task, **more)
 
     bars = synthetic(100, 1)
     columns = [column(Above(n=n)) for n in range(1, 12)]
@@ -192,7 +197,7 @@ def test_an_error_of_the_caller_ends_the_run():
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        run_columns(columns, synthetic(100, 1), n_jobs=8, done=full)
+        run_columns(columns, History(synthetic(100, 1)), n_jobs=8, done=full)
     assert nothing_runs()
 
 
@@ -216,7 +221,7 @@ def test_interrupted_threads_stop_and_what_is_done_is_kept():
 
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_columns([quick, slow], bars, n_jobs=2, done=done)
+        run_columns([quick, slow], History(bars), n_jobs=2, done=done)
     assert nothing_runs()
     assert time.monotonic() - started < 30.0
     assert seen.finished == [0]
@@ -227,6 +232,7 @@ import os, signal, sys, threading, time
 import joblib
 import alphalab as al
 from alphalab.core.columns import Column
+from alphalab.data.panel.history import History
 from alphalab.data.samples.synthetic import synthetic
 from alphalab.research.parallel.jobs import run_columns
 
@@ -257,7 +263,7 @@ if __name__ == "__main__":
 
     try:
         with joblib.parallel_config(backend="loky", n_jobs=2):
-            run_columns(columns, bars, done=save)
+            run_columns(columns, History(bars), done=save)
     except KeyboardInterrupt:
         import psutil
         time.sleep(0.5)
@@ -315,11 +321,11 @@ def file_of(array: np.ndarray) -> str:
 
 
 def test_what_is_sent_of_columns_does_not_grow_with_the_data():
-    calls = list(jobs._calls([column(Above(n=n)) for n in range(1, 101)], LONG, [range(100)]))
-    ((part, sent, instruments, names, *arrays),) = calls
+    columns = [column(Above(n=n)) for n in range(1, 101)]
+    ((part, sent, task, names, *arrays),) = jobs._calls(columns, task_of(LONG), LONG, [range(100)])
     assert names == ["open", "close"]
     assert [array is LONG[name] for name, array in zip(names, arrays[1:], strict=True)]
-    assert len(pickle.dumps((part, sent, instruments, names))) < 20_000
+    assert len(pickle.dumps((part, sent, task, names))) < 20_000
 
 
 LONG = synthetic(10_000, 1)
@@ -339,7 +345,7 @@ def sent_sum(state, params, x):
 def test_a_process_that_has_everything_takes_its_own():
     registered = al.parse("sent_sum(close, 3)")
     with unpacked(Sender().pack([column(Weighs(expr="sent_sum(close, 3)"))])) as (got,):
-        assert got.expressions["weights"] == registered * 0.0
+        assert got.expressions["weights"].same_as(registered * 0.0)
         assert repr(got.strategy) == "Weighs(expr='sent_sum(close, 3)')"
 
 
@@ -511,7 +517,7 @@ def test_a_worker_needs_no_file_of_the_strategy(tmp_path, monkeypatch):
     bars = synthetic(300, 2)
     classes = [load_strategy(f"{folder / 'mine.py'}:{name}") for name in ("Both", "Decides")]
     columns = [column(cls(n=n), 2) for cls in classes for n in (10, 60)]
-    (call,) = jobs._calls(columns, bars, [range(4)])
+    (call,) = jobs._calls(columns, task_of(bars), bars, [range(4)])
     whole = expected(columns, bars)
     assert len(set(whole["equity"])) == 4
     folder.rename(tmp_path / "away")

@@ -119,8 +119,8 @@ def test_names_that_do_not_exist() -> None:
         load("sp500_stocks", symbols=["APPL"])
     with pytest.raises(DataError, match="is after end"):
         load("sp500", start="2010-01-01", end="2009-01-01")
-    with pytest.raises(DataError, match="labelled by the close; bar_label is for files"):
-        load("sp500", bar_label="open")
+    with pytest.raises(DataError, match="labelled by the close; a label is for files"):
+        load("sp500", label="open")
     with pytest.raises(DataError, match="sp500 takes no options"):
         load("sp500:rows=5")
 
@@ -307,7 +307,8 @@ def test_types_of_number() -> None:
     }
     time = pa.array([19_000, 19_001], pa.date32())
     bars = Bars.from_frame(
-        pa.table({"date": time, **columns, "empty": pa.nulls(2), "big": [2**62, None]})
+        pa.table({"date": time, **columns, "empty": pa.nulls(2), "big": [2**62, None]}),
+        label="close",
     )
     assert all(bars[name][1, 0] == 2 for name in columns)
     assert np.isnan(bars["empty"]).all() and bars["big"][0, 0] == 2.0**62
@@ -331,7 +332,7 @@ def test_further_columns_of_a_file(tmp_path: Path) -> None:
 
 def test_opening_labels(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + ROWS)
-    bars = load(path, bar_label="open")
+    bars = load(path, label="open")
     assert bars.start == "2024-01-03T21:00:00Z" and "moved 1d to the close" in texts(bars)[0]
 
 
@@ -491,7 +492,7 @@ def test_real_files(
     end: str,
     per_year: float,
 ) -> None:
-    bars = load(shared_data / f"{name}.parquet", bar_label=label)
+    bars = load(shared_data / f"{name}.parquet", label=label)
     assert (bars.n_rows, bars.n_symbols, bars.start, bars.end) == (rows, symbols, start, end)
     assert bars.periods_per_year == per_year
 
@@ -530,13 +531,13 @@ def test_columns_separated_by_semicolons_or_tabs(tmp_path: Path, separator: str)
     assert load(path) == load(written(tmp_path, text))
 
 
-@pytest.mark.parametrize(("bar_label", "kept"), [("open", 0), ("close", 1)])
-def test_the_label_chooses_between_two_times(tmp_path: Path, bar_label: str, kept: int) -> None:
+@pytest.mark.parametrize(("label", "kept"), [("open", 0), ("close", 1)])
+def test_the_label_chooses_between_two_times(tmp_path: Path, label: str, kept: int) -> None:
     rows = [
         (f"2024-01-01T0{i}:00:00", f"2024-01-01T0{i}:59:59", 10, 11, 9, 10) for i in range(1, 5)
     ]
     lines = [",".join(map(str, row)) for row in rows]
     header = "open_time,close_time,open,high,low,close"
-    bars = load(written(tmp_path, "\n".join([header, *lines])), bar_label=bar_label)
-    shift = 3600 if bar_label == "open" else 0
+    bars = load(written(tmp_path, "\n".join([header, *lines])), label=label)
+    shift = 3600 if label == "open" else 0
     assert bars.time[0] == (np.datetime64(rows[0][kept]) + shift).astype("M8[ns]").astype(int)

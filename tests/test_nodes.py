@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 import numpy as np
@@ -15,7 +16,7 @@ from alphalab.errors import ExprError
 from alphalab.expr.functions import column, constant, group, per_symbol
 from alphalab.expr.nodes import Expr, apply
 from alphalab.expr.plan import Plan
-from alphalab.expr.registry import MAX_ROWS, REGISTRY, Linear
+from alphalab.expr.registry import MAX_ROWS, REGISTRY, Linear, partial_form
 
 close, high, low = al.close, al.high, al.low
 
@@ -35,23 +36,79 @@ def test_expressions_cannot_be_changed():
         del expr.op
 
 
-def test_equality_is_of_what_they_say():
-    assert close.ts_mean(10) == al.ts_mean(close, n=10.0)
-    assert hash(close.ts_mean(10)) == hash(al.ts_mean(close, 10))
-    assert len({close + 1, close + 1.0, 1 + close}) == 2
-    assert close != "close"
-    assert (close == 5) is False
-    assert close.delay(1) == close.delay()
-    assert constant(0.0) != constant(-0.0)
-    assert constant(np.nan) == constant(-np.nan)
-    assert close.of("A") != close.of("B")
-    assert column("A") != group("A")
+def test_formulas_are_compared_by_what_they_say():
+    assert close.ts_mean(10).same_as(al.ts_mean(close, n=10.0))
+    assert (close + 1).same_as(close + 1.0)
+    assert not (close + 1).same_as(1 + close)
+    assert close.delay(1).same_as(close.delay())
+    assert not constant(0.0).same_as(constant(-0.0))
+    assert constant(np.nan).same_as(constant(-np.nan))
+    assert not close.of("A").same_as(close.of("B"))
+    assert not column("A").same_as(group("A"))
+
+
+def test_equal_signs_compare_values():
+    """The trial's mistake: `1 - 0.5 * (x == 1)` was the constant 1."""
+    assert str(1 - 0.5 * (column("crash") == 1)) == "1.0 - 0.5 * (column('crash') == 1.0)"
+    values = run((close == 2) + 10 * (close != np.float64(2)), {"close": np.array([[1.0], [2.0]])})
+    np.testing.assert_array_equal(values, [[10.0], [1.0]])
+    with pytest.raises(ExprError, match="got 'close'"):
+        _ = close == "close"
+    with pytest.raises(ExprError, match="got None"):
+        _ = close != None  # noqa: E711
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        (lambda: close == 1 or close == 2, r"\|"),
+        (lambda: 1 < close < 3, r"\(a < b\) & \(b < c\)"),
+        (lambda: close in [low, high], "same_as"),
+        (lambda: min(close, low), r"al\.minimum"),
+        (lambda: not close, "~"),
+        (lambda: round(close), r"al\.python_op"),
+        (lambda: close % 2, r"al\.python_op"),
+        (lambda: close // 2, r"al\.python_op"),
+        (lambda: float(close), r"al\.evaluate"),
+        (lambda: math.log(close), r"al\.evaluate"),
+        (lambda: close[-1], r"x\.delay\(n\)"),
+        (lambda: np.mean(close), r"al\.ts_mean"),
+        (lambda: np.where(close > 1, 1, 0), r"al\.where"),
+        (lambda: np.asarray(close), r"al\.evaluate"),
+        (lambda: np.tanh(close), "alphalab ops"),
+        (lambda: np.add.reduce(close), r"al\.python_op"),
+        (lambda: np.array([1.0, 2.0]) * close, "with_columns"),
+    ],
+)
+def test_what_needs_values_is_refused_with_a_remedy(written, remedy):
+    with pytest.raises(ExprError, match=remedy):
+        written()
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        (lambda: abs(close), close.abs()),
+        (lambda: np.log(close), close.log()),
+        (lambda: np.maximum(close, low), close.maximum(low)),
+        (lambda: np.float64(2) < close, close > 2),
+        (lambda: np.isnan(close), close.is_nan()),
+        (lambda: np.logical_and(close > 1, low > 1), (close > 1) & (low > 1)),
+    ],
+)
+def test_functions_of_numpy_that_the_language_has_are_operators(written, same):
+    assert written().same_as(same)
+
+
+def test_an_expression_is_not_iterated():
+    with pytest.raises(TypeError):
+        iter(close)
 
 
 @settings(max_examples=100)
 @given(expressions(), expressions())
 def test_equal_exactly_when_the_text_is_equal(a, b):
-    assert (a == b) == (str(a) == str(b))
+    assert a.same_as(b) == (str(a) == str(b))
 
 
 @pytest.mark.parametrize(
@@ -72,11 +129,6 @@ def test_no_truth_value(use):
     assert "al.where" in str(error.value)
 
 
-def test_membership_compares_what_expressions_say():
-    assert close in [low, column("close")]
-    assert close not in [low, close + 0]
-
-
 SIGNS = [
     (operator.add, "+"),
     (operator.sub, "-"),
@@ -87,6 +139,8 @@ SIGNS = [
     (operator.ge, ">="),
     (operator.lt, "<"),
     (operator.le, "<="),
+    (operator.eq, "=="),
+    (operator.ne, "!="),
     (operator.and_, "&"),
     (operator.or_, "|"),
 ]
@@ -94,7 +148,7 @@ SIGNS = [
 
 @pytest.mark.parametrize(("function", "sign"), SIGNS)
 def test_signs_take_numbers_on_either_side(function, sign):
-    mirrored = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
+    mirrored = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
     for number in (2, 2.0, np.float64(2.0), np.int64(2), np.array(2.0)):
         assert str(function(close, number)) == f"close {sign} 2.0"
         left = str(function(number, close))
@@ -106,12 +160,14 @@ def test_signs_take_numbers_on_either_side(function, sign):
 def test_every_operator_is_a_function_and_a_method():
     for record in OPERATORS:
         assert getattr(close, record.name).__call__
-        if not record.infix:
+        if not (record.infix or record.form_of):
             function = getattr(al, record.name)
             assert record.doc in function.__doc__
+            form = ["min_periods"] if partial_form(record.name) in REGISTRY else []
             assert list(function.__signature__.parameters) == [
                 *record.inputs,
                 *(p.name for p in record.params),
+                *form,
             ]
             assert record.name in dir(close)
     with pytest.raises(AttributeError, match="did you mean 'ts_mean'"):
@@ -205,7 +261,8 @@ def test_warmup_is_the_first_known_row(record):
         for letter, name in zip(("close", "open", "extra"), record.inputs, strict=False)
     ]
     for n in (4, 9):
-        values = {"n": n, "k": 2, "q": 0.5, "low": -9.0, "high": 9.0, "limit": 0.1}
+        values = {"n": n, "k": 2, "q": 0.5, "low": -9.0, "high": 9.0, "min_periods": n}
+        values["limit"] = 0.1 if record.family == "cross" else 1
         params = [values.get(p.name, p.default) for p in record.params]
         expr = apply(record.name, *inputs, *params)
         assert expr.warmup == record.rows.at(record.n(expr.params)) - 1
@@ -213,7 +270,7 @@ def test_warmup_is_the_first_known_row(record):
         # One that reads another waits for it.
         late = apply(record.name, *[x.delay(6) if x.op == "column" else x for x in inputs], *params)
         assert late.warmup == expr.warmup + 6
-        if record.name != "is_nan" and record.name != "fill_nan":
+        if record.name not in ("is_nan", "fill_nan"):
             assert first_known(late) == late.warmup
 
 
@@ -237,17 +294,3 @@ def test_the_registry_says_everything():
         assert record.memory
         assert record.unknown
         assert record.signature
-
-
-@pytest.mark.nojit
-@pytest.mark.parametrize(
-    "written",
-    [
-        lambda: al.where(al.close == 1, 1.0, 0.0),
-        lambda: (al.close != al.high) & (al.open > 1),
-        lambda: al.latch(al.close == al.open, al.close > 3),
-    ],
-)
-def test_python_equality_is_no_condition(written):
-    with pytest.raises(ExprError, match=r"al\.eq\(x, y\)"):
-        written()

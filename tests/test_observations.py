@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 
 def panel(n_rows: int = 5, symbols: Sequence[str] = ("A", "B")) -> Bars:
     days = pd.date_range("2024-01-01", periods=n_rows)
-    return Bars.from_closes(pd.DataFrame(dict.fromkeys(symbols, 1.0), index=days))
+    return Bars.from_closes(pd.DataFrame(dict.fromkeys(symbols, 1.0), index=days), label="close")
 
 
 def table(rows: Sequence[Seen], name: str = "x") -> pa.Table:

@@ -15,7 +15,7 @@ from running import assets, cut, random_cut, run
 from alphalab.expr.functions import column, group
 from alphalab.expr.nodes import Expr, apply
 from alphalab.expr.plan import group_codes
-from alphalab.expr.registry import REGISTRY, Operator
+from alphalab.expr.registry import REGISTRY, Operator, partial_form
 
 # Users' operators, which other tests register, carry a function.
 OPERATORS = {
@@ -104,10 +104,14 @@ def numbers(record: Operator) -> Iterator[tuple[float, ...]]:
         "high": [0.25, np.inf],
         "value": [-7.0],
         "gross": [1.0, 2.5],
-        "limit": [0.0, 0.05, 0.3, 0.5],
+        "limit": [0.0, 0.05, 0.3, 0.5, 1.0, 3.0, np.inf],
         "k": [1, 2, 10],
+        "min_periods": [1, 4],
+        "step": [0.0, 0.02, 0.3],
     }
-    return itertools.product(*(choices[p.name] for p in record.params))
+    return itertools.product(
+        *([v for v in choices[p.name] if p.low <= v <= p.high] for p in record.params)
+    )
 
 
 def calls(name: str) -> list[tuple[Expr, tuple[float, ...]]]:
@@ -162,6 +166,14 @@ SIZE: dict[str, Callable[..., np.ndarray | float]] = {
     "cs_zscore": lambda c, p: 1.0,
     "cs_residual": row_spread,
 }
+
+
+for _name in ("ts_sum", "ts_mean"):
+    # No less than the largest of the window, which counts although others are unknown.
+    SIZE[partial_form(_name)] = lambda c, p: (
+        1e-6 * TWINS[partial_form("ts_max")](np.abs(c["x"]), p[0], 1)
+    )
+SIZE[partial_form("ts_zscore")] = lambda c, p: 1.0
 
 
 def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -451,7 +463,8 @@ def test_does_not_drift(name, n):
         key: np.ascontiguousarray(walks[:, [i]])
         for i, key in zip(range(len(record.inputs)), "xy", strict=False)
     }
-    params = (n, 0.3) if name == "ts_quantile" else (n,)
+    second = {"q": 0.3, "min_periods": 1}  # of a window with a second number
+    params = (n, *(second[p.name] for p in OPERATORS[name].params[1:]))
     expr = apply(name, *map(column, columns), *params)
     end = {key: values[last] for key, values in columns.items()}
     atol = 1e-10 * size_of(name, end, params)[n:]

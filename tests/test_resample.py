@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alphalab as al
-from alphalab.data.clock.calendars import expected_closes, session_bounds
+from alphalab.data.clock.calendars import expected_closes
 from alphalab.data.clock.times import NS_DAY, NS_SECOND, nanoseconds, parse_duration
 from alphalab.data.panel.bars import Bars
 from alphalab.data.samples.datasets import sp500
 from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import DataError, UnknownNameError
+from alphalab.sessions import session_bounds
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 
 MINUTE = 60 * NS_SECOND
@@ -111,7 +112,7 @@ def test_windows_are_those_of_pandas(bar: str, interval: str, offset: str | None
 
 
 def test_real_bars_with_gaps(shared_data: Path) -> None:
-    bars = al.load(shared_data / "crypto_5m_binance.parquet", bar_label="open")
+    bars = al.load(shared_data / "crypto_5m_binance.parquet", label="open")
     hours = bars.resample("1h")
     expected = by_pandas(bars, "1h", None)
     frame = hours.to_frame()
@@ -281,7 +282,7 @@ def test_weeks_of_daily_bars_end_with_their_last_session() -> None:
 
 def test_dates_that_name_the_day_before_are_of_its_session(shared_data: Path) -> None:
     path = shared_data / "us_equity_daily_raw.parquet"
-    raw = al.load(path, bar_label="open", start="2014-01-01", end="2014-12-31")
+    raw = al.load(path, label="open", start="2014-01-01", end="2014-12-31")
     weeks = raw.with_instruments(calendar="XNYS").resample("7d", offset="4d")
     frame = raw.to_frame()
     week = (frame.index - pd.Timedelta("1D")).tz_localize(None).to_period("W-SUN")
@@ -390,7 +391,7 @@ def test_funding_is_added_where_all_of_it_is_known() -> None:
 
 @pytest.mark.parametrize("interval", ["30m", "4h", "8h", "1d"])
 def test_real_funding_is_that_of_coarse_bars(shared_data: Path, interval: str) -> None:
-    bars = al.load(shared_data / "xrp_perp_5m.parquet", bar_label="open")
+    bars = al.load(shared_data / "xrp_perp_5m.parquet", label="open")
     bars = bars.with_instruments(kind="linear", funding_hours=8, calendar="24/7")
     path = shared_data / "xrp_perp_funding_8h.parquet"
     given_ = pd.read_parquet(path)

@@ -90,10 +90,17 @@ def test_results_of_something_else_are_refused(path, header, said):
 
 def test_tallies_of_another_layout_are_refused(path, monkeypatch):
     with monkeypatch.context() as context:
-        context.setattr("alphalab.research.sweep.results_file._LAYOUT", "0000")
+        other = np.dtype([*COLUMN.descr, ("more", "f8")])
+        context.setattr("alphalab.research.sweep.results_file.column_type", lambda n: other)
         saved(path, 3)
-    with pytest.raises(InputError, match="holds results for layout 0000, these are for "):
+    with pytest.raises(InputError, match=r"holds results for layout .*, these are for "):
         ResultsFile(path, HEADER)
+
+
+def test_tallies_of_another_number_of_segments_are_refused(path):
+    saved(path, 3)
+    with pytest.raises(InputError, match="holds results for segments 0, these are for 16"):
+        ResultsFile(path, HEADER, n_segments=16)
 
 
 def write_text(path: Path) -> None:

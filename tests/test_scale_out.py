@@ -22,6 +22,7 @@ import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.core.columns import COLUMN, Column
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import ExprError, StateError
 from alphalab.research.parallel.backends import Backend
@@ -88,7 +89,7 @@ def run(columns: list[Column], bars: Bars, kept: dict[int, bytes] | None = None)
         assert tallies.dtype == COLUMN
         kept.update(zip(indices, (tally.tobytes() for tally in tallies), strict=True))
 
-    run_columns(columns, bars, done=done, advance=progress.append)
+    run_columns(columns, History(bars), done=done, advance=progress.append)
     assert sum(progress) == pytest.approx(len(columns))
     return [kept[i] for i in range(len(columns))]
 

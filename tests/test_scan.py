@@ -398,7 +398,7 @@ def test_the_command_scans(cli, tmp_path: Path, market: al.Bars) -> None:
         (["--report", "x.html"], "metrics only"),
         (["--funding", "x.csv"], "alphalab data ingest"),
         (["--schema", "x.toml"], "--scan with --schema"),
-        (["--label", "open"], "--scan with --label open"),
+        (["--label", "open"], "--scan with --label"),
         (["-d", "sp500"], "store:"),
     ],
 )
@@ -414,7 +414,7 @@ def test_what_is_for_files_is_refused_for_a_store(cli, tmp_path: Path, market: a
     run = ["backtest", "sma_cross", "-d", "store:x/1h", "--store", tmp_path, "--label", "open"]
     refused = cli(*run)
     assert refused.code == 2
-    assert "bar_label" in refused.err
+    assert "label" in refused.err
 
 
 def test_a_summary_is_shown(tmp_path: Path, market: al.Bars) -> None:

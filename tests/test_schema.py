@@ -268,8 +268,8 @@ def test_a_label_is_given_once(tmp_path: Path) -> None:
     path = written(tmp_path, hours("2024-01-02", "2024-01-03"))
     assert load(path, schema=SESSION).end == "2024-01-03T21:00:00Z"
     with pytest.raises(DataError, match="a label is given once"):
-        load(path, bar_label="open", schema=SESSION)
-    assert load(path, bar_label="open", schema={"symbol": "X"}).symbols == ("X",)
+        load(path, label="open", schema=SESSION)
+    assert load(path, label="open", schema={"symbol": "X"}).symbols == ("X",)
 
 
 def test_real_sessions_close_when_their_exchange_does(shared_data: Path) -> None:

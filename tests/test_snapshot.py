@@ -252,7 +252,7 @@ WINDOWS = [operator for operator in REGISTRY.values() if operator.has_clock]
 @pytest.mark.parametrize("operator", WINDOWS, ids=lambda operator: operator.name)
 def test_a_window_that_stands_outside_its_ring_is_refused(operator: Operator) -> None:
     """Its next value would be written there: this was a segmentation fault."""
-    params = (5, *(0.5 for _ in operator.params[1:]))
+    params = (5, *(1.0 for _ in operator.params[1:]))
     expr = Expr(operator.name, (close,) * len(operator.inputs), params)
     plan = Plan({"x": expr}, ASSETS)
     plan.run({"close": COLUMNS["close"][:8]}, 8)
@@ -262,7 +262,7 @@ def test_a_window_that_stands_outside_its_ring_is_refused(operator: Operator) ->
     plan.restore(taken)
     for slot in (5.0, 2.0**40, -1.0, np.nan, 2.5):
         state[SLOT, 0] = slot
-        with pytest.raises(StateError, match=f"state of {operator.name}"):
+        with pytest.raises(StateError, match=f"state of {operator.form_of or operator.name}"):
             plan.restore([*taken[:-1], state.tobytes()])
     assert plan.snapshot() == taken
 

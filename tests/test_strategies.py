@@ -164,7 +164,7 @@ def test_what_it_did(name, data, expected):
 
 
 def test_buy_and_hold_trades_once_in_spite_of_gaps(shared_data):
-    bars = al.load(shared_data / "crypto_5m_binance.parquet", bar_label="open")
+    bars = al.load(shared_data / "crypto_5m_binance.parquet", label="open")
     assert np.isnan(bars.close).any()
     result = al.backtest(strategy("buy_and_hold"), bars)
     assert sorted(result.record.fills["asset"]) == list(range(10))

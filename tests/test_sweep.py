@@ -24,7 +24,7 @@ from alphalab.artifact.loading import load_strategy
 from alphalab.core.columns import Column
 from alphalab.errors import AlphalabError, ParameterError, StateError, UnknownNameError
 from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER
-from alphalab.research.sweep import run as sweeping_module
+from alphalab.research.sweep import work as sweeping_module
 from alphalab.research.sweep.result import Sweep
 
 ROOT = Path(al.__file__).parents[1]
@@ -96,7 +96,9 @@ def check(sweep: Sweep) -> Sweep:
 def test_a_grid(bars: al.Bars) -> None:
     sweep = check(al.sweep(Cross, bars, GRID, costs=al.Costs(fee_bps=10)))
     table = sweep.table
-    assert list(table.columns) == ["fast", "slow", "status", *METRICS, "digest", "reason"]
+    place = METRICS.index("sharpe") + 1
+    figures = (*METRICS[:place], "deflated_sharpe", *METRICS[place:])
+    assert list(table.columns) == ["fast", "slow", "status", *figures, "digest", "reason"]
     assert table.index.name == "column" and list(table.index) == list(range(6))
     assert table[["fast", "slow"]].to_numpy().tolist() == [
         *([3, 20], [3, 50], [10, 20], [10, 50], [40, 20], [40, 50])
@@ -349,7 +351,7 @@ def test_bars_too_few_for_any_figure(bars: al.Bars, n_rows: int) -> None:
 @pytest.mark.parametrize("column", [-1, 6, True, 1.0, "3", None])
 def test_a_column_that_is_none(mixed: Sweep, bars: al.Bars, column: Any) -> None:
     sweep = al.sweep(Cross, bars, GRID)
-    with pytest.raises(AlphalabError, match="result"):
+    with pytest.raises(AlphalabError, match="column"):
         sweep.result(column)
 
 
@@ -392,7 +394,8 @@ def test_the_headline(bars: al.Bars) -> None:
     params = "fast={fast} slow={slow}".format(**sweep.variants[best].params)
     value = sweep.table.sharpe[best]
     assert repr(sweep) == (
-        f"<Sweep SmaCross: 6 columns, 1 invalid, best by sharpe #{best} {params}: {value:.3f}>"
+        f"<Sweep SmaCross: 6 columns, 1 invalid, best by sharpe #{best} {params}: {value:.3f}, "
+        f"deflated Sharpe {sweep.deflated_sharpe():.3f} ({sweep.n_effective} independent trials)>"
     )
 
 

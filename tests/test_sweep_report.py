@@ -65,7 +65,7 @@ def test_the_best_are_listed_with_their_figures(sweep: Sweep, page: Page) -> Non
     at = page.words.index("Digest") + 1
     for column, row in best.iterrows():
         at = page.words.index(row["digest"][:8], at)
-        cells = page.words[at - 13 : at]
+        cells = page.words[at - 14 : at]
         assert cells[:4] == [str(column), *(f"{row[name]:g}" for name in sweep.names)]
         shown = metric_figure("sharpe")
         assert cells[4:6] == [shown.text(row["sharpe"]), shown.text(plateau[column])]

@@ -191,7 +191,7 @@ def test_sp500_stocks() -> None:
 
 
 def test_minutes_of_a_perpetual(shared_data: Path) -> None:
-    bars = al.load(shared_data / "btc_perp_1m.parquet", bar_label="open")
+    bars = al.load(shared_data / "btc_perp_1m.parquet", label="open")
     assert bars.n_rows == 45_031
     results = check(bars, [*crosses((10, 60), (60, 600)), flips(n=30)], costs=al.Costs(fee_bps=1))
     returns = results[0].row_returns
@@ -201,7 +201,7 @@ def test_minutes_of_a_perpetual(shared_data: Path) -> None:
 
 
 def test_pairs_with_missing_bars(shared_data: Path) -> None:
-    bars = al.load(shared_data / "crypto_5m_binance.parquet", bar_label="open")
+    bars = al.load(shared_data / "crypto_5m_binance.parquet", label="open")
     assert bars.n_symbols == 10
     assert np.isnan(bars.close).any()
     check(bars, [Reversal(n=12), Winners(n=24)], costs=al.Costs(fee_bps=10))
@@ -425,7 +425,10 @@ def folded(equity: Sequence[float] | FloatArray, chunk: int = CHUNK) -> Records:
         room[0, 1 : 1 + rows.size] = rows
         figure["kept"] = rows.size
         with silent():
-            fold_all()(figure, room, room.view(np.uint64), np.empty((3, CHUNK)), words)
+            fold_all()(
+                *(figure, room, room.view(np.uint64), words),
+                *(np.zeros((1, 2, 0)), np.zeros(1, np.int64), np.empty(CHUNK)),
+            )
     figure["equity"] = path[-1]
     for name in TALLY.names or ():
         tallies[name] = figure[name]

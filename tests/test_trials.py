@@ -22,12 +22,14 @@ from alphalab.artifact.loading import load_strategy
 from alphalab.artifact.trials import Trial, families, family_of, packed, sharpe_moments, unpacked
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import JournalError
+from alphalab.research.results.segments import segment_sums
 from alphalab.research.run.count import (
     OFF_NOTE,
     NotCountedWarning,
     count_backtest,
     count_validation,
 )
+from alphalab.research.run.family_trials import Counted, count_trials
 
 Cli = Callable[..., Run]
 
@@ -58,6 +60,11 @@ def trial(i: int, **fields: object) -> Trial:
         **sharpe_moments(np.array([0.01 * i])),
     }
     return Trial(**values | fields)  # type: ignore[arg-type]
+
+
+def counted() -> list[Counted]:
+    """What the ledger says of every family."""
+    return [count_trials(family) for family in families(list(read_trials()))]
 
 
 # Writing
@@ -129,7 +136,7 @@ def test_processes_count_into_one_ledger(file: Path) -> None:
     for writer in writers:
         assert writer.wait(120) == 0, writer.communicate()[1]
         writer.communicate()
-    (family,) = families(list(read_trials()))
+    (family,) = counted()
     assert (family.n_runs, family.n_trials) == (300, 300)
     with JournalReader(file) as reader:
         assert reader.verify() is None
@@ -162,7 +169,7 @@ def test_the_same_run_again_is_the_same_trial() -> None:
     record(trial(1, data="e" * 32), time=3)
     record(trial(1, settings="t" * 64), time=4)
     record(trial(0, strategy_id="", run="sweep", n_columns=50), time=5)
-    (family,) = families(list(read_trials()))
+    (family,) = counted()
     assert (family.n_runs, family.n_trials, family.head.seq) == (6, 53, 6)
 
 
@@ -173,7 +180,7 @@ def test_moments_are_those_of_all_trials_together() -> None:
         record(trial(i, n_columns=sharpes.size, **sharpe_moments(sharpes)), time=i)
     record(trial(9, **sharpe_moments(np.array([np.nan]))), time=9)
     whole = np.concatenate(parts)
-    (family,) = families(list(read_trials()))
+    (family,) = counted()
     assert family.sharpe_mean == pytest.approx(whole.mean(), rel=1e-12)
     assert family.sharpe_variance == pytest.approx(whole.var(ddof=1), rel=1e-12)
 
@@ -204,17 +211,69 @@ def test_a_name_puts_hypotheses_together() -> None:
 
 
 def test_segment_sums_come_back_as_float32() -> None:
-    sums = np.random.default_rng(1).normal(size=(3, 16, 5))
-    np.testing.assert_array_equal(unpacked(packed(sums)), sums.astype(np.float32))
-    for broken in (b"", packed(sums)[:-4], b"\x01" * 40, packed(sums)[:12]):
+    rng = np.random.default_rng(1)
+    total, squares, rows = rng.normal(size=(16, 5)), rng.normal(size=(16, 5)), np.arange(16) + 60
+    data = packed(total, squares, rows)
+    found = unpacked(data)
+    np.testing.assert_array_equal(found.total, total.astype(np.float32))
+    np.testing.assert_array_equal(found.squares, squares.astype(np.float32))
+    np.testing.assert_array_equal(found.rows, rows)
+    other_shape = np.array([16, 6], "<u4").tobytes() + data[8:]
+    for broken in (b"", data[:-4], b"\x01" * 40, data[:8], data[:20], other_shape):
         with pytest.raises(JournalError, match="segment sums"):
             unpacked(broken)
 
 
 def test_a_bomb_is_not_unpacked() -> None:
-    bomb = np.array([3, 16, 1], "<u4").tobytes() + packed(np.zeros((3, 64, 20_000)))[12:]
-    with pytest.raises(JournalError, match="longer than they say"):
-        unpacked(bomb)
+    large = packed(np.zeros((64, 20_000)), np.zeros((64, 20_000)), np.zeros(64, np.int64))
+    for shape in ([16, 1], [60_000, 60_000]):
+        with pytest.raises(JournalError, match="segment sums"):
+            unpacked(np.array(shape, "<u4").tobytes() + large[8:])
+
+
+# Independent trials
+
+
+def with_sums(i: int, returns: np.ndarray, **fields: object) -> Trial:
+    """A sweep of these returns, (T, M)."""
+    sums = segment_sums(returns)
+    sharpes = returns.mean(axis=0) / returns.std(axis=0, ddof=1)
+    more = {"run": "sweep", "n_columns": returns.shape[1], "segments": packed(*sums)}
+    return trial(i, **more | sharpe_moments(sharpes) | fields)
+
+
+def test_a_search_that_converges_is_few_independent_trials() -> None:
+    """Sixty columns about three ideas: the variance is that between the ideas."""
+    rng = np.random.default_rng(5)
+    ideas = rng.normal(0.0005, 0.01, (1_600, 3))
+    means = []
+    for i in range(3):
+        noise = rng.normal(0.0, 0.001, (1_600, 20))
+        found = np.repeat(ideas[:, [i]], 20, axis=1) + noise
+        record(with_sums(i, found), time=i)
+        means.append((found.mean(axis=0) / found.std(axis=0, ddof=1)).mean())
+    (family,) = counted()
+    assert (family.n_runs, family.n_trials, family.n_effective) == (3, 60, 3)
+    assert family.sharpe_variance == pytest.approx(np.var(means, ddof=1), rel=1e-4)
+
+
+def test_the_same_column_in_several_runs_is_one_trial() -> None:
+    returns = np.random.default_rng(6).normal(0.0, 0.01, (1_600, 4))
+    record(with_sums(0, returns), time=0)
+    record(with_sums(1, returns[:, [2]], run="validate"), time=1)
+    record(with_sums(2, returns[:, [1, 3]], settings="t" * 64), time=2)
+    (family,) = counted()
+    assert (family.n_runs, family.n_trials, family.n_effective) == (3, 4, 4)
+    record(with_sums(3, returns[:, [2]], data="e" * 32), time=3)
+    assert counted()[0][:3] == (4, 5, 5)  # of other data nothing is known to be the same
+    record(trial(4, n_columns=7, **sharpe_moments(np.arange(7.0))), time=4)
+    assert counted()[0][:3] == (5, 12, 12)  # nor without segment sums
+
+
+def test_columns_that_fell_to_zero_are_trials_that_nobody_can_choose() -> None:
+    returns = np.random.default_rng(7).normal(0.0, 0.01, (1_600, 4))
+    record(with_sums(0, returns, n_columns=6), time=0)
+    assert counted()[0][:3] == (1, 6, 4)
 
 
 # Commands
@@ -284,7 +343,7 @@ def test_a_backtest_is_a_trial() -> None:
     annual = row.sharpe_best * np.sqrt(row.periods_per_year)
     assert annual == pytest.approx(result.metrics["sharpe"], rel=1e-12)
     total, squares, rows = unpacked(row.segments)
-    assert rows[:, 0].tolist() == np.diff(np.arange(17) * 5031 // 16).tolist()
+    assert rows.tolist() == np.diff(np.arange(17) * 5031 // 16).tolist()
     assert total.sum() == pytest.approx(result.row_returns.sum(), rel=1e-5)
     assert squares.sum() == pytest.approx((result.row_returns**2).sum(), rel=1e-5)
 
@@ -299,9 +358,12 @@ def test_a_sweep_is_as_many_trials_as_it_has_columns() -> None:
     assert row.sharpe_mean == pytest.approx(sharpes.mean(), rel=1e-12)
     assert row.sharpe_variance == pytest.approx(sharpes.var(ddof=1), rel=1e-12)
     assert row.sharpe_best == pytest.approx(sharpes.max(), rel=1e-12)
+    kept, sums = unpacked(row.segments), found.selection.sums
+    assert (kept.total == sums.total.astype(np.float32)).all()
+    assert (kept.squares == sums.squares.astype(np.float32)).all()
     al.sweep(load_strategy("sma_cross"), bars, grid)
     al.backtest(load_strategy("sma_cross")(), bars)
-    (family,) = families(list(read_trials()))
+    (family,) = counted()
     assert (family.n_runs, family.n_trials) == (3, 8)
 
 
@@ -311,7 +373,7 @@ def test_other_fixed_parameters_are_other_trials() -> None:
     for slow in (40, 50):
         al.sweep(sma(slow=slow), bars, {"fast": [2, 3]})
     al.sweep(sma(slow=50), bars, {"fast": [2, 3]}, fill="next_close")
-    (family,) = families(list(read_trials()))
+    (family,) = counted()
     assert (family.n_runs, family.n_trials) == (3, 6)
 
 
@@ -322,7 +384,7 @@ def test_a_sweep_of_expressions_counts_for_each_of_its_families() -> None:
     for text, n in zip([*texts, "close > ts_min(close, 5)"], (3, 3, 3, 0), strict=True):
         year = trials()[0].periods_per_year
         family = family_id(al.ExprStrategy(text=text), bars.symbols, year)
-        assert family_of(read_trials(), family).n_trials == n
+        assert count_trials(family_of(read_trials(), family)).n_trials == n
 
 
 def test_a_search_is_counted_as_it_went() -> None:
@@ -365,14 +427,14 @@ def test_a_validation_counts_itself_and_learns_of_its_family(
     al.sweep(sma, bars, {"fast": [2, 3, 4]})
     with uncounted():
         result = al.backtest(sma(), bars)
-        assert count_validation(sma(), result) is None
-    family = count_validation(sma(), result)
+        assert count_validation(sma(), result, data=bars.id) is None
+    family = count_validation(sma(), result, data=bars.id)
     assert family is not None and (family.n_runs, family.n_trials) == (2, 4)
     assert [t.run for t in trials()] == ["sweep", "validate"]
     with JournalReader(ledger.ledger_path() or "") as reader:
         assert family.head == reader.head
     monkeypatch.setenv("ALPHALAB_TRIALS", "off")
-    assert count_validation(sma(), result) is None
+    assert count_validation(sma(), result, data=bars.id) is None
 
 
 def test_results_say_that_the_ledger_was_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,6 +445,23 @@ def test_results_say_that_the_ledger_was_off(monkeypatch: pytest.MonkeyPatch) ->
     walk = al.walk_forward(sma, bars, grid, train="900d", test="900d")
     for found in (al.backtest(sma(), bars), al.sweep(sma, bars, grid), walk.result):
         assert OFF_NOTE in found.warnings
+        assert found.ledger == "off"
+
+
+def test_results_say_which_ledger_counted_them(file: Path, tmp_path: Path) -> None:
+    bars = al.load("sp500", start="2010-01-01")
+    sma, grid = load_strategy("sma_cross"), {"fast": [2, 3]}
+    result, sweep = al.backtest(sma(), bars), al.sweep(sma, bars, grid)
+    walk = al.walk_forward(sma, bars, grid, train="900d", test="900d")
+    for found in (result, sweep, walk.result):
+        assert found.ledger == found.to_dict()["ledger"] == str(file)
+    said = f"Counted in the ledger {file}."
+    assert result.assumptions["Trials"] == said
+    assert said in sweep.to_html(tmp_path / "sweep.html").read_text()
+    with uncounted():
+        part = al.backtest(sma(), bars)
+    assert part.ledger == "" and "Trials" not in part.assumptions
+    assert sweep.result(0).ledger == ""  # a column that is run again is no new trial
 
 
 def test_uncounted_runs_and_other_names() -> None:
@@ -393,8 +472,8 @@ def test_uncounted_runs_and_other_names() -> None:
     with trial_family("trend"):
         al.backtest(load_strategy("sma_cross")(), bars)
         al.backtest(load_strategy("donchian_breakout")(), bars)
-    (family,) = families(list(read_trials()))
-    assert (family.name, family.n_trials) == ("name:trend", 2)
+    assert [family.name for family in families(list(read_trials()))] == ["name:trend"]
+    assert counted()[0].n_trials == 2
 
 
 def test_no_run_starts_that_could_not_be_counted(
@@ -419,9 +498,9 @@ def test_a_ledger_that_fails_at_the_end_costs_no_result(
         sql.execute("drop table head")
     sql.close()
     with pytest.warns(NotCountedWarning, match="was not counted"):
-        count_backtest(load_strategy("sma_cross")(), result)
+        count_backtest(load_strategy("sma_cross")(), result, data=bars.id)
     with pytest.raises(JournalError):  # a validation is nothing without its number of trials
-        count_validation(load_strategy("sma_cross")(), result)
+        count_validation(load_strategy("sma_cross")(), result, data=bars.id)
 
 
 def test_a_flag_names_the_family(cli: Cli) -> None:

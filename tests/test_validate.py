@@ -14,6 +14,7 @@ from planted_alpha import Follow, planted_bars
 import alphalab as al
 from alphalab.artifact.identity import strategy_id
 from alphalab.artifact.validation_record import ValidationRecord
+from alphalab.data.panel.history import History
 from alphalab.research.validation.evidence import Evidence, gather, run_validated
 from alphalab.research.validation.gate import Validation, judge
 from alphalab.research.validation.policy import CHECKS, Policy, Rule, read_policy
@@ -34,14 +35,15 @@ def no_ledger() -> Iterator[None]:
 def evidence() -> Evidence:
     """What is found of a strong edge."""
     settings = al.RunSettings(costs=COSTS)
-    result = run_validated(Follow(), planted_bars(strength=0.25), settings)
-    return gather(Follow(), result, seed=0, watch=lambda step: None)
+    history = History(planted_bars(strength=0.25))
+    result = run_validated(Follow(), history, settings)
+    return gather(Follow(), history, result, seed=0, watch=lambda step: None)
 
 
 @pytest.fixture(scope="module")
 def edge(evidence: Evidence) -> Validation:
     """A strong edge, and ten trials that were counted."""
-    return judge(evidence, Trials(10.0, 1e-4, counted=True, head="a" * 64), now=1)
+    return judge(evidence, Trials(10.0, 1e-4, counted=True, head="a" * 64, n_all=25), now=1)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def test_the_record_names_what_it_was_made_of(edge):
     assert record.data_ids == (bars.id,)
     assert record.digest == al.backtest(Follow(), bars, costs=COSTS).digest
     assert record.settings_id == al.RunSettings(costs=COSTS).id
-    assert (record.n_trials, record.ledger_head, record.created) == (10, "a" * 64, 1)
+    assert (record.n_trials, record.ledger_head, record.created) == (25, "a" * 64, 1)
     assert record.warmup_rows == 5
     assert record.policy_id == Policy().id
 
@@ -241,7 +243,7 @@ def test_the_command_refuses_with_3_and_writes_both_files(cli, tmp_path: Path):
     assert run.code == 3
     assert "refused: Cost of a trade, bps of its value 0, demanded >= 1." in run.out
     assert "Verdict: refused\n" in run.out
-    assert "Trials: 1 trial, not counted: parameter neighbours alone\n" in run.out
+    assert "Trials: 1 independent trial, not counted: parameter neighbours alone\n" in run.out
     assert "Trials were not counted" in run.err and "Validated in " in run.err
     assert json.loads((out / "validation.json").read_text())["verdict"] == "refused"
     assert "SmaCross: refused" in (out / "report.html").read_text()

@@ -12,13 +12,10 @@ from compare import assert_identical, assert_same
 from scipy import stats
 
 import alphalab as al
+from alphalab.data.panel.history import History
+from alphalab.research.results.overfitting import clusters_of, pbo
 from alphalab.research.results.segments import segment_bounds, segment_sums, sharpe_of
-from alphalab.research.validation.capacity import capacity
-from alphalab.research.validation.cpcv_paths import cpcv_paths
-from alphalab.research.validation.overfitting import clusters_of, pbo
-from alphalab.research.validation.periods import by_volatility, by_year
-from alphalab.research.validation.resampling import bootstrap_interval, superiority
-from alphalab.research.validation.sharpe_ratio import (
+from alphalab.research.results.sharpe_ratio import (
     Moments,
     deflated_sharpe,
     expected_max_sharpe,
@@ -26,6 +23,10 @@ from alphalab.research.validation.sharpe_ratio import (
     min_track_record,
     probabilistic_sharpe,
 )
+from alphalab.research.validation.capacity import capacity
+from alphalab.research.validation.cpcv_paths import cpcv_paths
+from alphalab.research.validation.periods import by_volatility, by_year
+from alphalab.research.validation.resampling import bootstrap_interval, superiority
 from alphalab.research.validation.stress import (
     all_cases,
     cost_cases,
@@ -323,7 +324,7 @@ def test_stress_makes_trading_dearer_and_later(strategies):
     settings = al.RunSettings(costs=al.Costs(fee_bps=5, spread_bps=2))
     bars = al.load("sp500", start="2010-01-01")
     cross = strategies["sma_cross"]()
-    found = stress(all_cases(cross, bars, settings))
+    found = stress(all_cases(cross, History(bars), settings))
     by_label = {outcome.label: outcome for outcome in found}
     assert by_label["costs x3"].sharpe < by_label["costs x2"].sharpe
     base = al.backtest(cross, bars, costs=settings.costs)
@@ -338,8 +339,9 @@ def test_stress_makes_trading_dearer_and_later(strategies):
 
 def test_fees_of_the_instruments_are_multiplied_too(strategies):
     bars = al.load("sp500").with_instruments(taker_bps=4.0, maker_bps=-1.0)
-    (case,) = cost_cases(strategies["sma_cross"](), bars, al.RunSettings(), [2])
-    assert (case.bars.instruments[0].taker_bps, case.bars.instruments[0].maker_bps) == (8.0, -0.5)
+    (case,) = cost_cases(strategies["sma_cross"](), History(bars), al.RunSettings(), [2])
+    (instrument,) = case.history.traded.instruments
+    assert (instrument.taker_bps, instrument.maker_bps) == (8.0, -0.5)
     assert scaled_costs(al.Costs(), 3) == al.Costs()
 
 

@@ -94,6 +94,12 @@ def chosen(walk: WalkForward) -> list[al.Strategy]:
     return [found.variants[found.best].strategy for found in walk.sweeps]  # type: ignore[misc]
 
 
+def sweep_of_training(bars: al.Bars, fold: Fold, space: Any, **more: Any) -> al.Sweep:
+    """A plain sweep of the training rows; the expressions see the rows before them."""
+    start = np.datetime64(int(bars.time[fold.train[0]]), "ns")
+    return al.sweep(Cross, bars.rows(0, fold.train[1]), space, start=start, **more)
+
+
 def by_hand(walk: WalkForward, options: dict[str, Any], **more: Any) -> Result:
     """One plain backtest of an account that is told what each choice wants in its rows."""
     bars = walk.bars
@@ -218,7 +224,7 @@ def test_each_choice_is_the_best_of_a_sweep_of_its_rows(
     assert [tuple(fold) for fold in walk.folds] == folds_of(bars, **more)
     assert len(walk.folds) > 4 and len(set(walk.table["fast"])) > 1
     for i, (fold, found) in enumerate(zip(walk.folds, walk.sweeps, strict=True)):
-        alone = al.sweep(Cross, bars.rows(*fold.train), GRID, metric=metric, **OPTIONS)
+        alone = sweep_of_training(bars, fold, GRID, metric=metric, **OPTIONS)
         assert found.bars.time.tolist() == bars.time[slice(*fold.train)].tolist()
         assert found.table.equals(alone.table) and found.best == alone.best
         params = alone.variants[alone.best].params
@@ -246,7 +252,7 @@ def test_other_spaces(bars: al.Bars, kind: str) -> None:
     walk = al.walk_forward(Cross, bars, SPACES[kind](), train=400, test=300)
     assert len(walk.folds) == 3
     for fold, found in zip(walk.folds, walk.sweeps, strict=True):
-        alone = al.sweep(Cross, bars.rows(*fold.train), SPACES[kind]())
+        alone = sweep_of_training(bars, fold, SPACES[kind]())
         assert found.table.equals(alone.table)
 
 

@@ -60,6 +60,7 @@ def _documents(artifact: Artifact) -> dict[str, Any]:
                 "policy": validation.policy_id,
                 "verdict": validation.verdict,
                 "trials": validation.n_trials,
+                "independent trials": validation.n_effective,
                 **{check.name: check.figure for check in validation.checks},
             },
             "files": sources,
@@ -106,7 +107,7 @@ def _of_expressions(first: dict[str, str], second: dict[str, str]) -> Iterator[D
 
 def _unequal(first: Expr, second: Expr) -> Iterator[tuple[Expr, Expr]]:
     """Yield the smallest parts that differ between two expressions."""
-    if first == second:
+    if first.same_as(second):
         return
     if (first.op, first.params, len(first.args)) != (second.op, second.params, len(second.args)):
         yield first, second

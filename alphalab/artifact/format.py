@@ -136,15 +136,17 @@ class StrategyDocument(Settings, frozen=True):
         Canonical text of every expression.
     strategy_id : str
         `alphalab.artifact.identity.strategy_id`.
-    warmup : int
-        Rows before every window of every expression is full.
+    warmup : int, optional
+        Rows of history after which a cold start was certified to decide what full history decides.
+        Whoever trades the strategy starts no earlier. None: nothing was certified, so nobody may
+        trade it.
     """
 
     name: str
     parameters: dict[str, Any]
     expressions: dict[str, str]
     strategy_id: str
-    warmup: int
+    warmup: int | None
 
 
 class Request(Settings, frozen=True):
@@ -152,7 +154,6 @@ class Request(Settings, frozen=True):
 
     name: str
     symbols: tuple[str, ...] | None = None
-    start: str | None = None
     end: str | None = None
 
 
@@ -170,6 +171,8 @@ class DataDocument(Settings, frozen=True):
     rows : int
     start, end : str
         First and last instant, ISO 8601.
+    n_warm : int
+        Rows before the first one that was traded.
     """
 
     request: Request
@@ -179,6 +182,15 @@ class DataDocument(Settings, frozen=True):
     rows: int
     start: str
     end: str
+    n_warm: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.n_warm < self.rows:
+            raise ParameterError(
+                f"{self.n_warm} of {self.rows} rows seen and not traded",
+                rule="at least one row is traded.",
+            )
 
 
 class InstrumentsDocument(Settings, frozen=True):

@@ -89,6 +89,13 @@ def is_counting() -> bool:
     return _COUNTED.get() and ledger_path() is not None
 
 
+def counting_ledger() -> str:
+    """Return the file in which a run is counted now, or ``off``; empty: inside of `uncounted`."""
+    if not _COUNTED.get():
+        return ""
+    return str(ledger_path() or OFF)
+
+
 class _Open(NamedTuple):
     journal: Journal
     file: tuple[int, int]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from alphalab.core.event_codec import Codec, Event, tag
 from alphalab.core.journal_reader import Entry, Head
 from alphalab.errors import JournalError
-from alphalab.types import FloatArray
+from alphalab.types import FloatArray, IntArray
 
 #: How the families begin that the user named.
 NAMED = "name:"
+_MOST_BYTES = 2**31  # of segment sums: 64 segments of four million columns
 
 
 class Trial(Event, frozen=True, tag=tag(1)):
@@ -36,9 +36,9 @@ class Trial(Event, frozen=True, tag=tag(1)):
     parameters : str
         Canonical JSON of the parameters, or of what was varied.
     data, settings : str
-        `Bars.id` and `RunSettings.id`.
+        `Bars.id` of all rows that were seen, and `RunSettings.id`.
     n_columns, n_rows : int
-        Columns that were run, and rows of the data.
+        Columns that were run, and rows that were traded.
     periods_per_year : float
     sharpe_mean, sharpe_variance, sharpe_best : float
         Over the columns whose Sharpe ratio is defined, per row, not annualised; variance with ddof
@@ -46,7 +46,8 @@ class Trial(Event, frozen=True, tag=tag(1)):
     n_sharpes : int
         How many these are.
     segments : bytes
-        `packed` sums of the columns' returns; empty: not kept.
+        `packed` sums of the returns of the columns that kept their equity above zero; empty: the
+        rows were too few, or a scan did not keep them.
     digest : str
         Of the result; of a sweep that of its best column.
     """
@@ -73,7 +74,7 @@ class Trial(Event, frozen=True, tag=tag(1)):
     def identity(self) -> tuple[str, ...]:
         """What tells two trials apart: the same run repeated is one trial."""
         key = self.strategy_id or self.parameters
-        return (self.strategy, key, self.data, self.settings, str(self.n_columns))
+        return (self.strategy, key, self.data, self.settings, f"{self.n_columns} {self.n_rows}")
 
     def is_of(self, family: str) -> bool:
         """Return True if a family, or one of its members, is among what was tried."""
@@ -87,25 +88,23 @@ TRIAL_EVENTS = Codec("trials", Trial)
 
 
 class Family(NamedTuple):
-    """What a ledger knows of one hypothesis.
+    """What a ledger holds of one hypothesis.
 
     Attributes
     ----------
     name : str
-    n_runs, n_trials : int
-        Rows of the ledger, and different columns that were tried. A run that was repeated on the
-        same data with the same settings counts once.
-    sharpe_mean, sharpe_variance : float
-        Over all trials, per row, ddof 1; NaN: too few.
+    n_runs : int
+        Rows of the ledger.
+    tried : tuple of Trial
+        Its different runs: one that was repeated on the same data with the same settings is there
+        once.
     head : Head
         Of the ledger when it was read.
     """
 
     name: str
     n_runs: int
-    n_trials: int
-    sharpe_mean: float
-    sharpe_variance: float
+    tried: tuple[Trial, ...]
     head: Head
 
 
@@ -142,43 +141,64 @@ def sharpe_moments(sharpes: FloatArray) -> dict[str, float | int]:
     }
 
 
-def packed(sums: FloatArray) -> bytes:
-    """Return segment sums as compressed bytes.
+class PackedSums(NamedTuple):
+    """Segment sums as a ledger keeps them: rounded to float32.
+
+    Attributes
+    ----------
+    total, squares : ndarray of shape (S, M)
+        float32: sums of the returns of M columns, and of their squares, in S segments.
+    rows : ndarray of shape (S,)
+        int64: rows of each segment.
+    """
+
+    total: Any
+    squares: Any
+    rows: IntArray
+
+
+def packed(total: FloatArray, squares: FloatArray, rows: IntArray) -> bytes:
+    """Return segment sums as compressed bytes: their shape, then Zstandard.
 
     Parameters
     ----------
-    sums : ndarray of shape (3, S, M)
-        Sum of returns, sum of their squares, and rows, of S segments and M columns. Kept as
-        float32.
+    total, squares : ndarray of shape (S, M)
+    rows : ndarray of shape (S,)
 
     Examples
     --------
-    >>> unpacked(packed(np.ones((3, 2, 4)))).shape
-    (3, 2, 4)
+    >>> unpacked(packed(np.ones((2, 4)), np.ones((2, 4)), np.array([5, 5]))).total.shape
+    (2, 4)
     """
+    import pyarrow as pa
+
     with np.errstate(over="ignore"):  # a return beyond a float32 is infinite, and no evidence
-        values = np.asarray(sums, "<f4")
-    shape = np.array(values.shape, "<u4")
-    return shape.tobytes() + zlib.compress(values.tobytes(), 1)
+        sums = np.stack([total, squares]).astype("<f4")
+    raw = np.asarray(rows, "<i8").tobytes() + sums.tobytes()
+    compressed: bytes = pa.compress(raw, codec="zstd", asbytes=True)
+    return np.array(total.shape, "<u4").tobytes() + compressed
 
 
-def unpacked(data: bytes) -> FloatArray:
-    """Return the segment sums that `packed` made bytes of, (3, S, M).
+def unpacked(data: bytes) -> PackedSums:
+    """Return the segment sums that `packed` made bytes of.
 
     Raises
     ------
     JournalError
         Bytes that it did not make.
     """
+    import pyarrow as pa
+
     try:
-        shape = tuple(int(n) for n in np.frombuffer(data[:12], "<u4"))
-        # One byte more than the shape says is enough to see that there is too much.
-        stream = zlib.decompressobj()
-        raw = stream.decompress(data[12:], 4 * int(np.prod(shape, dtype=np.int64)) + 1)
-        if not stream.eof or len(shape) != 3:
-            raise ValueError("they are cut, or longer than they say")
-        return np.frombuffer(raw, "<f4").astype(np.float64).reshape(shape)
-    except (zlib.error, ValueError) as error:
+        n_segments, n_columns = (int(n) for n in np.frombuffer(data[:8], "<u4"))
+        size = 8 * n_segments * (1 + n_columns)
+        if size > _MOST_BYTES:
+            raise ValueError(f"they say that they have {size:,} bytes")
+        raw = pa.decompress(data[8:], decompressed_size=size, codec="zstd", asbytes=True)
+        rows = np.frombuffer(raw, "<i8", n_segments)
+        sums = np.frombuffer(raw, "<f4", offset=rows.nbytes).reshape(2, n_segments, n_columns)
+        return PackedSums(sums[0], sums[1], rows)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise JournalError(f"segment sums that cannot be read: {error}") from None
 
 
@@ -194,27 +214,10 @@ def family_of(trials: Iterable[tuple[Entry, Trial]], family: str, *more: str) ->
         if any(trial.is_of(name) for name in (family, *more)):
             different[trial.identity] = trial
             n_runs += 1
-    tried = list(different.values())
-    n_trials = sum(trial.n_columns for trial in tried)
-    return Family(family, n_runs, n_trials, *_pooled(tried), head)
+    return Family(family, n_runs, tuple(different.values()), head)
 
 
 def families(trials: Sequence[tuple[Entry, Trial]]) -> list[Family]:
     """Return what is known of every family, in the order of their first runs."""
     names = dict.fromkeys(trial.family for _, trial in trials)
     return [family_of(trials, name) for name in names]
-
-
-def _pooled(trials: list[Trial]) -> tuple[float, float]:
-    """Return mean and variance (ddof 1) of all Sharpe ratios from those of each run."""
-    some = [trial for trial in trials if trial.n_sharpes]
-    n = sum(trial.n_sharpes for trial in some)
-    if n == 0:
-        return np.nan, np.nan
-    mean = sum(trial.n_sharpes * trial.sharpe_mean for trial in some) / n
-    squares = sum(
-        (0.0 if trial.n_sharpes == 1 else (trial.n_sharpes - 1) * trial.sharpe_variance)
-        + trial.n_sharpes * (trial.sharpe_mean - mean) ** 2
-        for trial in some
-    )
-    return mean, squares / (n - 1) if n > 1 else np.nan

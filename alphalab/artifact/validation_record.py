@@ -66,7 +66,10 @@ class ValidationRecord(Settings, frozen=True):
         Head of the trial ledger when its trials were counted, ``SEQ:HASH`` as
         `alphalab.core.journal_reader.Head` prints it. Empty: the ledger was off.
     n_trials : int
-        Trials of the family in that ledger, this validation's own included.
+        Different trials of the family in that ledger, this validation's own included.
+    n_effective : int
+        Independent trials that the deflated Sharpe ratio was computed with: clusters of those in
+        the ledger, or of the parameter neighbours where it was off.
     warmup_rows : int, optional
         Rows of history after which a cold start was certified to decide what full history decides.
         None: the gate did not examine it.
@@ -84,7 +87,7 @@ class ValidationRecord(Settings, frozen=True):
     >>> record = ValidationRecord(
     ...     policy_id="0" * 64, checks=(check,), verdict="passed", strategy_id="1" * 64,
     ...     data_ids=("2" * 64,), settings_id="3" * 64, digest="4" * 32,
-    ...     created=1_700_000_000_000_000_000, ledger_head="", n_trials=1,
+    ...     created=1_700_000_000_000_000_000, ledger_head="", n_trials=1, n_effective=1,
     ... )
     >>> record.refusals
     ()
@@ -100,6 +103,7 @@ class ValidationRecord(Settings, frozen=True):
     created: int
     ledger_head: str
     n_trials: int
+    n_effective: int
     warmup_rows: int | None = None
     version: Literal[1] = 1
 

@@ -191,7 +191,7 @@ def _files(
         parameters=_parameters(strategy),
         expressions={name: str(expr) for name, expr in expressions.items()},
         strategy_id=strategy_id(strategy),
-        warmup=max((expr.warmup for expr in expressions.values()), default=0),
+        warmup=content.validation.warmup_rows,
     )
     files = {
         "strategy.json": canonical(document),

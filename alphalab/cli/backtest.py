@@ -70,7 +70,7 @@ def backtest(
     keywords = run.keywords(file)
     RunSettings(**keywords)  # refuse combinations before the data is read
     quality = run.quality_settings(file)
-    bars = run.scan(file) if scan else run.history(file)
+    bars = run.scan(file) if scan else run.bars(file)
 
     from alphalab.research.results.result import Result
     from alphalab.research.run.backtest import backtest
@@ -106,7 +106,8 @@ def _show(out: Output, result: Result | Summary, report: Path | None) -> None:
     span = f"{data['start'][:10]} to {data['end'][:10]}, {data['rows']:,} rows of {names}"
     name = strategy_text(result.strategy, result.params)
     title = f"{name} on {data['source'] or 'given bars'}, {span}"
-    rows = [(FIGURES[name].label, text) for name, text in figure_texts(result.metrics).items()]
+    texts = figure_texts(result.metrics, result.currency)
+    rows = [(FIGURES[name].label, text) for name, text in texts.items()]
     out.table(rows, ("figure", "value"), title)
     said = result.assumptions
     for label in (label for label in _ASSUMPTIONS if label in said):

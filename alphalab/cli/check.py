@@ -59,7 +59,13 @@ def check(
     announce_compilation(out)
     with out.user_code(), blame(cls), _shown(out) as watch:
         found = check_causality(
-            chosen, bars, prepare=prepared, n_cuts=cuts, seed=seed, watch=watch, **keywords
+            *(chosen, bars),
+            prepare=prepared,
+            n_cuts=cuts,
+            seed=seed,
+            start=run.start,
+            watch=watch,
+            **keywords,
         )
     if json:
         out.object("check", {"strategy": cls.__name__, **found.to_dict()})

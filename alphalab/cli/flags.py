@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from alphalab.errors import ParameterError
 
@@ -17,7 +17,11 @@ def with_flags(kind: type) -> Callable[[Callable[..., Returned]], Callable[..., 
 
     They replace the command's parameter of that class; the command is called with an instance.
     """
-    flags = inspect.signature(kind, eval_str=True).parameters
+    hints = get_type_hints(kind, include_extras=True)  # those of a base in its own module
+    flags = {
+        name: flag.replace(annotation=hints[name])
+        for name, flag in inspect.signature(kind).parameters.items()
+    }
 
     def decorate(command: Callable[..., Returned]) -> Callable[..., Returned]:
         shown: list[inspect.Parameter] = []

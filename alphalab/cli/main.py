@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from typer.core import TyperGroup
 from alphalab.cli.artifact.app import app as artifact
 from alphalab.cli.backtest import backtest
 from alphalab.cli.check import check
+from alphalab.cli.compare import compare
 from alphalab.cli.data.app import app as data
 from alphalab.cli.doctor import doctor
 from alphalab.cli.journal.app import app as journal
@@ -29,6 +31,7 @@ from alphalab.cli.reproduce import reproduce
 from alphalab.cli.sweep import sweep
 from alphalab.cli.trials import app as trials
 from alphalab.cli.validate import validate
+from alphalab.cli.why import why
 from alphalab.errors import AlphalabError
 
 INTERRUPTED = 130
@@ -55,11 +58,27 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (backtest, sweep, check, validate, promote, reproduce, ops, new, doctor):
+for command in (
+    backtest,
+    compare,
+    why,
+    sweep,
+    check,
+    validate,
+    promote,
+    reproduce,
+    ops,
+    new,
+    doctor,
+):
     app.command()(command)
 families = {"data": data, "trials": trials, "artifact": artifact, "key": key, "journal": journal}
 for name, family in families.items():
     app.add_typer(family, name=name)
+# Environments and the runner import alphalab, never the other way: their commands are found.
+_found = {point.name: point for point in entry_points(group="alphalab.commands")}
+for name in sorted(_found.keys() - families.keys()):
+    app.add_typer(_found[name].load(), name=name)
 
 
 def _print_version(asked: bool) -> None:

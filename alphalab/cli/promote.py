@@ -17,6 +17,9 @@ from alphalab.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from alphalab.artifact.validation_record import ValidationRecord
+    from alphalab.artifact.write import Content
+    from alphalab.data.panel.bars import Bars
+    from alphalab.research.results.result import Result
 
 _NS_DAY = 86_400 * 10**9
 _MOST_BYTES = 4_000_000
@@ -85,12 +88,12 @@ def promote(
     announce_compilation(out)
     quality = run.quality_settings(file)
     with out.user_code(), blame(cls), uncounted():
-        result = backtest(chosen, bars, **run.keywords(file), quality=quality)
+        result = backtest(chosen, bars, **run.keywords(file), quality=quality, start=run.start)
     folder = out_folder or Path("artifacts") / cls.__name__
     manifest = write_artifact(
         folder,
         chosen,
-        _content(run, result, record),
+        _content(run, bars, result, record),
         created=now,
         expires=now + days * _NS_DAY,
         keys=signing,
@@ -146,12 +149,11 @@ def _validation(path: Path) -> ValidationRecord:
         ) from None
 
 
-def _content(run: RunFlags, result: Any, record: ValidationRecord) -> Any:
+def _content(run: RunFlags, bars: Bars, result: Result, record: ValidationRecord) -> Content:
     from alphalab.artifact.format import DataDocument, InstrumentsDocument, Request
     from alphalab.artifact.write import Content
     from alphalab.cli.doctor import versions
 
-    bars = result.bars
     symbols = None if run.symbols is None else tuple(x.strip() for x in run.symbols.split(","))
     return Content(
         settings=result.settings,
@@ -159,13 +161,14 @@ def _content(run: RunFlags, result: Any, record: ValidationRecord) -> Any:
             instruments=bars.instruments, changes=bars.instrument_changes
         ),
         data=DataDocument(
-            request=Request(name=run.data, symbols=symbols, start=run.start, end=run.end),
+            request=Request(name=run.data, symbols=symbols, end=run.end),
             content=bars.id,
             version=bars.version,
             symbols=bars.symbols,
             rows=bars.n_rows,
             start=bars.start,
             end=bars.end,
+            n_warm=result.n_warm,
         ),
         validation=record,
         digest=result.digest,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,11 +11,10 @@ import typer
 
 from alphalab.cli.data.options import (
     EndFlag,
-    LabelFlag,
-    SchemaFlag,
     StoreFlag,
     SymbolsFlag,
 )
+from alphalab.cli.data.schema_flags import SchemaFlags
 from alphalab.cli.flags import named_texts
 from alphalab.cli.output import Output
 from alphalab.errors import InputError
@@ -33,7 +32,7 @@ STRATEGY_HELP = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFlags:
+class RunFlags(SchemaFlags):
     """Flags for the data, the settings and the costs of a run: each field is one flag."""
 
     data: Annotated[
@@ -59,15 +58,12 @@ class RunFlags:
     start: Annotated[
         str | None,
         typer.Option(
-            help="First day or instant to trade (ISO 8601, UTC). The expressions of a backtest see"
-            " the rows before it; a sweep, a check and a validation begin there, so that their"
-            " first rows are warm-up."
+            help="First day or instant to trade (ISO 8601, UTC). The expressions see the rows"
+            " before it."
         ),
     ] = None
     end: EndFlag = None
     symbols: SymbolsFlag = None
-    label: LabelFlag = "close"
-    schema: SchemaFlag = None
     settings: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A TOML file of settings; flags override it."),
@@ -178,37 +174,34 @@ class RunFlags:
         flag = {} if self.quality is None else {"on_errors": self.quality}
         return quality_settings(file.quality | flag, file.name)
 
-    def history(self, file: RunFile) -> Bars:
-        """Return the bars with the rows before ``--start``, for a run that sees them first."""
-        bars = replace(self, start=None).bars(file)
-        bars.between(self.start, self.end)  # refuses a span without rows by both of its ends
-        return bars
-
     def bars(self, file: RunFile) -> Bars:
-        """Load the bars, join events and instruments, then select symbols and dates.
+        """Return the bars to the end, with the rows before ``--start``: a run sees them first."""
+        bars = self._loaded(file)
+        bars.between(self.start, self.end)  # refuses a span without rows by both of its ends
+        return bars if self.end is None else bars.between(end=self.end)
+
+    def _loaded(self, file: RunFile) -> Bars:
+        """Load the bars, join events and instruments, then select the symbols.
 
         Events are joined first: their files may hold symbols and dates outside the selection.
         """
         from alphalab.data.load import load
 
         if self.data.startswith("store:"):
-            bars = load(self.data, **self._file_format, store=self.store, **self._selection)
+            selection = self._selection | {"start": None}
+            bars = load(self.data, **self._file_format, store=self.store, **selection)
             return self._with_events(file.instruments_of(bars))
         bars = load(self.data, **self._file_format, store=self.store)
         bars = self._with_events(file.instruments_of(bars))
-        if self._symbols is not None:
-            bars = bars.select(self._symbols)
-        if self.start is not None or self.end is not None:
-            bars = bars.between(self.start, self.end)
-        return bars
+        return bars if self._symbols is None else bars.select(self._symbols)
 
     def scan(self, file: RunFile) -> Scan:
         """Return a scan of a store, which reads its bars block by block."""
         from alphalab.data.store.scan import scan
 
+        format_flags = {f"--{x.name}": getattr(self, x.name) for x in fields(SchemaFlags)}
         given = {
-            "--schema": self.schema,
-            "--label open": self.label == "open",
+            **format_flags,
             "--funding": self.funding,
             "--actions": self.actions,
             "instruments in --settings": file.instrument or file.instruments,
@@ -227,7 +220,7 @@ class RunFlags:
 
     @property
     def _file_format(self) -> dict[str, Any]:
-        return {"bar_label": self.label, "schema": self.schema}
+        return {"schema": self.format_given()}
 
     @property
     def _selection(self) -> dict[str, Any]:

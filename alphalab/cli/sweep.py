@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from alphalab.research.sweep.result import Sweep
     from alphalab.research.sweep.search import Search
 
-_SHOWN = ("total_return", "annual_return", "sharpe", "max_drawdown", "exposure", "n_round_trips")
+_SHOWN = (
+    *("total_return", "annual_return", "sharpe", "deflated_sharpe"),
+    *("max_drawdown", "exposure", "n_round_trips"),
+)
 
 
 @with_flags(RunFlags)
@@ -126,6 +129,7 @@ def sweep(
             n_jobs=jobs,
             progress=out.shows_progress,
             quality=quality,
+            start=run.start,
             **keywords,
         )
     if report is not None:
@@ -210,7 +214,7 @@ def _space(
 
 
 def _show(out: Output, done: Sweep, top: int, report: Path | None) -> None:
-    from alphalab.research.results.figures import FIGURES
+    from alphalab.research.results.figures import DEFLATED, FIGURES
     from alphalab.research.sweep.combinations import shown
     from alphalab.research.sweep.plot_parts import value_text
 
@@ -218,22 +222,30 @@ def _show(out: Output, done: Sweep, top: int, report: Path | None) -> None:
         name for name in done.names if done.table[done.label(name)].map(value_text).nunique() > 1
     ]
     names = varying or done.names
+    figures = FIGURES | {"deflated_sharpe": DEFLATED}
     metrics = [*_SHOWN, *([] if done.metric in _SHOWN else [done.metric])]
     best = done.top(top)
     best = best[best["status"] == "ok"]
     rows = [
         [str(column)]
         + [value_text(row[done.label(name)]) for name in names]
-        + [FIGURES[name].text(row[name]) for name in metrics]
+        + [figures[name].text(row[name]) for name in metrics]
         for column, row in zip(best.index, best.to_dict("records"), strict=True)
     ]
     bars, label = done.bars, FIGURES[done.metric].label
     span = f"{bars.start[:10]} to {bars.end[:10]}, {bars.n_rows:,} rows"
     title = f"{done.strategy} on {bars.source or 'given bars'}, {span}; best by {label}"
     if rows:
-        out.table(rows, ["column", *names, *(FIGURES[name].label for name in metrics)], title)
+        out.table(rows, ["column", *names, *(figures[name].label for name in metrics)], title)
     parts = [f"{count:,} {status}" for status, count in done.counts.items() if count]
     out.text(f"{len(done.variants):,} combinations: {', '.join(parts)}")
+    if done.trials is not None:
+        out.text(
+            f"Independent trials: {done.trials['n_effective']:,}; by chance alone the best of them "
+            f"shows an annual Sharpe ratio of {done.trials['sharpe_by_chance']:.2f}"
+        )
+    if done.history.n_warm:
+        out.text(f"{done.history.n_warm:,} rows before the first one were seen, not traded")
     invalid = next((variant for variant in done.variants if variant.column is None), None)
     if invalid is not None:
         out.text(f"Invalid, for example: {shown(invalid.params)}: {invalid.reason}")

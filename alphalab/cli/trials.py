@@ -37,17 +37,21 @@ def listing(
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """List the families: runs, trials, and the Sharpe ratios of the trials (per row)."""
+    """List the families: runs, trials, and the Sharpe ratios of independent ones (per row)."""
     from alphalab.artifact.trials import families
+    from alphalab.research.run.family_trials import count_trials
 
     out = Output(json=json, quiet=quiet)
     trials = _read(ledger)
     names: dict[str, str] = {}
     for _, trial in trials:
         names.setdefault(trial.family, trial.strategy)
-    found = families(trials)
+    found = {family.name: count_trials(family) for family in families(trials)}
     if json:
-        content = [{**x._asdict(), "head": None, "strategy": names[x.name]} for x in found]
+        content = [
+            {"name": name, "strategy": names[name], **family._asdict()}
+            for name, family in found.items()
+        ]
         for family in content:
             del family["head"]
         out.object("trials.list", {"ledger": str(_path(ledger)), "families": content})
@@ -56,16 +60,20 @@ def listing(
     else:
         rows = [
             (
-                _short(family.name),
-                names[family.name],
+                _short(name),
+                names[name],
                 f"{family.n_runs:,}",
                 f"{family.n_trials:,}",
+                f"{family.n_effective:,}",
                 _number(family.sharpe_mean),
                 _number(family.sharpe_variance),
             )
-            for family in found
+            for name, family in found.items()
         ]
-        header = ("family", "strategy", "runs", "trials", "sharpe per row", "its variance")
+        header = (
+            *("family", "strategy", "runs", "trials", "independent"),
+            *("sharpe per row", "its variance"),
+        )
         out.table(rows, header)
         out.note(f"{len(trials):,} runs in {_path(ledger)}")
 

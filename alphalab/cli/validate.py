@@ -76,6 +76,7 @@ def validate(
             seed=seed,
             progress=output.shows_progress,
             quality=quality,
+            start=run.start,
             **keywords,
         )
     report = found.to_html(out / "report.html")

@@ -81,7 +81,8 @@ def waits_inside(strategy: Strategy, settings: RunSettings) -> bool:
 class Accounts:
     """The books of C columns of one shape, before their first row.
 
-    Every array has one entry per column on its first axis.
+    Every array has one entry per column on its first axis, except `bounds`, which all share: the
+    first row of each segment whose sums are kept, and the row after the last one.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Accounts:
         columns: Sequence[tuple[Strategy, RunSettings]],
         instruments: Sequence[Instrument],
         shape: Shape,
+        bounds: IntArray,
     ) -> None:
         n, n_assets = len(columns), len(instruments)
         self.shape = shape
@@ -117,6 +119,8 @@ class Accounts:
         self.equity = np.zeros((n, CHUNK + 1))
         self.trips: Any = np.zeros((n, n_assets), TRIP_SO_FAR)
         self.words = np.zeros((n, N_WORDS), np.uint64)
+        self.bounds = bounds
+        self.segments = np.zeros((n, 2, bounds.size - 1))
         for name in ("equity", "start", "peak", "least", "least_before"):
             self.figures[name] = cash
         self.equity[:, 0] = cash
@@ -154,12 +158,14 @@ class Accounts:
             for array, data in zip(self.state, parts, strict=True)
         )
 
-    def tallied(self) -> tuple[Records, Any]:
-        """Return figures and digest words, including the rows that are not folded yet."""
+    def tallied(self) -> tuple[Records, Any, FloatArray]:
+        """Return figures, digest words and segment sums, with the rows that are not folded yet."""
         figures, equity, words = self.figures.copy(), self.equity.copy(), self.words.copy()
+        segments = self.segments.copy()
+        bits_of_equity, scratch = equity.view(np.uint64), np.empty(CHUNK)
         with silent():
-            fold_all()(figures, equity, equity.view(np.uint64), np.empty((3, CHUNK)), words)
-        return figures, words
+            fold_all()(figures, equity, bits_of_equity, words, segments, self.bounds, scratch)
+        return figures, words, segments
 
     @property
     def equity_bits(self) -> Any:

@@ -65,7 +65,7 @@ def batches_of(
     n_signals = 0 if decide is None else shape.n_signals
     most = max(_CELLS // (capacity * n_assets * (1 + n_signals)), 1)
     most = min(most, len(strategies))
-    work = workspace(n_assets, shape, events=recording)
+    work = workspace(n_assets, shape, accounts.bounds, events=recording)
     period = np.zeros(capacity, np.int64)
     signals = np.empty((most, capacity, n_signals, n_assets))
     targets = np.empty((0 if recording else most, capacity, n_assets))

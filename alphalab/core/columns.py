@@ -21,8 +21,19 @@ from alphalab.kernels._jit import CACHE_DIR
 from alphalab.kernels.market.digest import N_WORDS
 from alphalab.types import TALLY, Instrument
 
-#: The tally of a column: its figures, and its digest before it is hashed.
-COLUMN = np.dtype([*TALLY.descr, ("words", "<u8", (N_WORDS,))])
+
+def column_type(n_segments: int) -> np.dtype[np.void]:
+    """Return the record type of a column's tally.
+
+    It holds the fields of `alphalab.types.TALLY`, ``words`` (its digest before it is hashed) and
+    ``segments``, (2, S): the sums of its returns and of their squares in each of S segments.
+    """
+    words, segments = ("words", "<u8", (N_WORDS,)), ("segments", "<f8", (2, n_segments))
+    return np.dtype([*TALLY.descr, words, segments])
+
+
+#: The tally of a column without segments.
+COLUMN = column_type(0)
 
 
 class Column(NamedTuple):

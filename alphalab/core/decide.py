@@ -31,6 +31,7 @@ def compiled_decide(strategy: Strategy) -> Any:
     try:
         return _compiled(decide)
     except Exception as error:
+        _refuse_names(strategy, decide, error)
         place = getattr(error, "loc", None)  # an error of numba names the line
         lines = (line for line in str(error).splitlines() if line)
         reason = next((line for line in lines if not line.startswith("Failed in nopython")), "")
@@ -40,6 +41,19 @@ def compiled_decide(strategy: Strategy) -> Any:
             rule="decide(signals, account, memory) returns an array of float64, "
             "and uses what numba compiles.",
             fix="Run with NUMBA_DISABLE_JIT=1 to see it as plain Python.",
+        ) from error
+
+
+def _refuse_names(strategy: Strategy, decide: Callable[..., Any], error: Exception) -> None:
+    """Say so where a `decide` that does not compile asks for signals by their names."""
+    order = list(strategy.signals())
+    code = getattr(decide, "py_func", decide).__code__
+    names = [name for name in order if name in code.co_consts]
+    if names:
+        raise StrategyError(
+            f"{type(strategy).__name__}.decide reads signals[{names[0]!r}]",
+            rule="signals is an array with one row for each of signals(), in their order.",
+            fix=" ".join(f"signals[{order.index(n)}] is {n!r}." for n in names),
         ) from error
 
 

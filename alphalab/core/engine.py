@@ -242,7 +242,7 @@ class Engine:
         """The positions after the last row or report, (N,), a copy: `alphalab.types.POSITION`."""
         return self._accounts.positions[0].copy()  # type: ignore[no-any-return]
 
-    def warm(self, columns: Mapping[str, FloatArray]) -> None:
+    def warm(self, columns: Mapping[str, FloatArray], time: IntArray | None = None) -> None:
         """Fill the windows of the expressions with rows before the first push, without trading.
 
         Parameters
@@ -250,14 +250,11 @@ class Engine:
         columns : mapping of str to ndarray of shape (R, N)
             At least the names in `self.plan.columns`, oldest row first. May be empty where the
             expressions read no column.
+        time : ndarray of shape (R,), optional
+            int64 ns UTC, increasing; required if the expressions have a clock of their own
+            (`alphalab.expr.functions.on`).
         """
-        n_rows = len(next(iter(columns.values()), ()))
-        self.warmup = max(self.warmup - n_rows, 0)
-        for i in range(0, n_rows, self.capacity):
-            rows = slice(i, min(i + self.capacity, n_rows))
-            block = {name: columns[name][rows] for name in self.plan.columns}
-            for _ in self.plan.each(block, rows.stop - rows.start):
-                pass
+        self.warmup = max(self.warmup - self._rows.warm(columns, time), 0)
 
     def take_over(self, other: Engine) -> None:
         """Copy the account, the positions and the live orders of another engine.

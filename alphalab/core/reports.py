@@ -15,7 +15,7 @@ from alphalab.errors import DataError, ParameterError
 from alphalab.settings import LEAST_PRICE, MOST_PRICE
 from alphalab.types import REPORT, Records
 
-_Fields = namedtuple("_Fields", REPORT.names or ())  # a report as Python numbers
+_Fields = namedtuple("_Fields", tuple(REPORT.names or ()))  # type: ignore[misc]  # as Python numbers
 
 _OF_AN_ORDER = (
     ReportKind.ACCEPTED,

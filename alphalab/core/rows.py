@@ -65,12 +65,22 @@ def check_rows(
     settings: RunSettings,
     instruments: Sequence[Instrument],
     names: Sequence[str],
+    market: Sequence[str],
     account: Any,
     marks: FloatArray,
     time: IntArray,
     columns: Mapping[str, FloatArray],
 ) -> None:
-    """Refuse rows that break a rule; account and marks are those after the last row."""
+    """Refuse rows that break a rule.
+
+    Parameters
+    ----------
+    names, market : sequence of str
+        All columns that the run reads, and those among them that the market reads. Volume, funding
+        and splits that only a strategy reads have no rule here: an unknown one is NaN.
+    account, marks
+        The account, and the marks, after the last row.
+    """
     last = int(account["row_time"])
     _check_time(time, last)
     if time.size and time[0] < account["time"]:
@@ -104,7 +114,7 @@ def check_rows(
         bad = beyond(x, 0.0, MOST_PRICE) | ((x == 0.0) & inverse)
         check.refuse(DELISTING, x, bad, "a delisting pays a finite price of at least 0")
     listed = ~np.isnan(columns["close"])
-    if "volume" in names:
+    if "volume" in market:
         x = columns["volume"]
         bad = listed & ~((x >= 0.0) & (x <= _MOST_VOLUME))
         said = f"with participation every bar has a volume, and it is at most {_MOST_VOLUME:g}"
@@ -114,9 +124,9 @@ def check_rows(
         x, bad = columns[name], np.zeros(shape, np.bool_)
         bad[:, j] = listed[:, j] & ~((x[:, j] >= LEAST_PRICE) & (x[:, j] <= MOST_PRICE))
         check.refuse(name, x, bad, f"every bar has a conversion rate, {_BOUNDS}")
-    if "split" in names:
+    if "split" in market:
         _check_actions(check, instruments, columns)
-    if "funding" in names:
+    if "funding" in market:
         x = columns["funding"]
         known = np.maximum.accumulate(listed, axis=0) | ~np.isnan(marks)
         due = due_funding(time, last, instruments)

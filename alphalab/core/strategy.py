@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -67,6 +68,14 @@ class Strategy(Settings, frozen=True):
                     rule="parameters are typed.",
                     fix=f"Write {name}: {type(value).__name__} = {value!r}.",
                 )
+
+        own = vars(cls).get("decide")
+        if inspect.isfunction(own) and next(iter(inspect.signature(own).parameters), "") == "self":
+            raise StrategyError(
+                f"{cls.__name__}.decide{inspect.signature(own)}",
+                rule="decide is compiled and sees no strategy: its numbers come as signals().",
+                fix="Write @staticmethod above it, and decide(signals, account, memory).",
+            )
 
         for name in ("memory_rows", "max_orders"):
             number = getattr(cls, name)

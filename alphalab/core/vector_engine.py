@@ -10,7 +10,7 @@ import numpy as np
 from alphalab.core.accounts import Accounts, Market, Shape, default_capacity, shape_of
 from alphalab.core.batches import Batch, batches_of
 from alphalab.core.checks import check_assets
-from alphalab.core.columns import COLUMN, Column, common_settings
+from alphalab.core.columns import Column, column_type, common_settings
 from alphalab.core.record import Record
 from alphalab.core.rows import check_rows
 from alphalab.core.timeline import Timeline
@@ -52,6 +52,9 @@ class VectorEngine:
         Receives the rows of each push; there is one column then. Not given: tallies are kept.
     external : bool
         A venue outside matches the orders of the only column, see `report`.
+    bounds : ndarray of shape (S + 1,), optional
+        int64: the first row of each of S segments, and the number of rows that will be pushed. The
+        tallies then keep the sums of each segment. Not given: S is 0.
 
     Attributes
     ----------
@@ -94,6 +97,7 @@ class VectorEngine:
         capacity: int | None = None,
         record: Record | None = None,
         external: bool = False,
+        bounds: IntArray | None = None,
     ) -> None:
         self.instruments = tuple(instruments)
         n_assets = len(self.instruments)
@@ -103,6 +107,8 @@ class VectorEngine:
         self._state = 0  # place in the timeline of the instruments in force
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         self._record = record
+        # A copy: workers of a cluster get arrays that cannot be written to.
+        self._bounds = np.array([0] if bounds is None else bounds, np.int64)
         self.failed = False
         shapes = [shape_of(x.strategy, x.settings, len(x.expressions), n_assets) for x in columns]
         by_shape: dict[Shape, list[int]] = {}
@@ -124,7 +130,7 @@ class VectorEngine:
         first = 0
         for shape, places in by_shape.items():
             some = pairs[first : first + len(places)]
-            self.accounts.append(Accounts(some, self.instruments, shape))
+            self.accounts.append(Accounts(some, self.instruments, shape, self._bounds))
             self.accounts[-1].rules["external"] = external
             self._batches += batches_of(
                 self.accounts[-1],
@@ -152,12 +158,14 @@ class VectorEngine:
         StrategyError, ExprError
             A `decide` or a Python operator that fails on one of the rows.
         StateError
-            An earlier push has failed half way.
+            An earlier push has failed half way; more rows than the segments have.
         """
         self.check_state()
         first = self.accounts[0]
+        self._check_segments(int(first.accounts["row"][0]) + time.size)
+        names = self.columns, self._market.columns
         before = first.accounts[0], first.positions["mark"][0]
-        check_rows(self._settings, self.instruments, self.columns, *before, time, columns)
+        check_rows(self._settings, self.instruments, *names, *before, time, columns)
         self.failed = True
         if self._record is not None:
             self._record.begin(time.size)
@@ -206,6 +214,33 @@ class VectorEngine:
                 fix="Restore a snapshot, or make a new engine.",
             )
 
+    def _check_segments(self, n_rows: int) -> None:
+        if self._bounds.size > 1 and n_rows > self._bounds[-1]:
+            raise StateError(
+                f"{n_rows} rows pushed, and segments of {self._bounds[-1]} rows",
+                rule="every row belongs to a segment.",
+            )
+
+    def warm(self, columns: Mapping[str, FloatArray], time: IntArray | None = None) -> int:
+        """Show the expressions rows before the first push, without trading; return their number.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray of shape (R, N)
+            At least the names in `self.plan.columns`, oldest row first. May be empty where the
+            expressions read no column.
+        time : ndarray of shape (R,), optional
+            int64 ns UTC, increasing; required if the expressions have a clock of their own.
+        """
+        n_rows = len(next(iter(columns.values()), ()))
+        for i in range(0, n_rows, self.capacity):
+            rows = slice(i, min(i + self.capacity, n_rows))
+            block = {name: columns[name][rows] for name in self.plan.columns}
+            when = None if time is None else time[rows]
+            for _ in self.plan.each(block, rows.stop - rows.start, when):
+                pass
+        return n_rows
+
     def reset(self) -> None:
         """Take rows again after a failed push: the books and the plan have been restored."""
         for batch in self._batches:
@@ -216,7 +251,8 @@ class VectorEngine:
         """Push up to `capacity` rows; the plan yields the values of batch after batch."""
         market, record = self._market, self._record
         n = market.read(time, columns, rows)
-        values = self.plan.each({name: columns[name][rows] for name in self.plan.columns}, n)
+        read = {name: columns[name][rows] for name in self.plan.columns}
+        values = self.plan.each(read, n, time[rows])
         for batch in self._batches:
             output = batch.output if record is None else record.output(rows)
             batch.fill(market, values, output.targets, n)
@@ -261,22 +297,23 @@ class VectorEngine:
         Returns
         -------
         records of shape (C,)
-            `alphalab.core.columns.COLUMN`: the fields of `alphalab.types.TALLY` and ``words``, the
-            digest before it is hashed. In the order in which the columns were given.
+            `alphalab.core.columns.column_type` of the number of segments. In the order in which the
+            columns were given.
 
         Raises
         ------
         DataError
             An equity beyond what a float can hold.
         """
-        tallies: Any = np.empty(self._order.size, COLUMN)
+        tallies: Any = np.empty(self._order.size, column_type(self._bounds.size - 1))
         first = 0
         for accounts in self.accounts:
-            figures, words = accounts.tallied()
+            figures, words, segments = accounts.tallied()
             places = self._order[first : first + figures.size]
             for name in TALLY.names or ():
                 tallies[name][places] = figures[name]
             tallies["words"][places] = words
+            tallies["segments"][places] = segments
             first += figures.size
         finite = np.isfinite(tallies["equity_sum"]) & np.isfinite(tallies["least"])
         if not finite.all():

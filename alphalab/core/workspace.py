@@ -21,6 +21,7 @@ from alphalab.types import (
     POSTED,
     REFUSAL,
     REQUEST,
+    IntArray,
 )
 
 #: The logs of a run and the type of their entries, in the order of the kernels' `counts`.
@@ -34,11 +35,11 @@ LOGS = {
 _USUAL = (2048, 512, 4096, 256, 256)  # entries of each log, where one row needs no more
 
 
-def workspace(n_assets: int, shape: Shape, *, events: bool) -> Any:
+def workspace(n_assets: int, shape: Shape, bounds: IntArray, *, events: bool) -> Any:
     """Return the memory for columns of one shape, packed for the driver.
 
-    Without `events` the log of order events has no room, and none is logged: a tally has no use
-    for them.
+    `bounds` are those of the segments. Without `events` the log of order events has no room, and
+    none is logged: a tally has no use for them.
     """
     most = most_of_row(n_assets, n_assets * shape.places, shape.n_requests + 1)
     logs: dict[str, Any] = {
@@ -58,6 +59,7 @@ def workspace(n_assets: int, shape: Shape, *, events: bool) -> Any:
         value=np.empty(CHUNK),
         gross=np.empty(CHUNK),
         gain=np.empty(CHUNK),
+        bounds=bounds,
         seen=np.empty(n_assets, POSITION),
         seen_orders=np.zeros((n_assets, shape.places), ORDER),
         requests=np.zeros(shape.n_requests + 1, REQUEST),

@@ -44,7 +44,8 @@ _SYNTHETIC: dict[str, tuple[str, Callable[[str], int | float | str]]] = {
 def load(
     name: str | Path,
     *,
-    bar_label: str = "close",
+    label: str | None = None,
+    calendar: str = "",
     symbols: Sequence[str] | None = None,
     start: Instant | None = None,
     end: Instant | None = None,
@@ -65,8 +66,11 @@ def load(
         ``"store:lean/1d"`` for all symbols, ``"store:lean/1d@17"`` for a version, or the `version`
         of other bars. The synthetic market takes options:
         ``"synthetic:rows=1000000,symbols=1,seed=3,bar=1m,gaps=0.01"``.
-    bar_label : {"close", "open"}
-        What the times of a file name; data sets and stores are labelled by the close.
+    label : {"close", "open", "session"}, optional
+        What the times of a file name: the close or the open of a bar, or its session by its date.
+        Not given: the close. Data sets and stores are labelled by the close.
+    calendar : str
+        Exchange whose sessions the dates name, such as ``"XNYS"``; with ``label="session"``.
     symbols : sequence of str, optional
         Keep these, in this order.
     start, end : str, date, datetime or datetime64, optional
@@ -106,8 +110,14 @@ def load(
       Rule: known names are nasdaq, sp500, sp500_stocks, synthetic. The path of a CSV, Parquet or
       Feather file works too.
     """
+    if not isinstance(name, str | Path):
+        raise DataError(
+            f"load({type(name).__name__})",
+            rule="it takes the name of a data set, the path of a file, or an address of a store.",
+            fix="A frame becomes bars by al.Bars.from_frame(frame).",
+        )
     if isinstance(name, str) and name.startswith(_ADDRESS):
-        _only_for_files(name, bar_label, schema)
+        _only_for_files(name, label, schema)
         asked: dict[str, Any] = {"symbols": symbols, "start": start, "end": end, "adjust": adjust}
         more = {"as_of": as_of, "universe": universe, "observations": observations}
         return _from_store(name, store, asked | more)
@@ -121,7 +131,7 @@ def load(
                 f"{str(name)!r} with {option}={value!r}",
                 rule=f"{option} is for addresses in a store, such as store:binance/1h.",
             )
-    bars = _load(name, bar_label, schema)
+    bars = _load(name, (label, calendar), schema)
     if adjust is not None:
         from alphalab.data.store.view import check_adjust
 
@@ -144,27 +154,31 @@ def _from_store(name: str, store: str | Path | None, asked: dict[str, Any]) -> B
     return read_view(Store(store), View.parse(name, **asked))
 
 
-def _only_for_files(name: str, bar_label: str, schema: Any) -> None:
-    if bar_label != "close":
+def _only_for_files(name: str, label: str | None, schema: Any) -> None:
+    if label not in (None, "close"):
         raise DataError(
-            f"{name!r} with bar_label={bar_label!r}",
-            rule="data sets and stores are labelled by the close; bar_label is for files.",
+            f"{name!r} with label={label!r}",
+            rule="data sets and stores are labelled by the close; a label is for files.",
         )
     if schema is not None:
-        raise DataError(f"{name!r} with a schema", rule="a schema is for files.")
+        raise DataError(
+            f"{name!r} with a schema",
+            rule="data sets and stores are labelled by the close; a label, a calendar and other "
+            "fields of a schema are for files.",
+        )
 
 
-def _load(name: str | Path, bar_label: str, schema: Any) -> Bars:
+def _load(name: str | Path, label: tuple[str | None, str], schema: Any) -> Bars:
     plain, _, options = str(name).partition(":")
     if isinstance(name, Path) or plain not in DATASETS:
-        return _file(name, bar_label, schema)
-    _only_for_files(str(name), bar_label, schema)
+        return _file(name, label, schema)
+    _only_for_files(str(name), label[0], schema)
     if options and plain != "synthetic":
         raise DataError(f"data set {str(name)!r}", rule=f"{plain} takes no options.")
     return DATASETS[plain][1](**_arguments(options))
 
 
-def _file(name: str | Path, bar_label: str, schema: Any) -> Bars:
+def _file(name: str | Path, label: tuple[str | None, str], schema: Any) -> Bars:
     path = Path(name).expanduser()
     plain = str(name).partition(":")[0]
     named_as_path = isinstance(name, Path) or len(path.parts) > 1 or Path(plain).suffix
@@ -175,7 +189,7 @@ def _file(name: str | Path, bar_label: str, schema: Any) -> Bars:
     from alphalab.data.formats.schema import Schema
     from alphalab.data.panel.from_table import file_rows
 
-    schema = Schema.of(schema).labelled(bar_label)
+    schema = Schema.of(schema).labelled(*label)
     return Bars.from_rows(file_rows(path, schema, DATASETS))
 
 

@@ -1,29 +1,28 @@
-"""The functions of the alpha language: sources, composites, and one per operator."""
+"""The functions of the alpha language: sources, and one per operator."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from alphalab.errors import ExprError
-from alphalab.expr.nodes import Expr, Number, apply, as_expr, constant
-from alphalab.expr.registry import REGISTRY, Operator
+from alphalab.expr.nodes import Expr, Number, apply, as_expr, constant, on_clock
+from alphalab.expr.registry import REGISTRY, Operator, partial_form
 from alphalab.types import BAR_COLUMNS
 
 __all__ = [
-    "Bollinger",
-    "Macd",
-    "bollinger",
     "close",
     "column",
     "constant",
     "group",
     "high",
     "low",
-    "macd",
+    "on",
+    "on_traded",
     "open",
     "per_symbol",
+    "session_open",
     "volume",
 ]
 
@@ -35,7 +34,7 @@ def column(name: str) -> Expr:
     --------
     >>> str(column("sentiment").delay(1) > 0)
     "delay(column('sentiment'), 1) > 0.0"
-    >>> column("close") == close
+    >>> column("close").same_as(close)
     True
     """
     if not isinstance(name, str) or not name:
@@ -75,51 +74,70 @@ def per_symbol(expressions: Mapping[str, Expr | Number]) -> Expr:
     return Expr("per_symbol", args, tuple(expressions))
 
 
-class Macd(NamedTuple):
-    """Moving average convergence divergence."""
+def on(interval: str, x: Expr | Number, offset: str = "") -> Expr:
+    """Return an expression on the bars of a coarser clock.
 
-    line: Expr
-    signal: Expr
-    histogram: Expr
+    The bars of the fine clock are merged into windows of the interval, and x is computed on these.
+    A row sees the last window that has closed: its own if it stands at the end of it, else the one
+    before. Windows of x count rows of the coarser clock.
 
+    Parameters
+    ----------
+    interval : str
+        Such as ``"15m"``, ``"1h"`` or ``"1d"``; windows are multiples of it since 1970, UTC. On
+        rows that are as far apart or farther, every row is a window.
+    x : Expr
+        Any expression. Columns of a window: open the first, high the highest, low the lowest, close
+        the last, volume, ``buy_volume``, ``n_trades`` and ``traded_value`` the sum, others the last
+        known value.
+    offset : str
+        By how much windows begin later: ``on("7d", x, "4d")`` has weeks that begin on Mondays.
 
-def macd(x: Expr, fast: int = 12, slow: int = 26, signal: int = 9) -> Macd:
-    """Return MACD: the difference of two exponential means, its signal line, and the histogram.
-
-    Both means start at the first row. TA-Lib starts the fast mean later, so its first values
-    differ from these and then converge.
-
-    Examples
-    --------
-    >>> str(macd(close).line)
-    'ema(close, 12) - ema(close, 26)'
-    """
-    if not fast < slow:
-        raise ExprError(f"macd: fast={fast}, slow={slow}", rule="fast is less than slow.")
-    line = apply("ema", x, fast) - apply("ema", x, slow)
-    average = apply("ema", line, signal)
-    return Macd(line, average, line - average)
-
-
-class Bollinger(NamedTuple):
-    """Bands around a moving average."""
-
-    lower: Expr
-    middle: Expr
-    upper: Expr
-
-
-def bollinger(x: Expr, n: int = 20, width: float = 2.0) -> Bollinger:
-    """Return the mean of n rows, and bands `width` standard deviations (ddof 1) around it.
+    Raises
+    ------
+    ExprError
+        Not a length of time; splits, dividends, funding or delistings inside.
 
     Examples
     --------
-    >>> str(bollinger(close, 20).lower)
-    'ts_mean(close, 20) - 2.0 * ts_std(close, 20)'
+    >>> str(on("1h", close.rsi(14)) < 30)
+    "on('1h', rsi(close, 14)) < 30.0"
     """
-    middle = apply("ts_mean", x, n)
-    reach = width * apply("ts_std", x, n)
-    return Bollinger(middle - reach, middle, middle + reach)
+    if isinstance(interval, Expr):
+        raise ExprError(
+            "on(expression, interval)",
+            rule="the interval comes first.",
+            fix="Write al.on('1h', x) or x.on('1h').",
+        )
+    return on_clock(as_expr(x, "on"), interval, offset)
+
+
+def on_traded(x: Expr) -> Expr:
+    """Return an expression over the rows in which each asset trades, unknown in the others.
+
+    Windows count the rows in which the asset has a close, so a weekday's fund beside a daily coin
+    has full windows. What needs all assets of a row, such as `cs_rank`, stands around it.
+
+    Examples
+    --------
+    >>> str(on_traded(close.ts_mean(20)).ffill())
+    'ffill(on_traded(ts_mean(close, 20)), inf)'
+    """
+    return apply("on_traded", x)
+
+
+def session_open() -> Expr:
+    """Return 1 in the first row of a session of the asset's exchange, else 0.
+
+    Sessions are those of `Instrument.calendar`; days of UTC without one. The first row of the data
+    is unknown, because its session may have begun before.
+
+    Examples
+    --------
+    >>> str(session_open())
+    'delta(session(), 1) > 0.0'
+    """
+    return apply("delta", apply("session"), 1) > 0
 
 
 def function_of(record: Operator) -> Callable[..., Expr]:
@@ -139,6 +157,15 @@ def function_of(record: Operator) -> Callable[..., Expr]:
         )
         for p in record.params
     ]
+    if partial_form(record.name) in REGISTRY:
+        numbers.append(
+            inspect.Parameter(
+                "min_periods",
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=int | None,
+                default=None,
+            )
+        )
     call.__name__ = call.__qualname__ = record.name
     call.__doc__ = f"{record.doc}\n\nMemory: {record.memory}. NaN: {record.unknown}."
     call.__signature__ = inspect.Signature([*inputs, *numbers], return_annotation=Expr)  # type: ignore[attr-defined]
@@ -148,7 +175,7 @@ def function_of(record: Operator) -> Callable[..., Expr]:
 _OPERATORS = {
     name: function_of(record)
     for name, record in REGISTRY.items()
-    if record.family in ("elementwise", "series", "cross")
+    if record.family in ("clock", "elementwise", "series", "cross") and not record.form_of
 }
 
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any, TypeAlias
 
-from alphalab.errors import ExprError, UnknownNameError
+from alphalab.errors import ExprError
 from alphalab.expr import operators as _operators  # noqa: F401  (fills the registry)
-from alphalab.expr.registry import REGISTRY, Operator, operator
+from alphalab.expr.drawing import drawn
+from alphalab.expr.indicators import HOME
+from alphalab.expr.intervals import interval_ns
+from alphalab.expr.numpy_calls import MIRRORED, no_values, operator_of, refused
+from alphalab.expr.other_names import unknown_operator
+from alphalab.expr.registry import REGISTRY, Operator, operator, partial_form
 from alphalab.types import BAR_COLUMNS
 
 Number: TypeAlias = int | float
+
+#: Operators whose input is computed on other rows than those of the expression.
+OWN_CLOCK = ("on", "on_traded")
+
+#: Columns that hold what happened in a row.
+EVENTS = ("split", "dividend", "funding", "delisting")
 
 #: Longest text of an expression, in characters.
 MAX_LENGTH = 100_000
@@ -25,8 +37,8 @@ class Expr:
     """A causal expression: an operator, the expressions it reads and its numbers.
 
     Build expressions with operators, signs and the functions of the language, never directly. Every
-    operator is also a method: ``al.close.ts_mean(10)``. ``==`` is True if two expressions are the
-    same formula; to compare values, use ``al.eq(x, y)``.
+    operator is also a method: ``al.close.ts_mean(10)``. ``==`` and ``!=`` compare values like the
+    other signs; `same_as` compares formulas.
 
     Examples
     --------
@@ -34,16 +46,15 @@ class Expr:
     >>> signal = close > ts_mean(close, 10)
     >>> str(signal)
     'close > ts_mean(close, 10)'
-    >>> signal == (close > close.ts_mean(10))
+    >>> signal.same_as(close > close.ts_mean(10))
     True
+    >>> str(1 - 0.5 * (close == 1))
+    '1.0 - 0.5 * (close == 1.0)'
     >>> signal.warmup
     9
     """
 
     __slots__ = ("args", "key", "op", "params", "warmup")
-
-    # NumPy then calls our reflected operators; else `np.float64(2) < close` would fail.
-    __array_ufunc__ = None
 
     op: str
     args: tuple[Expr, ...]
@@ -75,17 +86,20 @@ class Expr:
     def __reduce__(self) -> tuple[Any, ...]:
         return Expr, (self.op, self.args, self.params)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Expr) and self.key == other.key
+    def same_as(self, other: Expr) -> bool:
+        """Return True if the other is the same formula."""
+        return self.key == other.key
 
-    def __hash__(self) -> int:
-        return hash(self.key)
+    # Of the object, since == is no answer; equal formulas have equal keys.
+    __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
         raise ExprError(
             f"an expression has no single truth value: {self}",
-            rule="an expression is a whole series.",
-            fix="Use & | ~ for and, or, not, al.where for if, and (a < b) & (b < c) for a < b < c.",
+            rule="an expression is a whole series, so if, and, or, not, in, min and max have no "
+            "answer.",
+            fix="Use & | ~ for and, or, not, al.where for if, (a < b) & (b < c) for a < b < c, "
+            "al.minimum and al.maximum for min and max, and x.same_as(y) for equal formulas.",
         )
 
     def __str__(self) -> str:
@@ -94,14 +108,25 @@ class Expr:
     def __repr__(self) -> str:
         return f"Expr({str(self)!r})"
 
+    def _repr_html_(self) -> str:
+        tree = "\n".join(drawn(self))
+        return f"<div><code>{escape(f'{self!s:.400}')}</code><pre>{escape(tree)}</pre></div>"
+
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *(name for name in REGISTRY if REGISTRY[name].inputs)]
+        return [
+            *super().__dir__(),
+            *(name for name, x in REGISTRY.items() if x.inputs and not x.form_of),
+        ]
 
     def __getattr__(self, name: str) -> Callable[..., Expr]:
         if name.startswith("_") or name in Expr.__slots__:
             raise AttributeError(name)
+        if name in HOME:
+            raise AttributeError(
+                f"{name!r} is a function of the language, not a method: al.{name}(...)"
+            )
         if name not in REGISTRY or not REGISTRY[name].inputs:
-            raise AttributeError(str(UnknownNameError("operator", name, REGISTRY)))
+            raise AttributeError(str(unknown_operator(name, REGISTRY)))
         return lambda *args, **kwargs: apply(name, self, *args, **kwargs)
 
     def of(self, symbol: str) -> Expr:
@@ -117,10 +142,15 @@ class Expr:
             raise ExprError(f"of({symbol!r})", rule="of takes the symbol of one asset.")
         return Expr("of", (self,), (symbol,))
 
-    def walk(self, seen: set[bytes] | None = None) -> Iterator[Expr]:
+    def on(self, interval: str, offset: str = "") -> Expr:
+        """Return the expression on bars of a coarser clock; see `alphalab.expr.functions.on`."""
+        return on_clock(self, interval, offset)
+
+    def walk(self, seen: set[bytes] | None = None, *, inside: bool = True) -> Iterator[Expr]:
         """Yield every distinct node of the expression, inputs before their readers.
 
-        A node whose key is in `seen` is skipped with all its inputs; `seen` is updated.
+        A node whose key is in `seen` is skipped with all its inputs; `seen` is updated. Without
+        `inside`, a node with a clock of its own is yielded and its inputs are not.
         """
         seen = set() if seen is None else seen
         stack: list[tuple[Expr, bool]] = [(self, False)]
@@ -131,7 +161,8 @@ class Expr:
             elif node.key not in seen:
                 seen.add(node.key)
                 stack.append((node, True))
-                stack.extend((arg, False) for arg in reversed(node.args))
+                if inside or node.op not in OWN_CLOCK:
+                    stack.extend((arg, False) for arg in reversed(node.args))
 
     def __add__(self, other: Expr | Number) -> Expr:
         return apply("add", self, other)
@@ -196,6 +227,71 @@ class Expr:
     def __le__(self, other: Expr | Number) -> Expr:
         return apply("le", self, other)
 
+    def __eq__(self, other: Expr | Number) -> Expr:  # type: ignore[override]
+        return apply("eq", self, other)
+
+    def __ne__(self, other: Expr | Number) -> Expr:  # type: ignore[override]
+        return apply("ne", self, other)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Expr:
+        """Return NumPy's function of this as an expression: ``np.log(close)``."""
+        name = operator_of(ufunc, method, options)
+        if name in MIRRORED and not isinstance(args[0], Expr):
+            return apply(MIRRORED[name], *args[::-1])
+        return apply(name, *args)
+
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        raise no_values(f"np.{function.__name__}", function.__name__)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise no_values("an array", "")
+
+    def __getitem__(self, key: object) -> Expr:
+        raise ExprError(
+            f"{self}[{key!r}]",
+            rule="an expression is a formula and has no rows to choose from.",
+            fix="The value n rows ago is x.delay(n); that of one asset is x.of('SYMBOL').",
+        )
+
+    __iter__ = None  # or Python would try __getitem__ with 0, 1, ...
+    __float__, __int__, __round__ = refused("float"), refused("int"), refused("round")
+    __floordiv__ = __rfloordiv__ = refused("//")
+    __mod__ = __rmod__ = refused("%")
+
+
+def on_clock(x: Expr, interval: str, offset: str = "") -> Expr:
+    """Return x on bars of a coarser clock.
+
+    Raises
+    ------
+    ExprError
+        An interval that is no length of time, or a column that counts events of the fine rows.
+    """
+    interval_ns(interval)
+    if offset:
+        interval_ns(offset)
+    for node in x.walk():
+        if node.op == "column" and node.params[0] in EVENTS:
+            raise ExprError(
+                f"on({interval!r}, ...) reads {node}",
+                rule="splits, dividends, funding and delistings belong to the rows of the bars.",
+                fix="Use bars.with_timeframe(...) for columns of coarser bars.",
+            )
+    return Expr("on", (x,), (interval, offset))
+
+
+def _check_traded(x: Expr) -> None:
+    """Refuse what needs other assets of the same row, or all of them at once."""
+    for node in x.walk():
+        family = REGISTRY[node.op].family
+        if family == "cross" or (family == "shape") or node.op == "group":
+            raise ExprError(
+                f"on_traded(...) reads {node!s:.80}",
+                rule="inside it each asset has rows of its own: there is no row across assets.",
+                fix="Put on_traded around the part about one asset, such as "
+                "al.cs_rank(al.on_traded(x)).",
+            )
+
 
 def constant(value: Number) -> Expr:
     """Return a number as an expression.
@@ -220,8 +316,8 @@ def as_expr(value: Any, owner: str) -> Expr:
     if isinstance(value, bool):
         raise ExprError(
             f"{owner}: got the Python truth value {value}",
-            rule="== and != compare two expressions as formulas, not their values.",
-            fix="Compare values with al.eq(x, y) and al.ne(x, y); for a constant write 1 or 0.",
+            rule="an operator reads expressions and numbers.",
+            fix="Write 1 or 0 for a constant.",
         )
     if isinstance(value, int | float):
         return constant(value)
@@ -250,6 +346,8 @@ def apply(name: str, *args: Any, **kwargs: Any) -> Expr:
     alphalab.errors.ExprError: ts_mean: n=0
       Rule: n is an integer of at least 1.
     """
+    if "min_periods" in kwargs:
+        return _with_min_periods(name, args, kwargs)
     record = operator(name)
     n_inputs = len(record.inputs)
     if kwargs or len(args) != n_inputs + len(record.params):
@@ -261,11 +359,32 @@ def apply(name: str, *args: Any, **kwargs: Any) -> Expr:
         raise ExprError(f"clip: low={params[0]:g}, high={params[1]:g}", rule="low is at most high.")
     if name == "neg" and inputs[0].op == "constant":
         return constant(-inputs[0].params[0])
+    if name == "on_traded":
+        _check_traded(inputs[0])
     if name == "cs_neutralize" and inputs[1].op != "group":
         raise ExprError(
             f"cs_neutralize: group={inputs[1]}", rule="its second input is group('label')."
         )
     return Expr(name, inputs, params)
+
+
+def _with_min_periods(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Expr:
+    least, plain = kwargs["min_periods"], {k: v for k, v in kwargs.items() if k != "min_periods"}
+    if least is None:
+        return apply(name, *args, **plain)
+    if (form := partial_form(name)) not in REGISTRY:
+        taking = [record.form_of for record in REGISTRY.values() if record.form_of]
+        raise ExprError(
+            f"{operator(name).name}: argument 'min_periods'",
+            rule=f"{', '.join(taking)} take min_periods.",
+            fix="x.ffill() and al.on_traded(x) close gaps for every window.",
+        )
+    inputs = _bound(operator(name), args, plain)
+    expr = apply(form, *inputs, least)
+    n, least = expr.params
+    if least > n:
+        raise ExprError(f"{name}: min_periods={least} of n={n}", rule="min_periods is at most n.")
+    return expr
 
 
 def _bound(record: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -330,9 +449,15 @@ def _written(node: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
             _ATOM,
         )
     params = [repr(p) for p in node.params]
+    record = REGISTRY[node.op]
+    if record.form_of:
+        params[-1] = f"min_periods={params[-1]}"
+    if node.op == "on":
+        shown = [params[0], *inputs, *(params[1:] if node.params[1] else [])]
+        return f"on({', '.join(shown)})", _ATOM
     if node.op == "python_op":
         params, inputs = params[1:2], [params[0], *inputs]
-    return f"{node.op}({', '.join([*inputs, *params])})", _ATOM
+    return f"{record.form_of or node.op}({', '.join([*inputs, *params])})", _ATOM
 
 
 def _bracketed(part: tuple[str, int], level: int) -> str:

@@ -10,15 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.errors import ExprError, ParameterError, StateError, UnknownNameError
+from alphalab.expr.clocks import OUTPUT, OnInterval, OnTraded
 from alphalab.expr.custom import python_function
 from alphalab.expr.identity import identity
-from alphalab.expr.nodes import Expr
+from alphalab.expr.nodes import OWN_CLOCK, Expr
 from alphalab.expr.python_rows import run_python
 from alphalab.expr.registry import operator
+from alphalab.expr.wall_clock import WORDS, WallClock
 from alphalab.kernels._jit import silent
 from alphalab.kernels.operators.blocks import block_kernel
 from alphalab.kernels.operators.window import ROWS, SLOT
-from alphalab.types import FloatArray, Instrument
+from alphalab.types import FloatArray, Instrument, IntArray
 
 
 class Call(NamedTuple):
@@ -68,8 +70,13 @@ class Plan:
     ----------
     columns : tuple of str
         The columns of the bars that the plan reads.
+    nodes : list of Expr
+        Every distinct node, those inside other clocks too.
+    needs_time : bool
+        True if a part reads the time or has a clock of its own: rows are pushed with their times.
     warmup : int
-        Rows at the start before every window of every output is full.
+        Rows at the start before every window of every output is full; windows on other rows than
+        those of the bars count their own, so it may take longer.
     id : bytes
         Hash of the expressions, the assets and the code of users' functions, 16 bytes.
 
@@ -96,18 +103,23 @@ class Plan:
         self.instruments = tuple(instruments)
         self.capacity = capacity
         self._order = list(_in_order(self.outputs))
-        self.nodes = [item for item in self._order if isinstance(item, Expr)]
-        self.columns = tuple(node.params[0] for node in self.nodes if node.op == "column")
+        self._clock = WallClock(self.instruments)
+        self._own = [item for item in self._order if isinstance(item, Expr)]
+        seen: set[bytes] = set()
+        self.nodes = [node for expr in self.outputs.values() for node in expr.walk(seen)]
+        self.columns = _columns(self.nodes)
+        self.needs_time = any(node.op in ("on", *WORDS) for node in self.nodes)
         self.warmup = max((expr.warmup for expr in self.outputs.values()), default=0)
         self._buffers = _shared_buffers(self._order, (capacity, len(self.instruments)))
-        self._state = {node.key: np.zeros(self._state_shape(node)) for node in self.nodes}
+        self._state = {node.key: np.zeros(self._state_shape(node)) for node in self._own}
+        self._inside = {node.key: self._nested(node) for node in self._own if node.op in OWN_CLOCK}
         self._calls: dict[int, list[Call]] = {}
         self._fill_sources()
         self.id = _identity(self.nodes, self.instruments)
         self._calls_for(capacity)  # unknown symbols and users' operators fail here, not later
 
     def each(
-        self, columns: Mapping[str, FloatArray], n_rows: int
+        self, columns: Mapping[str, FloatArray], n_rows: int, time: IntArray | None = None
     ) -> Iterator[tuple[str, FloatArray]]:
         """Push a block of rows through all nodes, and yield each output when it is computed.
 
@@ -120,6 +132,8 @@ class Plan:
             At least the names in `self.columns`.
         n_rows : int
             R, at most the capacity.
+        time : ndarray of shape (R,), optional
+            int64 ns UTC, increasing; required if the plan `needs_time`.
 
         Yields
         ------
@@ -131,6 +145,11 @@ class Plan:
             raise ParameterError(
                 f"a block of {n_rows} rows", rule=f"this plan takes at most {self.capacity}."
             )
+        if self.needs_time and time is None:
+            raise ParameterError(
+                "rows without times",
+                rule="al.on(...) and words of the clock need the time of every row.",
+            )
         calls = self._calls_for(n_rows)
         with silent():
             for kernel, args in calls:
@@ -138,16 +157,34 @@ class Plan:
                     yield args
                 elif kernel is _read:
                     _read(columns, *args)
+                elif kernel is _read_clock:
+                    _read_clock(time, *args)
+                elif kernel is _push_inside:
+                    _push_inside(columns, time, *args)
                 else:
                     kernel(*args)
 
-    def run(self, columns: Mapping[str, FloatArray], n_rows: int) -> dict[str, FloatArray]:
+    def run(
+        self, columns: Mapping[str, FloatArray], n_rows: int, time: IntArray | None = None
+    ) -> dict[str, FloatArray]:
         """Push a block of rows through all nodes, and return all outputs, each (R, N)."""
-        return {name: values.copy() for name, values in self.each(columns, n_rows)}
+        return {name: values.copy() for name, values in self.each(columns, n_rows, time)}
 
     def snapshot(self) -> list[bytes]:
         """Return the identity of the plan, then the carried state of each node in plan order."""
-        return [self.id, *(self._state[node.key].tobytes() for node in self.nodes)]
+        return [self.id, *(array.tobytes() for array in self.arrays)]
+
+    @property
+    def arrays(self) -> list[FloatArray]:
+        """All that is carried from block to block, in plan order; inner plans after their node."""
+        arrays = []
+        for node in self._own:
+            arrays.append(self._state[node.key])
+            if node.key in self._inside:
+                arrays += self._inside[node.key].arrays
+                for plan in self._inside[node.key].plans:
+                    arrays += plan.arrays
+        return arrays
 
     def restore(self, state: Sequence[bytes]) -> None:
         """Restore the state of a `snapshot` of an equal plan.
@@ -158,7 +195,7 @@ class Plan:
             A snapshot of other expressions or other assets, or one with an impossible position of
             a window. The plan is then unchanged.
         """
-        targets = [self._state[node.key] for node in self.nodes]
+        targets = self.arrays
         sizes = [target.nbytes for target in targets]
         if state[:1] != [self.id] or [len(item) for item in state[1:]] != sizes:
             raise StateError(
@@ -169,9 +206,30 @@ class Plan:
             np.frombuffer(item).reshape(target.shape)
             for item, target in zip(state[1:], targets, strict=True)
         ]
-        _check_clocks(self.nodes, read)
+        self.check_arrays(iter(read))
         for target, values in zip(targets, read, strict=True):
             target[...] = values
+
+    def check_arrays(self, read: Iterator[FloatArray]) -> None:
+        """Refuse arrays that no plan can have; takes those of this plan, and of plans inside it."""
+        own = []
+        for node in self._own:
+            own.append(next(read))
+            if node.key in self._inside:
+                for _ in self._inside[node.key].arrays:
+                    next(read)
+                for plan in self._inside[node.key].plans:
+                    plan.check_arrays(read)
+        _check_clocks(self._own, own)
+
+    def _nested(self, node: Expr) -> OnTraded | OnInterval:
+        """Return what computes a node with a clock of its own."""
+        inside = {OUTPUT: node.args[0]}
+        if node.op == "on_traded":
+            return OnTraded([Plan(inside, [one], self.capacity) for one in self.instruments])
+        plan = Plan(inside, self.instruments, self.capacity + 1)  # a block may end one window more
+        interval, offset = node.params
+        return OnInterval(plan, interval, offset, len(self.instruments))
 
     def _index(self, symbol: str) -> int:
         symbols = [instrument.symbol for instrument in self.instruments]
@@ -192,7 +250,7 @@ class Plan:
 
     def _fill_sources(self) -> None:
         """Write constants and group codes to their buffers, once for all blocks."""
-        for node in self.nodes:
+        for node in self._own:
             if node.op == "constant":
                 self._buffers[node.key][:] = node.params[0]
             elif node.op == "group":
@@ -215,8 +273,12 @@ class Plan:
     def _call(self, node: Expr, rows: int) -> Call:
         if node.op == "column":
             return Call(_read, (node.params[0], self._buffers[node.key][:rows]))
-        inputs = [self._buffers[arg.key][:rows] for arg in node.args]
         out = self._buffers[node.key][:rows]
+        if node.op in WORDS:
+            return Call(_read_clock, (self._clock, node.op, out))
+        if node.key in self._inside:
+            return Call(_push_inside, (self._inside[node.key], rows, out))
+        inputs = [self._buffers[arg.key][:rows] for arg in node.args]
         state = self._state[node.key]
         if node.op == "of":
             asset = self._index(node.params[0])
@@ -247,15 +309,28 @@ def _in_order(outputs: Mapping[str, Expr]) -> Iterator[Item]:
     """Yield every distinct node, inputs first, and each output after its nodes."""
     seen: set[bytes] = set()
     for name, root in outputs.items():
-        yield from root.walk(seen)
+        yield from root.walk(seen, inside=False)
         yield name, root
+
+
+def _inputs(node: Expr) -> tuple[Expr, ...]:
+    """Return the inputs that a node reads on the rows of its own plan."""
+    return () if node.op in OWN_CLOCK else node.args
+
+
+def _columns(nodes: Sequence[Expr]) -> tuple[str, ...]:
+    """Return the columns that nodes read; those with a clock of their own read the close."""
+    read = [node.params[0] for node in nodes if node.op == "column"]
+    if any(node.op in OWN_CLOCK for node in nodes):
+        read.append("close")
+    return tuple(dict.fromkeys(read))
 
 
 def _shared_buffers(order: Sequence[Item], shape: tuple[int, int]) -> dict[bytes, FloatArray]:
     """Return a buffer for every node; nodes that are not needed at the same time share one."""
     last_use: dict[bytes, int] = {}
     for place, item in enumerate(order):
-        for needed in item.args if isinstance(item, Expr) else (item[1],):
+        for needed in _inputs(item) if isinstance(item, Expr) else (item[1],):
             last_use[needed.key] = place
     ends: dict[int, list[bytes]] = {}
     for key, place in last_use.items():
@@ -278,6 +353,20 @@ def _read(columns: Mapping[str, FloatArray], name: str, out: FloatArray) -> None
     out[:] = columns[name]
 
 
+def _read_clock(time: Any, clock: WallClock, word: str, out: FloatArray) -> None:
+    clock.read(word, time[: len(out)], out)
+
+
+def _push_inside(
+    columns: Mapping[str, FloatArray],
+    time: Any,
+    inside: OnTraded | OnInterval,
+    n_rows: int,
+    out: FloatArray,
+) -> None:
+    inside.push(columns, time, n_rows, out)
+
+
 def _check_clocks(nodes: Sequence[Expr], states: Sequence[FloatArray]) -> None:
     """Refuse states whose next slot is outside the ring, or whose windows differ in rows seen.
 
@@ -285,7 +374,7 @@ def _check_clocks(nodes: Sequence[Expr], states: Sequence[FloatArray]) -> None:
     """
     seen = set()
     for node, state in zip(nodes, states, strict=True):
-        if node.op != "python_op" and not operator(node.op).has_clock:
+        if not (node.op == "python_op" or operator(node.op).has_clock):
             continue
         if not _clock_holds(node, state):
             raise StateError(

@@ -45,6 +45,7 @@ def _called(
         values = function(*windows)
         if values is None:
             raise TypeError("it returned nothing")
+        _check_order(values, n_assets)
         values = np.asarray(values, np.float64)
     except Exception as error:
         raise ExprError(
@@ -57,3 +58,13 @@ def _called(
             rule=f"it returns one value per asset: shape ({n_assets},).",
         )
     return values
+
+
+def _check_order(values: Any, n_assets: int) -> None:
+    """Refuse a series whose labels are not the places of the assets in their order."""
+    labels = getattr(values, "index", None)
+    if labels is not None and not callable(labels) and list(labels) != list(range(n_assets)):
+        raise TypeError(
+            f"a {type(values).__name__} labelled {list(labels)[:3]} ...; values are in the order "
+            "of the assets, with the labels 0, 1, ... or none"
+        )

@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from alphalab.errors import ExprError, UnknownNameError
+from alphalab.errors import ExprError
+from alphalab.expr.other_names import unknown_operator
 
 #: Largest n of an operator, rows: twenty years of minutes, 80 MB of state per asset.
 MAX_ROWS = 10_000_000
 
-Family = Literal["source", "elementwise", "series", "cross", "shape"]
+Family = Literal["source", "clock", "elementwise", "series", "cross", "shape"]
 
 #: NaN rules as text. Unknown means NaN, in windows also infinite.
 CELL = "unknown where an input is unknown"
@@ -74,6 +75,8 @@ class Param(msgspec.Struct, frozen=True):
 
     def check(self, owner: str, value: Any) -> float | int:
         """Return the value as int or float; raise `ExprError` if it is out of range."""
+        if value is None and self.default is not None:
+            value = self.default
         given = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
         wanted = "an integer" if self.integer else "a number"
         high = min(self.high, MAX_ROWS) if self.integer else self.high
@@ -100,8 +103,8 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         Its name in expressions.
     family : str
         ``elementwise`` (one cell), ``series`` (one asset through time), ``cross`` (one row across
-        assets), ``source`` (reads a column or a constant) or ``shape`` (moves series between
-        assets, calls Python).
+        assets), ``source`` (reads a column or a constant), ``clock`` (reads the time of the row)
+        or ``shape`` (moves series between assets, calls Python).
     doc : str
         What it returns, in one line.
     inputs, params : tuple
@@ -119,6 +122,11 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         Its NaN rule, as text.
     infix : str
         Its Python sign, if it has one.
+    source : str
+        Where the formula was published, if it has an author.
+    form_of : str
+        The operator that it is a form of, with ``min_periods`` as its last number; it is written
+        and called by that name.
     update : str or callable
         ``module:function`` in `alphalab.kernels.operators`, or a user's function.
     """
@@ -134,11 +142,15 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     state: Linear = Linear()
     unknown: str = CELL
     infix: str = ""
+    source: str = ""
+    form_of: str = ""
     update: str | Callable[..., Any] = ""
 
     @property
     def signature(self) -> str:
         """The call, such as ``ts_mean(x, n)``."""
+        if self.form_of:
+            return f"{self.form_of}({', '.join(self.inputs)}, n, min_periods=None)"
         if self.infix:
             return f"{self.infix}x" if len(self.inputs) == 1 else f"x {self.infix} y"
         numbers = [p.name if p.default is None else f"{p.name}={p.default:g}" for p in self.params]
@@ -196,6 +208,11 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 REGISTRY: dict[str, Operator] = {}
 
 
+def partial_form(name: str) -> str:
+    """Return the name in the registry of the form of an operator that takes ``min_periods``."""
+    return f"{name}_min_periods"
+
+
 def register(operator: Operator) -> Operator:
     """Add an operator to the language."""
     REGISTRY[operator.name] = operator
@@ -205,5 +222,5 @@ def register(operator: Operator) -> Operator:
 def operator(name: str) -> Operator:
     """Return the operator of this name; the error for an unknown name suggests near ones."""
     if name not in REGISTRY:
-        raise UnknownNameError("operator", name, REGISTRY)
+        raise unknown_operator(name, REGISTRY)
     return REGISTRY[name]

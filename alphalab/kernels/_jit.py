@@ -8,6 +8,7 @@ package starts a new folder.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -31,6 +32,25 @@ if numba.config.USING_SVML:
     )
 
 DISABLED = bool(numba.config.DISABLE_JIT)
+
+
+def _import_array_functions() -> None:
+    """Import numba's array functions, but not scipy.
+
+    They import scipy.linalg to learn whether it is there, which takes a sixth of a short run. Numba
+    imports it again before it compiles a function that needs it.
+    """
+    from numba.np import linalg
+
+    check, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = check
+
+
+if not DISABLED:
+    _import_array_functions()
 
 
 def source_hash() -> str:

@@ -17,6 +17,7 @@ from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 if TYPE_CHECKING:
     from alphalab.artifact.open import Artifact
     from alphalab.artifact.stages import Standing
+    from alphalab.artifact.validation_record import ValidationRecord
 
 
 def show(
@@ -96,10 +97,10 @@ def _show(out: Output, artifact: Artifact, content: dict[str, Any]) -> None:
         ("kind", content["kind"]),
         ("data", f"{data.request.name}, {data.start[:10]} to {data.end[:10]}, {data.rows:,} rows"),
         ("data id", data.content),
-        ("warm-up", f"{strategy.warmup:,} rows"),
+        ("warm-up", _warm_up(strategy.warmup)),
         ("digest", content["digest"]),
         ("gate", _gate(content)),
-        ("trials", f"{artifact.validation.n_trials:,}"),
+        ("trials", _trials(artifact.validation)),
         ("ledger", content["ledger_head"] or "off when it was made"),
         ("signed by", ", ".join(content["signers"])),
         ("created", content["created"]),
@@ -136,6 +137,14 @@ def _show(out: Output, artifact: Artifact, content: dict[str, Any]) -> None:
 def _warn(out: Output, content: dict[str, Any]) -> None:
     if content["waiting"]:
         out.warn(f"the move to {content['waiting']} waits for signatures")
+
+
+def _trials(record: ValidationRecord) -> str:
+    return f"{record.n_trials:,}, of which {record.n_effective:,} independent"
+
+
+def _warm_up(rows: int | None) -> str:
+    return "not certified: not to be traded" if rows is None else f"{rows:,} rows, certified"
 
 
 def _gate(content: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -20,14 +20,6 @@ StartFlag = Annotated[str | None, typer.Option(help="First day or instant (ISO 8
 EndFlag = Annotated[str | None, typer.Option(help="Last day (whole) or instant.")]
 SymbolsFlag = Annotated[
     str | None, typer.Option(metavar="A,B", help="Only these symbols, in this order.")
-]
-LabelFlag = Annotated[
-    Literal["open", "close"],
-    typer.Option(help="Instant that the times of a file name: the open or the close of a bar."),
-]
-SchemaFlag = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="A TOML file that describes the data file."),
 ]
 ReportFlag = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write a report, one HTML page.")

@@ -73,6 +73,10 @@ class SchemaFlags:
         str | None,
         _option(metavar="C", help="Decimal mark of its numbers.", show_default="a point"),
     ] = None
+    thousands: Annotated[
+        str | None,
+        _option(metavar="C", help="Mark between thousands, such as ','.", show_default="none"),
+    ] = None
     encoding: Annotated[
         str | None, _option(metavar="NAME", help="Encoding of its text.", show_default="utf-8")
     ] = None
@@ -96,6 +100,11 @@ class SchemaFlags:
         ),
     ] = None
 
+    def format_given(self) -> Schema | None:
+        """Return the schema of the file and the flags; None where neither says anything."""
+        schema = self.read()
+        return schema if schema.changes() else None
+
     def read(self) -> Schema:
         """Return the schema of the file and the flags."""
         from alphalab.data.formats.schema import Schema
@@ -107,7 +116,7 @@ class SchemaFlags:
         header = False if self.no_header else fields.get("header", True)
         plain = (
             *("label", "calendar", "zone", "repeated_hour", "time_format"),
-            *("delimiter", "decimal", "encoding", "skip", "symbol"),
+            *("delimiter", "decimal", "thousands", "encoding", "skip", "symbol"),
         )
         fields |= {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
         fields["header"] = header

@@ -10,12 +10,12 @@ import typer
 
 from alphalab.cli.data.options import (
     EndFlag,
-    LabelFlag,
-    SchemaFlag,
     StartFlag,
     StoreFlag,
     SymbolsFlag,
 )
+from alphalab.cli.data.schema_flags import SchemaFlags
+from alphalab.cli.flags import with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SHOWN_SYMBOLS = 8  # in text; --json has all of them
 
 
+@with_flags(SchemaFlags)
 def show(
     data: Annotated[
         str,
@@ -34,6 +35,7 @@ def show(
             show_default=False,
         ),
     ],
+    source: SchemaFlags,
     rows: Annotated[int, typer.Option(min=1, help="Rows to print, the last ones.")] = 5,
     symbols: SymbolsFlag = None,
     start: StartFlag = None,
@@ -51,8 +53,6 @@ def show(
     observations: Annotated[
         str | None, typer.Option(metavar="A,B", help="Observations of the store to join.")
     ] = None,
-    label: LabelFlag = "close",
-    schema: SchemaFlag = None,
     store: StoreFlag = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -63,8 +63,7 @@ def show(
 
     bars = load(
         data,
-        bar_label=label,
-        schema=schema,
+        schema=source.format_given(),
         symbols=_names(symbols),
         start=start,
         end=end,

@@ -21,6 +21,7 @@ _EPOCHS = (("seconds", 10**9), ("milliseconds", 10**6), ("microseconds", 10**3),
 _EARLIEST = 10**17
 _FIRST_DATE, _LAST_DATE = 1678_01_01, 2261_12_31
 _ZONES = (None, "UTC")
+_GROUPED = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(\.\d{3})*,\d+\s*$")
 
 
@@ -122,13 +123,35 @@ def not_a_number(column: pa.ChunkedArray, name: str, where: str) -> DataError:
     """Return the error for a column that is not numeric; it shows the first value that is not."""
     values = column.to_pylist() if is_text(column.type) else [column[0].as_py()]
     row = next((row for row, value in enumerate(values) if not _reads_as_float(value)), 0)
+    text, fixes = str(values[row]), []
+    if _GROUPED.match(text):
+        fixes.append("Where a comma separates thousands: thousands=',' (--thousands ,).")
+    if _DECIMAL_COMMA.match(text):
+        fixes.append("Where a comma is the decimal sign: decimal=',' (--decimal ,).")
     return DataError(
         f"{where}row {row}, column {name!r}: {values[row]!r} is not a number",
         rule="prices and volume are numeric columns.",
-        fix="Where a comma is the decimal sign: decimal=',' (--decimal ,)."
-        if _DECIMAL_COMMA.match(str(values[row]))
-        else "Correct the value, or convert the column.",
+        fix=" ".join(fixes) or "Correct the value, or convert the column.",
     )
+
+
+def ungrouped(column: pa.ChunkedArray, thousands: str, decimal: str) -> pa.ChunkedArray:
+    """Return text such as ``1,234.5`` as numbers; unchanged where a cell is not one.
+
+    Examples
+    --------
+    >>> ungrouped(pa.chunked_array([["1.234,5", "7,25"]]), ".", ",").to_pylist()
+    [1234.5, 7.25]
+    """
+    import pyarrow.compute as pc
+
+    plain_text = pc.replace_substring(column, thousands, "")
+    if decimal != ".":
+        plain_text = pc.replace_substring(plain_text, decimal, ".")
+    try:
+        return plain_text.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return column
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -190,7 +190,9 @@ class EventTable:
             raise DataError(
                 f"{self.where}no column {' or '.join(self._names(name))}; {self.columns.found}",
                 rule=f"a table of {self.kind} has a column {name} (any letter case).",
-                fix=fix or f"Name it by a schema: columns={{{name!r}: ...}} (-c {name}=...).",
+                fix=fix
+                or f"Rename it: frame.rename(columns={{...: {name!r}}}). `alphalab data ingest` "
+                f"takes its name (-c {name}=...).",
             )
         return named
 

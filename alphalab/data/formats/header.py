@@ -71,11 +71,11 @@ class Columns:
         if [name.strip().lower() for name in sorted(there, key=str.lower)] == ["date", "time"]:
             date, time = sorted(there, key=str.lower)
             return (
-                f"Where they are a date and a time of day: columns={{'date': {date!r}, 'time': "
-                f"{time!r}}} (-c date={date} -c time={time})."
+                f"Where they are a date and a time of day: schema={{'columns': "
+                f"{{'date': {date!r}, 'time': {time!r}}}}} (-c date={date} -c time={time})."
             )
         return (
-            f"Choose one by a schema, such as columns={{{ours!r}: {there[0]!r}}} "
+            f"Choose one by schema={{'columns': {{{ours!r}: {there[0]!r}}}}} "
             f"(-c {ours}={there[0]}), or drop or rename the others."
         )
 
@@ -94,7 +94,7 @@ class Columns:
             raise DataError(
                 f"{self.where}no time column; {self.found}",
                 rule=f"one column is named {', '.join(names)} (any letter case).",
-                fix="Name it by a schema: columns={'time': ...} (-c time=...); of a file "
+                fix="Name it by schema={'columns': {'time': ...}} (-c time=...); of a file "
                 "without a header: header=False (--no-header), and columns by their places; "
                 "of one with lines before its header: skip=N (--skip N).",
             )
@@ -108,7 +108,8 @@ class Columns:
                 f"{self.where}no column {', '.join(missing)}; {self.found}",
                 rule=f"there are columns {', '.join(names)} (any letter case).",
                 fix=fix
-                or f"Name them by a schema: columns={{{missing[0]!r}: ...}} (-c {missing[0]}=...).",
+                or f"Name them by schema={{'columns': {{{missing[0]!r}: ...}}}} "
+                f"(-c {missing[0]}=...).",
             )
 
     @property

@@ -6,11 +6,11 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from alphalab.data.clock.calendars import session_bounds
 from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso
 from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError
+from alphalab.sessions import session_bounds
 from alphalab.types import IntArray
 
 #: What the times of bars name: the close of each bar, or a date whose close is not known.
@@ -64,11 +64,23 @@ def closes(labels: IntArray, schema: Schema, where: str = "") -> Closes:
                 Note(
                     "dates",
                     "times are dates: a row counts as known at 00:00 UTC of its date "
-                    "(if the date names the day that was traded, load it with bar_label='open')",
+                    "(if the date names the day that was traded, load it with label='session' and "
+                    "a calendar, or with label='open')",
                 ),
             ),
         )
     return Closes(labels)
+
+
+def ask_about_dates(first: int, where: str) -> DataError:
+    """Return the error about dates of which nobody said what they name; `first` in ns UTC."""
+    return DataError(
+        f"{where}times are dates, from {iso(first)[:10]} on",
+        rule="the time of a bar is the instant of its close; state what a date names.",
+        fix="label='session' with a calendar for sessions of an exchange (--label session "
+        "--calendar XNYS), label='open' for days that begin at this midnight (--label open), "
+        "label='close' for days that end there (--label close).",
+    )
 
 
 def checked_time_names(given: TimeNames) -> TimeNames:

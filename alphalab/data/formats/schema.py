@@ -42,9 +42,9 @@ class Schema(Settings, frozen=True):
     time_format : str
         How times are written where they are not ISO, such as ``"%d.%m.%Y %H:%M"``; of a date and a
         time in two columns: both, with a blank between them.
-    delimiter, decimal, encoding : str
+    delimiter, decimal, thousands, encoding : str
         Of a CSV file. Not given: a comma, semicolon or tab, whichever the first line has most of; a
-        point; UTF-8.
+        point; no mark between thousands; UTF-8.
     header : bool
         True if a CSV file begins with the names of its columns.
     skip : int
@@ -81,6 +81,7 @@ class Schema(Settings, frozen=True):
     time_format: str = ""
     delimiter: str = ""
     decimal: str = "."
+    thousands: str = ""
     encoding: str = ""
     header: bool = True
     skip: NonNegativeInt = 0
@@ -104,9 +105,19 @@ class Schema(Settings, frozen=True):
             _ = self.interval_ns
         if self.zone:
             _check_zone(self.zone)
-        for name, text in (("delimiter", self.delimiter), ("decimal", self.decimal)):
+        for name, text in (
+            ("delimiter", self.delimiter),
+            ("decimal", self.decimal),
+            ("thousands", self.thousands),
+        ):
             if len(text) > 1:
                 raise ParameterError(f"Schema: {name}={text!r}", rule=f"{name} is one character.")
+        if self.thousands == self.decimal:
+            raise ParameterError(
+                f"Schema: decimal={self.decimal!r} and thousands={self.thousands!r}",
+                rule="the two marks differ.",
+                fix="Give the other one as well.",
+            )
         if self.encoding:
             _check_encoding(self.encoding)
         named = [name for name in self.columns if not isinstance(self.columns[name], int)]
@@ -166,24 +177,33 @@ class Schema(Settings, frozen=True):
         except DataError as error:
             raise ParameterError(f"Schema: interval={self.interval!r}", rule=error.rule) from None
 
-    def labelled(self, bar_label: str) -> Schema:
-        """Return the schema with the label of a keyword ``bar_label``.
+    def labelled(self, label: str | None, calendar: str = "") -> Schema:
+        """Return the schema with the label and the calendar of keywords of these names.
 
         Raises
         ------
         DataError
-            An unknown label, or another one than that of the schema.
+            An unknown label, or another one than that of the schema; a label of sessions without a
+            calendar, or a calendar without it.
         """
-        if bar_label not in ("open", "close"):
-            raise DataError(f"bar_label={bar_label!r}", rule="bar_label is 'open' or 'close'.")
-        if bar_label == "close" or bar_label == self.label:
-            return self
-        if self.label is not None:
+        known = ("close", "open", "session")
+        if label not in (None, *known):
+            raise DataError(f"label={label!r}", rule="a label is 'close', 'open' or 'session'.")
+        given = {"label": label or self.label, "calendar": calendar or self.calendar}
+        for name, value in given.items():
+            own = getattr(self, name)
+            if own and own != value:
+                raise DataError(
+                    f"{name}={value!r}, and the schema has {name}={own!r}",
+                    rule=f"a {name} is given once.",
+                )
+        if calendar and given["label"] != "session":
             raise DataError(
-                f"bar_label={bar_label!r}, and the schema has label={self.label!r}",
-                rule="a label is given once.",
+                f"calendar={calendar!r} with label={given['label']!r}",
+                rule="a calendar has the closes of sessions, whose dates the times name.",
+                fix="Add label='session' (--label session).",
             )
-        return msgspec.structs.replace(self, label="open")
+        return msgspec.structs.replace(self, **given)
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults.

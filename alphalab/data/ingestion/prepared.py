@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from alphalab.data.clock.times import iso
 from alphalab.data.formats.files import stem
+from alphalab.data.formats.labels import ask_about_dates
 from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.formats.schema import Schema
 from alphalab.data.ingestion.advice import advice, repeated_hour
@@ -124,13 +124,7 @@ def _check(rows: Rows, schema: Schema) -> None:
 def _check_dates(rows: Rows) -> None:
     """Refuse dates with an unknown meaning: a store keeps closing times."""
     if rows.time_names == "date":
-        raise DataError(
-            f"{rows.source or 'table'}: times are dates, from {iso(rows.time.min())[:10]} on",
-            rule="bars of a store are labelled by their close; state what a date names.",
-            fix="label='session' with a calendar for sessions of an exchange (--label session "
-            "--calendar XNYS), label='open' for days that begin at this midnight (--label open), "
-            "label='close' for days that end there (--label close).",
-        )
+        raise ask_about_dates(rows.time.min(), f"{rows.source or 'table'}: ")
 
 
 def _instruments(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from alphalab.data.clock.times import Instant
@@ -10,7 +10,11 @@ from alphalab.data.panel.panel import Panel
 from alphalab.types import DELISTING, FloatArray, Instrument
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+
+    from alphalab.data.formats.schema import Schema
 
 
 class Bars(Panel):
@@ -47,8 +51,13 @@ class Bars(Panel):
     ----------
     time, symbols, columns, instruments, instrument_changes, source, version, time_names
         As above; arrays are read-only.
+    coarser : mapping of str to str
+        The interval of each column of a coarser clock, as `with_timeframe` adds them.
     known_early : mapping of str to int
         Observations that were known before the time they are about, by the column they are in.
+    known_since : mapping of str to mapping of str to ndarray
+        When the values of observations without a `max_age` became known, ns UTC, by column and
+        symbol.
 
     Raises
     ------
@@ -83,7 +92,9 @@ class Bars(Panel):
         frame: Any,
         *,
         symbol: str = "asset",
-        bar_label: str = "close",
+        label: str | None = None,
+        calendar: str = "",
+        schema: Schema | Mapping[str, Any] | str | Path | None = None,
         instruments: Sequence[Instrument] | None = None,
         periods_per_year: float | None = None,
         source: str = "",
@@ -101,8 +112,15 @@ class Bars(Panel):
             their name. Times without a zone are UTC.
         symbol : str
             The symbol of a frame that names none.
-        bar_label : {"close", "open"}
-            What a time names. Opening times are moved later by the most frequent step between rows.
+        label : {"close", "open", "session"}, optional
+            What a time names: the close of a bar; its open, and the close follows by the most
+            frequent step between rows; or its session by its date, and the close is that of the
+            calendar. Not given: the close; dates are refused, since each of the three is common.
+        calendar : str
+            Exchange whose sessions the dates name, such as ``"XNYS"``; with ``label="session"``.
+        schema : Schema, dict, str or Path, optional
+            How the table is written, such as ``{"columns": {"close": "Last"}}``; see
+            `alphalab.data.Schema`. A path names a TOML file.
         instruments, periods_per_year, source
             As in `Bars`.
 
@@ -117,17 +135,18 @@ class Bars(Panel):
         >>> days = pd.date_range("2024-01-02", periods=3, name="date")
         >>> prices = {"Open": 1.0, "High": 3.0, "Low": 1.0, "Close": 2.0}
         >>> frame = pd.DataFrame(prices, index=days)
-        >>> bars = Bars.from_frame(frame, symbol="ACME", bar_label="open")
+        >>> bars = Bars.from_frame(frame, symbol="ACME", label="session", calendar="XNYS")
         >>> bars.end, Bars.from_frame(bars.to_frame()) == bars
-        ('2024-01-05T00:00:00Z', True)
+        ('2024-01-04T21:00:00Z', True)
         """
+        from alphalab.data.formats.schema import Schema
         from alphalab.data.panel.frames import from_frame
 
         return from_frame(
             cls,
             frame,
             symbol=symbol,
-            bar_label=bar_label,
+            schema=Schema.of(schema).labelled(label, calendar),
             instruments=instruments,
             periods_per_year=periods_per_year,
             source=source,
@@ -138,7 +157,8 @@ class Bars(Panel):
         cls,
         frame: pd.DataFrame,
         *,
-        bar_label: str = "close",
+        label: str | None = None,
+        calendar: str = "",
         instruments: Sequence[Instrument] | None = None,
         periods_per_year: float | None = None,
         source: str = "",
@@ -149,7 +169,7 @@ class Bars(Panel):
         ----------
         frame : pandas.DataFrame
             A DatetimeIndex, and one column of prices for each symbol; NaN: did not trade.
-        bar_label, instruments, periods_per_year, source
+        label, calendar, instruments, periods_per_year, source
             As in `from_frame`.
 
         Examples
@@ -157,7 +177,7 @@ class Bars(Panel):
         >>> import pandas as pd
         >>> days = pd.date_range("2024-01-02", periods=2)
         >>> closes = pd.DataFrame({"A": [1.0, 2.0], "B": [3.0, None]}, index=days)
-        >>> print(Bars.from_closes(closes).notes[0])
+        >>> print(Bars.from_closes(closes, label="close").notes[0])
         closes only: open, high and low are set to the close
         """
         from alphalab.data.panel.frames import from_closes
@@ -165,7 +185,8 @@ class Bars(Panel):
         return from_closes(
             cls,
             frame,
-            bar_label=bar_label,
+            label=label,
+            calendar=calendar,
             instruments=instruments,
             periods_per_year=periods_per_year,
             source=source,
@@ -241,7 +262,8 @@ class Bars(Panel):
         >>> days = pd.date_range("2024-01-02", periods=3)
         >>> closes = pd.DataFrame({"A": [1.0, 2.0, 3.0], "B": [5.0, 6.0, None]}, index=days)
         >>> ends = pd.DataFrame({"time": [days[2]], "symbol": ["B"]})
-        >>> Bars.from_closes(closes).with_delistings(ends)["delisting"][:, 1]
+        >>> bars = Bars.from_closes(closes, label="session", calendar="XNYS")
+        >>> bars.with_delistings(ends)["delisting"][:, 1]
         array([nan, nan,  6.])
         """
         from alphalab.data.panel.events import delisting_column
@@ -264,9 +286,10 @@ class Bars(Panel):
         """
         from alphalab.data.panel.observations import observation_columns
 
-        columns, early, notes = observation_columns(self, given, names, max_age)
-        joined = self.joined(columns, notes)
-        joined.known_early = {**self.known_early, **early}
+        found = observation_columns(self, given, names, max_age)
+        joined = self.joined(found.columns, found.notes)
+        joined.known_early = {**self.known_early, **found.early}
+        joined.known_since = {**self.known_since, **found.known}
         return joined
 
     def adjusted(
@@ -285,7 +308,8 @@ class Bars(Panel):
         --------
         >>> import pandas as pd
         >>> days = pd.date_range("2024-01-02", periods=4, name="date")
-        >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [100.0, 102.0, 51.0, 50.0]}, index=days))
+        >>> closes = pd.DataFrame({"ACME": [100.0, 102.0, 51.0, 50.0]}, index=days)
+        >>> bars = Bars.from_closes(closes, label="session", calendar="XNYS")
         >>> actions = pd.DataFrame({"ex_date": days[2:], "split": [2, None], "dividend": [None, 1]})
         >>> bars = bars.with_actions(actions)
         >>> bars["split"].ravel(), bars["dividend"].ravel()

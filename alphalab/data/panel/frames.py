@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from alphalab.data.clock.times import datetimes_to_ns
-from alphalab.data.formats.labels import Closes, closes, zone_notes
+from alphalab.data.formats.labels import Closes, TimeNames, ask_about_dates, closes, zone_notes
 from alphalab.data.formats.schema import Schema
 from alphalab.data.formats.tables import as_table
 from alphalab.data.panel.from_table import rows_of
@@ -24,9 +24,9 @@ from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
-# The attribute of a frame with the digest of its times, if these are known closing times. Changed
-# times have another digest.
-_CLOSES = "alphalab_closes"
+# The attribute of a frame with the digest of its times, by what these name. Changed times have
+# another digest.
+_TIMES: dict[TimeNames, str] = {"close": "alphalab_closes", "date": "alphalab_dates"}
 
 # Fields of a schema that apply to wide frames.
 _FOR_WIDE = {"calendar", "interval", "label", "rename"}
@@ -37,16 +37,18 @@ def from_frame(
     frame: Any,
     *,
     symbol: str,
-    bar_label: str,
+    schema: Schema,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
 ) -> P:
     """Return the bars of a frame as a `make`; see `Bars.from_frame`."""
-    schema = Schema().labelled(bar_label)
     if _is_wide(frame):
+        _refuse_dates(frame, schema, source)
         return _from_wide(make, frame, schema, instruments, periods_per_year, source)
     rows = frame_rows(frame, schema, symbol=symbol, source=source)
+    if rows.time_names == "date" and not _wrote(frame, rows.time, "date"):
+        raise ask_about_dates(rows.time.min(), f"{source or 'frame'}: ")
     return make.from_rows(rows, instruments=instruments, periods_per_year=periods_per_year)
 
 
@@ -66,7 +68,8 @@ def from_closes(
     make: type[P],
     frame: pd.DataFrame,
     *,
-    bar_label: str,
+    label: str | None,
+    calendar: str,
     instruments: Sequence[Instrument] | None,
     periods_per_year: float | None,
     source: str,
@@ -78,7 +81,9 @@ def from_closes(
             f"a {type(frame).__name__} is not a pandas frame",
             rule="closing prices come as a pandas frame, one column for each symbol.",
         )
-    times = _index_times(frame, Schema().labelled(bar_label))
+    schema = Schema().labelled(label, calendar)
+    _refuse_dates(frame, schema, source)
+    times = _index_times(frame, schema)
     close = np.empty(frame.shape)
     for column in range(frame.shape[1]):
         close[:, column] = _numbers(frame, column)
@@ -114,14 +119,13 @@ def to_frame(bars: Panel, layout: Literal["wide", "long"]) -> pd.DataFrame:
         frame = pd.DataFrame({"time": index[row], "symbol": symbols, **cells})
     else:
         raise DataError(f"layout={layout!r}", rule="layout is 'wide' or 'long'.")
-    if bars.time_names == "close":
-        frame.attrs[_CLOSES] = _digest(bars.time)
+    frame.attrs[_TIMES[bars.time_names]] = _digest(bars.time)
     return frame
 
 
-def _wrote(frame: Any, time: IntArray) -> bool:
-    """Return True if `to_frame` wrote these closing times into the frame."""
-    known = getattr(frame, "attrs", {}).get(_CLOSES)
+def _wrote(frame: Any, time: IntArray, names: TimeNames = "close") -> bool:
+    """Return True if `to_frame` wrote these times into the frame, for what they name."""
+    known = getattr(frame, "attrs", {}).get(_TIMES[names])
     return known is not None and known == _digest(np.unique(time))
 
 
@@ -204,10 +208,18 @@ def _field_name(written: str) -> str:
     return written.lower() if written.lower() in BAR_COLUMNS else written
 
 
+def _refuse_dates(frame: pd.DataFrame, schema: Schema, source: str) -> None:
+    times = _index_times(frame, schema)
+    if times.names == "date" and not _wrote(frame, times.time, "date"):
+        raise ask_about_dates(times.time[0], f"{source or 'frame'}: ")
+
+
 def _index_times(frame: pd.DataFrame, schema: Schema) -> Closes:
     import pandas as pd
 
     index = frame.index
+    if pd.api.types.is_string_dtype(index):
+        index = _parsed(index)
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError(
             f"the frame's index is a {type(index).__name__}",
@@ -224,6 +236,18 @@ def _index_times(frame: pd.DataFrame, schema: Schema) -> Closes:
     if found.names == "date" and _wrote(frame, found.time):
         found = Closes(found.time)
     return found._replace(notes=zone_notes(time, index.tz is not None) + found.notes)
+
+
+def _parsed(index: pd.Index) -> pd.DatetimeIndex:
+    """Return an index of ISO text as times."""
+    import pandas as pd
+    import pyarrow as pa
+
+    from alphalab.data.formats import arrow
+
+    found = arrow.times(pa.chunked_array([pa.array(index.to_numpy(str))]), "index", "")
+    times = pd.DatetimeIndex(found.ns.view("M8[ns]"))
+    return times.tz_localize("UTC") if found.zoned else times
 
 
 def _numbers(frame: pd.DataFrame, column: int) -> FloatArray:

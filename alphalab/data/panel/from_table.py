@@ -74,7 +74,8 @@ def rows_of(
     time = _time_columns(columns, label)
     columns.require(
         PRICES,
-        "Name them by a schema: columns={'close': ...}. Bars.from_closes reads a frame of "
+        "Name them by schema={'columns': {'close': ...}} (-c close=...). "
+        "Bars.from_closes reads a frame of "
         "closing prices, one column for each symbol.",
     )
     if table.num_rows == 0:
@@ -82,7 +83,7 @@ def rows_of(
     named = columns.one_of(SYMBOL_NAMES, "symbol")
     symbols, codes = symbols_of(table, named, schema, symbol, where)
     labels, read = _labels(table, time, codes, schema, where)
-    values, left_out = _values(table, columns, {*time, named}, where)
+    values, left_out = _values(table, columns, {*time, named}, schema, where)
     closing = closes(labels, schema, where)
     rows = Rows(
         time=closing.time,
@@ -112,9 +113,9 @@ def _time_columns(columns: Columns, label: str) -> tuple[str, ...]:
     key = next((key for key, name in columns.others.items() if (name,) == time), "")
     if key in ("open_time", "close_time") and key != f"{label}_time":
         raise DataError(
-            f"{columns.where}the time column is {time[0]!r} and bar_label={label!r}",
-            rule="bar_label names what times are: the open or the close of a bar.",
-            fix=f"Use bar_label={(of := key.removesuffix('_time'))!r} (--label {of}), or name it "
+            f"{columns.where}the time column is {time[0]!r} and label={label!r}",
+            rule="a label names what times are: the open or the close of a bar.",
+            fix=f"Use label={(of := key.removesuffix('_time'))!r} (--label {of}), or name it "
             "as the time by a schema (-c time=...).",
         )
     return time
@@ -129,7 +130,7 @@ def _labels(
 
 
 def _values(
-    table: pa.Table, columns: Columns, taken: set[str | None], where: str
+    table: pa.Table, columns: Columns, taken: set[str | None], schema: Schema, where: str
 ) -> tuple[dict[str, FloatArray], Notes]:
     """Return the numeric columns, (R,) each, volume among them, and notes about the rest."""
     values: dict[str, FloatArray] = {}
@@ -145,6 +146,8 @@ def _values(
             ours[name] = written
     for name, written in ours.items():
         column = arrow.plain(table[written])
+        if schema.thousands and arrow.is_text(column.type):
+            column = arrow.ungrouped(column, schema.thousands, schema.decimal)
         if arrow.is_number(column.type):
             values[name] = arrow.floats(column)
         elif name in BAR_COLUMNS or name in columns.mapped:

@@ -46,10 +46,30 @@ class _Observations(NamedTuple):
         return {name: np.flatnonzero(self.name == self.names.index(name)) for name in names}
 
 
+class Joined(NamedTuple):
+    """Observations as columns of bars.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray of shape (T, N)
+    early : dict of str to int
+        Values that were known before the time they are about.
+    known : dict of str to dict of str to ndarray
+        By column and symbol: when its values became known, ns UTC, increasing. Without columns
+        whose values end by `max_age`.
+    notes : tuple of Note
+    """
+
+    columns: dict[str, FloatArray]
+    early: dict[str, int]
+    known: dict[str, dict[str, IntArray]]
+    notes: Notes
+
+
 def observation_columns(
     bars: Panel, given: Any, names: str | Sequence[str] | None, max_age: str | None
-) -> tuple[dict[str, FloatArray], dict[str, int], Notes]:
-    """Return a column for each name, (T, N), how many were known early, and notes about them.
+) -> Joined:
+    """Return a column for each name, (T, N), and what is to be said about it.
 
     A row has, of the values known at its time or before, the one about the latest reference time,
     in its last revision; NaN before the first. A value about a future time (a forecast) counts
@@ -67,7 +87,8 @@ def observation_columns(
         The names to join. Not given: all.
     max_age : str, optional
         How long a value is valid after it became known, such as ``"7d"``; later the column is NaN.
-        Not given: until the next value.
+        Not given: until the next value, and a backtest warns where it trades on a value much older
+        than the usual interval between two.
 
     Raises
     ------
@@ -87,7 +108,8 @@ def observation_columns(
     >>> import pandas as pd
     >>> from alphalab.data.panel.bars import Bars
     >>> days = pd.date_range("2024-01-02", periods=4)
-    >>> bars = Bars.from_closes(pd.DataFrame({"ACME": [10.0, 11.0, 12.0, 13.0]}, index=days))
+    >>> closes = pd.DataFrame({"ACME": [10.0, 11.0, 12.0, 13.0]}, index=days)
+    >>> bars = Bars.from_closes(closes, label="close")
     >>> earnings = pd.DataFrame({
     ...     "name": "earnings",
     ...     "time": pd.to_datetime(["2023-12-31", "2023-12-31"]),
@@ -110,16 +132,21 @@ def observation_columns(
     oldest = None if max_age is None else parse_duration(max_age)
     columns: dict[str, FloatArray] = {}
     early: dict[str, int] = {}
+    known: dict[str, dict[str, IntArray]] = {}
     for name, rows in observed.of(chosen).items():
         own = _by_symbol(observed, rows)
         general = own.get(_ALL, rows[:0])
         column = np.full((bars.n_rows, bars.n_symbols), np.nan)
+        since = {}
         for asset, symbol in enumerate(bars.symbols):
             mine = np.concatenate((general, own.get(symbol, rows[:0])))
             column[:, asset] = _latest(observed, mine, bars.time, oldest)
+            since[symbol] = np.unique(observed.known[mine])
         columns[name] = column
         early[name] = int((observed.known[rows] < observed.time[rows]).sum())
-    return columns, early, _notes(bars, observed, max_age)
+        if oldest is None:
+            known[name] = since
+    return Joined(columns, early, known, _notes(bars, observed, max_age))
 
 
 def _by_symbol(observed: _Observations, rows: IntArray) -> dict[str, IntArray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
@@ -13,12 +14,16 @@ import numpy as np
 from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.times import Instant, iso
 from alphalab.data.formats.bar_columns import BarColumns
+from alphalab.data.formats.html import html_table
 from alphalab.data.formats.labels import TimeNames, checked_time_names
 from alphalab.data.formats.notes import Note, Notes, notes_of
 from alphalab.data.panel import rules
 from alphalab.data.panel.rows import Rows
 from alphalab.errors import DataError, UnknownNameError
 from alphalab.types import FloatArray, Instrument, InstrumentChange, IntArray
+
+#: Symbols that a notebook shows.
+_SHOWN_SYMBOLS = 10
 
 P = TypeVar("P", bound="Panel")
 
@@ -31,16 +36,18 @@ class Panel(BarColumns):
     """
 
     __slots__ = (
-        *("_annual", "_id", "_notes", "columns", "instrument_changes", "instruments"),
-        *("known_early", "source", "symbols", "time", "time_names", "version"),
+        *("_annual", "_id", "_notes", "coarser", "columns", "instrument_changes", "instruments"),
+        *("known_early", "known_since", "source", "symbols", "time", "time_names", "version"),
     )
 
     time: IntArray
     symbols: tuple[str, ...]
+    coarser: Mapping[str, str]
     columns: Mapping[str, FloatArray]
     instruments: tuple[Instrument, ...]
     instrument_changes: tuple[InstrumentChange, ...]
     known_early: Mapping[str, int]
+    known_since: Mapping[str, Mapping[str, IntArray]]
     source: str
     time_names: TimeNames
     version: str
@@ -68,7 +75,9 @@ class Panel(BarColumns):
         )
         self.instruments = rules.checked_instruments(instruments, self.symbols)
         self.instrument_changes = rules.checked_changes(instrument_changes, self.symbols)
+        self.coarser = {}
         self.known_early = {}
+        self.known_since = {}
         self._notes = notes_of(notes)
         self.time_names = checked_time_names(time_names)
         self._annual: tuple[float, str] | None = None
@@ -168,6 +177,21 @@ class Panel(BarColumns):
         origin = f", {self.source}" if self.source else ""
         return f"<Bars: {size}, {self.start} to {self.end}{origin}>"
 
+    def _repr_html_(self) -> str:
+        rows = []
+        for place, symbol in enumerate(self.symbols[:_SHOWN_SYMBOLS]):
+            traded = np.flatnonzero(~np.isnan(self.close[:, place]))
+            ends = (
+                [iso(self.time[row])[:10] for row in traded[[0, -1]]] if traded.size else ["", ""]
+            )
+            last = f"{self.close[traded[-1], place]:,.6g}" if traded.size else "none"
+            rows.append((symbol, f"{traded.size:,}", *ends, last))
+        if self.n_symbols > _SHOWN_SYMBOLS:
+            rows.append((f"... {self.n_symbols:,} in all", "", "", "", ""))
+        head = ("symbol", "rows that trade", "first", "last", "last close")
+        notes = "".join(f"<div>{escape(str(note))}</div>" for note in self.notes)
+        return html_table(repr(self)[1:-1], head, rows) + notes
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the parts; unpickling does not check them again."""
         return _assemble, (type(self), self._state | {"columns": dict(self.columns)})
@@ -249,8 +273,43 @@ class Panel(BarColumns):
         )
 
     def with_columns(self, columns: Mapping[str, Any]) -> Self:
-        """Return bars with columns, (T, N), added or replaced; prices and volume are checked."""
+        """Return bars with columns added or replaced; prices and volume are checked.
+
+        Parameters
+        ----------
+        columns : mapping of str to a table or an array
+            Tables (pandas with a DatetimeIndex; polars or Arrow with a time column) have one column
+            for each symbol and are put in place by label, whatever their order; a pandas Series
+            holds for every symbol. Arrays have no labels: they have the shape (T, N), in the order
+            of rows and symbols. A square one of several symbols is refused, since it could lie on
+            its side.
+
+        Raises
+        ------
+        DataError
+            A time or a symbol that does not fit, an array of another shape, or a broken rule.
+
+        Examples
+        --------
+        >>> from alphalab.data.samples.synthetic import synthetic
+        >>> bars = synthetic(3, 2)
+        >>> backwards = bars.to_frame()["close"].iloc[::-1, ::-1]
+        >>> bool((bars.with_columns({"again": backwards})["again"] == bars.close).all())
+        True
+        """
+        for name, values in columns.items():
+            if isinstance(values, np.ndarray) and values.shape == (self.n_rows,) * 2:
+                self._refuse_square(name)
         return self.joined(columns)
+
+    def _refuse_square(self, name: str) -> None:
+        if self.n_rows == self.n_symbols > 1:
+            raise DataError(
+                f"column {name!r}: an array of shape {(self.n_rows,) * 2}",
+                rule="the shape of an array tells rows from symbols.",
+                fix="Give a table with labels: pd.DataFrame(values, index=bars.to_frame().index, "
+                "columns=bars.symbols).",
+            )
 
     def with_instruments(
         self,

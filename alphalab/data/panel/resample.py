@@ -153,7 +153,9 @@ def with_timeframe(
             values[last >= 0] = coarse[name][last[last >= 0]]
         added[f"{name}_{interval}"] = values
     notes = (Note(x.code, f"columns of {interval}: {x.text}") for x in windows.notes)
-    return bars.joined(added, tuple(notes))
+    joined = bars.joined(added, tuple(notes))
+    joined.coarser = {**bars.coarser, **dict.fromkeys(added, interval)}
+    return joined
 
 
 def _columns(bars: Panel, windows: Cut) -> dict[str, FloatArray]:

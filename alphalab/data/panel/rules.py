@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from alphalab.data.clock.times import Instant, datetimes_to_ns, iso, nanoseconds
 from alphalab.data.formats.notes import Note
+from alphalab.data.panel.labelled import by_label
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 from alphalab.settings import FIRST_YEAR, LAST_YEAR, MOST_YEARS
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
@@ -209,7 +210,7 @@ def checked_columns(
             raise DataError(
                 f"a column is named {name!r}", rule="a column's name is text that is not empty."
             )
-        result[name] = frozen(values, name)
+        result[name] = frozen(by_label(values, name, time, symbols), name)
         if result[name].shape != (len(time), len(symbols)):
             raise DataError(
                 f"{_prefix(source)}column {name!r} has shape {result[name].shape}",

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alphalab.data.clock.calendars import ALWAYS, check_interval, sessions_around
+from alphalab.data.clock.calendars import check_interval
 from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso, parse_duration
 from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.panel.panel import Panel
 from alphalab.errors import DataError
+from alphalab.sessions import ALWAYS, sessions_around
 from alphalab.types import IntArray
 
 # Days; no market is closed for longer.
@@ -163,7 +164,7 @@ def _check_rows(
             f"{calendar} or its part before a break closed, and so does row {row - 1} or ends then",
             rule="one row of a session at most is stamped at its close or later.",
             fix="Leave rows outside sessions out, or give calendar='24/7'. Times that are those of "
-            "the open are read with bar_label='open'.",
+            "the open are read with label='open'.",
         )
     if spacing >= NS_DAY:
         return  # a daily row spans its session

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from alphalab.data.clock.times import iso
+from alphalab.data.formats.html import html_table
 from alphalab.data.quality.registry import ASKED, RULES, SEVERITIES, Severity
 from alphalab.types import IntArray
 
@@ -174,6 +175,11 @@ class Verdict:
         size = f"{counted(self.n_rows, 'row')}, {counted(len(self.symbols), 'symbol')}"
         source = f" of {self.source}" if self.source else ""
         return f"<Verdict {self.summary()}: {self.kind}{source}, {size}>"
+
+    def _repr_html_(self) -> str:
+        head = ("severity", "rule", "symbol", "rows", "finding", "remedy")
+        rows = [(x.severity, x.rule, x.symbol, x.count, x.message, x.fix) for x in self.findings]
+        return html_table(repr(self)[1:-1], head, rows)
 
 
 def ordered(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -75,12 +75,12 @@ class Belongings:
         if self.delistings is not None:
             bars = bars.with_delistings(_between(self.delistings, first, last))
         if self.universe is not None:
-            bars = bars.with_columns({MEMBER: self.universe.by_row(bars.time, bars.symbols)})
+            bars = bars.joined({MEMBER: self.universe.by_row(bars.time, bars.symbols)})
         for name, rows in self.observations.items():
             if rows.num_rows:
                 bars = bars.with_observations(rows, [name])
             else:
-                bars = bars.with_columns({name: np.full_like(bars.close, np.nan)})
+                bars = bars.joined({name: np.full_like(bars.close, np.nan)})
         return bars
 
     def ahead(self, bars: Bars) -> tuple[FloatArray, FloatArray]:

@@ -111,6 +111,7 @@ COLUMNS = Group(
     trips=(TRIP_SO_FAR, 2),
     trip_bits=(BITS, 3),  # view of `trips`
     words=(BITS, 2),
+    segments=(FLOAT, 3),  # (C, 2, S): sums of returns and of their squares
 )
 
 #: Working memory of the step: logs, saved copies, scratch. The columns use it in turn.
@@ -130,6 +131,7 @@ WORKSPACE = Group(
     value=(FLOAT, 1),
     gross=(FLOAT, 1),
     gain=(FLOAT, 1),
+    bounds=(INT, 1),  # first row of each segment, and the row after the last one
     seen=(POSITION, 1),
     seen_orders=(ORDER, 2),
     requests=(REQUEST, 1),

@@ -110,6 +110,7 @@ def _run(columns, work, rows, output, recording, first, last, decide):
             columns.figures[c], columns.equity[c], columns.equity_bits[c],
             work.value, work.gross, work.gain,
             columns.trips[c], columns.trip_bits[c], work.fill_bits, columns.words[c],
+            columns.segments[c], work.bounds,
         )  # fmt: skip
         a, counts = books.account, books.counts
         on = switches(books, rows.delists[0] == 1)

@@ -13,7 +13,7 @@ from functools import cache
 
 import numba
 import numpy as np
-from numba import float64, uint64, void
+from numba import float64, int64, uint64, void
 
 from alphalab.codes import Posting
 from alphalab.kernels._jit import jit, jit_apart
@@ -29,10 +29,13 @@ DUST = 1e-9  # a position smaller than this part of its last change is a roundin
 
 #: The tally of one column. `figures` is a record of `alphalab.types.TALLY`; `equity` holds the
 #: equity before the rows that are not folded yet, then after each; `trips` has one record per
-#: asset; `words` is the digest. `equity_bits`, `trip_bits` and `fill_bits` view equity, trips and
-#: the log of fills as unsigned integers. `value`, `gross` and `gain` are scratch.
+#: asset; `words` is the digest. `segments`, (2, S), holds the sums of returns and of their squares
+#: in each segment; segment s begins at row `bounds[s]`, and the last one ends before `bounds[S]`.
+#: `equity_bits`, `trip_bits` and `fill_bits` view equity, trips and the log of fills as unsigned
+#: integers. `value`, `gross` and `gain` are scratch.
 Tally = namedtuple(
-    "Tally", "figures equity equity_bits value gross gain trips trip_bits fill_bits words"
+    "Tally",
+    "figures equity equity_bits value gross gain trips trip_bits fill_bits words segments bounds",
 )
 
 
@@ -66,24 +69,41 @@ def extremes(x, n):
 
 
 @jit_apart
-def fold_rows(f, equity, equity_bits, words, r):
+def fold_rows(f, equity, equity_bits, words, segments, bounds, r):
     """Fold the kept rows into the figures; `r` is scratch for their returns."""
     n = f["kept"]
     for i in range(n):
         r[i] = equity[i + 1] / equity[i] - 1.0
     mean = sum_of(r, n) / n
     m2 = m3 = m4 = gained = lost = downside = money = 0.0
-    for i in range(n):
-        from_mean = r[i] - mean
-        square = from_mean * from_mean
-        m2 += square
-        m3 += square * from_mean
-        m4 += square * square
-        below = min(r[i], 0.0)
-        downside += below * below
-        lost -= below
-        gained += max(r[i], 0.0)
-        money += equity[i + 1]
+    # One loop for each piece of a segment. Its sums are added row after row, in the order of
+    # `alphalab.research.results.segments.segment_sums`, whatever the chunks.
+    n_segments = bounds.size - 1
+    segment = first = 0
+    while first < n:
+        while segment < n_segments and bounds[segment + 1] <= f["rows"] + first:
+            segment += 1
+        end = n
+        total = squares = 0.0
+        if segment < n_segments:
+            end = min(n, bounds[segment + 1] - f["rows"])
+            total, squares = segments[0, segment], segments[1, segment]
+        for i in range(first, end):
+            from_mean = r[i] - mean
+            square = from_mean * from_mean
+            m2 += square
+            m3 += square * from_mean
+            m4 += square * square
+            below = min(r[i], 0.0)
+            downside += below * below
+            lost -= below
+            gained += max(r[i], 0.0)
+            money += equity[i + 1]
+            total += r[i]
+            squares += r[i] * r[i]
+        if segment < n_segments:
+            segments[0, segment], segments[1, segment] = total, squares
+        first = end
     merge_moments(f, n, mean, m2, m3, m4)
     f["gained"] += gained
     f["lost"] += lost
@@ -99,21 +119,30 @@ def fold_rows(f, equity, equity_bits, words, r):
 @jit
 def fold_kept(tally):
     """Fold the kept rows into the figures."""
-    fold_rows(tally.figures, tally.equity, tally.equity_bits, tally.words, tally.value)
+    fold_rows(
+        *(tally.figures, tally.equity, tally.equity_bits, tally.words),
+        *(tally.segments, tally.bounds, tally.value),
+    )
 
 
-def _fold_all(figures, equity, equity_bits, scratch, words):
+def _fold_all(figures, equity, equity_bits, words, segments, bounds, scratch):
     for c in range(figures.size):
         if figures[c]["kept"] > 0:
-            fold_rows(figures[c], equity[c], equity_bits[c], words[c], scratch[0])
+            fold_rows(figures[c], equity[c], equity_bits[c], words[c], segments[c], bounds, scratch)
 
 
 @cache
 def fold_all():
-    """Return the compiled `f(figures (C,), equity, equity_bits, scratch, words)`, all columns."""
+    """Return the compiled function that folds the kept rows of all columns.
+
+    `f(figures (C,), equity, equity_bits, words, segments (C, 2, S), bounds (S + 1,), scratch)`,
+    with scratch for CHUNK numbers.
+    """
     table, bits = (numba.types.Array(kind, 2, "C") for kind in (float64, uint64))
     records = numba.types.Array(numba.from_dtype(TALLY), 1, "C")
-    return jit(_fold_all, void(records, table, bits, table, bits))
+    segments, scratch = (numba.types.Array(float64, ndim, "C") for ndim in (3, 1))
+    bounds = numba.types.Array(int64, 1, "C")
+    return jit(_fold_all, void(records, table, bits, bits, segments, bounds, scratch))
 
 
 @jit

@@ -10,6 +10,7 @@ import contextlib
 import os
 import string
 from collections.abc import Iterable, Mapping
+from functools import cache
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -56,14 +57,12 @@ class Page(NamedTuple):
 
     def html(self) -> str:
         """Return the page."""
-        from plotly.offline import get_plotlyjs
-
         template = resources.files(__package__).joinpath("page.html").read_text("utf-8")
         items = "".join(f"<li>{escape(remark)}</li>" for remark in self.remarks)
         return string.Template(template).substitute(
             title=escape(f"{self.title} · alphalab"),
             font=FONT,
-            plotly=get_plotlyjs(),
+            plotly=_packed_plotly(),
             heading=escape(self.heading),
             detail=escape(self.detail),
             about=escape(" · ".join(filter(None, self.about))),
@@ -78,6 +77,21 @@ class Page(NamedTuple):
             ),
             footer=escape(self.footer),
         )
+
+
+def packed(text: str) -> str:
+    """Return text as base64 of gzip, which the page unpacks: 2 MB for Plotly in place of 5."""
+    import base64
+    import gzip
+
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
+
+
+@cache
+def _packed_plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return packed(get_plotlyjs())
 
 
 def write(html: str, path: str | os.PathLike[str]) -> Path:
@@ -120,10 +134,11 @@ def about(bars: Bars) -> tuple[str, ...]:
     return bars.source, symbols, f"{bars.start[:10]} to {bars.end[:10]}", f"{bars.n_rows:,} rows"
 
 
-def tile(label: str, text: str, colour: str = "") -> str:
-    """Return a tile: a figure in large type below its name."""
+def tile(label: str, text: str, colour: str = "", below: str = "") -> str:
+    """Return a tile: a figure in large type below its name, and small print below it."""
     name, figure = escape(label), escape(text)
-    return f'<div class="tile"><span>{name}</span><b class="{colour}">{figure}</b></div>'
+    small = f"<span>{escape(below)}</span>" if below else ""
+    return f'<div class="tile"><span>{name}</span><b class="{colour}">{figure}</b>{small}</div>'
 
 
 def section(title: str, body: str, note: str = "") -> str:
@@ -134,12 +149,10 @@ def section(title: str, body: str, note: str = "") -> str:
 
 def chart(title: str, figure: go.Figure, note: str = "", below: str = "") -> str:
     """Return a section with a figure, and HTML below it."""
-    # Inside a script element only "<" can end the element.
-    data = str(figure.to_json()).replace("<", "\\u003c")
     height = figure.layout.height
     body = (
         f'<div class="chart" style="height:{height}px"></div>'
-        f'<script type="application/json">{data}</script>'
+        f'<script type="application/gzip" class="figure">{packed(str(figure.to_json()))}</script>'
     )
     return section(title, body + below, note)
 

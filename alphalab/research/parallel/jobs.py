@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from threading import Event
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from alphalab.core.columns import Column, columns_read
 from alphalab.core.vector_engine import VectorEngine, compile_for
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.errors import AlphalabError, StateError
 from alphalab.expr.custom import PYTHON_FUNCTIONS
 from alphalab.expr.nodes import Expr
@@ -30,9 +31,6 @@ from alphalab.types import (
     Records,
 )
 
-#: Instruments, and their changes.
-Assets: TypeAlias = tuple[tuple[Instrument, ...], tuple[InstrumentChange, ...]]
-
 #: Times in a row that workers die without any part finished, before a sweep gives up.
 ROUNDS = 3
 
@@ -41,6 +39,25 @@ _MOST_CELLS = 2**29  # rows x assets x columns of a part: one or two seconds
 _CALL_CELLS = 1000  # cost of a row that calls Python, in cells
 _PARTS = 4  # for each worker process; a dead worker loses one part
 _SECONDS = 0.1  # least time of a slice
+
+
+class Task(NamedTuple):
+    """What all parts share, besides the arrays of the bars.
+
+    Attributes
+    ----------
+    instruments, changes : tuple
+        Of the rows that are traded.
+    n_warm : int
+        Rows at the start of the arrays that the expressions see and that are not traded.
+    bounds : ndarray of shape (S + 1,)
+        Of the segments whose sums the tallies keep.
+    """
+
+    instruments: tuple[Instrument, ...]
+    changes: tuple[InstrumentChange, ...]
+    n_warm: int
+    bounds: IntArray
 
 
 class Failure(NamedTuple):
@@ -56,13 +73,14 @@ class _Stopped(Exception):
 
 def run_columns(
     columns: Sequence[Column],
-    bars: Bars,
+    history: History,
     *,
+    bounds: IntArray | None = None,
     n_jobs: int | None = None,
     done: Callable[[Sequence[int], Records], None],
     advance: Callable[[float], None] = lambda columns: None,
 ) -> None:
-    """Run columns over bars, several at a time.
+    """Run columns over the rows of a history, several at a time.
 
     They run in threads of this process, or on the backend of `joblib.parallel_config`: processes
     (loky), a Dask or a Ray cluster. Backend and number of workers change no result.
@@ -71,13 +89,16 @@ def run_columns(
     ----------
     columns : sequence of Column
         Adjacent columns should share indicators, which are computed once for each part.
-    bars : Bars
+    history : History
         Shared by the workers, not copied for every task.
+    bounds : ndarray of shape (S + 1,), optional
+        Segments of the traded rows whose sums the tallies keep: the first row of each, and the
+        number of rows.
     n_jobs : int, optional
         Workers, as in joblib. Not given: from `joblib.parallel_config`, else one for each core.
     done : callable
         ``done(indices, tallies)`` is called in this thread when a part is finished, in any order:
-        indices into `columns` and their records of `alphalab.core.columns.COLUMN`.
+        indices into `columns` and their records of `alphalab.core.columns.column_type`.
     advance : callable
         ``advance(x)`` is called after x more columns, also fractions; from any thread.
 
@@ -98,24 +119,29 @@ def run_columns(
     >>> texts = [f"where(close > ts_mean(close, {n}), 1, 0)" for n in (50, 200)]
     >>> columns = [Column.of(al.ExprStrategy(text=x), settings, bars.instruments) for x in texts]
     >>> fills = {}
-    >>> run_columns(columns, bars, done=lambda i, x: fills.update(zip(i, x["n_fills"].tolist())))
+    >>> def done(indices, tallies):
+    ...     fills.update(zip(indices, tallies["n_fills"].tolist()))
+    >>> run_columns(columns, History(bars), done=done)
     >>> sorted(fills.items())
     [(0, 364), (1, 148)]
     """
     backend = Backend(n_jobs)
     compile_for(columns)
     calls = any(n.op == "python_op" for n in _nodes(columns)) if PYTHON_FUNCTIONS else False
+    bars, traded = history.bars, history.traded
     cells = bars.n_rows * max(bars.n_symbols, _CALL_CELLS * calls)
+    bounds = np.zeros(1, np.int64) if bounds is None else bounds
+    task = Task(traded.instruments, traded.instrument_changes, history.n_warm, bounds)
     parts = _parts(len(columns), cells, backend.n_workers * (1 if backend.threads else _PARTS))
     barren = 0
     while parts:
         left = set(parts)
         stop = Event()
         if backend.threads:
-            work = partial(_work_here, columns, bars, stop, advance)
+            work = partial(_work_here, columns, task, bars, stop, advance)
             results = backend.results(work, ((part,) for part in parts))
         else:
-            results = backend.results(_work_there, _calls(columns, bars, parts))
+            results = backend.results(_work_there, _calls(columns, task, bars, parts))
         try:
             for part, outcome in results:
                 if isinstance(outcome, Failure):
@@ -151,6 +177,7 @@ def _halves(part: range) -> list[range]:
 
 def _work_here(
     columns: Sequence[Column],
+    task: Task,
     bars: Bars,
     stop: Event,
     advance: Callable[[float], None],
@@ -164,28 +191,26 @@ def _work_here(
         advance(fraction * len(part))
 
     some = columns[part.start : part.stop]
-    assets = (bars.instruments, bars.instrument_changes)
-    return part, _outcome(some, assets, bars.time, bars.columns, between)
+    return part, _outcome(some, task, bars.time, bars.columns, between)
 
 
 def _calls(
-    columns: Sequence[Column], bars: Bars, parts: Sequence[range]
+    columns: Sequence[Column], task: Task, bars: Bars, parts: Sequence[range]
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the arguments of `_work_there` for each part."""
     sender = Sender()
-    assets = (bars.instruments, bars.instrument_changes)
     for part in parts:
         some = columns[part.start : part.stop]
-        read = columns_read(some, bars.instruments)
+        read = columns_read(some, task.instruments)
         names = [name for name in bars.columns if name in read or name == DELISTING]
         arrays = (bars.columns[name] for name in names)
-        yield part, sender.pack(some), assets, names, bars.time, *arrays
+        yield part, sender.pack(some), task, names, bars.time, *arrays
 
 
 def _work_there(
     part: range,
     parcel: Parcel,
-    assets: Assets,
+    task: Task,
     names: Sequence[str],
     time: IntArray,
     *arrays: FloatArray,
@@ -199,7 +224,7 @@ def _work_there(
     try:
         with unpacked(parcel) as columns:
             stamps = np.require(time, requirements=("C", "A"))
-            outcome = _outcome(columns, assets, stamps, table, lambda fraction: None)
+            outcome = _outcome(columns, task, stamps, table, lambda fraction: None)
     except Exception as error:
         outcome = Failure(None, error)
     if isinstance(outcome, Failure):
@@ -209,14 +234,14 @@ def _work_there(
 
 def _outcome(
     columns: Sequence[Column],
-    assets: Assets,
+    task: Task,
     time: IntArray,
     table: Mapping[str, FloatArray],
     between: Callable[[float], None],
 ) -> Records | Failure:
     """Return the tallies; after an error, bisect for the column that caused it."""
     try:
-        return _tallies(columns, assets, time, table, between)
+        return _tallies(columns, task, time, table, between)
     except _Stopped:
         raise
     except Exception as error:
@@ -224,7 +249,7 @@ def _outcome(
             return Failure(0, error)
     middle, parts = len(columns) // 2, []
     for first, some in ((0, columns[:middle]), (middle, columns[middle:])):
-        outcome = _outcome(some, assets, time, table, between)
+        outcome = _outcome(some, task, time, table, between)
         if isinstance(outcome, Failure):
             return Failure(first + (outcome.place or 0), outcome.error)
         parts.append(outcome)
@@ -233,20 +258,23 @@ def _outcome(
 
 def _tallies(
     columns: Sequence[Column],
-    assets: Assets,
+    task: Task,
     time: IntArray,
     table: Mapping[str, FloatArray],
     between: Callable[[float], None],
 ) -> Records:
     """Push all rows in slices of a tenth of a second or more; a part can stop between slices."""
-    engine = VectorEngine(columns, *assets)
+    engine = VectorEngine(columns, task.instruments, task.changes, bounds=task.bounds)
     calls = any(node.op == "python_op" for node in engine.plan.nodes)
-    first, size = 0, min(engine.capacity, 64) if calls else engine.capacity
+    first, size = task.n_warm, min(engine.capacity, 64) if calls else engine.capacity
+    if first:
+        seen = {name: table[name][:first] for name in engine.plan.columns}
+        engine.warm(seen, time[:first])
     while first < time.size:
         started = clock.perf_counter()
         rows = slice(first, first + size)
         engine.push(time[rows], {name: table[name][rows] for name in table})
-        between(time[rows].size / time.size)
+        between(time[rows].size / (time.size - task.n_warm))
         first, seconds = first + size, clock.perf_counter() - started
         if seconds < _SECONDS:
             size *= 2

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from alphalab.artifact.ledger import OFF
 from alphalab.config import Costs, Entry, Execution, Exits, Rebalance, RunSettings
 from alphalab.data.panel.bars import Bars
 from alphalab.data.quality.findings import counted
@@ -92,6 +93,7 @@ def assumptions(run: Run) -> dict[str, str]:
         "Benchmark": f"{run.benchmark_name}, from close to close, without costs",
         "Expressions": "; ".join(f"{name} = {text}" for name, text in run.expressions.items())
         or "none",
+        **ledger_text(run.ledger),
         "Digest": digest_text(run.digest),
         "Warnings": "; ".join(run.warnings) or "none",
     }
@@ -110,6 +112,19 @@ def _delistings(bars: Bars) -> str:
         return ""
     ended = [bars.symbols[j] for j in np.flatnonzero(~np.isnan(ends).all(axis=0))]
     return f"Positions in {_list(ended)} are closed at the price paid when the listing ended."
+
+
+def ledger_text(ledger: str) -> dict[str, str]:
+    """Return where a run was counted as a trial, under its label; nothing if it is part of another.
+
+    Examples
+    --------
+    >>> ledger_text("/home/anna/project/.alphalab/trials.sqlite")
+    {'Trials': 'Counted in the ledger /home/anna/project/.alphalab/trials.sqlite.'}
+    """
+    if not ledger:
+        return {}
+    return {"Trials": "Not counted." if ledger == OFF else f"Counted in the ledger {ledger}."}
 
 
 def _warm_up(n_rows: int) -> str:

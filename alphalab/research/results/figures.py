@@ -106,10 +106,21 @@ FIGURES: dict[str, Figure] = {
     "average_holding": Figure("Average holding, rows", rows, "Mean over the closed round trips."),
     "average_holding_days": Figure("Average holding, time", days, "The same in time."),
     "benchmark_return": Figure("Benchmark return", percent, "Total return of the benchmark."),
+    "benchmark_sharpe": Figure("Benchmark Sharpe ratio", ratio, "Sharpe ratio of the benchmark."),
+    "benchmark_drawdown": Figure(
+        "Benchmark max drawdown", percent, "Max drawdown of the benchmark."
+    ),
     "alpha": Figure("Alpha", percent, metrics.alpha),
     "beta": Figure("Beta", ratio, metrics.beta),
     "information_ratio": Figure("Information ratio", ratio, metrics.information_ratio),
 }
+
+#: The figure of a sweep's column that is no metric of the column alone.
+DEFLATED = Figure(
+    "Deflated Sharpe",
+    ratio,
+    "Probability that the true Sharpe ratio is above 0, given the independent trials of the sweep.",
+)
 
 #: Metrics at the top of reports.
 HEADLINE = (
@@ -125,6 +136,19 @@ HEADLINE = (
     "fees",
 )
 
+#: Metrics of a year among them: of a shorter run they are extrapolated, and not at the top.
+OF_A_YEAR = ("annual_return", "sharpe", "volatility")
+
+#: Years below which a run is too short for these; a year may miss a holiday.
+LEAST_YEARS = 0.98
+
+#: The same metric of the benchmark, for some at the top.
+OF_BENCHMARK = {
+    "total_return": "benchmark_return",
+    "sharpe": "benchmark_sharpe",
+    "max_drawdown": "benchmark_drawdown",
+}
+
 #: Labels of the paths inside a bar.
 PATH_NAMES = {"pessimistic": "pessimistic", "ohlc": "expected", "optimistic": "optimistic"}
 
@@ -135,9 +159,23 @@ SEEN_PRICE = "Trades at a price the decision has seen."
 BAD_DATA = "The data has errors."
 
 
-def figure_texts(values: Mapping[str, float | int]) -> dict[str, str]:
-    """Return metrics as text with units, by name; those without a `Figure` are left out."""
-    return {name: FIGURES[name].text(x) for name, x in values.items() if name in FIGURES}
+def figure_texts(values: Mapping[str, float | int], currency: str = "") -> dict[str, str]:
+    """Return metrics as text with units, by name; those without a `Figure` are left out.
+
+    Examples
+    --------
+    >>> figure_texts({"fees": 12.5, "exposure": 0.5}, "EUR")
+    {'fees': '12.50 EUR', 'exposure': '50.00%'}
+    """
+    found = {name: FIGURES[name].text(x) for name, x in values.items() if name in FIGURES}
+    amounts = (name for name in found if FIGURES[name].show is money and currency)
+    return found | {name: f"{found[name]} {currency}" for name in amounts}
+
+
+def headline_names(run: Run) -> tuple[str, ...]:
+    """Return the metrics at the top; those of a year only if the run is as long."""
+    short = run.years < LEAST_YEARS
+    return tuple(name for name in HEADLINE if not (short and name in OF_A_YEAR))
 
 
 def strategy_text(strategy: str, params: Mapping[str, Any]) -> str:
@@ -161,18 +199,19 @@ def headline(run: Run) -> str:
     if run.quality is not None and run.quality.errors:
         seen += f". {BAD_DATA}"
     known = "; ".join(f"{name} {value}" for name, value in known_sensitivity(run))
+    sharpe = f"Sharpe {text['sharpe']}, " if "sharpe" in headline_names(run) else ""
     return (
         f"<Result: {strategy_text(run.strategy, run.params)}, return {text['total_return']}"
         f"{f' ({known})' if known else ''}, "
-        f"Sharpe {text['sharpe']}, max drawdown {text['max_drawdown']}, "
+        f"{sharpe}max drawdown {text['max_drawdown']}, "
         f"{text['n_fills']} fills, digest {run.digest[:8]}{seen}>"
     )
 
 
 def headline_html(run: Run) -> str:
     """Return a result as a small table for notebooks."""
-    text = figure_texts(run.metrics)
-    cells = [(FIGURES[name].label, text[name]) for name in HEADLINE]
+    text = figure_texts(run.metrics, run.currency)
+    cells = [(FIGURES[name].label, text[name]) for name in headline_names(run)]
     cells += [(name.capitalize(), value) for name, value in known_sensitivity(run)]
     head = "".join(f"<th>{escape(label)}</th>" for label, _ in cells)
     row = "".join(f"<td>{escape(value)}</td>" for _, value in cells)

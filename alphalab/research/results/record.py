@@ -62,10 +62,13 @@ class Run:
         Description of the benchmark for reports.
     quality : Verdict, optional
         Verdict on the data. Not given: the data was not checked.
-    n_warm : int
+    before : Bars, optional
         Rows before the first one that the expressions saw without trading in them.
+    ledger : str
+        File of the trial ledger that counted it, or ``off``. Empty: it was not counted, as a part
+        of another run.
     rerun : callable, optional
-        ``rerun(bars, settings, benchmark=...)`` runs the same strategy again and returns its run.
+        ``rerun(settings, benchmark=...)`` runs the same strategy again and returns its run.
 
     Raises
     ------
@@ -84,7 +87,8 @@ class Run:
     benchmark: FloatArray | None = None
     benchmark_name: str = ""
     quality: Verdict | None = None
-    n_warm: int = 0
+    before: Bars | None = None
+    ledger: str = ""
     rerun: Callable[..., Run] | None = None
 
     def __post_init__(self) -> None:
@@ -93,6 +97,11 @@ class Run:
             self._check_benchmark(self.benchmark)
         if not self.benchmark_name:
             object.__setattr__(self, "benchmark_name", self._default_benchmark_name())
+
+    @property
+    def n_warm(self) -> int:
+        """Rows before the first one that the expressions saw without trading in them."""
+        return 0 if self.before is None else self.before.n_rows
 
     @property
     def start_equity(self) -> float:
@@ -108,6 +117,11 @@ class Run:
     def periods_per_year(self) -> float:
         """Rows in a year, from the bars; NaN when there are too few rows to know."""
         return series.periods_per_year(self.bars)
+
+    @property
+    def years(self) -> float:
+        """Length in years, as its rows over the rows of a year; NaN where that is not known."""
+        return self.bars.n_rows / self.periods_per_year
 
     @cached_property
     def equity_path(self) -> FloatArray:
@@ -194,6 +208,7 @@ class Run:
         longest = metrics.longest_drawdown_span(equity, falls)
         value_at_risk, cvar = metrics.tail(returns)
         beta = metrics.beta(returns, bench)
+        bench_path = np.cumprod(np.append(1.0, 1 + bench))
         holding_rows, holding_days = round_trips.average_holding(trips)
         return {
             "final_equity": float(equity[-1]),
@@ -226,7 +241,9 @@ class Run:
             "profit_factor": round_trips.profit_factor(trips),
             "average_holding": holding_rows,
             "average_holding_days": holding_days,
-            "benchmark_return": float(np.prod(1 + bench) - 1),
+            "benchmark_return": float(bench_path[-1] - 1),
+            "benchmark_sharpe": metrics.sharpe(bench, year),
+            "benchmark_drawdown": metrics.max_drawdown(bench_path, metrics.drawdowns(bench_path)),
             "alpha": metrics.alpha(returns, bench, year, beta),
             "beta": beta,
             "information_ratio": metrics.information_ratio(returns, bench, year),
@@ -270,7 +287,7 @@ class Run:
                 rule="only a result of al.backtest(...) still has its strategy.",
                 fix="Make it with al.backtest(...).",
             )
-        return self.rerun(self.bars, settings, benchmark=self.benchmark)
+        return self.rerun(settings, benchmark=self.benchmark)
 
     def metrics_by_path(self) -> dict[Path, dict[str, float | int]]:
         """Return the metrics for every path inside the bars, from the worst to the best.

@@ -46,10 +46,12 @@ def render(run: Run) -> str:
 
 
 def _tiles(run: Run) -> Iterator[str]:
-    text = figures.figure_texts(run.metrics)
-    for name in figures.HEADLINE:
+    text = figures.figure_texts(run.metrics, run.currency)
+    for name in figures.headline_names(run):
         colour = sign(run.metrics[name]) if name in _SIGNED else ""
-        yield tile(figures.FIGURES[name].label, text[name], colour)
+        other = figures.OF_BENCHMARK.get(name)
+        below = f"benchmark {text[other]}" if other else ""
+        yield tile(figures.FIGURES[name].label, text[name], colour, below)
 
 
 def _sections(run: Run) -> Iterator[str]:
@@ -85,7 +87,9 @@ def _sections(run: Run) -> Iterator[str]:
         f"Over the last {window:,} rows, annualised.",
     )
     yield "</div>"
-    yield section("All figures", _figures(run))
+    short = run.years < figures.LEAST_YEARS
+    note = f"Figures a year are extrapolated from {run.years:.2f} years." if short else ""
+    yield section("All figures", _figures(run), note)
     yield from report_orders.ways_out(run)
     yield section("Round trips", *_trips(run))
     yield report_orders.summary(run)
@@ -94,7 +98,7 @@ def _sections(run: Run) -> Iterator[str]:
 
 
 def _figures(run: Run) -> str:
-    text = figures.figure_texts(run.metrics)
+    text = figures.figure_texts(run.metrics, run.currency)
     return "<table><tbody>{}</tbody></table>".format(
         "".join(
             f"<tr><td class=text>{figure.label}</td><td>{text[name]}</td>"
@@ -160,7 +164,8 @@ def _trips(run: Run) -> tuple[str, str]:
     left_by = order_lives.left_by(run.lives, ranked["exit_order"])
     head = ("Symbol", "Side", "Entry", "Exit", "Rows", "Units", "Entry price", "Exit price")
     rows = (_trip(run, trip, way) for trip, way in zip(ranked, left_by.tolist(), strict=True))
-    return table((*head, "Closed by", "Fees", "Profit", "Return"), rows, text=2), note
+    money = f"Profit, {run.currency}"
+    return table((*head, "Closed by", "Fees", money, "Return"), rows, text=2), note
 
 
 def _trip(run: Run, trip: Any, left_by: str) -> tuple[str, ...]:

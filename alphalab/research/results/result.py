@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alphalab.codes import Reason
+from alphalab.data.clock.times import Instant
+from alphalab.expr.text import parse
 from alphalab.research.pages import page
 from alphalab.research.results import assumptions, exports, figures, plots, report, tables
+from alphalab.research.results.explain import Explanation, explain
 from alphalab.research.results.provenance import data_of, plain
 from alphalab.research.results.record import Run
+from alphalab.research.results.values import values_of
 from alphalab.types import FloatArray
 
 if TYPE_CHECKING:
@@ -105,6 +109,54 @@ class Result(Run):
         return tables.refusals(self)
 
     @property
+    def signals(self) -> pd.DataFrame:
+        """Every expression of the strategy over time; two column levels, name and symbol.
+
+        ``result.signals["weights"]`` is what `weights` asked for; of a `decide`, the series that it
+        read. NaN: unknown.
+        """
+        import pandas as pd
+
+        named = {name: parse(text) for name, text in self.expressions.items()}
+        values = values_of(named, self.bars, self.before)
+        names = [list(values), list(self.bars.symbols)]
+        columns = pd.MultiIndex.from_product(names, names=["name", "symbol"])
+        frame = pd.DataFrame(np.hstack(list(values.values())), columns=columns)
+        return frame.set_axis(self.equity.index)
+
+    def explain(self, time: Instant, symbol: str | None = None) -> Explanation:
+        """Explain what was decided about an asset at a time, and what came of it.
+
+        Parameters
+        ----------
+        time : str, date, datetime or datetime64
+            The last row that closed by then is explained; a bare date includes its whole day.
+        symbol : str, optional
+            Not given: the only one.
+
+        Returns
+        -------
+        Explanation
+            Its text has the tree of every expression with the value of each part, the target, the
+            gate, the orders, their fills and the round trip; `plot` draws the trees.
+
+        Raises
+        ------
+        DataError, UnknownNameError
+            No such row or symbol.
+
+        Examples
+        --------
+        >>> import alphalab as al
+        >>> strategy = al.ExprStrategy(text="where(close > 1000, 1, 0)")
+        >>> result = al.backtest(strategy, al.load("sp500"))
+        >>> print(result.explain("2008-10-07"))
+        ExprStrategy, SP500 at 2008-10-07T20:00:00Z (row 2,455)
+        ...
+        """
+        return explain(self, time, symbol)
+
+    @property
     def monthly_returns(self) -> pd.DataFrame:
         """Returns by year (rows) and month (columns ``Jan`` to ``Dec``), and of the ``Year``.
 
@@ -188,6 +240,7 @@ class Result(Run):
             "metrics": {k: v if np.isfinite(v) else None for k, v in self.metrics.items()},
             "settings": plain(self.settings),
             "n_warm": self.n_warm,
+            "ledger": self.ledger,
             "refusals": {
                 Reason(code).name: count
                 for code, count in sorted(Counter(self.record.refusals["reason"].tolist()).items())

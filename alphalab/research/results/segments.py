@@ -16,6 +16,8 @@ from alphalab.types import FloatArray, IntArray
 
 #: Default number of segments.
 N_SEGMENTS = 16
+#: Fewest segments that statistics of overfitting take.
+FEWEST_SEGMENTS = 4
 #: Most segments: 64 halves have more combinations than anybody can look at.
 MOST_SEGMENTS = 64
 #: A spread of returns below this is rounding, as in the metrics.
@@ -106,6 +108,28 @@ def segment_bounds(n_rows: int, n_segments: int) -> IntArray:
             fix="Take more data, or fewer segments.",
         )
     return np.arange(n_segments + 1, dtype=np.int64) * n_rows // n_segments
+
+
+def kept_segments(n_rows: int, n_segments: int) -> int:
+    """Return the number of segments that a sweep of so many rows keeps: 0 if the rows are too few.
+
+    Raises
+    ------
+    ParameterError
+        A number of segments that is odd, below 4 or above `MOST_SEGMENTS`.
+
+    Examples
+    --------
+    >>> kept_segments(2_520, 16), kept_segments(31, 16)
+    (16, 0)
+    """
+    if not FEWEST_SEGMENTS <= n_segments <= MOST_SEGMENTS or n_segments % 2:
+        raise ParameterError(
+            f"n_segments={n_segments}",
+            rule="the number of segments of a sweep is even, from "
+            f"{FEWEST_SEGMENTS} to {MOST_SEGMENTS}.",
+        )
+    return n_segments if n_rows >= FEWEST_ROWS * n_segments else 0
 
 
 def segment_sums(returns: FloatArray, n_segments: int = N_SEGMENTS) -> SegmentSums:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alphalab.config import RunSettings
+from alphalab.core.rules import quote_currency
 from alphalab.data.clock.times import iso
 from alphalab.data.panel.blocks import BlockSource
 from alphalab.data.quality.findings import Verdict
 from alphalab.research.results import figures, plots
-from alphalab.research.results.assumptions import digest_text, fill_text
+from alphalab.research.results.assumptions import digest_text, fill_text, ledger_text
 from alphalab.research.results.provenance import plain, quality_of_data, quality_text
 from alphalab.research.results.tally_metrics import digest_of, metrics_of
 from alphalab.types import FloatArray, IntArray, Records
@@ -55,6 +56,9 @@ class Summary:
         Wall time of the run, reading included; no part of the digest.
     quality : Verdict or None
         Verdict on the data, joined over the blocks; None: not checked.
+    ledger : str
+        File of the trial ledger that counted it, or ``off``. Empty: it was not counted, as a part
+        of another run.
     """
 
     strategy: str
@@ -68,11 +72,17 @@ class Summary:
     warnings: tuple[str, ...]
     seconds: float
     quality: Verdict | None = None
+    ledger: str = ""
 
     @property
     def n_rows(self) -> int:
         """Rows that were pushed."""
         return int(self.tally["rows"])
+
+    @property
+    def currency(self) -> str:
+        """Quote currency of the account."""
+        return quote_currency(self.settings, self.scan.instruments)
 
     @property
     def digest(self) -> str:
@@ -106,6 +116,7 @@ class Summary:
             "Data quality": quality_text(self.quality),
             "Period": f"{self.n_rows:,} rows, {iso(self.time[0])} to {iso(self.time[-1])}",
             "Data notes": "; ".join(map(str, scan.notes)) or "none",
+            **ledger_text(self.ledger),
             "Digest": digest_text(self.digest),
             "Warnings": "; ".join(self.warnings) or "none",
         }

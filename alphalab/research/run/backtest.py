@@ -5,24 +5,27 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Unpack, overload
+from typing import Any, Unpack, overload
 
 import msgspec
 import numpy as np
 
-from alphalab.artifact.ledger import check_ledger
+from alphalab.artifact.ledger import check_ledger, counting_ledger
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
 from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.blocks import BlockSource
+from alphalab.data.panel.history import History
+from alphalab.data.panel.labelled import series_by_label
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError
 from alphalab.research.results.provenance import Gate, accepted, quality_warnings
 from alphalab.research.results.result import Result
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.count import count_backtest
 from alphalab.research.run.options import BacktestOptions, RunOptions, run_settings
 from alphalab.research.run.progress import progress_bar
@@ -46,7 +49,7 @@ def backtest(
     bars: Bars | BlockSource,
     *,
     block_rows: int | None = None,
-    benchmark: FloatArray | None = None,
+    benchmark: Any = None,
     progress: bool = False,
     quality: OnErrors | QualitySettings = "refuse",
     start: Instant | None = None,
@@ -61,8 +64,10 @@ def backtest(
         All rows in memory, or in a store, from which they are read block by block.
     block_rows : int, optional
         Rows pushed at a time. It changes the speed only.
-    benchmark : ndarray of shape (T,), optional
-        A close series to compare with. Not given: the assets, equally weighted.
+    benchmark : pandas.Series, a table with a time column, or ndarray of shape (T,), optional
+        A close series to compare with. What has times is put in place by them, and refused where
+        one does not fit; an array is in the order of the rows. Not given: the assets, equally
+        weighted.
     progress : bool
         Show a progress bar on stderr.
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
@@ -118,6 +123,7 @@ def backtest(
     >>> backtest(Hold(), al.load("sp500"), start="2018-01-01").n_warm
     4780
     """
+    refuse_swapped("backtest", strategy, bars)
     if not isinstance(strategy, Strategy):
         name = getattr(strategy, "__name__", type(strategy).__name__)
         raise ParameterError(
@@ -131,7 +137,7 @@ def backtest(
             rule="it takes bars, or a scan of a store.",
             fix="Make them with al.load(name or path) or al.Bars.from_frame(frame).",
         )
-    _check_benchmark(benchmark, bars)
+    benchmark = _checked_benchmark(benchmark, bars)
     if not (block_rows is None or (isinstance(block_rows, int | np.integer) and block_rows >= 1)):
         raise ParameterError(
             f"block_rows={block_rows!r}", rule="block_rows is an integer of at least 1."
@@ -148,49 +154,42 @@ def backtest(
             )
         gate = Gate.of(quality)
         with progress_bar("backtest", bars.n_rows, "rows", shown=progress) as advance:
-            kept = run_scan(strategy, bars, settings, gate=gate, capacity=capacity, advance=advance)
-        return count_backtest(strategy, kept)
+            kept = run_scan(
+                *(strategy, bars, settings),
+                gate=gate,
+                capacity=capacity,
+                ledger=counting_ledger(),
+                advance=advance,
+            )
+        return count_backtest(strategy, kept, data=bars.version)
     verdict = accepted(bars, quality, actions=settings.actions)
-    before, traded = _split(bars, start)
-    n_warm = bars.n_rows - traded.n_rows
+    history = History.of(bars, start)
     result = run(
-        *(strategy, traded, settings),
-        before=before,
+        *(strategy, history, settings),
         verdict=verdict,
         capacity=capacity,
-        benchmark=None if benchmark is None else np.asarray(benchmark)[n_warm:],
+        benchmark=None if benchmark is None else benchmark[history.n_warm :],
         progress=progress,
+        ledger=counting_ledger(),
     )
-    return count_backtest(strategy, result)
-
-
-def _split(bars: Bars, start: Instant | None) -> tuple[Bars | None, Bars]:
-    """Return the rows before the start, None without any, and those that are traded."""
-    traded = bars if start is None else bars.between(start)
-    n_before = bars.n_rows - traded.n_rows
-    return (bars.rows(0, n_before) if n_before else None), traded
+    return count_backtest(strategy, result, data=bars.id)
 
 
 def run(
     strategy: Strategy,
-    bars: Bars,
+    history: History,
     settings: RunSettings,
     *,
-    before: Bars | None = None,
     verdict: Verdict | None = None,
     capacity: int | None = None,
     benchmark: FloatArray | None = None,
     progress: bool = False,
+    ledger: str = "",
 ) -> Result:
-    """Backtest a strategy with complete settings, on data that has passed the quality gate.
-
-    Its expressions see the rows `before` first, without trading in them.
-    """
+    """Backtest a strategy with complete settings, on data that has passed the quality gate."""
     started = clock.perf_counter()
-    changes = bars.instrument_changes
-    engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
-    if before is not None:
-        engine.warm({name: before[name] for name in engine.plan.columns})
+    bars = history.traded
+    engine = engine_of(strategy, history, settings, capacity)
     block = _push(engine, bars, progress)
     return result_of(
         engine,
@@ -199,9 +198,23 @@ def run(
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        rerun=partial(run, strategy, before=before, verdict=verdict, capacity=capacity),
-        n_warm=0 if before is None else before.n_rows,
+        rerun=partial(run, strategy, history, verdict=verdict, capacity=capacity),
+        before=history.before,
+        ledger=ledger,
     )
+
+
+def engine_of(
+    strategy: Strategy, history: History, settings: RunSettings, capacity: int | None = None
+) -> Engine:
+    """Return an engine whose expressions have seen the rows before the first one to trade."""
+    bars = history.traded
+    changes = bars.instrument_changes
+    engine = Engine(strategy, bars.instruments, settings, changes=changes, capacity=capacity)
+    before = history.before
+    if before is not None:
+        engine.warm({name: before[name] for name in engine.plan.columns}, before.time)
+    return engine
 
 
 def result_of(
@@ -213,7 +226,8 @@ def result_of(
     benchmark: FloatArray | None,
     verdict: Verdict | None,
     rerun: Callable[..., Result],
-    n_warm: int = 0,
+    before: Bars | None = None,
+    ledger: str = "",
 ) -> Result:
     """Return the result of rows that were pushed; `rerun` runs them with other settings."""
     strategy = engine.strategy
@@ -224,29 +238,33 @@ def result_of(
         settings=engine.settings,
         bars=bars,
         record=block,
-        warnings=(*quality_warnings(verdict), *warnings_of(engine, bars, block)),
+        warnings=(*quality_warnings(verdict), *warnings_of(engine, bars, block, before)),
         seconds=seconds,
         benchmark=None if benchmark is None else np.asarray(benchmark, np.float64),
         quality=verdict,
         rerun=rerun,
-        n_warm=n_warm,
+        before=before,
+        ledger=ledger,
     )
 
 
-def _check_benchmark(benchmark: FloatArray | None, bars: Bars | BlockSource) -> None:
-    if benchmark is None:
-        return
+def _checked_benchmark(given: Any, bars: Bars | BlockSource) -> FloatArray | None:
+    """Return the closes of a benchmark, (T,)."""
+    if given is None:
+        return None
     if isinstance(bars, BlockSource):
         raise ParameterError(
             "backtest(scan, benchmark=...)",
             rule="a scan keeps no rows to compare with a benchmark.",
             fix="Leave the benchmark out, or load the bars: al.load(...).",
         )
-    if np.shape(benchmark) != (bars.n_rows,):
+    closes = series_by_label(given, "benchmark", bars.time)
+    if np.shape(closes) != (bars.n_rows,):
         raise ParameterError(
-            f"backtest(benchmark={type(benchmark).__name__} of shape {np.shape(benchmark)})",
-            rule=f"a benchmark is an array of closes, one for each of the {bars.n_rows} rows.",
+            f"backtest(benchmark={type(given).__name__} of shape {np.shape(closes)})",
+            rule=f"a benchmark is one series of closes, one for each of the {bars.n_rows} rows.",
         )
+    return np.asarray(closes, np.float64)
 
 
 def joined(blocks: Sequence[Block]) -> Block:

@@ -24,7 +24,6 @@ from alphalab.artifact.ledger import (
     record,
 )
 from alphalab.artifact.trials import (
-    Family,
     Trial,
     family_of,
     member_ids,
@@ -36,6 +35,7 @@ from alphalab.errors import DataError, JournalError
 from alphalab.research.results.segments import segment_sums
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.summary import Summary
+from alphalab.research.run.family_trials import Counted, count_trials
 from alphalab.types import FloatArray, Records
 
 if TYPE_CHECKING:
@@ -52,22 +52,25 @@ class NotCountedWarning(UserWarning):
     """A run was finished, and the trial ledger could not be written."""
 
 
-def count_backtest(strategy: Strategy, result: _Run) -> _Run:
-    """Count a backtest as one trial, and return it; with the ledger off it says so."""
+def count_backtest(strategy: Strategy, result: _Run, *, data: str) -> _Run:
+    """Count a backtest as one trial, and return it; with the ledger off it says so.
+
+    `data` is the identity of all rows that it has seen.
+    """
     if not is_counting():
         return with_note(result)
-    record_trial(**_fields(strategy, result, "backtest"))
+    record_trial(**_fields(strategy, result, "backtest", data))
     return result
 
 
-def count_validation(strategy: Strategy, result: Result) -> Family | None:
+def count_validation(strategy: Strategy, result: Result, *, data: str) -> Counted | None:
     """Count a validation as one trial, and return all trials of its family, this one included.
 
     A family that the user named adds trials to those of the strategy's own family, and hides none.
 
     Returns
     -------
-    Family or None
+    Counted or None
         None: the ledger is off, or inside a context of `uncounted`.
 
     Raises
@@ -77,22 +80,22 @@ def count_validation(strategy: Strategy, result: Result) -> Family | None:
     """
     if not is_counting():
         return None
-    trial = Trial(**_fields(strategy, result, "validate"))
+    trial = Trial(**_fields(strategy, result, "validate", data))
     record(trial, time=clock.time_ns())
     own = family_id(strategy, result.bars.symbols, trial.periods_per_year)
-    return family_of(read_trials(), trial.family, own)
+    return count_trials(family_of(read_trials(), trial.family, own))
 
 
-def _fields(strategy: Strategy, result: Result | Summary, run: str) -> dict[str, Any]:
+def _fields(strategy: Strategy, result: Result | Summary, run: str, data: str) -> dict[str, Any]:
     """Return the fields of the `Trial` of one run of one strategy."""
     if isinstance(result, Summary):
         scan = result.scan
-        data, symbols, year = scan.version, scan.symbols, scan.periods_per_year
+        symbols, year = scan.symbols, scan.periods_per_year
         n_rows, segments = result.n_rows, b""
         sharpes = row_sharpes(result.tally[np.newaxis])
     else:
         bars, returns = result.bars, result.row_returns
-        data, symbols, year = bars.id, bars.symbols, periods_per_year(bars)
+        symbols, year = bars.symbols, periods_per_year(bars)
         n_rows, segments = bars.n_rows, _segments(returns)
         sharpes = _sharpe(returns)
     return {
@@ -151,7 +154,7 @@ def _segments(returns: FloatArray) -> bytes:
         sums = segment_sums(returns)
     except DataError:
         return b""
-    return packed(np.stack([sums.total, sums.squares, sums.rows[:, np.newaxis]]))
+    return packed(*sums)
 
 
 def record_trial(**fields: Any) -> None:

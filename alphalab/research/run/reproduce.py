@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from alphalab.artifact.ledger import uncounted
 from alphalab.artifact.open import Artifact
@@ -49,7 +50,8 @@ def reproduce(
     bars = data_of_artifact(artifact, store)
     settings = msgspec.structs.asdict(artifact.settings)
     with uncounted():
-        result = backtest(strategy, bars, **settings, quality="accept")
+        start = np.datetime64(int(bars.time[artifact.data.n_warm]), "ns")
+        result = backtest(strategy, bars, **settings, quality="accept", start=start)
     return Reproduction(artifact.manifest.digest, result.digest)
 
 
@@ -70,7 +72,6 @@ def data_of_artifact(artifact: Artifact, store: str | None = None) -> Bars:
             bars = load(
                 request.name,
                 symbols=request.symbols,
-                start=request.start,
                 end=request.end,
                 store=store if request.name.startswith("store:") else None,
             )

@@ -34,6 +34,7 @@ def run_scan(
     *,
     gate: Gate | None,
     capacity: int | None,
+    ledger: str,
     advance: Callable[[int], None],
 ) -> Summary:
     """Backtest a strategy over a scan; ``advance(n)`` after n more rows.
@@ -83,6 +84,7 @@ def run_scan(
         ),
         quality=verdict,
         seconds=clock.perf_counter() - started,
+        ledger=ledger,
     )
 
 

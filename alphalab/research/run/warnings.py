@@ -15,7 +15,10 @@ from alphalab.data.clock.times import iso
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.universe import MEMBER
 from alphalab.research.results import order_lives
+from alphalab.research.run.coarse_windows import coarse_windows
 from alphalab.research.run.look_ahead import known_early, tables_read
+from alphalab.research.run.old_values import old_values
+from alphalab.research.run.silent import silent_assets
 from alphalab.types import Records
 
 #: Share of the profit that depends on unknown paths, above which there is a warning.
@@ -24,13 +27,26 @@ AMBIGUOUS_SHARE = 0.1
 #: Share of entry orders that end unfilled, above which there is a warning.
 UNFILLED_SHARE = 0.5
 
+#: About bars of a file whose times are dates of which nobody said what they name.
+DATES = (
+    "The times of the bars are dates, taken as 00:00 UTC: a row that was traded on its date counts "
+    "as known a day early, beside other data and in tables by month. Load the file with "
+    "label='session' and a calendar (--label session --calendar XNYS), or label='open'."
+)
+
 _FINAL = (Reason.DRAWDOWN_LOCK, Reason.BANKRUPT)
 
 
-def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
-    """Yield the warnings of a run."""
+def warnings_of(
+    engine: Engine, bars: Bars, block: Block, before: Bars | None = None
+) -> Iterator[str]:
+    """Yield the warnings of a run; its expressions saw the rows `before` first."""
+    if bars.time_names == "date":
+        yield DATES
     if not block.fills.size:
         yield _nothing(engine, bars)
+    if engine.warmup < bars.n_rows:
+        yield from silent_assets(engine.expressions, bars, block, before)
     yield from _refusals(engine, bars, block.refusals)
     if engine.settings.entry is not None:
         yield from _unfilled(block.events)
@@ -39,6 +55,8 @@ def warnings_of(engine: Engine, bars: Bars, block: Block) -> Iterator[str]:
     yield from unused(there, engine.columns, engine.settings)
     yield from _stale(bars, block)
     yield from _ruin(bars, block.ledger)
+    yield from coarse_windows(engine.expressions, bars.coarser)
+    yield from old_values(bars, engine.columns)
     yield from known_early(bars.known_early, engine.columns)
     yield from tables_read(engine.strategy, engine.expressions)
 

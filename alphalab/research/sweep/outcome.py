@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.data.quality.findings import Verdict
-from alphalab.errors import ParameterError, StateError, UnknownNameError
+from alphalab.errors import DataError, ParameterError, StateError, UnknownNameError
 from alphalab.research.results.result import Result
+from alphalab.research.results.segments import N_SEGMENTS
 from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, digests, metrics_of
 from alphalab.research.run.backtest import run
+from alphalab.research.sweep.selection import Selection
 from alphalab.research.sweep.variants import Variant
 from alphalab.types import FloatArray, IntArray, Records
 
@@ -52,11 +55,12 @@ class Outcome:
     variants : tuple of Variant
         The C columns in order: parameters, and the reason if one is invalid.
     tallies : records of shape (C,)
-        What each column kept of its rows, `alphalab.core.columns.COLUMN`; meaningless where `ran`
-        is False.
+        What each column kept of its rows, `alphalab.core.columns.column_type`; meaningless where
+        `ran` is False.
     ran : ndarray of bool, (C,)
         Columns that were run.
-    bars : Bars
+    history : History
+        The rows that the expressions saw; the columns traded `bars`.
     metric : str
         The metric that decides which column is `best`.
     stopped : Stop, optional
@@ -67,6 +71,11 @@ class Outcome:
         Wall time of the sweep.
     quality : Verdict, optional
         Verdict on the data. None: the data was not checked.
+    n_segments : int
+        Segments that were asked for.
+    ledger : str
+        File of the trial ledger that counted it, or ``off``. Empty: it was not counted, as a part
+        of another run.
     """
 
     strategy: str
@@ -74,18 +83,38 @@ class Outcome:
     variants: tuple[Variant, ...]
     tallies: Records
     ran: NDArray[np.bool_]
-    bars: Bars
+    history: History
     metric: str = "sharpe"
     stopped: Stop | None = None
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     quality: Verdict | None = None
+    n_segments: int = N_SEGMENTS
+    ledger: str = ""
+
+    @property
+    def bars(self) -> Bars:
+        """The rows that were traded."""
+        return self.history.traded
 
     @cached_property
     def metrics(self) -> dict[str, FloatArray]:
         """Every metric by name, one float64 for each column, (C,); NaN where it was not run."""
         found = metrics_of(self.tallies, periods_per_year(self.bars))
         return {name: np.where(self.ran, x, np.nan) for name, x in found.items()}
+
+    @cached_property
+    def selection(self) -> Selection:
+        """The columns as trials: what choosing the best of them does."""
+        return Selection(self.tallies, self.ran, self.bars.n_rows, self.n_segments)
+
+    @cached_property
+    def deflated(self) -> FloatArray:
+        """Deflated Sharpe ratio of every column, (C,); NaN where it is not defined."""
+        try:
+            return self.selection.deflated
+        except DataError:
+            return np.full(len(self.variants), np.nan)
 
     @property
     def statuses(self) -> list[Status]:
@@ -156,6 +185,21 @@ class Outcome:
         """Return the digest of a column: that of the `Result` of its variant."""
         return digests(self.tallies[column : column + 1])[0]
 
+    def check_column(self, column: int) -> None:
+        """Refuse what is no number of a column.
+
+        Raises
+        ------
+        ParameterError
+            It is no whole number, or there is no such column.
+        """
+        whole = isinstance(column, int | np.integer) and not isinstance(column, bool)
+        if not whole or not 0 <= column < len(self.variants):
+            raise ParameterError(
+                f"column {column!r}",
+                rule=f"columns are counted from 0 to {len(self.variants) - 1}.",
+            )
+
     def result(self, column: int) -> Result:
         """Run a column again, alone, and return its full result.
 
@@ -166,19 +210,14 @@ class Outcome:
         StateError
             Its digest differs from the sweep's: code or data has changed since.
         """
-        whole = isinstance(column, int | np.integer) and not isinstance(column, bool)
-        if not whole or not 0 <= column < len(self.variants):
-            raise ParameterError(
-                f"result({column!r})",
-                rule=f"columns are counted from 0 to {len(self.variants) - 1}.",
-            )
+        self.check_column(column)
         found = self.variants[column].column
         if found is None:
             raise ParameterError(
                 f"result({column}): {self.variants[column].reason}",
                 rule="an invalid combination has no result.",
             )
-        result = run(found.strategy, self.bars, found.settings, verdict=self.quality)
+        result = run(found.strategy, self.history, found.settings, verdict=self.quality)
         expected = self.digest(column)
         if self.ran[column] and result.digest != expected:
             raise StateError(

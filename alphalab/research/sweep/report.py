@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.data.quality.findings import counted
-from alphalab.errors import StateError
+from alphalab.errors import DataError, ParameterError, StateError
 from alphalab.research.pages import page
 from alphalab.research.pages.page import quiet, section, signed, table, tile
 from alphalab.research.results import plots
-from alphalab.research.results.assumptions import assumptions
+from alphalab.research.results.assumptions import assumptions, ledger_text
+from alphalab.research.results.figures import DEFLATED
 from alphalab.research.results.provenance import identity_text, quality_text
 from alphalab.research.results.record import Run
 from alphalab.research.sweep.heatmap import heatmap
@@ -112,6 +113,7 @@ def _tiles(outcome: Outcome, found: Found | None) -> Iterator[str]:
         yield tile("Ran" if status == "ok" else status.capitalize(), f"{n:,}")
     if found is None:
         return
+    yield from _trials(outcome, found)
     robust, shown = found.robust, metric_figure(outcome.metric)
     yield tile(f"{shown.label} of the best", shown.text(robust.value))
     yield tile("Median of its neighbours", shown.text(robust.rings[0].median))
@@ -121,6 +123,20 @@ def _tiles(outcome: Outcome, found: Found | None) -> Iterator[str]:
         figure = metric_figure(name)
         text = figure.text(float(outcome.metrics[name][robust.best]))
         yield tile(f"{figure.label} of the best", text)
+
+
+def _trials(outcome: Outcome, found: Found) -> Iterator[str]:
+    """Yield tiles on what choosing the best has done."""
+    deflated = float(outcome.deflated[found.robust.best])
+    if np.isfinite(deflated):
+        trials = outcome.selection.clusters.n_effective
+        yield tile("Independent trials", f"{trials:,}")
+        yield tile(f"{DEFLATED.label} of the best", DEFLATED.text(deflated))
+    if found.robust.n > 1:
+        try:
+            yield tile("Probability of overfitting", f"{outcome.selection.pbo().probability:.0%}")
+        except (DataError, ParameterError):  # too few rows or columns, or segments that do not fit
+            yield tile("Probability of overfitting", "n/a")
 
 
 def _sections(outcome: Outcome, found: Found | None) -> Iterator[str]:
@@ -236,11 +252,14 @@ def _top(found: Found) -> tuple[str, str]:
     ]
     metrics = list(dict.fromkeys((robust.metric, *SHOWN)))
     head = ["Column", *map(escape, outcome.names), *(metric_figure(name).label for name in metrics)]
+    beside = len(outcome.names) + 2 + metrics.index("sharpe")
+    head.insert(beside, DEFLATED.label)
     rows = []
     for column in best:
         values = [_value(outcome.variants[column].params[name]) for name in outcome.names]
         figures = [_figure(name, float(outcome.metrics[name][column])) for name in metrics]
         rows.append([str(column), *values, *figures])
+        rows[-1].insert(beside, DEFLATED.text(float(outcome.deflated[column])))
     note = f"By {_inside(metric_figure(robust.metric).label)}."
     if robust.steadiest is not None:
         note += (
@@ -287,6 +306,7 @@ def _assumptions(outcome: Outcome, found: Found | None) -> dict[str, str]:
     texts = {
         "Swept": "; ".join(_swept(outcome, name) for name in outcome.names),
         "Best by": metric_figure(outcome.metric).label,
+        **ledger_text(outcome.ledger),
     }
     bars = outcome.bars
     if found is None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from alphalab.errors import ParameterError
+from alphalab.errors import DataError, ParameterError
 from alphalab.research.pages import page
 from alphalab.research.results.figures import BAD_DATA, SEEN_PRICE
+from alphalab.research.results.overfitting import Pbo
 from alphalab.research.results.provenance import data_of
+from alphalab.research.results.series import periods_per_year
 from alphalab.research.results.tally_metrics import METRICS, digests, metrics_of
 from alphalab.research.sweep import heatmap, plots, report, study
 from alphalab.research.sweep.outcome import Outcome
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
 #: Columns of the table that are not swept names.
-_TAKEN = frozenset({"column", "status", "digest", "reason", *METRICS})
+_TAKEN = frozenset({"column", "status", "digest", "reason", "deflated_sharpe", *METRICS})
 
 _SCHEMA = "alphalab.sweep/1"
 
@@ -40,7 +43,7 @@ class Sweep(Outcome):
     >>> grid = {"fast": range(5, 15), "slow": range(20, 70, 5)}
     >>> sweep = al.sweep(load_strategy("sma_cross"), al.load("sp500"), grid)
     >>> sweep
-    <Sweep SmaCross: 100 columns, best by sharpe #79 fast=12 slow=65: 0.419>
+    <Sweep SmaCross: 100 columns, best by sharpe #79 fast=12 slow=65: 0.419, deflated Sharpe ...>
     >>> sweep.top(2)[["fast", "slow", "sharpe", "max_drawdown"]].round(3).to_numpy().tolist()
     [[12.0, 65.0, 0.419, 0.319], [13.0, 65.0, 0.415, 0.305]]
     >>> sweep.result(79).digest == sweep.table.digest[79]
@@ -50,6 +53,9 @@ class Sweep(Outcome):
     @cached_property
     def table(self) -> pd.DataFrame:
         """The columns: swept names, ``status``, metrics, ``digest`` and ``reason``.
+
+        Beside ``sharpe`` stands ``deflated_sharpe``: the probability that the column's true Sharpe
+        ratio is above 0, given the independent trials of the sweep.
 
         ``status`` is ``ok``, ``invalid`` (the reason says why) or ``not run``. Metrics are NaN, and
         counts are missing, where a column was not run.
@@ -64,6 +70,8 @@ class Sweep(Outcome):
         for name, values in self.metrics.items():
             whole = np.issubdtype(metrics_of(self.tallies[:0], 1.0)[name].dtype, np.integer)
             table[name] = pd.Series(values, dtype="Int64") if whole else values
+            if name == "sharpe":
+                table["deflated_sharpe"] = self.deflated
         words = digests(self.tallies)
         table["digest"] = [x if ran else "" for x, ran in zip(words, self.ran, strict=True)]
         table["reason"] = [variant.reason for variant in self.variants]
@@ -82,6 +90,77 @@ class Sweep(Outcome):
         if not isinstance(n, int | np.integer) or n < 0:
             raise ParameterError(f"top({n!r})", rule="n is a number of rows, at least 0.")
         return self.table.iloc[self.ranked(by or self.metric)[:n]]
+
+    @property
+    def n_effective(self) -> int:
+        """Effective number of independent trials: clusters of columns that move together.
+
+        See `alphalab.research.results.overfitting.clusters_of`. Columns whose account fell to zero
+        are left out.
+
+        Raises
+        ------
+        DataError
+            Fewer rows than two for each segment, or no column with returns.
+        """
+        return self.selection.clusters.n_effective
+
+    def deflated_sharpe(self, column: int | None = None) -> float:
+        """Return the deflated Sharpe ratio of a column, of the best one unless given.
+
+        The probability that its true Sharpe ratio is above 0, where the benchmark is what the best
+        of `n_effective` trials shows by chance; the variance of the trials is that between their
+        clusters. Bailey & Lopez de Prado (2014): see
+        `alphalab.research.results.sharpe_ratio.deflated_sharpe`.
+
+        Raises
+        ------
+        DataError
+            A column whose returns are all equal, or that fell to zero; and as `n_effective`.
+        ParameterError
+            No such column.
+        """
+        column = self.best if column is None else column
+        self.check_column(column)
+        value = float(self.selection.deflated[column])
+        if not np.isfinite(value):
+            raise DataError(
+                f"column {column} has no Sharpe ratio",
+                rule="it needs returns that differ, and equity above zero before every row.",
+                fix="Look at its row of sweep.table: did it trade, and is it valid?",
+            )
+        return value
+
+    def pbo(self, n_segments: int | None = None) -> Pbo:
+        """Return the probability of backtest overfitting of choosing the best column by Sharpe.
+
+        See `alphalab.research.results.overfitting.pbo`. `chosen` counts the columns of the sweep;
+        those whose account fell to zero are left out.
+
+        Parameters
+        ----------
+        n_segments : int, optional
+            Neighbouring segments are merged to this many, 4 to 20. Not given: all of them, or the
+            largest even number up to 20 that divides them.
+
+        Raises
+        ------
+        DataError
+            Fewer than two columns that ever moved; and as `n_effective`.
+        ParameterError
+            A number of segments that does not divide those of the sweep.
+
+        Examples
+        --------
+        >>> import alphalab as al
+        >>> from alphalab.artifact.loading import load_strategy
+        >>> grid = {"fast": range(5, 15), "slow": range(20, 70, 5)}
+        >>> sweep = al.sweep(load_strategy("sma_cross"), al.load("sp500"), grid)
+        >>> found = sweep.pbo()
+        >>> round(found.probability, 2), sweep.n_effective
+        (0.34, 4)
+        """
+        return self.selection.pbo(n_segments)
 
     def heatmap(
         self, x: str | None = None, y: str | None = None, metric: str | None = None
@@ -122,6 +201,9 @@ class Sweep(Outcome):
             "metric": self.metric,
             "data": data_of(self.bars, self.quality),
             "columns": self.counts,
+            "n_warm": self.history.n_warm,
+            "trials": self.trials,
+            "ledger": self.ledger,
             "best": self._described(self.best) if known else None,
             "top": [self._row(int(i)) for i in self.top(top).index],
             "stopped": str(self.stopped or ""),
@@ -136,7 +218,23 @@ class Sweep(Outcome):
             "column": i,
             "params": {k: _plain(x) for k, x in self.variants[i].params.items()},
             "metrics": {name: _plain(row[name]) for name in METRICS},
+            "deflated_sharpe": _plain(row["deflated_sharpe"]),
             **{name: row[name] for name in ("status", "digest", "reason")},
+        }
+
+    @property
+    def trials(self) -> dict[str, Any] | None:
+        """The independent trials as plain data; None where they cannot be counted."""
+        try:
+            clusters, by_chance = self.selection.clusters, self.selection.by_chance
+        except DataError:
+            return None
+        year = periods_per_year(self.bars)
+        return {
+            "n_effective": clusters.n_effective,
+            "variance_per_year": _plain(clusters.variance * year),
+            "sharpe_by_chance": _plain(by_chance * year**0.5),
+            "n_segments": self.selection.sums.n_segments,
         }
 
     def _described(self, i: int) -> dict[str, Any]:
@@ -150,6 +248,11 @@ class Sweep(Outcome):
             "settings": msgspec.to_builtins(settings),
         }
 
+    def _repr_html_(self) -> str:
+        order = np.argsort(-np.nan_to_num(self.values(self.metric), nan=-np.inf), kind="stable")
+        top = self.table.iloc[order[:10]].drop(columns="digest", errors="ignore")
+        return f"<div><b>{escape(repr(self)[1:-1])}</b>{top.to_html()}</div>"
+
     def __repr__(self) -> str:
         """Return the headline on one line."""
         text = f"<Sweep {self.strategy}: {len(self.variants):,} columns"
@@ -161,6 +264,10 @@ class Sweep(Outcome):
             best = self.best
             params = " ".join(f"{k}={v}" for k, v in self.variants[best].params.items())
             text += f", best by {self.metric} #{best} {params}: {values[best]:.3f}"
+            deflated = self.deflated[best]
+            if np.isfinite(deflated):
+                trials = f"{self.n_effective:,} independent trial{'s' * (self.n_effective > 1)}"
+                text += f", deflated Sharpe {deflated:.3f} ({trials})"
         if self.n_same_close:
             text += f". {SEEN_PRICE}"
         if self.quality is not None and self.quality.errors:

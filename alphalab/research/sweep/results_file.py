@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from alphalab.core.columns import COLUMN
+from alphalab.core.columns import column_type
 from alphalab.errors import InputError, StateError
 from alphalab.types import FloatArray, Records
 
@@ -30,7 +30,6 @@ CREATE TABLE columns (
     tally BLOB NOT NULL     -- exact sums that the metrics are computed from
 );
 """
-_LAYOUT = hashlib.blake2b(repr(COLUMN.descr).encode(), digest_size=8).hexdigest()
 _SECONDS = 30.0  # to wait for another process that reads or writes
 
 
@@ -51,6 +50,8 @@ class ResultsFile:
     header : mapping of str to str
         Properties that all columns share, such as the identity of the bars. The layout of a tally
         is added.
+    n_segments : int
+        Segments whose sums the tallies hold.
 
     Raises
     ------
@@ -63,15 +64,18 @@ class ResultsFile:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with ResultsFile(Path(folder) / "sma.db", {"bars": "4f2a"}) as file:
-    ...         file.save([b"key"], [{"fast": 5}], np.zeros(1, COLUMN), {"sharpe": np.ones(1)})
+    ...         tallies = np.zeros(1, column_type(0))
+    ...         file.save([b"key"], [{"fast": 5}], tallies, {"sharpe": np.ones(1)})
     ...     with ResultsFile(Path(folder) / "sma.db", {"bars": "4f2a"}) as file:
     ...         sorted(file.finished([b"key", b"another"]))
     [b'key']
     """
 
-    def __init__(self, path: str | Path, header: Mapping[str, str]) -> None:
+    def __init__(self, path: str | Path, header: Mapping[str, str], *, n_segments: int = 0) -> None:
         self.path = Path(path).expanduser()
-        header = {**header, "layout": _LAYOUT}
+        self._type = column_type(n_segments)
+        layout = hashlib.blake2b(repr(self._type.descr).encode(), digest_size=8).hexdigest()
+        header = {**header, "segments": str(n_segments), "layout": layout}
         self._look()
         try:
             self._file = sqlite3.connect(self.path, timeout=_SECONDS, isolation_level=None)
@@ -110,12 +114,14 @@ class ResultsFile:
 
         Returns
         -------
-        dict of bytes to record of `alphalab.core.columns.COLUMN`
+        dict of bytes to record of `alphalab.core.columns.column_type`
         """
         wanted = set(keys)
         try:
             rows = self._file.execute("SELECT key, tally FROM columns").fetchall()
-            return {key: np.frombuffer(tally, COLUMN)[0] for key, tally in rows if key in wanted}
+            return {
+                key: np.frombuffer(tally, self._type)[0] for key, tally in rows if key in wanted
+            }
         except (sqlite3.Error, ValueError, IndexError) as error:
             raise self._unusable(error) from None
 
@@ -135,7 +141,7 @@ class ResultsFile:
         params : sequence of mapping
             Their swept parameters.
         tallies : records of shape (C,)
-            `alphalab.core.columns.COLUMN`.
+            `alphalab.core.columns.column_type` of the number of segments.
         metrics : mapping of str to ndarray of shape (C,)
             Metrics by name, for people who query the file; alphalab reads the tallies.
 

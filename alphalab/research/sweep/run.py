@@ -5,38 +5,35 @@ from __future__ import annotations
 import os
 import time as clock
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-
 from alphalab.artifact.ledger import check_ledger
-from alphalab.core.columns import COLUMN, Column
 from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError, UnknownNameError
 from alphalab.expr.nodes import Expr
-from alphalab.research.parallel.jobs import run_columns
-from alphalab.research.results.figures import SEEN_PRICE
-from alphalab.research.results.provenance import accepted, quality_warnings
-from alphalab.research.results.series import periods_per_year
-from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER, metrics_of
+from alphalab.research.results.provenance import accepted
+from alphalab.research.results.segments import N_SEGMENTS, kept_segments
+from alphalab.research.results.tally_metrics import METRICS, SMALLER_IS_BETTER
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.options import RunOptions
 from alphalab.research.run.progress import progress_bar
 from alphalab.research.sweep.combinations import MAX_COLUMNS
 from alphalab.research.sweep.count import count_sweep
-from alphalab.research.sweep.outcome import Outcome, Stop, StoppedWarning
+from alphalab.research.sweep.outcome import Stop, StoppedWarning
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.results_file import ResultsFile, SaveError
 from alphalab.research.sweep.search import Search, batches
 from alphalab.research.sweep.variants import Family, Variant, variants
-from alphalab.types import Records
+from alphalab.research.sweep.work import Work, stop_note
 
 
 def sweep(
@@ -50,6 +47,8 @@ def sweep(
     n_jobs: int | None = None,
     progress: bool = False,
     quality: OnErrors | QualitySettings | Verdict = "refuse",
+    start: Instant | None = None,
+    n_segments: int = N_SEGMENTS,
     **options: Unpack[RunOptions],
 ) -> Sweep:
     """Run many variants of a strategy on the same bars.
@@ -83,6 +82,12 @@ def sweep(
     quality : {"refuse", "accept", "unchecked"}, QualitySettings or Verdict
         The reaction to data with errors, as in `alphalab.backtest`; or a verdict that was accepted
         before.
+    start : str, date, datetime or datetime64, optional
+        The first row that is traded is the first one from here on; the expressions see the earlier
+        rows, as in `alphalab.backtest`.
+    n_segments : int
+        Segments of equal length, 4 to 64 and even, in which each column keeps the sums that
+        `Sweep.pbo` and `Sweep.deflated_sharpe` are computed from.
     **options : RunOptions
         Settings of all variants: the keywords of `alphalab.backtest`.
 
@@ -109,6 +114,7 @@ def sweep(
     [1.11, 0.98]
     """
     started = clock.perf_counter()
+    refuse_swapped("sweep", strategy, bars)
     if not isinstance(bars, Bars):
         raise ParameterError(
             f"sweep(..., {type(bars).__name__})",
@@ -118,15 +124,19 @@ def sweep(
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     verdict = accepted(bars, quality, actions=options.get("actions", "none"))
+    history = History.of(bars, start)
+    traded = history.traded
+    kept = kept_segments(traded.n_rows, n_segments)
     check_ledger()
     with ExitStack() as stack:
         file = None
         if results is not None:
-            file = stack.enter_context(ResultsFile(Path(results), {"bars": bars.id}))
-        work = _Work(bars, n_jobs, file, verdict)
+            header = {"bars": bars.id, "first traded row": str(history.n_warm)}
+            file = stack.enter_context(ResultsFile(Path(results), header, n_segments=kept))
+        work = Work(history, n_segments, n_jobs, file, verdict)
         if isinstance(space, Search):
             family = Family(
-                _one(strategy), tuple(space.space), options, bars.instruments, tuple(bars.columns)
+                _one(strategy), tuple(space.space), options, traded.instruments, tuple(bars.columns)
             )
             name, names = family.name, tuple(space.space)
             total = space.n_trials
@@ -136,7 +146,7 @@ def sweep(
                 strategy,
                 space,
                 options,
-                bars.instruments,
+                traded.instruments,
                 columns=tuple(bars.columns),
                 max_columns=max_columns,
             )
@@ -153,106 +163,12 @@ def sweep(
     made = work.sweep(name, names, metric, clock.perf_counter() - started)
     made = count_sweep(made, "search" if isinstance(space, Search) else "sweep")
     if made.stopped is not None:
-        warnings.warn(_stop_note(made), StoppedWarning, stacklevel=2)
+        warnings.warn(stop_note(made), StoppedWarning, stacklevel=2)
     return made
 
 
-class _Work:
-    """The columns so far: variants, tallies, and which were run."""
-
-    def __init__(
-        self, bars: Bars, n_jobs: int | None, file: ResultsFile | None, verdict: Verdict | None
-    ) -> None:
-        self.bars = bars
-        self.verdict = verdict
-        self.n_jobs = n_jobs
-        self.file = file
-        self.variants: list[Variant] = []
-        self.tallies: Records = np.zeros(0, COLUMN)
-        self.ran = np.zeros(0, np.bool_)
-        self.stopped: Stop | None = None
-
-    def run(self, batch: Sequence[Variant], advance: Callable[[float], None]) -> None:
-        """Run the columns of a batch, except those in the results file."""
-        first = len(self.variants)
-        self.variants += batch
-        self.tallies = np.concatenate([self.tallies, np.zeros(len(batch), COLUMN)])
-        self.ran = np.concatenate([self.ran, np.zeros(len(batch), np.bool_)])
-        places = [first + i for i, variant in enumerate(batch) if variant.column is not None]
-        keys = {} if self.file is None else {i: self._column(i).key for i in places}
-        if self.file is not None:
-            finished = self.file.finished(list(keys.values()))
-            for i in places:
-                if keys[i] in finished:
-                    self.tallies[i], self.ran[i] = finished[keys[i]], True
-        advance(len(batch) - len(places) + int(self.ran[first:].sum()))
-        left = [i for i in places if not self.ran[i]]
-
-        def done(parts: Sequence[int], tallies: Records) -> None:
-            some = [left[part] for part in parts]
-            self.tallies[some], self.ran[some] = tallies, True
-            if self.file is not None:
-                params = [self.variants[i].params for i in some]
-                known = metrics_of(tallies, periods_per_year(self.bars))
-                self.file.save([keys[i] for i in some], params, tallies, known)
-
-        if left:
-            columns = [self._column(i) for i in left]
-            run_columns(columns, self.bars, n_jobs=self.n_jobs, done=done, advance=advance)
-
-    def values(self, metric: str, first: int) -> list[float]:
-        """Return a metric of the columns from the first on; NaN where one was not run."""
-        year = periods_per_year(self.bars)
-        found = metrics_of(self.tallies[first:], year)[metric]
-        return np.where(self.ran[first:], found, np.nan).tolist()  # type: ignore[no-any-return]
-
-    def sweep(self, name: str, names: tuple[str, ...], metric: str, seconds: float) -> Sweep:
-        """Build the Sweep of the columns run so far."""
-        made = Sweep(
-            strategy=name,
-            names=names,
-            variants=tuple(self.variants),
-            tallies=self.tallies,
-            ran=self.ran,
-            bars=self.bars,
-            metric=metric,
-            stopped=self.stopped,
-            seconds=seconds,
-            quality=self.verdict,
-        )
-        return replace(made, warnings=tuple(_warnings(made)))
-
-    def _column(self, i: int) -> Column:
-        column = self.variants[i].column
-        assert column is not None
-        return column
-
-
-def _warnings(outcome: Outcome) -> Iterator[str]:
-    """Yield what a reader needs before the figures of a sweep."""
-    yield from (text.rstrip(".") for text in quality_warnings(outcome.quality))
-    if outcome.stopped is not None:
-        yield _stop_note(outcome)
-    undefined = int((outcome.ran & ~np.isfinite(outcome.values(outcome.metric))).sum())
-    if undefined:
-        yield f"{undefined:,} columns have no {outcome.metric}: it is not defined"
-    seen = outcome.n_same_close
-    if seen:
-        some = seen < len(outcome.variants) - outcome.counts["invalid"]
-        which = f"{seen:,} column{'s' if seen > 1 else ''} with fill same_close: "
-        yield f"{which if some else ''}{SEEN_PRICE.rstrip('.')}"
-
-
-def _stop_note(outcome: Outcome) -> str:
-    """Return why a sweep stopped, and how many columns are finished."""
-    counts = outcome.counts
-    return (
-        f"{outcome.stopped}: {counts['ok']:,} columns are finished, {counts['not run']:,} are not"
-    )
-
-
 def _searching(
-    work: _Work, family: Family, search: Search, metric: str
+    work: Work, family: Family, search: Search, metric: str
 ) -> Iterator[Sequence[Variant]]:
     """Yield batches of variants, and tell the search the metric of each batch."""
     asked = batches(search, maximize=metric not in SMALLER_IS_BETTER)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 import numpy as np
 
 from alphalab.core.strategy import Strategy
-from alphalab.data.clock.times import iso
+from alphalab.data.clock.times import Instant, iso
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.errors import DataError, ParameterError
 from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.validation.counter_example import Given
@@ -42,6 +43,7 @@ def check_causality(
     tables: Mapping[str, pd.DataFrame] | None = None,
     n_cuts: int = 16,
     seed: int = 0,
+    start: Instant | None = None,
     watch: Callable[[str], None] | None = None,
     **options: Unpack[RunOptions],
 ) -> Causality:
@@ -62,7 +64,7 @@ def check_causality(
     strategy : Strategy, or callable
         A callable makes it: ``strategy(bars)``, called with the prepared bars.
     bars : Bars
-        At least 20 rows.
+        At least 20 rows that are traded.
     prepare : callable, optional
         ``prepare(bars, **tables)`` returns the bars that the strategy trades, such as with columns
         of its own.
@@ -73,6 +75,9 @@ def check_causality(
         At least 2.
     seed : int
         Of the places of the cuts and of the shuffles.
+    start : str, date, datetime or datetime64, optional
+        The first row that is traded is the first one from here on, as in `alphalab.backtest`; all
+        cuts are in rows that are traded.
     watch : callable, optional
         Called with a line of text before each cut.
     **options : RunOptions
@@ -107,20 +112,22 @@ def check_causality(
     >>> print(check_causality(Centred(), bars, prepare=prepare).leaks[0])
     signals in row ... from column('middle'): ... becomes ... when rows after row ...
     """
-    if bars.n_rows < _FEWEST_ROWS:
+    history = History.of(bars, start)
+    if history.traded.n_rows < _FEWEST_ROWS:
         raise DataError(
-            f"{bars.n_rows} rows", rule=f"the check needs at least {_FEWEST_ROWS} rows."
+            f"{history.traded.n_rows} rows",
+            rule=f"the check needs at least {_FEWEST_ROWS} rows.",
         )
     if n_cuts < 2:
         raise ParameterError(f"n_cuts={n_cuts}", rule="at least 2 cuts are tried.")
     if tables and prepare is None:
         raise ParameterError("tables without prepare", rule="tables are what prepare reads.")
-    check = _Check(strategy, bars, prepare, dict(tables or {}), options, seed)
+    check = _Check(strategy, history, prepare, dict(tables or {}), options, seed)
     base = check.base
     leaks = [*held_leaks(base), *check.again()]
     if run_settings(base.strategy, options).fill == "same_close":
         leaks += same_bar_leaks(base)
-    cuts = _cuts(base, bars, n_cuts, seed)
+    cuts = _cuts(base, history, n_cuts, seed)
     if not any(leak.how == "again" for leak in leaks):
         leaks += check.futures(cuts, watch)
     first: dict[str, Leak] = {}
@@ -134,6 +141,7 @@ def check_causality(
         free_code=free,
         cuts=cuts,
         n_runs=check.n_runs,
+        n_warm=base.history.n_warm,
         untested=check.untested,
     )
 
@@ -144,13 +152,14 @@ class _Check:
     def __init__(
         self,
         strategy: Maker,
-        bars: Bars,
+        history: History,
         prepare: Callable[..., Bars] | None,
         tables: dict[str, Any],
         options: RunOptions,
         seed: int,
     ) -> None:
-        self.strategy, self.bars, self.prepare = strategy, bars, prepare
+        self.strategy, self.history, self.prepare = strategy, history, prepare
+        self.bars = history.bars
         self.tables, self.options, self.seed = tables, options, seed
         self.n_runs = 0
         self.failures: dict[str, list[Exception]] = {how: [] for how in HOWS}
@@ -161,8 +170,9 @@ class _Check:
             has_tables=bool(tables),
             options=options,
             seed=seed,
+            start=history.traded.start if history.n_warm else "",
         )
-        self.base = self._run(bars, tables)
+        self.base = self._run(self.bars, tables)
 
     @property
     def callables(self) -> tuple[str, ...]:
@@ -187,7 +197,8 @@ class _Check:
 
     def futures(self, cuts: Iterable[int], watch: Callable[[str], None] | None) -> list[Leak]:
         """Return the first leaks that other futures reveal, found by bisection."""
-        clean, failing, revealed = -1, None, dict[How, Outputs]()
+        # The first row that is traded stays: without it nothing is.
+        clean, failing, revealed = max(self.history.n_warm - 1, -1), None, dict[How, Outputs]()
         for cut in cuts:
             if watch is not None:
                 watch(f"rows after {cut:,}")
@@ -249,11 +260,15 @@ class _Check:
                 f"prepare returned {type(prepared).__name__}", rule="prepare returns bars."
             )
         strategy = self.strategy if isinstance(self.strategy, Strategy) else self.strategy(prepared)
-        return outputs_of(strategy, prepared, run_settings(strategy, self.options))
+        start = np.datetime64(int(self.history.traded.time[0]), "ns") if self.given.start else None
+        history = History.of(prepared, start)
+        return outputs_of(strategy, history, run_settings(strategy, self.options))
 
     def _leak(self, found: Difference, other: Outputs, how: str, cut: int) -> Leak:
         changed = _parameters_changed(self.base.strategy, other.strategy)
-        source = changed or source_of(self.base, other, found.row)
+        seen = found.output in ("rows", "symbols", "signals")
+        row = found.row if seen else found.row + self.base.history.n_warm
+        source = changed or source_of(self.base, other, row)
         if found.output in ("rows", "symbols"):
             source = "the function that prepares the bars"
         return Leak(
@@ -270,15 +285,16 @@ class _Check:
         )
 
 
-def _cuts(base: Outputs, bars: Bars, n_cuts: int, seed: int) -> tuple[int, ...]:
+def _cuts(base: Outputs, history: History, n_cuts: int, seed: int) -> tuple[int, ...]:
     """Return rows of the raw bars: some evenly spread with jitter, some where targets change."""
+    bars, first = history.bars, history.n_warm
     last = bars.n_rows - 2
     rng = np.random.default_rng(seed)
-    step = last / (n_cuts // 2 + 1)
-    even = (np.arange(1, n_cuts // 2 + 1) + rng.uniform(-0.4, 0.4, n_cuts // 2)) * step
+    step = (last - first) / (n_cuts // 2 + 1)
+    even = (np.arange(1, n_cuts // 2 + 1) + rng.uniform(-0.4, 0.4, n_cuts // 2)) * step + first
     targets = base.block.targets
     moved = (targets[1:] != targets[:-1]) & ~(np.isnan(targets[1:]) & np.isnan(targets[:-1]))
-    times = base.bars.time[1:][moved.any(axis=1)]
+    times = base.history.traded.time[1:][moved.any(axis=1)]
     changes = np.searchsorted(bars.time, times, side="right") - 1
     chosen = (
         changes[np.linspace(0, changes.size - 1, n_cuts - n_cuts // 2).astype(np.int64)]
@@ -286,7 +302,7 @@ def _cuts(base: Outputs, bars: Bars, n_cuts: int, seed: int) -> tuple[int, ...]:
         else changes
     )
     rows = np.concatenate([even.astype(np.int64), chosen, [last]])
-    return tuple(int(row) for row in np.unique(np.clip(rows, 0, last)))
+    return tuple(int(row) for row in np.unique(np.clip(rows, first, last)))
 
 
 def _said(error: Exception) -> str:

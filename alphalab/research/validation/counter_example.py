@@ -30,6 +30,8 @@ class Given(NamedTuple):
         There is ``tables``.
     options : RunOptions
     seed : int
+    start : str
+        First instant that is traded, as text; empty: the first row.
     """
 
     makes_strategy: bool
@@ -37,6 +39,7 @@ class Given(NamedTuple):
     has_tables: bool
     options: RunOptions
     seed: int
+    start: str = ""
 
     def counter_example(self, output: str, row: int, source: str, how: str, cut: int) -> str:
         """Return the lines: they print the value with the real future and with the other one.
@@ -78,7 +81,8 @@ class Given(NamedTuple):
         if output == "signals" and _is_expression(source):
             return f"al.evaluate({source!r}, {made}).iloc[{row}].to_list()"
         whose = f"strategy({made})" if self.makes_strategy else "strategy"
-        options = "".join(f", {name}={x!r}" for name, x in self.options.items() if x is not None)
+        given = {"start": self.start or None, **self.options}
+        options = "".join(f", {name}={x!r}" for name, x in given.items() if x is not None)
         run = f"al.backtest({whose}, {made}, quality='unchecked'{options})"
         return f"{run}.{_SHOWN[output].format(row=row)}"
 

@@ -13,9 +13,10 @@ import numpy as np
 from alphalab.config import Costs, RunSettings
 from alphalab.core.engine import Block
 from alphalab.core.strategy import Strategy
-from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.errors import DataError
 from alphalab.research.results import metrics
+from alphalab.research.results.overfitting import Clusters, Pbo, clusters_of, pbo
 from alphalab.research.results.result import Result
 from alphalab.research.results.segments import (
     N_SEGMENTS,
@@ -23,13 +24,12 @@ from alphalab.research.results.segments import (
     SegmentSums,
     segment_sums,
 )
+from alphalab.research.results.sharpe_ratio import Moments
 from alphalab.research.run.backtest import run
 from alphalab.research.validation.capacity import Capacity, capacity
 from alphalab.research.validation.causality import check_causality
 from alphalab.research.validation.cpcv_paths import cpcv_paths
 from alphalab.research.validation.leaks import Causality
-from alphalab.research.validation.outputs import outputs_of
-from alphalab.research.validation.overfitting import Clusters, Pbo, clusters_of, pbo
 from alphalab.research.validation.periods import Period, by_volatility, by_year
 from alphalab.research.validation.resampling import (
     Interval,
@@ -37,7 +37,6 @@ from alphalab.research.validation.resampling import (
     bootstrap_interval,
     superiority,
 )
-from alphalab.research.validation.sharpe_ratio import Moments
 from alphalab.research.validation.stress import (
     Outcome,
     outcome_of,
@@ -64,6 +63,8 @@ class Evidence:
     Attributes
     ----------
     strategy : Strategy
+    history : History
+        The rows that were seen, and from which on was traded.
     result : Result
         The backtest that is validated.
     causality : Causality
@@ -86,6 +87,7 @@ class Evidence:
     """
 
     strategy: Strategy
+    history: History
     result: Result
     causality: Causality
     warm_up: Certificate | str
@@ -136,7 +138,7 @@ class Evidence:
         return cpcv_paths(self.sums) * np.sqrt(self.year) if self.has_neighbours else None
 
 
-def run_validated(strategy: Strategy, bars: Bars, settings: RunSettings) -> Result:
+def run_validated(strategy: Strategy, history: History, settings: RunSettings) -> Result:
     """Run the backtest that is validated, and refuse one of which no figure can be made.
 
     Raises
@@ -144,10 +146,10 @@ def run_validated(strategy: Strategy, bars: Bars, settings: RunSettings) -> Resu
     DataError
         Too few rows, or returns that are all equal or end in ruin.
     """
-    result = run(strategy, bars, settings)
+    result = run(strategy, history, settings)
     if not result.periods_per_year > 0:
         raise DataError(
-            f"{bars.n_rows} rows that do not say how many make a year",
+            f"{result.bars.n_rows} rows that do not say how many make a year",
             rule="a validation annualises.",
             fix="Give the bars their periods_per_year.",
         )
@@ -155,7 +157,9 @@ def run_validated(strategy: Strategy, bars: Bars, settings: RunSettings) -> Resu
     return result
 
 
-def gather(strategy: Strategy, result: Result, *, seed: int, watch: Watch) -> Evidence:
+def gather(
+    strategy: Strategy, history: History, result: Result, *, seed: int, watch: Watch
+) -> Evidence:
     """Run every check on a strategy and its backtest.
 
     `watch` is called with the name of each step of `STEPS` before it.
@@ -167,20 +171,23 @@ def gather(strategy: Strategy, result: Result, *, seed: int, watch: Watch) -> Ev
     """
     bars, settings, year = result.bars, result.settings, result.periods_per_year
     watch(STEPS[0])
-    causality = check_causality(strategy, bars, seed=seed, **_options(settings))
+    start = np.datetime64(int(bars.time[0]), "ns")
+    causality = check_causality(
+        strategy, history.bars, start=start, seed=seed, **_options(settings)
+    )
     watch(STEPS[1])
-    warm_up = _or_why(lambda: certify_warmup(strategy, bars, seed=seed))
+    warm_up = _or_why(lambda: certify_warmup(strategy, history.bars, seed=seed))
     watch(STEPS[2])
     labels, columns, near = ["as given"], [result.row_returns], []
-    for case in parameter_cases(strategy, bars, settings):
-        neighbour = run(case.strategy, case.bars, case.settings)
+    for case in parameter_cases(strategy, history, settings):
+        neighbour = run(case.strategy, case.history, case.settings)
         near.append(outcome_of(case, neighbour))
         if np.ptp(neighbour.row_returns) > ROUNDING:  # NaN, or no trade: no column
             labels.append(case.label)
             columns.append(neighbour.row_returns)
     returns = np.stack(columns, axis=1)
     watch(STEPS[3])
-    cases = stress(setting_cases(strategy, bars, settings))
+    cases = stress(setting_cases(strategy, history, settings))
     watch(STEPS[4])
     interval = bootstrap_interval(
         result.row_returns, lambda sample: metrics.sharpe(sample, year), seed=seed
@@ -188,9 +195,9 @@ def gather(strategy: Strategy, result: Result, *, seed: int, watch: Watch) -> Ev
     superior = superiority(returns, seed=seed)
     trades = _or_why(lambda: shuffled_trades(_trade_returns(result), seed=seed))
     watch(STEPS[5])
-    block = outputs_of(strategy, bars, settings).block
     return Evidence(
         strategy=strategy,
+        history=history,
         result=result,
         causality=causality,
         warm_up=warm_up,
@@ -202,8 +209,8 @@ def gather(strategy: Strategy, result: Result, *, seed: int, watch: Watch) -> Ev
         trade_order=trades,
         years=by_year(bars.time, result.row_returns, year),
         regimes=by_volatility(result.benchmark_returns, result.row_returns, year),
-        cost_bps=_cost_bps(block, settings.costs),
-        capacity=_or_why(lambda: _capacity(result, block.fills)),
+        cost_bps=_cost_bps(result.record, settings.costs),
+        capacity=_or_why(lambda: _capacity(result, result.record.fills)),
     )
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from alphalab.research.results import metrics
-from alphalab.research.validation.evidence import Evidence
-from alphalab.research.validation.sharpe_ratio import (
+from alphalab.research.results.sharpe_ratio import (
     expected_max_sharpe,
     min_backtest_years,
     min_track_record,
 )
+from alphalab.research.validation.evidence import Evidence
 from alphalab.research.validation.verdict import Trials
 
 
@@ -22,9 +22,12 @@ def figures_of(evidence: Evidence, trials: Trials) -> dict[str, Any]:
     found: dict[str, Any] = {
         "strategy": e.result.strategy,
         "params": e.result.params,
+        "n_warm": e.history.n_warm,
         "trials": {
             "n": trials.n,
+            "n_all": trials.n_all,
             "counted": trials.counted,
+            "ledger": trials.ledger,
             "variance_per_year": trials.variance * e.year,
             "sharpe_by_chance": expected_max_sharpe(trials.n, trials.variance) * root,
             "min_backtest_years": min_backtest_years(trials.n),

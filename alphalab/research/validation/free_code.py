@@ -39,11 +39,13 @@ def held_leaks(run: Outputs) -> Iterator[Leak]:
     for name, function, first in _functions(run.strategy):
         found = held_data(function, run.bars)
         if found:
-            row = min(first, run.bars.n_rows - 1)
+            # Rows of targets are counted from the first one that is traded.
+            bars = run.history.traded if name == "decide" else run.bars
+            row = min(first, bars.n_rows - 1)
             yield Leak(
                 output="targets" if name == "decide" else "signals",
                 row=row,
-                time=iso(run.bars.time[row]),
+                time=iso(bars.time[row]),
                 symbol="",
                 source=f"{name}: {found}",
                 how="held data",
@@ -68,7 +70,7 @@ def same_bar_leaks(run: Outputs) -> Iterator[Leak]:
         yield Leak(
             output="fills",
             row=row,
-            time=iso(run.bars.time[row]),
+            time=iso(run.history.traded.time[row]),
             symbol=run.bars.symbols[int(seen["asset"][0])],
             source='fill="same_close"',
             how="same bar",

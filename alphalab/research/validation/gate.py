@@ -16,12 +16,15 @@ from alphalab.artifact.identity import strategy_id
 from alphalab.artifact.ledger import check_ledger, uncounted
 from alphalab.artifact.validation_record import ValidationRecord
 from alphalab.core.strategy import Strategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError
 from alphalab.research.pages import page
 from alphalab.research.results.provenance import accepted
 from alphalab.research.results.result import Result
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.count import count_validation
 from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.validation.evidence import STEPS, Evidence, Watch, gather, run_validated
@@ -85,6 +88,7 @@ def validate(
     seed: int = 0,
     progress: bool = False,
     quality: OnErrors | QualitySettings = "refuse",
+    start: Instant | None = None,
     **options: Unpack[RunOptions],
 ) -> Validation:
     """Validate a strategy: causality, warm-up, overfitting, stress, years, regimes, capacity.
@@ -106,6 +110,9 @@ def validate(
         Show on stderr which step is running.
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
         What becomes of data with errors, as in `alphalab.backtest`.
+    start : str, date, datetime or datetime64, optional
+        The first row that is traded is the first one from here on. All checks see the earlier rows,
+        as in `alphalab.backtest`.
     **options : RunOptions
         How it is run: the keywords of `alphalab.backtest`.
 
@@ -138,10 +145,10 @@ def validate(
     """
     check_ledger()
     with uncounted():
-        result = _backtest(strategy, bars, quality, options)
-    family = count_validation(strategy, result)
+        history, result = _backtest(strategy, bars, start, quality, options)
+    family = count_validation(strategy, result, data=bars.id)
     with uncounted(), _shown(progress) as watch:
-        evidence = gather(strategy, result, seed=seed, watch=watch)
+        evidence = gather(strategy, history, result, seed=seed, watch=watch)
     trials = Trials.of_neighbours(evidence) if family is None else Trials.of_family(family)
     return judge(evidence, trials, policy, now=clock.time_ns())
 
@@ -161,21 +168,27 @@ def judge(
         checks=checks,
         verdict="passed" if all(check.passed for check in checks) else "refused",
         strategy_id=strategy_id(evidence.strategy),
-        data_ids=(result.bars.id,),
+        data_ids=(evidence.history.bars.id,),
         settings_id=result.settings.id,
         digest=result.digest,
         created=now,
         ledger_head=trials.head,
-        n_trials=round(trials.n) if trials.counted else 0,
+        n_trials=trials.n_all,
+        n_effective=round(trials.n),
         warmup_rows=None if isinstance(warm_up, str) else warm_up.rows,
     )
     return Validation(record, evidence, policy, trials)
 
 
 def _backtest(
-    strategy: Strategy, bars: Bars, quality: OnErrors | QualitySettings, options: RunOptions
-) -> Result:
-    """Return the backtest that is validated; refuse wrong arguments and data with errors."""
+    strategy: Strategy,
+    bars: Bars,
+    start: Instant | None,
+    quality: OnErrors | QualitySettings,
+    options: RunOptions,
+) -> tuple[History, Result]:
+    """Return rows and backtest that are validated; refuse wrong arguments and bad data."""
+    refuse_swapped("validate", strategy, bars)
     if not isinstance(strategy, Strategy) or not isinstance(bars, Bars):
         given = strategy if not isinstance(strategy, Strategy) else bars
         raise ParameterError(
@@ -184,7 +197,8 @@ def _backtest(
         )
     settings = run_settings(strategy, options)
     accepted(bars, quality, actions=settings.actions)
-    return run_validated(strategy, bars, settings)
+    history = History.of(bars, start)
+    return history, run_validated(strategy, history, settings)
 
 
 @contextmanager

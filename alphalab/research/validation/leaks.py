@@ -16,7 +16,8 @@ class Leak:
     output : str
         ``rows``, ``symbols``, ``signals``, ``targets``, ``orders``, ``fills`` or ``account``.
     row, time : int, str
-        The first leaking row that was found, and when it closes.
+        The first leaking row that was found, and when it closes. Rows, symbols and signals are
+        counted from the first row that was seen, all others from the first one that was traded.
     symbol : str
         Empty where it is not one asset's.
     source : str
@@ -74,6 +75,8 @@ class Causality:
     cuts : tuple of int
         Rows after which the future was changed.
     n_runs : int
+    n_warm : int
+        Rows that were seen and not traded.
     untested : mapping of str to str
         Ways to change the future under which the code failed, with how often and its error.
     """
@@ -83,6 +86,7 @@ class Causality:
     free_code: tuple[str, ...]
     cuts: tuple[int, ...]
     n_runs: int
+    n_warm: int
     untested: Mapping[str, str]
 
     @property
@@ -95,6 +99,8 @@ class Causality:
         if self.leaks:
             return "\n".join(map(str, self.leaks))
         tested = f"tested at {len(self.cuts)} cuts with {self.n_runs} runs"
+        if self.n_warm:
+            tested += f"; {self.n_warm:,} rows before the first one were seen, not traded"
         if self.proved:
             return f"Causal: proved by construction, and {tested}."
         return f"No leak found: {tested}; not proved, because of {', '.join(self.free_code)}."
@@ -107,6 +113,7 @@ class Causality:
             "free_code": list(self.free_code),
             "n_cuts": len(self.cuts),
             "n_runs": self.n_runs,
+            "n_warm": self.n_warm,
             "untested": dict(self.untested),
             "leaks": [vars(leak) for leak in self.leaks],
         }

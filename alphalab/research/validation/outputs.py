@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.config import RunSettings
-from alphalab.core.accounts import default_capacity
-from alphalab.core.engine import Block, Engine
+from alphalab.core.engine import Block
 from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.errors import AlphalabError
 from alphalab.expr.nodes import Expr
-from alphalab.expr.plan import Plan
+from alphalab.research.results.values import values_of
+from alphalab.research.run.backtest import engine_of
 from alphalab.types import FloatArray, IntArray, Records
 
 
@@ -24,18 +25,24 @@ class Outputs(NamedTuple):
     Attributes
     ----------
     strategy : Strategy
-    bars : Bars
+    history : History
         What it ran on.
     signals : mapping of str to ndarray of shape (T, N)
-        Every expression of the strategy.
+        Every expression of the strategy, at every row that it saw.
     block : Block
-        Targets, orders (``events``), fills and the ledger.
+        Targets, orders (``events``), fills and the ledger of the rows that were traded; they are
+        counted from the first of these.
     """
 
     strategy: Strategy
-    bars: Bars
+    history: History
     signals: Mapping[str, FloatArray]
     block: Block
+
+    @property
+    def bars(self) -> Bars:
+        """All rows that it saw."""
+        return self.history.bars
 
 
 class Difference(NamedTuple):
@@ -64,31 +71,18 @@ class Difference(NamedTuple):
     now: float
 
 
-def outputs_of(strategy: Strategy, bars: Bars, settings: RunSettings) -> Outputs:
+def outputs_of(strategy: Strategy, history: History, settings: RunSettings) -> Outputs:
     """Run a strategy and return everything that leaves it."""
-    expressions = strategy.expressions()
-    engine = Engine(strategy, bars.instruments, settings, changes=bars.instrument_changes)
-    return Outputs(
-        strategy, bars, values_of(expressions, bars), engine.push(bars.time, bars.columns)
-    )
-
-
-def values_of(expressions: Mapping[str, Expr], bars: Bars) -> dict[str, FloatArray]:
-    """Return the values of expressions at every row, (T, N) each."""
-    capacity = default_capacity(bars.n_symbols)
-    plan = Plan(expressions, bars.instruments, capacity)
-    values = {name: np.empty((bars.n_rows, bars.n_symbols)) for name in expressions}
-    for i in range(0, bars.n_rows, capacity):
-        rows = slice(i, min(i + capacity, bars.n_rows))
-        block = {name: bars[name][rows] for name in plan.columns}
-        for name, part in plan.each(block, rows.stop - rows.start):
-            values[name][rows] = part
-    return values
+    signals = values_of(strategy.expressions(), history.bars)
+    traded = history.traded
+    block = engine_of(strategy, history, settings).push(traded.time, traded.columns)
+    return Outputs(strategy, history, signals, block)
 
 
 def differences(first: Outputs, second: Outputs, until: int) -> Iterator[Difference]:
     """Yield the first difference of each kind of output, in rows that close up to a moment.
 
+    Rows of targets, orders, fills and the account are counted from the first one that is traded.
     Rows are compared by their times; NaN equals NaN, and nothing is rounded.
     """
     bars = first.bars
@@ -107,10 +101,11 @@ def differences(first: Outputs, second: Outputs, until: int) -> Iterator[Differe
         return
     yield from _in_tables("signals", bars, first.signals, second.signals, n)
     was, now = first.block, second.block
-    yield from _in_tables("targets", bars, {"target": was.targets}, {"target": now.targets}, n)
-    yield from _in_records("orders", bars, was.events, now.events, n)
-    yield from _in_records("fills", bars, was.fills, now.fills, n)
-    yield from _in_tables("account", bars, _equity(was), _equity(now), n)
+    traded, n = first.history.traded, n - first.history.n_warm
+    yield from _in_tables("targets", traded, {"target": was.targets}, {"target": now.targets}, n)
+    yield from _in_records("orders", traded, was.events, now.events, n)
+    yield from _in_records("fills", traded, was.fills, now.fills, n)
+    yield from _in_tables("account", traded, _equity(was), _equity(now), n)
 
 
 def _equity(block: Block) -> dict[str, FloatArray]:

@@ -75,7 +75,7 @@ def perturbed(bars: Bars, cut: int, how: How, seed: int = 0) -> Bars:
         columns["high"][: cut + 1], columns["low"][: cut + 1] = (
             bars.columns[name][: cut + 1] for name in ("high", "low")
         )
-    return bars.with_columns(columns)
+    return bars.joined(columns)
 
 
 def _changed(

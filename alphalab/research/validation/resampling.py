@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from alphalab.errors import DataError, ParameterError, UnknownNameError, import_extra
-from alphalab.research.validation.sharpe_ratio import check_returns
+from alphalab.research.results.sharpe_ratio import check_returns
 from alphalab.types import FloatArray
 
 Scheme = Literal["stationary", "block"]

@@ -10,7 +10,7 @@ import msgspec
 
 from alphalab.config import Costs, FeeTier, RunSettings
 from alphalab.core.strategy import Strategy
-from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.errors import InputError, ParameterError
 from alphalab.research.results import metrics
 from alphalab.research.results.result import Result
@@ -33,14 +33,14 @@ class Case(NamedTuple):
     label : str
         What differs, such as ``costs x2``.
     strategy : Strategy
-    bars : Bars
+    history : History
     settings : RunSettings
     """
 
     kind: str
     label: str
     strategy: Strategy
-    bars: Bars
+    history: History
     settings: RunSettings
 
 
@@ -72,7 +72,7 @@ def stress(cases: Iterable[Case], watch: Callable[[Case], None] | None = None) -
     >>> import alphalab as al
     >>> from alphalab.artifact.loading import load_strategy
     >>> settings = al.RunSettings(costs=al.Costs(fee_bps=5))
-    >>> cases = cost_cases(load_strategy("sma_cross")(), al.load("sp500"), settings)
+    >>> cases = cost_cases(load_strategy("sma_cross")(), History(al.load("sp500")), settings)
     >>> [(found.label, round(found.sharpe, 2)) for found in stress(cases)]
     [('costs x2', 0.18), ('costs x3', 0.14)]
     """
@@ -80,13 +80,13 @@ def stress(cases: Iterable[Case], watch: Callable[[Case], None] | None = None) -
     for case in cases:
         if watch is not None:
             watch(case)
-        found.append(outcome_of(case, run(case.strategy, case.bars, case.settings)))
+        found.append(outcome_of(case, run(case.strategy, case.history, case.settings)))
     return found
 
 
 def outcome_of(case: Case, result: Result) -> Outcome:
     """Return the figures of a case from its run."""
-    year = periods_per_year(case.bars)
+    year = periods_per_year(case.history.traded)
     return Outcome(
         case.kind,
         case.label,
@@ -96,29 +96,29 @@ def outcome_of(case: Case, result: Result) -> Outcome:
     )
 
 
-def all_cases(strategy: Strategy, bars: Bars, settings: RunSettings) -> Iterator[Case]:
+def all_cases(strategy: Strategy, history: History, settings: RunSettings) -> Iterator[Case]:
     """Yield the cases of every kind."""
-    given = strategy, bars, settings
+    given = strategy, history, settings
     return chain(setting_cases(*given), parameter_cases(*given))
 
 
-def setting_cases(strategy: Strategy, bars: Bars, settings: RunSettings) -> Iterator[Case]:
+def setting_cases(strategy: Strategy, history: History, settings: RunSettings) -> Iterator[Case]:
     """Yield the cases of every kind but the parameters: the strategy stays as it is."""
-    given = strategy, bars, settings
+    given = strategy, history, settings
     return chain(cost_cases(*given), delay_cases(*given), path_cases(*given), start_cases(*given))
 
 
 def cost_cases(
-    strategy: Strategy, bars: Bars, settings: RunSettings, factors: Iterable[float] = (2, 3)
+    strategy: Strategy, history: History, settings: RunSettings, factors: Iterable[float] = (2, 3)
 ) -> Iterator[Case]:
     """Yield runs in which all that trading costs is multiplied."""
     for factor in factors:
         changed = msgspec.structs.replace(settings, costs=scaled_costs(settings.costs, factor))
-        yield Case("costs", f"costs x{factor:g}", strategy, _dearer(bars, factor), changed)
+        yield Case("costs", f"costs x{factor:g}", strategy, _dearer(history, factor), changed)
 
 
 def delay_cases(
-    strategy: Strategy, bars: Bars, settings: RunSettings, rows: Iterable[int] = (1, 2)
+    strategy: Strategy, history: History, settings: RunSettings, rows: Iterable[int] = (1, 2)
 ) -> Iterator[Case]:
     """Yield runs whose orders are on their way for more rows; only fills at the open have any."""
     if settings.fill != "next_open":
@@ -127,31 +127,35 @@ def delay_cases(
         delay = settings.execution.delay + more
         execution = msgspec.structs.replace(settings.execution, delay=delay)
         changed = msgspec.structs.replace(settings, execution=execution)
-        yield Case("delay", f"delay +{more}", strategy, bars, changed)
+        yield Case("delay", f"delay +{more}", strategy, history, changed)
 
 
-def path_cases(strategy: Strategy, bars: Bars, settings: RunSettings) -> Iterator[Case]:
+def path_cases(strategy: Strategy, history: History, settings: RunSettings) -> Iterator[Case]:
     """Yield runs with the other ways that the price may have taken inside the bars."""
     for path in PATHS:
         if path != settings.execution.path:
             execution = msgspec.structs.replace(settings.execution, path=path)
             changed = msgspec.structs.replace(settings, execution=execution)
-            yield Case("path", f"{path} path", strategy, bars, changed)
+            yield Case("path", f"{path} path", strategy, history, changed)
 
 
 def start_cases(
-    strategy: Strategy, bars: Bars, settings: RunSettings, n_starts: int = 5
+    strategy: Strategy, history: History, settings: RunSettings, n_starts: int = 5
 ) -> Iterator[Case]:
-    """Yield runs that start later: at so many rows, evenly spaced over the first half."""
+    """Yield runs that trade later: from so many rows on, evenly spaced over the first half.
+
+    The expressions see the earlier rows.
+    """
+    n_rows = history.traded.n_rows
     for k in range(1, n_starts + 1):
-        row = bars.n_rows * k // (2 * n_starts)
-        if row and bars.n_rows - row >= _FEWEST_ROWS:
-            later = bars.rows(row, bars.n_rows)
-            yield Case("start", f"from {later.start[:10]}", strategy, later, settings)
+        row = n_rows * k // (2 * n_starts)
+        if row and n_rows - row >= _FEWEST_ROWS:
+            later = History(history.bars, history.n_warm + row)
+            yield Case("start", f"from {later.traded.start[:10]}", strategy, later, settings)
 
 
 def parameter_cases(
-    strategy: Strategy, bars: Bars, settings: RunSettings, steps: Iterable[float] = (0.1, 0.2)
+    strategy: Strategy, history: History, settings: RunSettings, steps: Iterable[float] = (0.1, 0.2)
 ) -> Iterator[Case]:
     """Yield runs with one numeric parameter moved, up and down, by these shares of its value.
 
@@ -159,7 +163,7 @@ def parameter_cases(
     are left out.
     """
     for label, neighbour in neighbours(strategy, steps):
-        yield Case("parameter", label, neighbour, bars, settings)
+        yield Case("parameter", label, neighbour, history, settings)
 
 
 def neighbours(
@@ -227,8 +231,9 @@ def scaled_costs(costs: Costs, factor: float) -> Costs:
     return Costs(fee_bps=fee, tiers=tiers, **changed)
 
 
-def _dearer(bars: Bars, factor: float) -> Bars:
-    """Return bars whose instruments have multiplied fees."""
+def _dearer(history: History, factor: float) -> History:
+    """Return rows whose instruments have multiplied fees."""
+    bars = history.bars
 
     def dearer(instrument: Instrument) -> Instrument:
         return msgspec.structs.replace(
@@ -241,7 +246,8 @@ def _dearer(bars: Bars, factor: float) -> Bars:
         msgspec.structs.replace(change, instrument=dearer(change.instrument))
         for change in bars.instrument_changes
     ]
-    return bars.with_instruments([dearer(x) for x in bars.instruments], changes=changes)
+    changed = bars.with_instruments([dearer(x) for x in bars.instruments], changes=changes)
+    return History(changed, history.n_warm)
 
 
 def _dearer_fee(bps: float, factor: float) -> float:

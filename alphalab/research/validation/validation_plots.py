@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alphalab.research.pages.style import BLUE, GREEN, GREY, INK, RED, layout
+from alphalab.research.results.overfitting import Pbo
+from alphalab.research.results.sharpe_ratio import deflated_sharpe
 from alphalab.research.validation.evidence import Evidence
-from alphalab.research.validation.overfitting import Pbo
-from alphalab.research.validation.sharpe_ratio import deflated_sharpe
 from alphalab.research.validation.stress import Outcome
 from alphalab.research.validation.verdict import Trials
 

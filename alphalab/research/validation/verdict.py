@@ -8,16 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alphalab.artifact.trials import Family
+from alphalab.artifact.ledger import ledger_path
 from alphalab.artifact.validation_record import Check
 from alphalab.research.results import metrics
-from alphalab.research.validation.evidence import Evidence
-from alphalab.research.validation.policy import CHECKS, Policy
-from alphalab.research.validation.sharpe_ratio import (
+from alphalab.research.results.sharpe_ratio import (
     deflated_sharpe,
     expected_max_sharpe,
     probabilistic_sharpe,
 )
+from alphalab.research.run.family_trials import Counted
+from alphalab.research.validation.evidence import Evidence
+from alphalab.research.validation.policy import CHECKS, Policy
 
 
 class Trials(NamedTuple):
@@ -26,23 +27,30 @@ class Trials(NamedTuple):
     Attributes
     ----------
     n : float
-        At least 1: those of the ledger, or the clusters of the parameter neighbours.
+        Independent trials, at least 1: clusters of those of the ledger, or of the parameter
+        neighbours.
     variance : float
-        Variance of their Sharpe ratios, per row.
+        Variance of their Sharpe ratios, between the clusters, per row.
     counted : bool
         True if the trial ledger counted them. If not, they are the parameter neighbours that the
         validation itself ran, and what was tried before is not known.
     head : str
         Head of the ledger; empty where it did not count.
+    n_all : int
+        All different trials in the ledger; 0 where it did not count.
+    ledger : str
+        Its file.
     """
 
     n: float
     variance: float
     counted: bool = False
     head: str = ""
+    n_all: int = 0
+    ledger: str = ""
 
     @classmethod
-    def of_family(cls, family: Family) -> Trials:
+    def of_family(cls, family: Counted) -> Trials:
         """Return the trials that the ledger knows of a family.
 
         The variance is NaN while fewer than two trials have a Sharpe ratio. It is then 0: there was
@@ -50,10 +58,12 @@ class Trials(NamedTuple):
         """
         variance = family.sharpe_variance
         return cls(
-            float(family.n_trials),
+            float(family.n_effective),
             0.0 if math.isnan(variance) else variance,
             counted=True,
             head=str(family.head),
+            n_all=family.n_trials,
+            ledger=str(ledger_path() or ""),
         )
 
     @classmethod
@@ -65,8 +75,10 @@ class Trials(NamedTuple):
     @property
     def text(self) -> str:
         """How they were counted, in words."""
-        how = "of the trial ledger" if self.counted else "not counted: parameter neighbours alone"
-        return f"{self.n:,.0f} trial{'' if self.n == 1 else 's'}, {how}"
+        independent = f"{self.n:,.0f} independent trial{'' if self.n == 1 else 's'}"
+        if not self.counted:
+            return f"{independent}, not counted: parameter neighbours alone"
+        return f"{independent} of {self.n_all:,} in the trial ledger"
 
 
 class _Figure(NamedTuple):

@@ -8,18 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
+import numpy as np
 
-from alphalab.artifact.ledger import check_ledger, uncounted
+from alphalab.artifact.ledger import check_ledger, counting_ledger, uncounted
 from alphalab.config import RunSettings
 from alphalab.core.engine import Engine
 from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
-from alphalab.data.clock.times import iso
+from alphalab.data.clock.times import Instant, iso
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.data.quality.findings import Verdict
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import ParameterError, StateError
@@ -28,6 +31,7 @@ from alphalab.research.pages.style import MUTED
 from alphalab.research.results import metrics
 from alphalab.research.results.provenance import accepted
 from alphalab.research.results.result import Result
+from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.backtest import joined, result_of
 from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.research.run.progress import progress_bar
@@ -54,9 +58,10 @@ class WalkForward:
 
     Attributes
     ----------
-    bars : Bars
+    history : History
+        The rows that the expressions saw; those from `start` on are `bars`.
     folds : tuple of Fold
-        Training and test rows of the bars.
+        Training and test rows of `bars`.
     sweeps : tuple of Sweep
         One sweep for each fold; its `best` was traded.
     result : Result
@@ -66,11 +71,16 @@ class WalkForward:
         Why it ends before the bars do. None: it does not.
     """
 
-    bars: Bars
+    history: History
     folds: tuple[Fold, ...]
     sweeps: tuple[Sweep, ...]
     result: Result
     stopped: Stop | None = None
+
+    @property
+    def bars(self) -> Bars:
+        """The rows that were trained on and traded."""
+        return self.history.traded
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -119,6 +129,9 @@ class WalkForward:
             figure.add_vline(x=at, line=line, layer="below")
         return figure
 
+    def _repr_html_(self) -> str:
+        return f"<div><b>{escape(repr(self)[1:-1])}</b>{self.table.to_html()}</div>"
+
     def __repr__(self) -> str:
         """Return the headline on one line."""
         result = self.result
@@ -159,14 +172,15 @@ def walk_forward(
     n_jobs: int | None = None,
     progress: bool = False,
     quality: OnErrors | QualitySettings = "refuse",
+    start: Instant | None = None,
     **options: Unpack[RunOptions],
 ) -> WalkForward:
     """Choose parameters on past rows by a sweep, trade them on the next rows, and repeat.
 
     One account trades from the first row out of sample to the last. At the end of a fold the next
     choice takes over the account with its positions and open orders: nothing is sold and bought
-    back. Nothing else is carried over: indicators have seen every earlier row and no later one, and
-    the memory of a `decide` begins at zeros.
+    back. Nothing else is carried over: in training and in test rows indicators have seen every
+    earlier row and no later one, and the memory of a `decide` begins at zeros.
 
     Parameters
     ----------
@@ -191,6 +205,8 @@ def walk_forward(
         Show a progress bar on stderr: folds.
     quality : {"refuse", "accept", "unchecked"} or QualitySettings
         The reaction to data with errors, as in `alphalab.backtest`; all rows are checked at once.
+    start : str, date, datetime or datetime64, optional
+        The first training row is the first one from here on; the expressions see the earlier rows.
     **options : RunOptions
         Settings of all runs: the keywords of `alphalab.backtest`.
 
@@ -221,6 +237,7 @@ def walk_forward(
     >>> walk.table[["test_start", "fast", "slow"]].iloc[0].astype(str).tolist()
     ['2003-02-12 21:00:00+00:00', '5', '30']
     """
+    refuse_swapped("walk_forward", strategy, bars)
     if not isinstance(bars, Bars):
         raise ParameterError(
             f"walk_forward(..., {type(bars).__name__})",
@@ -229,15 +246,18 @@ def walk_forward(
         )
     verdict = accepted(bars, quality, actions=options.get("actions", "none"))
     check_ledger()
-    folds = tuple(make_folds(bars, train, test, anchored, gap))
-    strategy, space, settings = _prepared(strategy, bars, space, options, max_columns)
+    history = History.of(bars, start)
+    traded = history.traded
+    folds = tuple(make_folds(traded, train, test, anchored, gap))
+    strategy, space, settings = _prepared(strategy, traded, space, options, max_columns)
     sweeps: list[Sweep] = []
     chosen: list[Strategy] = []
     stopped: Stop | None = None
     with progress_bar("walk_forward", len(folds), "folds", shown=progress) as advance:
         for fold in folds:
             found = _sweep_of(
-                *(strategy, bars.rows(*fold.train), space),
+                *(strategy, bars.rows(0, history.n_warm + fold.train[1]), space),
+                start=np.datetime64(int(traded.time[fold.train[0]]), "ns"),
                 metric=metric,
                 max_columns=max_columns,
                 n_jobs=n_jobs,
@@ -258,10 +278,9 @@ def walk_forward(
     if stopped is not None:
         warnings.warn(stopped.text, StoppedWarning, stacklevel=2)
         folds = folds[: len(sweeps)]
-    outside = bars.rows(folds[0].test[0], folds[-1].test[1])
-    result = _trade(chosen, bars, folds, outside, settings, verdict=verdict)
-    counted = count_walk_forward(sweeps, bars, result)
-    return WalkForward(bars, folds, tuple(sweeps), counted, stopped)
+    result = _trade(chosen, history, folds, settings, verdict=verdict, ledger=counting_ledger())
+    counted = count_walk_forward(sweeps, history, result)
+    return WalkForward(history, folds, tuple(sweeps), counted, stopped)
 
 
 def _sweep_of(strategy: Any, rows: Bars, space: Any, **keywords: Any) -> Sweep:
@@ -320,21 +339,25 @@ def _chosen(found: Sweep, where: str) -> Strategy:
 
 def _trade(
     strategies: Sequence[Strategy],
-    bars: Bars,
+    history: History,
     folds: Sequence[Fold],
-    outside: Bars,
     settings: RunSettings,
     *,
     verdict: Verdict | None = None,
     benchmark: FloatArray | None = None,
+    ledger: str = "",
 ) -> Result:
     """Trade each strategy on its test rows, all with one account."""
     started = clock.perf_counter()
+    bars = history.traded
+    n_before = history.n_warm + folds[0].test[0]
     blocks = []
     before: Engine | None = None
     for strategy, fold in zip(strategies, folds, strict=True):
         engine = Engine(strategy, bars.instruments, settings, changes=bars.instrument_changes)
-        engine.warm({name: bars.columns[name][: fold.test[0]] for name in engine.plan.columns})
+        seen = slice(history.n_warm + fold.test[0])
+        past = {name: history.bars[name][seen] for name in engine.plan.columns}
+        engine.warm(past, history.bars.time[seen])
         if before is not None:
             engine.take_over(before)
         rows = slice(*fold.test)
@@ -343,12 +366,14 @@ def _trade(
     assert before is not None  # there is a fold
     result = result_of(
         before,
-        outside,
+        bars.rows(folds[0].test[0], folds[-1].test[1]),
         joined(blocks),
         seconds=clock.perf_counter() - started,
         benchmark=benchmark,
         verdict=verdict,
-        rerun=partial(_trade, strategies, bars, folds, verdict=verdict),
+        rerun=partial(_trade, strategies, history, folds, verdict=verdict),
+        before=history.bars.rows(0, n_before) if n_before else None,
+        ledger=ledger,
     )
     begins = [iso(int(bars.time[fold.test[0]])) for fold in folds]
     return replace(result, params=_params(strategies), expressions=_expressions(strategies, begins))

@@ -19,7 +19,7 @@ from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, ParameterError
 from alphalab.expr.nodes import Expr
 from alphalab.expr.registry import operator
-from alphalab.research.validation.outputs import values_of
+from alphalab.research.results.values import values_of
 from alphalab.types import FloatArray
 
 #: Share of its value before the start that a recursive operator may still hold.

@@ -192,7 +192,7 @@ def deflated_sharpe(moments: Moments, n_trials: float, variance: float) -> float
     moments : Moments
         Of the best trial.
     n_trials : float
-        Independent trials; see `alphalab.research.validation.overfitting.clusters_of`.
+        Independent trials; see `alphalab.research.results.overfitting.clusters_of`.
     variance : float
         Variance of their Sharpe ratios, per row.
 

@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.errors import DataError, ParameterError
-from alphalab.research.results.segments import ROUNDING, SegmentSums, sharpe_of
+from alphalab.research.results.segments import (
+    FEWEST_SEGMENTS,
+    ROUNDING,
+    SegmentSums,
+    sharpe_of,
+)
 from alphalab.types import FloatArray, IntArray
 
 #: Most segments of a PBO: 20 have 184,756 combinations.
@@ -16,6 +21,7 @@ MOST_SEGMENTS = 20
 #: Columns with a correlation of their segment returns of at least this are one trial.
 SAME_TRIAL = 0.7
 _CELLS = 100_000  # computed at a time: what stays in the cache
+_BLOCK = 1_024  # columns compared with all leaders at a time
 _TINY = 1e-300  # keeps 0 / 0 away
 
 
@@ -199,8 +205,8 @@ def clusters_of(sums: SegmentSums, same: float = SAME_TRIAL) -> Clusters:
     Columns are visited from the best Sharpe ratio to the worst. Each joins the first leader that it
     correlates with by at least `same` (Pearson, over the S segments), or becomes a leader itself
     (Hartigan, Clustering Algorithms (1975), chapter 3). So leaders are pairwise less alike than
-    `same`. Lopez de Prado & Lewis, Detection of False Investment Strategies (2019), count
-    independent trials by clusters too, with another algorithm.
+    `same`. Columns that never moved are one cluster. Lopez de Prado & Lewis, Detection of False
+    Investment Strategies (2019), count independent trials by clusters too, with another algorithm.
 
     With S = 16 independent columns correlate by 0.7 or more once in 800 pairs; a threshold that is
     lower would merge independent trials and flatter the deflated Sharpe ratio.
@@ -208,14 +214,14 @@ def clusters_of(sums: SegmentSums, same: float = SAME_TRIAL) -> Clusters:
     Parameters
     ----------
     sums : SegmentSums
-        At least 4 segments.
+        At least 4 segments of at least one column.
     same : float
         In (0, 1].
 
     Raises
     ------
     DataError
-        Fewer than two columns that ever moved.
+        No column.
     ParameterError
         A threshold outside (0, 1], or fewer than 4 segments.
 
@@ -230,39 +236,65 @@ def clusters_of(sums: SegmentSums, same: float = SAME_TRIAL) -> Clusters:
     """
     if not 0.0 < same <= 1.0:
         raise ParameterError(f"same={same:g}", rule="a correlation in (0, 1].")
-    _check(sums, most=sums.n_segments)
+    _check_segments(sums, sums.n_segments)
+    if not sums.n_columns:
+        raise DataError("no columns", rule="there is at least one trial.")
     sharpes = sharpe_of(sums.total.sum(axis=0), sums.squares.sum(axis=0), int(sums.rows.sum()))
-    shape = _unit_length(sums.total / sums.rows[:, np.newaxis])
-    order = np.argsort(-sharpes, kind="stable")
-    labels = np.full(sums.n_columns, -1, np.int64)
-    left, n_clusters = order, 0
-    while left.size:
-        leader = shape[:, left[0]]
-        joins = leader @ shape[:, left] >= same - 1e-12
-        joins[0] = True  # a column that never moved correlates with nothing, itself included
-        labels[left[joins]] = n_clusters
-        left = left[~joins]
-        n_clusters += 1
-    members = np.bincount(labels, minlength=n_clusters)
-    return Clusters(labels, np.bincount(labels, sharpes, n_clusters) / members)
+    labels = _labels(_directions(sums), np.argsort(-sharpes, kind="stable"), same - 1e-12)
+    members = np.bincount(labels)
+    return Clusters(labels, np.bincount(labels, sharpes) / members)
 
 
-def _unit_length(segments: FloatArray) -> FloatArray:
-    """Centre each column and scale it to length 1, so that products are correlations."""
-    centred = segments - segments.mean(axis=0)
+def _labels(directions: FloatArray, order: IntArray, same: float) -> IntArray:
+    """Return the cluster of each column; its first column in the order is its leader.
+
+    Blocks of columns are compared with all leaders at once, then with each other.
+    """
+    labels = np.full(order.size, -1, np.int64)
+    leaders = np.empty((0, len(directions)))
+    for i in range(0, order.size, _BLOCK):
+        left = order[i : i + _BLOCK]
+        joins = leaders @ directions[:, left] >= same
+        if len(leaders):
+            joined = joins.any(axis=0)
+            labels[left[joined]] = np.argmax(joins[:, joined], axis=0)
+            left = left[~joined]
+        new: list[FloatArray] = []
+        while left.size:
+            alike = directions[:, left[0]] @ directions[:, left] >= same
+            alike[0] = True  # one without a direction correlates with nothing, itself included
+            labels[left[alike]] = len(leaders) + len(new)
+            new.append(directions[:, left[0]])
+            left = left[~alike]
+        leaders = np.vstack([leaders, *new])
+    return labels
+
+
+def _directions(sums: SegmentSums) -> FloatArray:
+    """Return a vector of length 1 for each column, (S + 1, M): their products are correlations.
+
+    The last place is 1 for columns that never moved, and 0 for all others.
+    """
+    means = sums.total / sums.rows[:, np.newaxis]
+    centred = means - means.mean(axis=0)
     length = np.sqrt((centred * centred).sum(axis=0))
-    unit: FloatArray = np.zeros_like(centred)
-    np.divide(centred, length, out=unit, where=length > ROUNDING)
+    unit: FloatArray = np.zeros((sums.n_segments + 1, sums.n_columns))
+    np.divide(centred, length, out=unit[:-1], where=length > ROUNDING)
+    unit[-1] = sums.squares.sum(axis=0) == 0.0
     return unit
 
 
-def _check(sums: SegmentSums, most: int = MOST_SEGMENTS) -> None:
-    if not 4 <= sums.n_segments <= most:
+def _check_segments(sums: SegmentSums, most: int) -> None:
+    if not FEWEST_SEGMENTS <= sums.n_segments <= most:
         raise ParameterError(
             f"{sums.n_segments} segments",
-            rule=f"this takes 4 to {most} segments.",
+            rule=f"this takes {FEWEST_SEGMENTS} to {most} segments.",
             fix="Merge finer ones: sums.merged(16).",
         )
+
+
+def _check(sums: SegmentSums) -> None:
+    _check_segments(sums, MOST_SEGMENTS)
     moving = int(np.count_nonzero(sums.squares.sum(axis=0)))
     if moving < 2:
         raise DataError(
