@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from gymnasium.vector import AutoresetMode
+
 from alphalab.data.panel.bars import Bars
 from alphalab_envs.actions import Weights
 from alphalab_envs.making import setup_of
 from alphalab_envs.setup import EnvOptions
 from alphalab_envs.single import SingleEnv
-from alphalab_envs.vector import AutoresetMode, ManyEnvs
+from alphalab_envs.vector import ManyEnvs
 
 
 class PortfolioEnv(SingleEnv):

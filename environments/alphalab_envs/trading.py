@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from gymnasium.vector import AutoresetMode
+
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import ParameterError
 from alphalab_envs.actions import Actions, Positions, Weights
 from alphalab_envs.making import setup_of
 from alphalab_envs.setup import EnvOptions, Setup
 from alphalab_envs.single import SingleEnv
-from alphalab_envs.vector import AutoresetMode, ManyEnvs
+from alphalab_envs.vector import ManyEnvs
 
 
 class TradingEnv(SingleEnv):

@@ -120,6 +120,7 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
             columns.figures[c], columns.equity[c], columns.equity_bits[c],
             work.value, work.gross, work.gain,
             columns.trips[c], columns.trip_bits[c], work.fill_bits, columns.words[c],
+            columns.segments[c], work.bounds,
         )  # fmt: skip
         if recording and not fits(books):
             return c
