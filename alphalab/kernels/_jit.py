@@ -19,6 +19,8 @@ from typing import Any
 # With Intel's vector library, numba computes exp and log differently in the middle and at the end
 # of a block, so results would depend on the block size. Numba reads the variable at import.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
+# Where colorama is installed, numba writes terminal codes into its errors. Ours quote them.
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
 import numba
 import numpy as np
