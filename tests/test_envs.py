@@ -20,14 +20,22 @@ from alphalab_envs import (
 from alphalab_envs.paths import path_of
 from alphalab_envs.sb3 import Sb3VecEnv
 from alphalab_envs.single import SingleEnv
-from builders import DAY, closes, one_price, panel
+from alphalab_envs.vector import ManyEnvs
+from builders import closes, panel
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import SyncVectorEnv
 from stable_baselines3.common.env_checker import check_env as check_for_sb3
 
 import alphalab as al
-from alphalab.errors import AlphalabError, DataError, ParameterError, StateError, UnknownNameError
-from alphalab.research.run.backtest import run
+from alphalab.errors import (
+    AlphalabError,
+    DataError,
+    ParameterError,
+    RefusedError,
+    StateError,
+    UnknownNameError,
+)
+from alphalab.research.results.tally_metrics import digest_of
 
 nojit = pytest.mark.nojit
 
@@ -50,13 +58,11 @@ def trading(**options: Any) -> TradingEnv:
 
 def act(env: SingleEnv, seed: int) -> tuple[list[Any], list[Any]]:
     """Play an episode of random actions; return targets and all that `step` returned."""
-    rng = np.random.default_rng(seed)
     env.action_space.seed(seed)
     env.reset(seed=seed)
     asked, steps, over = [], [], False
     while not over:
-        action = env.action_space.sample() if rng.random() < 0.8 else env.action_space.sample()
-        steps.append(env.step(action))
+        steps.append(env.step(env.action_space.sample()))
         asked.append(env.engine.asked[0].copy())
         over = steps[-1][2] or steps[-1][3]
     return asked, steps
@@ -146,17 +152,12 @@ def test_the_digest_is_that_of_the_backtest() -> None:
     column[start:stop] = asked
     rows = bars.with_columns({"asked": column}).rows(start, stop + 1)
     result = al.backtest(Told(), rows, costs=COSTS)
-    vector = TradingVectorEnv(2, "sp500", episode=250, costs=COSTS, autoreset_mode="Disabled")
-    vector.engine = vector.setup.engine(2, tally=True)
+    vector = ManyEnvs(env.setup, env._actions, 2, "Disabled", tally=True)
     vector.reset(options={"start": start})
     for weights in asked:
         vector.step(np.full(2, int(weights[0])))
     _, words = vector.engine.tallied()
-    from alphalab.research.results.tally_metrics import digest_of
-
     assert digest_of(words[0]) == digest_of(words[1]) == result.digest
-    again = run(Told(), rows, result.settings)
-    assert again.digest == result.digest
 
 
 # --- many are as one -----------------------------------------------------------------------------
@@ -450,11 +451,12 @@ def test_vectors_are_checked() -> None:
 
 @nojit
 def test_data_with_errors_is_refused_unless_accepted() -> None:
-    close = np.where(np.arange(40) < 20, 100.0, 10.0)
-    bars = one_price(DAY * (1 + np.arange(40)), close)
-    with pytest.raises(AlphalabError):
+    split = np.where(np.arange(60) == 30, 2.0, np.nan)[:, None]
+    bars = ONE.with_columns({"split": split, "dividend": np.full((60, 1), np.nan)})
+    with pytest.raises(RefusedError, match="1 split is known"):
         TradingEnv(bars)
-    TradingEnv(bars, quality="accept", features={"one": al.close / al.close})
+    TradingEnv(bars, quality="accept")
+    TradingEnv(bars, actions="cash")
 
 
 @nojit
