@@ -19,7 +19,7 @@ from alphalab.core.rows import check_rows
 from alphalab.core.strategy import Strategy
 from alphalab.core.workspace import workspace
 from alphalab.errors import DataError, ParameterError, StateError
-from alphalab.kernels._jit import silent
+from alphalab.kernels._jit import DISABLED, silent
 from alphalab.kernels.market.arguments import COLUMNS, ENVS, OUTPUT, ROWS
 from alphalab.kernels.market.env_driver import ENDED, OUTSIDE, advance
 from alphalab.kernels.market.env_observation import size_of
@@ -137,7 +137,8 @@ class StepEngine:
         )
         self._rest = envs, _packed(template), record, tally, window, int(reward.code)
         self._arguments = *self._fixed, self._output, *self._rest
-        self._advance = advance()
+        self._advance = _silently if DISABLED else advance()
+        self._all_step = False  # every command is STEP
         self.asked, self.observation, self.reward = envs.asked, envs.observation, envs.reward
         self.at, self.start, self.stop = envs.at, envs.start, envs.stop
         self.equity = envs.equity
@@ -156,14 +157,19 @@ class StepEngine:
 
     def step(self, which: NDArray[np.bool_] | None = None) -> None:
         """End the open row with the targets `asked`, and begin the next row."""
-        self._command(EnvCommand.STEP, which)
+        if which is None and self._all_step:
+            self._run()
+        else:
+            self._command(EnvCommand.STEP, which)
 
     def step_or_reset(self, resets: NDArray[np.bool_]) -> None:
         """Reset the accounts in a mask, and step all others."""
+        self._all_step = False
         self._envs.command[:] = np.where(resets, EnvCommand.RESET, EnvCommand.STEP)
         self._run()
 
     def _command(self, command: EnvCommand, which: NDArray[np.bool_] | None) -> None:
+        self._all_step = which is None and command == EnvCommand.STEP
         if which is None:
             self._envs.command.fill(command)
         else:
@@ -172,11 +178,10 @@ class StepEngine:
 
     def _run(self) -> None:
         """Call the driver; empty the logs of an account that records if they are full."""
-        with silent():
+        done = self._advance(*self._arguments)
+        if done == 0 and self._record is not None:
+            self._record.empty(self._work)
             done = self._advance(*self._arguments)
-            if done == 0 and self._record is not None:
-                self._record.empty(self._work)
-                done = self._advance(*self._arguments)
         if done < 0:
             self._fail(*divmod(-1 - done, self.at.size))
 
@@ -239,6 +244,12 @@ class StepEngine:
         """Return figures (C,), `alphalab.types.TALLY`, and digest words of all accounts."""
         figures, words, _ = self._accounts.tallied()
         return figures, words
+
+
+def _silently(*arguments: Any) -> Any:
+    """Call the driver that is not compiled, without NumPy's warnings."""
+    with silent():
+        return advance()(*arguments)
 
 
 def _packed(accounts: Accounts) -> Any:

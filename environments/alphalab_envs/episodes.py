@@ -72,7 +72,7 @@ class Episodes:
     >>> episodes.n_starts
     14
     >>> episodes.draw(np.random.default_rng(0)), episodes.at(12)
-    ((45, 49), (12, 16))
+    ((44, 48), (12, 16))
     """
 
     def __init__(self, spans: Sequence[Span], length: int | None) -> None:
