@@ -12,19 +12,33 @@ from alphalab.settings import Bps, Cash, Fraction, MarginShare, Price, RowsOrNon
 from alphalab.trading import Entry, Exits, Limits, Period, Rebalance
 
 __all__ = [
+    "Actions",
     "Costs",
     "Entry",
     "Execution",
     "Exits",
     "FeeTier",
+    "Fill",
     "Financing",
+    "Fractions",
     "Holding",
     "Limits",
     "Margin",
     "Period",
     "Rebalance",
     "RunSettings",
+    "Sizing",
 ]
+
+#: The price at which a decision fills.
+Fill = Literal["next_open", "next_close", "same_close"]
+
+#: What happens on splits and dividends, and to fractions of a unit that a split leaves.
+Actions = Literal["none", "cash", "reinvest"]
+Fractions = Literal["kept", "paid"]
+
+#: At which price a weight becomes units.
+Sizing = Literal["by_value", "at_fill", "at_decision"]
 
 
 class Execution(Settings, frozen=True):
@@ -164,7 +178,7 @@ class RunSettings(Settings, frozen=True):
     """
 
     cash: Cash = 100_000.0
-    fill: Literal["next_open", "next_close", "same_close"] = "next_open"
+    fill: Fill = "next_open"
     costs: Costs = Costs()
     limits: Limits = Limits()
     rebalance: Rebalance = Rebalance()
@@ -173,9 +187,9 @@ class RunSettings(Settings, frozen=True):
     financing: Financing = Financing()
     exits: Exits | None = None
     entry: Entry | None = None
-    actions: Literal["none", "cash", "reinvest"] = "none"
-    fractions: Literal["kept", "paid"] = "kept"
-    sizing: Literal["by_value", "at_fill", "at_decision"] = "by_value"
+    actions: Actions = "none"
+    fractions: Fractions = "kept"
+    sizing: Sizing = "by_value"
     currency: str | None = None
     holdings: dict[str, Holding] = {}  # noqa: RUF012
     conversions: dict[str, str] = {}  # noqa: RUF012

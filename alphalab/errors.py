@@ -11,6 +11,8 @@
     ├── StateError                    1       STATE       a snapshot that does not fit its engine
     ├── JournalError                  1       JOURNAL     a journal that is damaged, in use or full
     ├── ArtifactError                 1       ARTIFACT    an artifact or key that cannot be trusted
+    ├── VenueError                    1       VENUE       an exchange whose answer cannot be read
+    ├── HaltError                     1       HALT        a live run that may send no more orders
     └── RefusedError                  3       REFUSED     a gate refused to go on
 
 Every message has what was given, the rule that it breaks, and what to do.
@@ -150,6 +152,18 @@ class ArtifactError(AlphalabError):
     """An artifact, a signature or a key that is missing, changed, expired or not to be trusted."""
 
     code = "ARTIFACT"
+
+
+class VenueError(AlphalabError):
+    """An exchange that does not answer a read, or whose answer cannot be read."""
+
+    code = "VENUE"
+
+
+class HaltError(AlphalabError):
+    """A live run that has halted: it sends no more orders until an operator lets it go on."""
+
+    code = "HALT"
 
 
 class RefusedError(AlphalabError):

@@ -342,6 +342,12 @@ def ts_count(x, n):
 
 
 @windows()
+def ts_mad(x):
+    _, d = exact(x)
+    return float(sum(v if v > 0 else -v for v in d) / len(d))
+
+
+@windows()
 def ts_rank(x):
     less = sum(v < x[-1] for v in x)
     equal = sum(v == x[-1] for v in x)
@@ -616,3 +622,82 @@ def ffill(x, limit):
             if before and t - before[-1] <= limit:
                 out[t, j] = x[before[-1], j]
     return out
+
+
+# Levels that follow a price, and sums from a row on.
+
+
+@twin
+def cum_sum(x):
+    return _each_asset(lambda v: [math.fsum(v[: t + 1]) for t in range(len(v))], x)
+
+
+@twin
+def sum_since(x, start):
+    out = np.full(x.shape, NAN)
+    for t, j in np.ndindex(out.shape):
+        begun = [s for s in range(t + 1) if start[s, j] != 0]  # NaN too: begun or not
+        if begun and not math.isnan(start[begun[-1], j]) and math.isfinite(x[t, j]):
+            out[t, j] = math.fsum(v for v in x[begun[-1] : t + 1, j] if math.isfinite(v))
+    return out
+
+
+@twin
+def adaptive_mean(x, weight):
+    out = np.full(x.shape, NAN)
+    for j in range(out.shape[1]):
+        level, before = NAN, NAN  # the mean, and the last x
+        for t in range(out.shape[0]):
+            value, w = float(x[t, j]), float(weight[t, j])
+            if not math.isfinite(value):
+                continue
+            if 0 <= w <= 1:
+                start = before if math.isnan(level) else level
+                level = value if math.isnan(start) else w * value + (1 - w) * start
+                out[t, j] = level
+            before = value
+    return out
+
+
+@twin
+def ratchet(x, price):
+    def of(levels: list[float], prices: list[float]) -> list[float]:
+        out = levels[:1]
+        for level, before in zip(levels[1:], prices, strict=False):
+            out.append(level if before < out[-1] else max(level, out[-1]))
+        return out
+
+    return _each_asset(of, x, price)
+
+
+@twin
+def parabolic_sar(high, low, step, limit):
+    """Wilder's rules, with a case for each direction."""
+
+    def of(highs: list[float], lows: list[float]) -> list[float]:
+        if len(highs) < 2:
+            return [NAN] * len(highs)
+        first = min(step, limit)
+        fall, rise = lows[0] - lows[1], highs[1] - highs[0]
+        rising = not (fall > 0 and fall > rise)
+        sar, extreme = (lows[0], highs[1]) if rising else (highs[0], lows[1])
+        speed, out = first, [NAN]
+        for t in range(1, len(highs)):
+            pair = slice(max(t - 1, 1), t + 1)
+            top, bottom = max(highs[pair]), min(lows[pair])
+            turned = lows[t] <= sar if rising else highs[t] >= sar
+            if turned:
+                rising = not rising
+                sar = min(extreme, bottom) if rising else max(extreme, top)
+                out.append(sar)
+                speed, extreme = first, highs[t] if rising else lows[t]
+            else:
+                out.append(sar)
+                if (highs[t] > extreme) if rising else (lows[t] < extreme):
+                    speed = min(speed + first, limit)
+                    extreme = highs[t] if rising else lows[t]
+            sar = sar + speed * (extreme - sar)
+            sar = min(sar, bottom) if rising else max(sar, top)
+        return out
+
+    return _each_asset(of, high, low)

@@ -143,6 +143,7 @@ def test_what_differs_between_two(cli: Cli) -> None:
     plain = other[:-2]
     assert cli(*plain, "--validation", file, "--key", "anna", "--out", "artifacts/other").code == 0
     run = cli("artifact", "diff", "artifacts/sma", "artifacts/other", "--json")
+    assert "differences" in run.object, (run.err, run.object)
     found = {(x["part"], x["name"]): (x["first"], x["second"]) for x in run.object["differences"]}
     assert run.code == 1
     assert found["parameters", "fast"] == ("5", "6")

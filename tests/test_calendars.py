@@ -14,13 +14,12 @@ from alphalab.data.clock.annual import rows_per_year
 from alphalab.data.clock.calendars import (
     bars_per_session,
     expected_closes,
-    session_bounds,
     session_days,
-    sessions,
     sessions_per_year,
 )
 from alphalab.data.clock.times import NS_DAY, NS_SECOND, nanoseconds
 from alphalab.errors import DataError, UnknownNameError
+from alphalab.sessions import session_bounds, sessions
 from alphalab.types import IntArray
 
 HOUR = 3_600 * NS_SECOND

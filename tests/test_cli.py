@@ -12,6 +12,7 @@ from commands import IN_A_PROCESS, Run, on_a_terminal, process, strategy_file, t
 import alphalab as al
 from alphalab.artifact.loading import load_strategy
 from alphalab.config import RunSettings
+from alphalab.expr.indicators import HOME
 from alphalab.expr.registry import REGISTRY
 
 SMA_CROSS = str(Path(__file__).parents[1] / "strategies" / "sma_cross.py")
@@ -637,8 +638,10 @@ def test_ops_lists_the_registry(cli) -> None:
     names = [operator["name"] for operator in listed]
     known = [name for name, record in REGISTRY.items() if not record.form_of]
     assert names[: len(known)] == known
-    assert {"macd", "bollinger"} <= set(names)
+    assert {*HOME, "session_open"} == set(names[len(known) :])
     assert all(operator["doc"] and operator["memory"] for operator in listed)
+    indicators = [operator for operator in listed if operator["name"] in HOME]
+    assert all(operator["formula"] and operator["source"] for operator in indicators)
     lines = cli("ops").out.splitlines()
     assert len(lines) == len(names) + 1
     mean = next(line for line in lines if line.startswith("ts_mean(x, n) "))
@@ -649,7 +652,11 @@ def test_ops_shows_one_operator(cli) -> None:
     run = cli("ops", "ts_quantile")
     assert run.out.splitlines()[0] == "ts_quantile(x, n, q)"
     assert "n: integer >= 1" in run.out and "q: number >= 0 <= 1" in run.out
-    assert cli("ops", "macd").out.startswith("macd(x, fast=12, slow=26, signal=9)")
+    lines = cli("ops", "macd").out.splitlines()
+    assert lines[0] == "macd(x, fast=12, slow=26, signal=9)"
+    assert "line = ema(column('x'), 12) - ema(column('x'), 26)" in lines
+    assert any(line.startswith("Source: G. Appel") for line in lines)
+    assert "Wilder" in cli("ops", "rsi").out
 
 
 def test_an_unknown_operator_is_suggested(cli) -> None:

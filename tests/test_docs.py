@@ -12,14 +12,14 @@ import pytest
 from page_steps import run_page
 
 from alphalab import errors
-from alphalab.expr import functions
+from alphalab.expr import ops
 from alphalab.kernels.market import orders
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *("decide.md", "expressions.md", "first_strategy.md"),
-    *("artifacts.md", "fetch.md", "journal.md", "point_in_time.md", "quality.md", "scan.md"),
-    *("sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
+    *("decide.md", "expressions.md", "first_strategy.md", "reading_a_result.md"),
+    *("artifacts.md", "fetch.md", "indicators.md", "journal.md", "point_in_time.md", "quality.md"),
+    *("scan.md", "sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
 ]
 TUTORIALS = ["tutorial_artifact.md"]
 
@@ -132,7 +132,7 @@ def test_the_public_page_has_every_error() -> None:
 def test_the_public_page_has_every_operator() -> None:
     shown = re.findall(r"`(\w+)`", section("al.ops").partition("|---|---|")[2])
     columns = re.findall(r"^\| `(\w+)` \|", section("alphalab"), re.M)
-    ours = {name for name in dir(functions) if name.islower()} - set(columns)
+    ours = {name for name in dir(ops) if name.islower()} - set(columns)
     assert sorted(shown) == sorted(ours)
 
 

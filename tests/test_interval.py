@@ -228,5 +228,6 @@ def test_a_result_that_was_pickled_can_be_run_again() -> None:
 def test_a_changed_result_forgets_what_was_computed() -> None:
     result = ten_percent(one_bar())
     result.interval()
-    other = dataclasses.replace(result, bars=one_bar(low=95.0))
+    wider = ten_percent(one_bar(low=95.0))
+    other = dataclasses.replace(result, bars=wider.bars, rerun=wider.rerun)
     assert other.interval().loc["final_equity"].tolist() == pytest.approx([900, 1_100, 1_100])

@@ -345,7 +345,7 @@ def sent_sum(state, params, x):
 def test_a_process_that_has_everything_takes_its_own():
     registered = al.parse("sent_sum(close, 3)")
     with unpacked(Sender().pack([column(Weighs(expr="sent_sum(close, 3)"))])) as (got,):
-        assert got.expressions["weights"] == registered * 0.0
+        assert got.expressions["weights"].same_as(registered * 0.0)
         assert repr(got.strategy) == "Weighs(expr='sent_sum(close, 3)')"
 
 

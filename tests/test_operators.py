@@ -107,6 +107,7 @@ def numbers(record: Operator) -> Iterator[tuple[float, ...]]:
         "limit": [0.0, 0.05, 0.3, 0.5, 1.0, 3.0, np.inf],
         "k": [1, 2, 10],
         "min_periods": [1, 4],
+        "step": [0.0, 0.02, 0.3],
     }
     return itertools.product(
         *([v for v in choices[p.name] if p.low <= v <= p.high] for p in record.params)
@@ -462,8 +463,8 @@ def test_does_not_drift(name, n):
         key: np.ascontiguousarray(walks[:, [i]])
         for i, key in zip(range(len(record.inputs)), "xy", strict=False)
     }
-    last = {"q": 0.3, "min_periods": 1}  # of a window with a second number
-    params = (n, *(last[p.name] for p in OPERATORS[name].params[1:]))
+    second = {"q": 0.3, "min_periods": 1}  # of a window with a second number
+    params = (n, *(second[p.name] for p in OPERATORS[name].params[1:]))
     expr = apply(name, *map(column, columns), *params)
     end = {key: values[last] for key, values in columns.items()}
     atol = 1e-10 * size_of(name, end, params)[n:]

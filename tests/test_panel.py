@@ -405,7 +405,7 @@ def test_files_and_data_sets_have_views_too(tmp_path: Path) -> None:
         ("store:xtest/1d", {"universe": "sp500"}, "unknown universe 'sp500'"),
         ("store:xtest/1d", {"observations": ["pe"]}, "unknown observation 'pe'"),
         ("store:xtest/1d", {"label": "open"}, "label is for files"),
-        ("store:xtest/1d", {"schema": {}}, "a schema is for files"),
+        ("store:xtest/1d", {"schema": {}}, "fields of a schema are for files"),
         ("store:xtest/1d@9", {}, "version"),
         ("sp500", {"universe": "x"}, "universe is for addresses in a store"),
         ("sp500", {"store": "x"}, "store is for addresses in a store"),

@@ -5,24 +5,24 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+import stubs
 
 import alphalab as al
+from alphalab.expr.indicators import HOME
 from alphalab.expr.registry import REGISTRY
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "public.md"
-#: At the top by name, as every operator; type checkers need their types, which are not `Expr`.
-COMPOSITES = {"bollinger", "macd"}
-FAMILIES = ("elementwise", "series", "cross")
+FAMILIES = ("clock", "elementwise", "series", "cross")
 # Those of other tests are functions of their own.
 OPERATORS = [
     n
     for n, op in REGISTRY.items()
     if op.family in FAMILIES and isinstance(op.update, str) and not op.form_of
 ]
+LANGUAGE = [*OPERATORS, *HOME, "constant", "on", "on_traded", "session_open"]
 
 
 def documented(page: str) -> list[str]:
@@ -31,19 +31,10 @@ def documented(page: str) -> list[str]:
 
 
 def typed() -> dict[str, str]:
-    """Return what `alphalab/__init__.py` imports for type checkers: names and their full paths."""
-    tree = ast.parse(Path(str(al.__file__)).read_text())
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
-    paths = {}
-    for line in block.body:
-        if isinstance(line, ast.ImportFrom):
-            paths |= {n.asname or n.name: f"{line.module}.{n.name}" for n in line.names}
-        else:  # ops = _functions: an import under a new name is not public to type checkers
-            assert isinstance(line, ast.Assign)
-            (new,) = line.targets
-            paths[ast.unparse(new)] = paths.pop(ast.unparse(line.value))
-    del paths["Callable"]
-    return paths
+    """Return what `alphalab/__init__.pyi` imports: names and their full paths."""
+    tree = ast.parse(Path(str(al.__file__)).with_suffix(".pyi").read_text())
+    lines = [line for line in tree.body if isinstance(line, ast.ImportFrom)]
+    return {n.asname or n.name: f"{line.module}.{n.name}" for line in lines for n in line.names}
 
 
 # ---- the list --------------------------------------------------------------------------------
@@ -70,7 +61,7 @@ def test_every_name_is_there(name: str) -> None:
     assert (type(getattr(al, name)).__name__ == "module") == (name in al._MODULES)
 
 
-@pytest.mark.parametrize("name", [*OPERATORS, *sorted(COMPOSITES)])
+@pytest.mark.parametrize("name", LANGUAGE)
 def test_an_operator_is_at_the_top_by_name_and_in_ops(name: str) -> None:
     assert getattr(al, name) is getattr(al.ops, name)
     assert name not in dir(al) and name in dir(al.ops)
@@ -121,11 +112,16 @@ def test_a_private_name_imports_nothing() -> None:
 
 def test_type_checkers_see_the_names_that_run() -> None:
     runs = {name: f"{home}.{name}" for name, home in al._HOME.items()}
-    composites = {name: f"{al._MODULES['ops']}.{name}" for name in COMPOSITES}
-    assert typed() == {**runs, **al._MODULES, **composites}
+    language = {name: f"{al._MODULES['ops']}.{name}" for name in dir(al.ops) if name.islower()}
+    assert typed() == {**runs, **al._MODULES, **language}
 
 
-@pytest.mark.parametrize("module", [al, al.ops])
-def test_type_checkers_know_what_operators_return(module: ModuleType) -> None:
+def test_type_checkers_see_the_signatures_of_the_registry() -> None:
     """An operator that is `Any` lets every mistake in an expression pass."""
-    assert module.__getattr__.__annotations__["return"] == "Callable[..., Expr]"
+    assert stubs.OPS.read_text() == stubs.text(), "run python tests/stubs.py"
+
+
+def test_a_stub_has_defaults_and_keywords() -> None:
+    mean, clipped = (stubs.stub_of(REGISTRY[name]) for name in ("ts_mean", "fill_nan"))
+    assert "n: int, *, min_periods: int | None = None) -> Expr" in mean
+    assert "value: float = 0.0" in clipped

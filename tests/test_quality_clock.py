@@ -14,7 +14,7 @@ from builders import rows_at
 from quality_cases import DAY, HOUR, counts, put, sound
 
 import alphalab as al
-from alphalab.data.clock.calendars import expected_closes, session_bounds
+from alphalab.data.clock.calendars import expected_closes
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rows import Rows
 from alphalab.data.quality.bars import series_of
@@ -25,6 +25,7 @@ from alphalab.data.quality.reading import Events
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.errors import DataError, ParameterError, UnknownNameError
 from alphalab.research.pages.quality_plots import coverage, values
+from alphalab.sessions import session_bounds
 from alphalab.types import IntArray
 
 HALF_HOUR = HOUR // 2

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alphalab as al
-from alphalab.data.clock.calendars import expected_closes, session_bounds
+from alphalab.data.clock.calendars import expected_closes
 from alphalab.data.clock.times import NS_DAY, NS_SECOND, nanoseconds, parse_duration
 from alphalab.data.panel.bars import Bars
 from alphalab.data.samples.datasets import sp500
 from alphalab.data.samples.synthetic import synthetic
 from alphalab.errors import DataError, UnknownNameError
+from alphalab.sessions import session_bounds
 from alphalab.types import BAR_COLUMNS, FloatArray, Instrument, InstrumentChange, IntArray
 
 MINUTE = 60 * NS_SECOND

@@ -607,7 +607,7 @@ def test_to_dict_is_strict_json(real: Result) -> None:
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert list(data) == [
         *("schema", "strategy", "params", "data", "metrics", "settings"),
-        *("n_warm", "refusals", "warnings", "digest", "seconds"),
+        *("n_warm", "ledger", "refusals", "warnings", "digest", "seconds"),
     ]
     assert data["schema"] == "alphalab.backtest/1"
     assert list(data["data"]) == [

@@ -152,7 +152,7 @@ def test_ruined_columns_are_left_out() -> None:
     prices = 100.0 * np.cumprod(1.0 + np.random.default_rng(1).normal(0.002, 0.01, 400))
     prices[200:] *= 0.5
     margin = al.Margin(initial=0.2, maintenance=0.01)
-    days = pd.date_range("2020-01-01", periods=400)
+    days = pd.date_range("2020-01-01T21:00", periods=400)
     bars = al.Bars.from_closes(pd.DataFrame({"A": prices}, index=days))
     found = al.sweep(Held, bars, {"part": [0.1, 0.5, 4.5]}, margin=margin)
     assert found.table["final_equity"][2] <= 0.0

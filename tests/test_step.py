@@ -208,6 +208,9 @@ ENDINGS = ("FILL_OR_KILL", "IMMEDIATE_OR_CANCEL", "REPLACED", "ONE_CANCELS_OTHER
 #: Reasons of trades that the venue makes by itself.
 FORCED = ("HELD_BEFORE", "DELISTED", "CASH_IN_LIEU")
 
+#: Reasons and postings that only reports of a venue outside have.
+OF_REPORTS = ("ADJUSTED", "COMMANDED", "TRANSFER")
+
 
 def wanted() -> list[str]:
     kinds, origins = [kind.name for kind in OrderType], ("TARGET", "EXITS", "DECIDE")
@@ -225,13 +228,13 @@ def wanted() -> list[str]:
         "EXPIRED of TARGET",
     ]
     names += [f"AMENDED {kind}" for kind in kinds] + ["AMENDED of EXITS", "AMENDED of DECIDE"]
-    silent = (*ENDINGS, *FORCED)
+    silent = (*ENDINGS, *FORCED, *OF_REPORTS)
     names += [f"refused {reason.name}" for reason in Reason if reason.name not in silent]
     names += [f"FILLED for {reason}" for reason in FORCED] + ["CANCELLED for DELISTED"]
     names += [f"CANCELLED for {reason}" for reason in ENDINGS]
     names += ["CANCELLED for LIQUIDATED", "CANCELLED for PARENT_ENDED", "CANCELLED for DAILY_LOSS"]
     names += ["FILLED for CASH", "FILLED for MARGIN", "FILLED for LIQUIDATED"]
-    names += [posting.name for posting in Posting]
+    names += [posting.name for posting in Posting if posting.name not in OF_REPORTS]
     names += [f"{path} took {k}" for path in ("pessimistic", "optimistic", "ohlc") for k in (0, 1)]
     names += [f"{kind} traded" for kind in ("spot", "linear", "inverse")]
     names += [f"{when} traded" for when in ("on_change", "every_row", "drift", "calendar")]

@@ -107,7 +107,7 @@ def _of_expressions(first: dict[str, str], second: dict[str, str]) -> Iterator[D
 
 def _unequal(first: Expr, second: Expr) -> Iterator[tuple[Expr, Expr]]:
     """Yield the smallest parts that differ between two expressions."""
-    if first == second:
+    if first.same_as(second):
         return
     if (first.op, first.params, len(first.args)) != (second.op, second.params, len(second.args)):
         yield first, second

@@ -40,7 +40,8 @@ def ops(
 
 def _words() -> dict[str, dict[str, Any]]:
     """Describe the operators, then the functions composed of operators."""
-    from alphalab.expr import functions
+    from alphalab.expr import functions, ops
+    from alphalab.expr.indicators import HOME
     from alphalab.expr.registry import REGISTRY
 
     forms = {record.form_of for record in REGISTRY.values()}
@@ -49,8 +50,8 @@ def _words() -> dict[str, dict[str, Any]]:
         for record in REGISTRY.values()
         if not record.form_of
     }
-    for name in functions.__all__:
-        function = getattr(functions, name)
+    for name in (*functions.__all__, *HOME):
+        function = getattr(ops, name)
         if name not in REGISTRY and inspect.isfunction(function):
             words[name] = _composite(function)
     return words
@@ -68,30 +69,61 @@ def _described(record: Operator, takes_min_periods: bool = False) -> dict[str, A
         "memory": record.memory,
         "nan": record.unknown,
         "doc": record.doc,
+        "formula": {},
+        "source": record.source,
         "min_periods": takes_min_periods,
     }
 
 
 def _composite(function: Callable[..., Any]) -> dict[str, Any]:
-    from alphalab.expr.registry import Operator, Param
+    from alphalab.expr.registry import Param
 
     takes = inspect.signature(function).parameters.values()
-    numbers = [(p.name, p.default) for p in takes if p.default is not p.empty]
-    record = Operator(
-        name=function.__name__,
-        family="series",
-        doc=(inspect.getdoc(function) or "").splitlines()[0],
-        inputs=tuple(p.name for p in takes if p.default is p.empty),
-        params=tuple(Param(name, isinstance(x, int), default=x) for name, x in numbers),
-    )
+    shown = [p.name if p.default is p.empty else f"{p.name}={_text(p.default)}" for p in takes]
     parts = "that of its parts"
-    return _described(record) | {"family": "composite", "memory": parts, "nan": parts}
+    head, _, source = (inspect.getdoc(function) or "").partition("References\n----------\n")
+    return {
+        "name": function.__name__,
+        "family": "composite",
+        "signature": f"{function.__name__}({', '.join(shown)})",
+        "inputs": tuple(p.name for p in takes if p.default in (p.empty, None)),
+        "params": tuple(
+            Param(p.name, isinstance(p.default, int), default=p.default)
+            for p in takes
+            if isinstance(p.default, int | float)
+        ),
+        "memory": parts,
+        "nan": parts,
+        "doc": head.splitlines()[0],
+        "formula": _formulas(function),
+        "source": " ".join(source.partition("\n\nExamples")[0].split()),
+        "min_periods": False,
+    }
+
+
+def _text(default: Any) -> str:
+    return f"{default:g}" if isinstance(default, int | float) else str(default)
+
+
+def _formulas(function: Callable[..., Any]) -> dict[str, str]:
+    """Return what a composite is made of, with its defaults: the text of each of its outputs."""
+    from alphalab.expr.functions import column
+    from alphalab.expr.nodes import Expr
+
+    takes = inspect.signature(function).parameters.values()
+    made: Any = function(*(column(p.name) for p in takes if p.default is p.empty))
+    outputs = {function.__name__: made} if isinstance(made, Expr) else made._asdict()
+    return {name: str(expr) for name, expr in outputs.items()}
 
 
 def _in_full(out: Output, word: dict[str, Any]) -> None:
     out.text(word["signature"])
     out.text(word["doc"])
     out.text(f"Family: {word['family']}. Memory: {word['memory']}. NaN: {word['nan']}.")
+    for output, text in word["formula"].items():
+        out.text(f"{output} = {text}")
+    if word["source"]:
+        out.text(f"Source: {word['source']}")
     if word["min_periods"]:
         out.text("min_periods: integer >= 1, at most n; known values that are enough")
     for param in word["params"]:

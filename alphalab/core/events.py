@@ -22,6 +22,8 @@ class Kind(enum.IntEnum):
     COMMAND = 9
     REFUSAL = 10
     RECONCILE = 11
+    HISTORY = 12
+    CURSOR = 13
 
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -30,30 +32,59 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 class Run(Event, frozen=True, tag=tag(Kind.RUN)):
     """A runner started, or started again.
 
+    Fields that are tuples have one entry for each engine, in the same order.
+
     Attributes
     ----------
     run : str
         Id of the run, part of every client order id.
     artifacts, engines : tuple of str
-        SHA-256 of each manifest, and the id of the engine made from it, in the same order.
+        SHA-256 of the manifest, and the id of the engine made from it.
+    capital : tuple of float
+        Cash at the start, quote currency.
+    intervals : tuple of int
+        Length of a bar, ns.
     venue, account : str
-    symbols, columns : tuple of str
+    symbols, columns : tuple of tuples of str
         What the values of a `Row` are: one row of them per column.
+    sends : bool
+        False: a shadow run, which decides and sends nothing.
     versions : tuple of (name, version)
     """
 
     run: str
     artifacts: tuple[str, ...]
     engines: tuple[str, ...]
+    capital: tuple[float, ...]
+    intervals: tuple[int, ...]
     venue: str
     account: str
-    symbols: tuple[str, ...]
-    columns: tuple[str, ...]
+    symbols: tuple[tuple[str, ...], ...]
+    columns: tuple[tuple[str, ...], ...]
+    sends: bool
     versions: Pairs
 
 
+class History(Event, frozen=True, tag=tag(Kind.HISTORY)):
+    """Rows from before the first row: they fill the windows of an engine, and nothing is traded.
+
+    Attributes
+    ----------
+    engine : int
+        Place in `Run.engines`.
+    times : bytes
+        Closes of the R bars, int64 ns UTC, little-endian.
+    values : bytes
+        `array_bytes` of shape (R, columns, symbols).
+    """
+
+    engine: int
+    times: bytes
+    values: bytes
+
+
 class Row(Event, frozen=True, tag=tag(Kind.ROW)):
-    """A row of bars that was pushed into an engine, and the hash of what was decided on it.
+    """A row of bars that was pushed into an engine, and what followed from it.
 
     Attributes
     ----------
@@ -63,13 +94,19 @@ class Row(Event, frozen=True, tag=tag(Kind.ROW)):
         Close of the bar, int64 ns UTC.
     values : bytes
         `array_bytes` of shape (columns, symbols). NaN: not traded.
+    ledger : bytes
+        The account after the row, one record of `alphalab.types.LEDGER`.
+    qty : bytes
+        `array_bytes` of the units held after the row, one per symbol.
     decision : bytes
-        SHA-256 of the block that the push returned.
+        SHA-256 of everything that the engine recorded since the row before.
     """
 
     engine: int
     time: int
     values: bytes
+    ledger: bytes
+    qty: bytes
     decision: bytes
 
 
@@ -81,6 +118,13 @@ class Observation(Event, frozen=True, tag=tag(Kind.OBSERVATION)):
     values: bytes
 
 
+class Cursor(Event, frozen=True, tag=tag(Kind.CURSOR)):
+    """How far a list of the venue has been read, such as the trades of a symbol."""
+
+    name: str
+    value: int
+
+
 class Intent(Event, frozen=True, tag=tag(Kind.INTENT)):
     """A decision to send, replace or cancel an order, written before anything is sent.
 
@@ -90,14 +134,17 @@ class Intent(Event, frozen=True, tag=tag(Kind.INTENT)):
     engine, order, revision : int
         Place of the engine, its number of the order, and how often it was replaced.
     action : str
-        ``submit``, ``cancel`` or ``replace``.
+        ``submit``, ``cancel`` or ``replace``: a new revision, sent once the old one has ended.
     order_type : str
         ``market``, ``limit``, ``stop``, ``stop_limit``, ``take_profit`` or ``trailing``.
     symbol : str
     qty : float
         Units, negative for a sale.
-    price, stop : float
-        NaN: the order has none.
+    price, stop, trail : float
+        Limit, trigger, and distance of a trailing stop as a fraction. NaN: the order has none.
+    time_in_force : str
+        ``GTC``, ``DAY``, ``IOC``, ``FOK`` or ``GTD``.
+    reduce_only, post_only : bool
     """
 
     client_id: str
@@ -110,10 +157,14 @@ class Intent(Event, frozen=True, tag=tag(Kind.INTENT)):
     qty: float
     price: float
     stop: float
+    trail: float
+    time_in_force: str
+    reduce_only: bool
+    post_only: bool
 
 
 class Sent(Event, frozen=True, tag=tag(Kind.SENT)):
-    """A request that left for the venue, without its signature and keys."""
+    """A request about an order that leaves for the venue, without its signature and keys."""
 
     client_id: str
     method: str
@@ -122,48 +173,70 @@ class Sent(Event, frozen=True, tag=tag(Kind.SENT)):
 
 
 class Answer(Event, frozen=True, tag=tag(Kind.ANSWER)):
-    """What the venue answered, byte for byte; `outcome` is acked, refused or unknown."""
+    """What the venue answered, byte for byte, and what that means for the order.
+
+    Attributes
+    ----------
+    client_id : str
+    request : str
+        ``submit``, ``cancel`` or ``query``.
+    outcome : str
+        ``acked``, ``refused``, ``throttled``, ``unknown`` or ``absent``.
+    status : int
+        HTTP status; 0: no answer came.
+    code : int
+        The venue's code of the refusal; 0: none.
+    body : bytes
+    """
 
     client_id: str
+    request: str
     outcome: str
     status: int
+    code: int
     body: bytes
 
 
 class Report(Event, frozen=True, tag=tag(Kind.REPORT)):
-    """One record of the venue's reports, as it is booked.
+    """One report of the venue as it is booked: a record of `alphalab.types.REPORT`, and its origin.
 
     Attributes
     ----------
-    engine, report, order, asset : int
-        Place of the engine, kind of the report, the engine's number of the order, column.
+    engine : int
+        Place in `Run.engines`.
+    kind : int
+        An `alphalab.codes.ReportKind`.
+    time, order, asset, qty, filled, price, stop, fee, amount, rate, code, last
+        As in `alphalab.types.REPORT`.
+    client_id : str
+        The runner's id of the order; empty: it is about none of the runner's orders.
+    final : bool
+        Whether the order of this client id has ended. `last` says so of the engine's order, which
+        outlives a replaced one: the end of that is not booked.
     venue_time : int
         ns UTC, by the venue's clock.
-    qty, filled, price, fee, amount, rate : float
-        Units of this fill and of all fills of the order, price, fee, cash posted, and value of the
-        fee's currency in the quote currency. NaN: it has none.
-    code : int
-        Why an order was refused, cancelled or expired.
-    last : bool
-        Whether the order is final with this report.
-    trade_id : str
-        The venue's id of the trade; empty: it is no trade.
+    venue_id : str
+        The venue's id of the trade; of an accepted order, of the order; empty: neither.
     """
 
     engine: int
-    report: int
+    kind: int
+    time: int
     order: int
     asset: int
-    venue_time: int
     qty: float
     filled: float
     price: float
+    stop: float
     fee: float
     amount: float
     rate: float
     code: int
     last: bool
-    trade_id: str
+    client_id: str
+    final: bool
+    venue_time: int
+    venue_id: str
 
 
 class State(Event, frozen=True, tag=tag(Kind.STATE)):
@@ -205,5 +278,6 @@ class Reconcile(Event, frozen=True, tag=tag(Kind.RECONCILE)):
 #: The events of a live run.
 RUN_EVENTS = Codec(
     "run",
-    *(Run, Row, Observation, Intent, Sent, Answer, Report, State, Command, Refusal, Reconcile),
+    *(Run, History, Row, Observation, Cursor, Intent, Sent, Answer, Report),
+    *(State, Command, Refusal, Reconcile),
 )

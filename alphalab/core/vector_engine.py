@@ -107,7 +107,8 @@ class VectorEngine:
         self._state = 0  # place in the timeline of the instruments in force
         self.capacity = default_capacity(n_assets) if capacity is None else capacity
         self._record = record
-        self._bounds = np.zeros(1, np.int64) if bounds is None else bounds
+        # A copy: workers of a cluster get arrays that cannot be written to.
+        self._bounds = np.array([0] if bounds is None else bounds, np.int64)
         self.failed = False
         shapes = [shape_of(x.strategy, x.settings, len(x.expressions), n_assets) for x in columns]
         by_shape: dict[Shape, list[int]] = {}

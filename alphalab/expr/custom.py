@@ -12,6 +12,7 @@ from alphalab.errors import ExprError, UnknownNameError
 from alphalab.expr import functions
 from alphalab.expr.functions import function_of
 from alphalab.expr.identity import identity
+from alphalab.expr.indicators import HOME
 from alphalab.expr.nodes import Expr, as_expr
 from alphalab.expr.registry import REGISTRY, WINDOW, Linear, Operator, Param, register
 from alphalab.types import FloatArray
@@ -20,8 +21,14 @@ from alphalab.types import FloatArray
 PYTHON_FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {}
 LATEST: dict[str, str] = {}
 
-# Reserved words that are not operators: sources, composites, and attributes of `Expr`.
-_WORDS = {*functions.__all__, "nan", "inf", *(name for name in dir(Expr) if name[0] != "_")}
+# Reserved words that are not operators: sources, indicators, and attributes of `Expr`.
+_WORDS = {
+    *functions.__all__,
+    *HOME,
+    "nan",
+    "inf",
+    *(name for name in dir(Expr) if name[0] != "_"),
+}
 
 _LEADING = {"series": ("state", "params"), "elementwise": ("params",)}
 

@@ -1,10 +1,10 @@
-"""The functions of the alpha language: sources, composites, and one per operator."""
+"""The functions of the alpha language: sources, and one per operator."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from alphalab.errors import ExprError
 from alphalab.expr.nodes import Expr, Number, apply, as_expr, constant, on_clock
@@ -12,20 +12,17 @@ from alphalab.expr.registry import REGISTRY, Operator, partial_form
 from alphalab.types import BAR_COLUMNS
 
 __all__ = [
-    "Bollinger",
-    "Macd",
-    "bollinger",
     "close",
     "column",
     "constant",
     "group",
     "high",
     "low",
-    "macd",
     "on",
     "on_traded",
     "open",
     "per_symbol",
+    "session_open",
     "volume",
 ]
 
@@ -129,51 +126,18 @@ def on_traded(x: Expr) -> Expr:
     return apply("on_traded", x)
 
 
-class Macd(NamedTuple):
-    """Moving average convergence divergence."""
+def session_open() -> Expr:
+    """Return 1 in the first row of a session of the asset's exchange, else 0.
 
-    line: Expr
-    signal: Expr
-    histogram: Expr
-
-
-def macd(x: Expr, fast: int = 12, slow: int = 26, signal: int = 9) -> Macd:
-    """Return MACD: the difference of two exponential means, its signal line, and the histogram.
-
-    Both means start at the first row. TA-Lib starts the fast mean later, so its first values
-    differ from these and then converge.
+    Sessions are those of `Instrument.calendar`; days of UTC without one. The first row of the data
+    is unknown, because its session may have begun before.
 
     Examples
     --------
-    >>> str(macd(close).line)
-    'ema(close, 12) - ema(close, 26)'
+    >>> str(session_open())
+    'delta(session(), 1) > 0.0'
     """
-    if not fast < slow:
-        raise ExprError(f"macd: fast={fast}, slow={slow}", rule="fast is less than slow.")
-    line = apply("ema", x, fast) - apply("ema", x, slow)
-    average = apply("ema", line, signal)
-    return Macd(line, average, line - average)
-
-
-class Bollinger(NamedTuple):
-    """Bands around a moving average."""
-
-    lower: Expr
-    middle: Expr
-    upper: Expr
-
-
-def bollinger(x: Expr, n: int = 20, width: float = 2.0) -> Bollinger:
-    """Return the mean of n rows, and bands `width` standard deviations (ddof 1) around it.
-
-    Examples
-    --------
-    >>> str(bollinger(close, 20).lower)
-    'ts_mean(close, 20) - 2.0 * ts_std(close, 20)'
-    """
-    middle = apply("ts_mean", x, n)
-    reach = width * apply("ts_std", x, n)
-    return Bollinger(middle - reach, middle, middle + reach)
+    return apply("delta", apply("session"), 1) > 0
 
 
 def function_of(record: Operator) -> Callable[..., Expr]:
@@ -211,7 +175,7 @@ def function_of(record: Operator) -> Callable[..., Expr]:
 _OPERATORS = {
     name: function_of(record)
     for name, record in REGISTRY.items()
-    if record.family in ("elementwise", "series", "cross") and not record.form_of
+    if record.family in ("clock", "elementwise", "series", "cross") and not record.form_of
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from alphalab.errors import ExprError
 from alphalab.expr import operators as _operators  # noqa: F401  (fills the registry)
 from alphalab.expr.drawing import drawn
+from alphalab.expr.indicators import HOME
 from alphalab.expr.intervals import interval_ns
 from alphalab.expr.numpy_calls import MIRRORED, no_values, operator_of, refused
 from alphalab.expr.other_names import unknown_operator
@@ -120,6 +121,10 @@ class Expr:
     def __getattr__(self, name: str) -> Callable[..., Expr]:
         if name.startswith("_") or name in Expr.__slots__:
             raise AttributeError(name)
+        if name in HOME:
+            raise AttributeError(
+                f"{name!r} is a function of the language, not a method: al.{name}(...)"
+            )
         if name not in REGISTRY or not REGISTRY[name].inputs:
             raise AttributeError(str(unknown_operator(name, REGISTRY)))
         return lambda *args, **kwargs: apply(name, self, *args, **kwargs)

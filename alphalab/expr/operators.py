@@ -20,6 +20,8 @@ from alphalab.expr.registry import (
 
 N = Param("n", integer=True, low=1)
 SPAN, WILDER = Linear(0, 1), Linear(-1, 2)  # weights of the newest row: 2 / (n + 1), 1 / n
+EXCHANGE = "By the clock of the asset's exchange; UTC without a calendar."
+WILDER_1978 = "J. W. Wilder, New Concepts in Technical Trading Systems (1978)."
 LAG = Param("n", integer=True, low=1, default=1)
 
 
@@ -37,6 +39,7 @@ def _add(
     span: Linear | None = None,
     unknown: str = CELL,
     infix: str = "",
+    source: str = "",
     form_of: str = "",
 ) -> None:
     """Register an operator; `kernel` is a module of `kernels.operators`, or ``module:function``."""
@@ -53,6 +56,7 @@ def _add(
             state=Linear.parse(state),
             unknown=unknown,
             infix=infix,
+            source=source,
             form_of=form_of,
             update=kernel if ":" in kernel else f"{kernel}:{name}",
         )
@@ -71,9 +75,11 @@ def _window(
     _add(name, inputs, doc, params or (N,), "series", kernel, **{**rule, **more})
 
 
-def _recursive(name: str, inputs: str, doc: str, *params: Param, **more: Any) -> None:
+def _recursive(
+    name: str, inputs: str, doc: str, *params: Param, kernel: str = "recursive", **more: Any
+) -> None:
     rule = {"recursive": True, "unknown": SKIP}
-    _add(name, inputs, doc, params, "series", "recursive", **{**rule, **more})
+    _add(name, inputs, doc, params, "series", kernel, **{**rule, **more})
 
 
 def _cross(name: str, inputs: str, doc: str, *params: Param) -> None:
@@ -113,6 +119,16 @@ _source(
 _source(
     "python_op", "A registered Python function of exactly the last `lookback` rows.", family="shape"
 )
+
+# Of the row's time, by the clock of the asset's exchange.
+for _name, _doc in {
+    "hour": "Hour of the row's time, 0 to 23.",
+    "minute": "Minute of the row's time, 0 to 59.",
+    "weekday": "Weekday of the row's time, Monday 0 to Sunday 6.",
+    "month": "Month of the row's time, 1 to 12.",
+    "session": "Date of the last session that opened before the row's time, days since 1970-01-01.",
+}.items():
+    _source(_name, f"{_doc} {EXCHANGE}", family="clock")
 
 # Elementwise.
 _cell("add", "x y", "Sum.", infix="+")
@@ -200,6 +216,7 @@ _window(
     Param("n", integer=True, low=4),
     state="3*n + 11",
 )
+_window("ts_mad", "x", "Mean absolute deviation from the mean.", kernel="deviation", state="n + 8")
 _window("ts_product", "x", "Product.")
 _window("ts_decay_linear", "x", "Mean weighted n (this row) down to 1 (oldest).")
 _window("ts_count", "x", "Number of rows where x is true.")
@@ -280,6 +297,7 @@ _recursive(
     rows="n",
     state="2",
     span=WILDER,
+    source=WILDER_1978,
 )
 _recursive(
     "rsi",
@@ -289,6 +307,7 @@ _recursive(
     rows="n + 1",
     state="5",
     span=WILDER,
+    source=WILDER_1978,
 )
 _recursive(
     "atr",
@@ -298,6 +317,7 @@ _recursive(
     rows="n + 1",
     state="4",
     span=WILDER,
+    source=WILDER_1978,
 )
 _recursive(
     "latch",
@@ -321,6 +341,43 @@ _recursive(
     Param("limit", low=1.0, default=float("inf")),
     state="2",
     unknown="unknown before the first known value, and more than limit rows after the last",
+)
+
+_recursive("cum_sum", "x", "Sum of all rows so far.", state="2")
+_recursive(
+    "sum_since",
+    "x start",
+    "Sum from the last row where start was true, this row included.",
+    state="3",
+    unknown="unknown before the first start, and from a row whose start is unknown to the next; "
+    "an unknown x gives unknown and adds nothing",
+)
+_recursive(
+    "adaptive_mean",
+    "x weight",
+    "Exponential mean in which each row has its own weight, 0 to 1; it starts from x.",
+    kernel="following",
+    state="2",
+    unknown="unknown where x or the weight is; a weight outside 0 to 1 is unknown",
+    source="P. Kaufman, Smarter Trading (1995).",
+)
+_recursive(
+    "ratchet",
+    "x price",
+    "x, but never lower than in the row before, until the price has been below it.",
+    kernel="following",
+    state="3",
+)
+_recursive(
+    "parabolic_sar",
+    "high low",
+    "Wilder's stop and reverse: below the lows of a rise, above the highs of a fall.",
+    Param("step", low=0.0, high=1.0, default=0.02),
+    Param("limit", low=0.0, high=1.0, default=0.2),
+    kernel="following",
+    rows="2",
+    state="7",
+    source=WILDER_1978,
 )
 
 # Cross-section.

@@ -16,6 +16,7 @@ from alphalab.expr.identity import identity
 from alphalab.expr.nodes import OWN_CLOCK, Expr
 from alphalab.expr.python_rows import run_python
 from alphalab.expr.registry import operator
+from alphalab.expr.wall_clock import WORDS, WallClock
 from alphalab.kernels._jit import silent
 from alphalab.kernels.operators.blocks import block_kernel
 from alphalab.kernels.operators.window import ROWS, SLOT
@@ -72,7 +73,7 @@ class Plan:
     nodes : list of Expr
         Every distinct node, those inside other clocks too.
     needs_time : bool
-        True if a part has a clock of its own, so that rows are pushed with their times.
+        True if a part reads the time or has a clock of its own: rows are pushed with their times.
     warmup : int
         Rows at the start before every window of every output is full; windows on other rows than
         those of the bars count their own, so it may take longer.
@@ -102,11 +103,12 @@ class Plan:
         self.instruments = tuple(instruments)
         self.capacity = capacity
         self._order = list(_in_order(self.outputs))
+        self._clock = WallClock(self.instruments)
         self._own = [item for item in self._order if isinstance(item, Expr)]
         seen: set[bytes] = set()
         self.nodes = [node for expr in self.outputs.values() for node in expr.walk(seen)]
         self.columns = _columns(self.nodes)
-        self.needs_time = any(node.op == "on" for node in self.nodes)
+        self.needs_time = any(node.op in ("on", *WORDS) for node in self.nodes)
         self.warmup = max((expr.warmup for expr in self.outputs.values()), default=0)
         self._buffers = _shared_buffers(self._order, (capacity, len(self.instruments)))
         self._state = {node.key: np.zeros(self._state_shape(node)) for node in self._own}
@@ -145,7 +147,8 @@ class Plan:
             )
         if self.needs_time and time is None:
             raise ParameterError(
-                "rows without times", rule="al.on(...) needs the time of every row."
+                "rows without times",
+                rule="al.on(...) and words of the clock need the time of every row.",
             )
         calls = self._calls_for(n_rows)
         with silent():
@@ -154,6 +157,8 @@ class Plan:
                     yield args
                 elif kernel is _read:
                     _read(columns, *args)
+                elif kernel is _read_clock:
+                    _read_clock(time, *args)
                 elif kernel is _push_inside:
                     _push_inside(columns, time, *args)
                 else:
@@ -269,6 +274,8 @@ class Plan:
         if node.op == "column":
             return Call(_read, (node.params[0], self._buffers[node.key][:rows]))
         out = self._buffers[node.key][:rows]
+        if node.op in WORDS:
+            return Call(_read_clock, (self._clock, node.op, out))
         if node.key in self._inside:
             return Call(_push_inside, (self._inside[node.key], rows, out))
         inputs = [self._buffers[arg.key][:rows] for arg in node.args]
@@ -344,6 +351,10 @@ def _shared_buffers(order: Sequence[Item], shape: tuple[int, int]) -> dict[bytes
 
 def _read(columns: Mapping[str, FloatArray], name: str, out: FloatArray) -> None:
     out[:] = columns[name]
+
+
+def _read_clock(time: Any, clock: WallClock, word: str, out: FloatArray) -> None:
+    clock.read(word, time[: len(out)], out)
 
 
 def _push_inside(

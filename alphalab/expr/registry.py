@@ -19,7 +19,7 @@ from alphalab.expr.other_names import unknown_operator
 #: Largest n of an operator, rows: twenty years of minutes, 80 MB of state per asset.
 MAX_ROWS = 10_000_000
 
-Family = Literal["source", "elementwise", "series", "cross", "shape"]
+Family = Literal["source", "clock", "elementwise", "series", "cross", "shape"]
 
 #: NaN rules as text. Unknown means NaN, in windows also infinite.
 CELL = "unknown where an input is unknown"
@@ -103,8 +103,8 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         Its name in expressions.
     family : str
         ``elementwise`` (one cell), ``series`` (one asset through time), ``cross`` (one row across
-        assets), ``source`` (reads a column or a constant) or ``shape`` (moves series between
-        assets, calls Python).
+        assets), ``source`` (reads a column or a constant), ``clock`` (reads the time of the row)
+        or ``shape`` (moves series between assets, calls Python).
     doc : str
         What it returns, in one line.
     inputs, params : tuple
@@ -122,6 +122,8 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
         Its NaN rule, as text.
     infix : str
         Its Python sign, if it has one.
+    source : str
+        Where the formula was published, if it has an author.
     form_of : str
         The operator that it is a form of, with ``min_periods`` as its last number; it is written
         and called by that name.
@@ -140,6 +142,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     state: Linear = Linear()
     unknown: str = CELL
     infix: str = ""
+    source: str = ""
     form_of: str = ""
     update: str | Callable[..., Any] = ""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from alphalab.errors import ExprError, UnknownNameError
+from alphalab.expr import ops
 from alphalab.expr.custom import python_expr
 from alphalab.expr.functions import group, per_symbol
+from alphalab.expr.indicators import HOME
 from alphalab.expr.nodes import MAX_LENGTH, Expr, apply, constant, on_clock
 from alphalab.expr.other_names import unknown_operator
 from alphalab.expr.registry import REGISTRY
@@ -40,8 +43,9 @@ def parse(text: str) -> Expr:
     ----------
     text : str
         Python syntax with the words of the registry: ``close``, ``column('x')``, numbers, ``nan``,
-        ``inf``, signs, calls such as ``ts_mean(close, 10)`` or ``close.ts_mean(10)``. At most
-        100,000 characters.
+        ``inf``, signs, calls such as ``ts_mean(close, 10)`` or ``close.ts_mean(10)``, and
+        indicators such as ``adx(high, low, close)`` or ``macd(close).line``. At most 100,000
+        characters.
 
     Returns
     -------
@@ -107,10 +111,16 @@ class _Reader:
                 return apply(_SIGNS[type(sign)], self.expr(left), self.expr(right))
             case ast.Compare(left=left, ops=[sign], comparators=[right]) if type(sign) in _SIGNS:
                 return apply(_SIGNS[type(sign)], self.expr(left), self.expr(right))
+            case ast.Call(func=ast.Name(id=name)) if name in HOME:
+                return self.indicator(tree, name)
             case ast.Call(func=ast.Name(id=name)):
                 return self.call(tree, name, tree.args)
             case ast.Call(func=ast.Attribute(value=first, attr=name)):
                 return self.call(tree, name, [first, *tree.args])
+            case ast.Attribute(value=ast.Call(func=ast.Name(id=name)) as call, attr=output) if (
+                name in HOME
+            ):
+                return self.indicator(call, name, output)
             case ast.Compare() | ast.BoolOp():
                 raise self.refuse(
                     tree, "conditions are joined by & | ~, each comparison in brackets."
@@ -156,6 +166,26 @@ class _Reader:
             read = self.expr if keyword.arg in REGISTRY[name].inputs else self.number
             named[keyword.arg] = read(keyword.value)
         return apply(name, *values, **named)
+
+    def indicator(self, tree: ast.Call, name: str, output: str = "") -> Expr:
+        """Read an indicator, such as ``adx(high, low, close, 14)`` or ``macd(close).line``."""
+        function = getattr(ops, name)
+        takes = inspect.signature(function)
+        try:
+            given = takes.bind(*tree.args, **{str(k.arg): k.value for k in tree.keywords})
+        except TypeError:
+            raise self.refuse(tree, f"`alphalab ops {name}` shows how it is called.") from None
+        inputs = [n for n, p in takes.parameters.items() if p.default in (p.empty, None)]
+        values = {
+            key: self.expr(part) if key in inputs else self.number(part)
+            for key, part in given.arguments.items()
+        }
+        made: Any = function(**values)
+        outputs = getattr(made, "_fields", ("",))
+        if output not in outputs:
+            known = ", ".join(f"{name}(...).{one}" for one in outputs if one)
+            raise self.refuse(tree, f"it gives {known or 'one value, without a name'}.")
+        return getattr(made, output) if output else made  # type: ignore[no-any-return]
 
     def number(self, tree: ast.expr) -> float:
         match tree:

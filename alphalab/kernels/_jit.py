@@ -8,6 +8,7 @@ package starts a new folder.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from typing import Any
 # With Intel's vector library, numba computes exp and log differently in the middle and at the end
 # of a block, so results would depend on the block size. Numba reads the variable at import.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
+# Where colorama is installed, numba writes terminal codes into its errors. Ours quote them.
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
 import numba
 import numpy as np
@@ -31,6 +34,25 @@ if numba.config.USING_SVML:
     )
 
 DISABLED = bool(numba.config.DISABLE_JIT)
+
+
+def _import_array_functions() -> None:
+    """Import numba's array functions, but not scipy.
+
+    They import scipy.linalg to learn whether it is there, which takes a sixth of a short run. Numba
+    imports it again before it compiles a function that needs it.
+    """
+    from numba.np import linalg
+
+    check, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = check
+
+
+if not DISABLED:
+    _import_array_functions()
 
 
 def source_hash() -> str:

@@ -6,9 +6,10 @@ from collections.abc import Collection
 
 import numpy as np
 
-from alphalab.data.clock.calendars import ALWAYS, bars_per_session, session_days
+from alphalab.data.clock.calendars import bars_per_session, session_days
 from alphalab.data.clock.times import NS_DAY, NS_SECOND, bar_spacing
 from alphalab.errors import DataError
+from alphalab.sessions import ALWAYS
 from alphalab.types import IntArray
 
 #: Rows are irregular if a smaller share of the steps is the most frequent one.

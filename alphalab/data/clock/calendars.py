@@ -1,134 +1,20 @@
-"""Sessions of exchanges: open and close, number a year, and the closes of their bars.
-
-Real calendars are those of the package `exchange_calendars`, by its codes (``XNYS``, ``XLON``,
-``CMES`` ...) and aliases (``NYSE``); ``24/7`` is a market that never closes, in days of UTC.
-"""
+"""Numbers of sessions and of bars a year, and the closes of bars, by the calendars of exchanges."""
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from alphalab.data.clock.times import NS_DAY, duration_text
-from alphalab.errors import DataError, UnknownNameError
+from alphalab.errors import DataError
+from alphalab.sessions import ALWAYS, sessions_around, whole_years, years_known
 from alphalab.types import IntArray
-
-if TYPE_CHECKING:
-    from exchange_calendars import ExchangeCalendar
-
-ALWAYS = "24/7"
 
 #: The years over which sessions a year are averaged.
 YEARS = (2015, 2024)
 
-# The first and last year of calendars without a limit of their own. The package tests its sessions
-# from 1990 on; before 1953, New York traded on Saturdays.
-_SINCE = {"XNYS": 1953}
-_SINCE_OTHERS = 1990
-_UNTIL = 2200
-
 _NO_TIME = np.iinfo(np.int64).min
-
-
-class Sessions(NamedTuple):
-    """The sessions of some days, in order.
-
-    Attributes
-    ----------
-    day : ndarray of shape (S,)
-        The date of each session in its market, days since 1970-01-01.
-    open, close : ndarray of shape (S,)
-        ns UTC. A session may open on the evening before its date.
-    part_open, part_close : ndarray of shape (P,)
-        The same for the parts of which sessions consist: two where there is a break, else one.
-    """
-
-    day: IntArray
-    open: IntArray
-    close: IntArray
-    part_open: IntArray
-    part_close: IntArray
-
-
-def session_bounds(
-    calendar: str, first_day: int, last_day: int
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the sessions from one date to another, both included.
-
-    Parameters
-    ----------
-    calendar : str
-        ``"24/7"`` or a code such as ``"XNYS"``.
-    first_day, last_day : int
-        Dates in the market's own time zone, days since 1970-01-01.
-
-    Returns
-    -------
-    day, open, close : ndarray of shape (S,)
-        Days since 1970-01-01, and ns UTC; early closes included. Empty if there is no session.
-
-    Raises
-    ------
-    UnknownNameError
-        No such calendar; near names are suggested.
-    DataError
-        Dates outside the years of the calendar.
-
-    Examples
-    --------
-    >>> christmas = np.array(["2024-12-23", "2024-12-26"], "datetime64[D]").astype(int)
-    >>> day, open_, close = session_bounds("XNYS", *christmas)
-    >>> day.astype("datetime64[D]")
-    array(['2024-12-23', '2024-12-24', '2024-12-26'], dtype='datetime64[D]')
-    >>> close.view("datetime64[ns]").astype("datetime64[h]")
-    array(['2024-12-23T21', '2024-12-24T18', '2024-12-26T21'], dtype='datetime64[h]')
-    """
-    found = sessions(calendar, first_day, last_day)
-    return found.day, found.open, found.close
-
-
-def sessions(calendar: str, first_day: int, last_day: int) -> Sessions:
-    """Return the sessions from one date to another, with their breaks; see `session_bounds`."""
-    first_day, last_day = int(first_day), int(last_day)
-    if calendar == ALWAYS:
-        day = np.arange(first_day, last_day + 1)
-        opens, closes = day * NS_DAY, (day + 1) * NS_DAY
-        return Sessions(day, opens, closes, opens, closes)
-    if last_day < first_day:
-        return Sessions(*[np.zeros(0, np.int64)] * 5)
-    known = _whole_years(calendar, _year(first_day), _year(last_day))
-    i0, i1 = np.searchsorted(known.day, [first_day, last_day + 1])
-    if i0 == i1:
-        return Sessions(*[np.zeros(0, np.int64)] * 5)
-    day, opens, closes = known.day[i0:i1], known.open[i0:i1], known.close[i0:i1]
-    p0, p1 = np.searchsorted(known.part_open, [opens[0], closes[-1]])
-    return Sessions(day, opens, closes, known.part_open[p0:p1], known.part_close[p0:p1])
-
-
-def sessions_around(
-    calendar: str, first_day: int, last_day: int, *, before: int = 1, after: int = 1
-) -> Sessions:
-    """Return the sessions of some days, and of days before and after as far as they are known.
-
-    Raises
-    ------
-    UnknownNameError
-        No such calendar.
-    DataError
-        A day from the first to the last for which sessions are not known.
-    """
-    if calendar == ALWAYS:
-        return sessions(calendar, first_day - before, last_day + after)
-    since, until = _limits(calendar)
-    low, high = _first_day(since), _first_day(until + 1) - 1
-    return sessions(
-        calendar,
-        max(first_day - before, min(first_day, low)),
-        min(last_day + after, max(last_day, high)),
-    )
 
 
 @lru_cache(maxsize=64)
@@ -151,16 +37,16 @@ def sessions_per_year(calendar: str) -> float:
     """
     if calendar == ALWAYS:
         return 365.0
-    first = max(YEARS[0], _limits(calendar)[0])
-    return float(round(_whole_years(calendar, first, YEARS[1]).day.size / (YEARS[1] - first + 1)))
+    first = max(YEARS[0], years_known(calendar)[0])
+    return float(round(whole_years(calendar, first, YEARS[1]).day.size / (YEARS[1] - first + 1)))
 
 
 def session_days(calendars: frozenset[str]) -> float:
     """Return the days a year on which at least one of several calendars has a session."""
     if len(calendars) == 1 or ALWAYS in calendars:
         return sessions_per_year(ALWAYS if ALWAYS in calendars else next(iter(calendars)))
-    first = max(YEARS[0], *(_limits(name)[0] for name in calendars))
-    days = [_whole_years(name, first, YEARS[1]).day for name in calendars]
+    first = max(YEARS[0], *(years_known(name)[0] for name in calendars))
+    days = [whole_years(name, first, YEARS[1]).day for name in calendars]
     return float(round(np.unique(np.concatenate(days)).size / (YEARS[1] - first + 1)))
 
 
@@ -177,8 +63,8 @@ def bars_per_session(calendar: str, interval_ns: int) -> float:
         return NS_DAY / interval_ns
     if interval_ns >= NS_DAY:
         return 1.0
-    first = max(YEARS[0], _limits(calendar)[0])
-    known = _whole_years(calendar, first, YEARS[1])
+    first = max(YEARS[0], years_known(calendar)[0])
+    known = whole_years(calendar, first, YEARS[1])
     bars = -(-(known.part_close - known.part_open) // interval_ns)
     session_of = np.searchsorted(known.open, known.part_open, side="right") - 1
     return float(np.median(np.bincount(session_of, bars)))
@@ -257,69 +143,3 @@ def _closes_of_part(opens: int, closes: int, step: int, offset: int) -> IntArray
     first = (opens - offset) // step + 1
     last = -(-(closes - offset) // step)
     return np.minimum(np.arange(first, last + 1) * step + offset, closes)
-
-
-def _first_day(year: int) -> int:
-    return int(np.datetime64(f"{year}-01-01", "D").astype(np.int64))
-
-
-def _year(day: int) -> int:
-    return int(np.datetime64(day, "D").astype("M8[Y]").astype(np.int64)) + 1970
-
-
-@lru_cache(maxsize=64)
-def _limits(calendar: str) -> tuple[int, int]:
-    """Return the first and the last whole year with known sessions."""
-    made = _make(calendar, "2023-06-01", "2023-06-30")
-    low, high = made.bound_min(), made.bound_max()
-    since, until = _SINCE.get(made.name, _SINCE_OTHERS), _UNTIL
-    if low is not None:
-        since = low.year + ((low.month, low.day) > (1, 1))
-    if high is not None:
-        until = high.year - ((high.month, high.day) < (12, 31))
-    return since, until
-
-
-@lru_cache(maxsize=64)
-def _whole_years(calendar: str, first: int, last: int) -> Sessions:
-    since, until = _limits(calendar)
-    if first < since or last > until:
-        raise DataError(
-            f"calendar {calendar}: sessions of {first if first < since else last}",
-            rule=f"its sessions are known for the years {since} to {until}.",
-            fix="Use rows of those years, or calendar='24/7'.",
-        )
-    schedule = _make(calendar, f"{first}-01-01", f"{last}-12-31").schedule
-    day = schedule.index.to_numpy().astype("M8[D]").astype(np.int64)
-    opens, pause, resume, closes = (
-        schedule[name].dt.tz_convert(None).to_numpy().astype("M8[ns]").astype(np.int64)
-        for name in ("open", "break_start", "break_end", "close")
-    )
-    broken = pause != _NO_TIME
-    parts = (
-        np.sort(np.concatenate((opens, resume[broken]))),
-        np.sort(np.concatenate((closes, pause[broken]))),
-    )
-    for array in (day, opens, closes, *parts):
-        array.setflags(write=False)
-    return Sessions(day, opens, closes, *parts)
-
-
-def _make(calendar: str, start: str, end: str) -> ExchangeCalendar:
-    import exchange_calendars
-    from exchange_calendars.errors import CalendarError, InvalidCalendarName
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, inside the package
-            return exchange_calendars.get_calendar(calendar, start=start, end=end)
-    except InvalidCalendarName:
-        names = exchange_calendars.get_calendar_names()
-        raise UnknownNameError("calendar", calendar, names) from None
-    except (CalendarError, NotImplementedError, ValueError) as error:
-        raise DataError(
-            f"calendar {calendar}, {start} to {end}: the package exchange_calendars cannot make it "
-            f"({str(error)[:200]})",
-            rule="sessions are known, never guessed.",
-            fix="Use rows of other years, or another calendar ('' where none is known).",
-        ) from None

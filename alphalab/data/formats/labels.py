@@ -6,11 +6,11 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from alphalab.data.clock.calendars import session_bounds
 from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso
 from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.formats.schema import Schema
 from alphalab.errors import DataError
+from alphalab.sessions import session_bounds
 from alphalab.types import IntArray
 
 #: What the times of bars name: the close of each bar, or a date whose close is not known.

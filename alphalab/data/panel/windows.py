@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alphalab.data.clock.calendars import ALWAYS, check_interval, sessions_around
+from alphalab.data.clock.calendars import check_interval
 from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso, parse_duration
 from alphalab.data.formats.notes import Note, Notes
 from alphalab.data.panel.panel import Panel
 from alphalab.errors import DataError
+from alphalab.sessions import ALWAYS, sessions_around
 from alphalab.types import IntArray
 
 # Days; no market is closed for longer.

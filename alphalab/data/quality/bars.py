@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from alphalab.data.clock.calendars import ALWAYS
 from alphalab.data.clock.times import NS_DAY, bar_spacing
 from alphalab.data.panel.panel import Panel
 from alphalab.data.panel.rows import Rows
@@ -18,6 +17,7 @@ from alphalab.data.quality.report import Report
 from alphalab.data.quality.series import Series
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.errors import DataError
+from alphalab.sessions import ALWAYS
 from alphalab.types import FloatArray, Instrument, IntArray
 
 Splits = Mapping[str, tuple[IntArray, FloatArray]]

@@ -12,10 +12,10 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from alphalab.data.clock.calendars import ALWAYS, Sessions, sessions
 from alphalab.data.clock.times import NS_DAY, iso
 from alphalab.data.quality.gaps import never_closes, session_days
 from alphalab.data.quality.series import Hit, Series, among
+from alphalab.sessions import ALWAYS, Sessions, sessions
 from alphalab.types import IntArray
 
 _HOUR = NS_DAY // 24

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from alphalab.data.clock.calendars import ALWAYS, expected_closes, session_bounds
+from alphalab.data.clock.calendars import expected_closes
 from alphalab.data.clock.times import NS_DAY, bar_spacing, duration_text, iso
 from alphalab.data.quality.series import Hit, Series, among
+from alphalab.sessions import ALWAYS, session_bounds
 from alphalab.types import IntArray
 
 _HOUR = NS_DAY // 24

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 from msgspec import structs
 
-from alphalab.data.clock.calendars import ALWAYS, sessions_around
 from alphalab.data.clock.times import NS_DAY
 from alphalab.data.formats.events import EventTable, kind_of
 from alphalab.data.formats.files import read_table, stem
@@ -27,6 +26,7 @@ from alphalab.data.quality.series import Series
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.data.read_rows import is_file
 from alphalab.errors import DataError
+from alphalab.sessions import ALWAYS, sessions_around
 from alphalab.types import FloatArray, IntArray
 
 #: The columns of numbers that are checked, by kind of table.

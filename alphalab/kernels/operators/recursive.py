@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.kernels._jit import jit
+from alphalab.kernels.operators.window import add
 
 COUNT, LEVEL = 0, 1
 
@@ -148,3 +149,32 @@ def ffill(state, params, x, out):
         values[j] = value
         ages[j] = age
         out[j] = value if (age > 0.0) & (age <= params[0] + 1.0) else np.nan
+
+
+# State of cum_sum: the sum, and the rounding error that it lacks.
+@jit
+def cum_sum(state, params, x, out):
+    sums, rests = state[0], state[1]
+    for j in range(out.size):
+        known = np.isfinite(x[j])
+        total, rest = add(sums[j], rests[j], x[j] if known else 0.0)
+        sums[j] = total
+        rests[j] = rest
+        out[j] = total + rest if known else np.nan
+
+
+# State of sum_since: as cum_sum, then 1.0 if the start is known.
+@jit
+def sum_since(state, params, x, start, out):
+    sums, rests, started = state[0], state[1], state[2]
+    for j in range(out.size):
+        begins, unsure = start[j] != 0.0, np.isnan(start[j])
+        known = np.isfinite(x[j])
+        total, rest = add(
+            0.0 if begins else sums[j], 0.0 if begins else rests[j], x[j] if known else 0.0
+        )
+        since = 0.0 if unsure else (1.0 if begins else started[j])
+        sums[j] = total
+        rests[j] = rest
+        started[j] = since
+        out[j] = total + rest if known & (since != 0.0) else np.nan

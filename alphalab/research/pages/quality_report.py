@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from alphalab.data.clock.calendars import ALWAYS
 from alphalab.data.clock.times import bar_spacing, duration_text, iso
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.rows import Rows
@@ -23,6 +22,7 @@ from alphalab.data.quality.series import Series
 from alphalab.data.quality.settings import QualitySettings
 from alphalab.research.pages import page, quality_plots
 from alphalab.research.pages.page import chart, quiet, section, table, tile
+from alphalab.sessions import ALWAYS
 
 #: Most symbols that are drawn, those with the gravest findings first.
 MOST_SYMBOLS = 6

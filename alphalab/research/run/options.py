@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from alphalab.config import (
+    Actions,
     Costs,
     Entry,
     Execution,
     Exits,
+    Fill,
     Financing,
+    Fractions,
     Holding,
     Limits,
     Margin,
     Rebalance,
     RunSettings,
+    Sizing,
 )
 from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import Instant
@@ -29,7 +33,7 @@ class RunOptions(TypedDict, total=False):
 
     cash: float
     costs: Costs | None
-    fill: str
+    fill: Fill
     limits: Limits | None
     rebalance: Rebalance | None
     exits: Exits | None
@@ -37,9 +41,9 @@ class RunOptions(TypedDict, total=False):
     execution: Execution | None
     margin: Margin | None
     financing: Financing | None
-    actions: str
-    fractions: str
-    sizing: str
+    actions: Actions
+    fractions: Fractions
+    sizing: Sizing
     currency: str | None
     holdings: Mapping[str, Holding] | None
     conversions: Mapping[str, str] | None

@@ -14,8 +14,11 @@ from alphalab_live.exchange.parsing import types_of
 from alphalab_live.exchange.refusals import Refused, missing
 from alphalab_live.exchange.rest_spot import lot_filters, rate_limits
 from alphalab_live.exchange.routes import Call, Route, Routes, Security
+from alphalab_live.exchange.tape import MS
 
 Json = dict[str, Any]
+
+_HOUR = 3_600_000  # ms
 
 
 def exchange_info(call: Call) -> Json:
@@ -168,6 +171,24 @@ def income(call: Call) -> list[Json]:
     return [futures.income(x) for x in (found[-limit:] if since is None else found[:limit])]
 
 
+def funding_rates(call: Call) -> list[Json]:
+    """Return the funding rates of a market so far, the oldest first, at their own instants."""
+    listing, limit = call.listing(), call.limit(100, 1000)
+    assert listing is not None
+    since, until = call.number("startTime") or 0, call.number("endTime")
+    tape, rates = call.desk.tape, call.desk.tape.columns.get("funding")
+    step = int(tape.instruments[listing.asset].funding_hours * _HOUR)
+    if rates is None or step == 0:
+        return []
+    found = []
+    for row in range(1, tape.row + 1):
+        begin, end = int(tape.time[row - 1]) // MS, int(tape.time[row]) // MS
+        due, rate = -(-begin // step) * step, float(rates[row, listing.asset])
+        if due < end and rate == rate and since <= due and (until is None or due <= until):
+            found.append({"symbol": listing.id, "fundingTime": due, "fundingRate": text(rate)})
+    return found[:limit] if since else found[-limit:]
+
+
 def symbol_config(call: Call) -> list[Json]:
     """Return margin mode and leverage of the markets."""
     listing = call.listing(needed=False)
@@ -215,6 +236,7 @@ ROUTES: Routes = {
     ("GET", "/fapi/v1/ping"): Route(routes.ping, 1, Security.PUBLIC),
     ("GET", "/fapi/v1/time"): Route(routes.server_time, 1, Security.PUBLIC),
     ("GET", "/fapi/v1/exchangeInfo"): Route(exchange_info, 1, Security.PUBLIC),
+    ("GET", "/fapi/v1/fundingRate"): Route(funding_rates, 1, Security.PUBLIC),
     ("GET", "/fapi/v1/klines"): Route(routes.klines, 5, Security.PUBLIC),
     ("POST", "/fapi/v1/order"): Route(submit, 0, orders=True),
     ("GET", "/fapi/v1/order"): Route(lambda call: futures.order(routes.known_order(call))),

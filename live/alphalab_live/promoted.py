@@ -1,0 +1,225 @@
+"""What may trade: artifacts that are verified, in a stage that allows it, and fit the venue."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from alphalab.artifact.keys import Keyring
+from alphalab.artifact.open import Artifact, open_artifact
+from alphalab.artifact.stages import ORDER, StagePolicy, standing
+from alphalab.config import RunSettings
+from alphalab.core.engine import Engine
+from alphalab.core.events import Run
+from alphalab.core.strategy import Strategy
+from alphalab.errors import ArtifactError, ParameterError, RefusedError
+from alphalab_live.feed import PRICES
+from alphalab_live.run_folder import RunFolder
+from alphalab_live.trader import Trader
+
+#: Columns of a row that the runner can fill: candles, and the funding of perpetual contracts.
+COLUMNS = (*PRICES, "funding")
+
+
+class Promoted(NamedTuple):
+    """An artifact that may trade, its strategy, and the settings it trades with."""
+
+    artifact: Artifact
+    strategy: Strategy
+    settings: RunSettings
+
+    @property
+    def warmup(self) -> int:
+        """Rows of history that it starts with."""
+        return self.artifact.strategy.warmup or 0
+
+    def trader(self, place: int, interval: int, *, sends: bool) -> Trader:
+        """Return a new engine for it."""
+        engine = Engine(
+            self.strategy,
+            self.artifact.instruments.instruments,
+            self.settings,
+            changes=self.artifact.instruments.changes,
+            external=sends,
+        )
+        return Trader(place, engine, interval)
+
+
+def promoted(
+    folder: Path,
+    ring: Keyring,
+    policy: StagePolicy,
+    *,
+    real: bool,
+    capital: float | None,
+    pins: Collection[str],
+    now: int,
+) -> Promoted:
+    """Return an artifact that may trade.
+
+    Parameters
+    ----------
+    folder : Path
+    ring : Keyring
+        The keys that are trusted.
+    policy : StagePolicy
+    real : bool
+        True: real money. False: a paper account, or nothing is sent.
+    capital : float or None
+        Cash to trade with; None: that of the artifact's settings.
+    pins : collection of str
+        SHA-256 of source files that may run.
+    now : int
+        ns UTC.
+
+    Raises
+    ------
+    ArtifactError
+        An artifact that was changed, has expired, or is signed by nobody who is trusted.
+    RefusedError
+        A stage that does not allow it, more capital than its cap, or settings that no venue keeps.
+    """
+    trusted = ring.public()
+    artifact = open_artifact(folder, trusted, now=now)
+    stands = standing(artifact, trusted, policy, now=now)
+    name, settings = artifact.manifest.name, artifact.settings
+    needed = "limited" if real else "paper"
+    if ORDER.index(stands.stage) < ORDER.index(needed):
+        raise RefusedError(
+            f"{name} is in the stage {stands.stage}",
+            rule=f"{'real money' if real else 'a paper account'} needs the stage {needed}.",
+            fix=f"alphalab artifact stage {folder} --to {needed} --why ... --key ...",
+        )
+    if capital is not None:
+        settings = msgspec.structs.replace(settings, cash=capital)
+    if real and settings.cash > stands.cap:
+        raise RefusedError(
+            f"{name} with a capital of {settings.cash:,.0f}",
+            rule=f"its stage {stands.stage} allows {stands.cap:,.0f}.",
+            fix=f"Set capital = {stands.cap:.0f} in the live settings.",
+        )
+    check_tradable(name, artifact, settings)
+    return Promoted(artifact, artifact.make_strategy(pins), settings)
+
+
+def check_tradable(name: str, artifact: Artifact, settings: RunSettings) -> None:
+    """Refuse settings that no venue keeps.
+
+    Raises
+    ------
+    RefusedError
+        What it is, and what to do.
+    """
+    if settings.sizing != "at_decision":
+        raise RefusedError(
+            f"{name} sizes its orders {settings.sizing}",
+            rule="what trades counts units at the decision: no venue takes an order for a value.",
+            fix='Validate and promote it with sizing = "at_decision".',
+        )
+    if settings.fill != "next_open":
+        raise RefusedError(
+            f"{name} fills at {settings.fill}",
+            rule="an order is sent when its row is decided, and meets the next prices.",
+            fix='Validate and promote it with fill = "next_open".',
+        )
+    if settings.execution.delay or settings.holdings or settings.conversions:
+        raise RefusedError(
+            f"{name} has a delay, holdings or conversions",
+            rule="the runner trades one currency, from cash, without a delay.",
+            fix="Validate and promote it without them.",
+        )
+    if artifact.strategy.warmup is None:
+        raise RefusedError(
+            f"{name} has no certified warm-up",
+            rule="a strategy starts with the history after which it decides as with all history.",
+            fix="Validate and promote it again.",
+        )
+    for instrument in artifact.instruments.instruments:
+        if instrument.kind == "inverse" or not (instrument.lot and instrument.tick):
+            raise RefusedError(
+                f"{name}: {instrument.symbol} is {instrument.kind}, tick {instrument.tick:g}, "
+                f"lot {instrument.lot:g}",
+                rule="the runner trades spot and linear contracts with a tick and a lot.",
+                fix="Validate and promote it with the instrument as the exchange lists it.",
+            )
+
+
+def check_columns(traders: Sequence[Trader]) -> None:
+    """Refuse engines that read what no candle has, or symbols that two of them trade.
+
+    Raises
+    ------
+    ParameterError
+        The column or the symbol.
+    """
+    seen: set[str] = set()
+    for trader in traders:
+        for column in trader.columns:
+            if column not in COLUMNS:
+                raise ParameterError(
+                    f"engine {trader.place} reads the column {column!r}",
+                    rule=f"live rows have {', '.join(COLUMNS)}.",
+                    fix="Trade a strategy without it.",
+                )
+        for symbol in trader.symbols:
+            if symbol in seen:
+                raise ParameterError(
+                    f"{symbol} is traded by two artifacts", rule="each symbol is traded by one."
+                )
+            seen.add(symbol)
+
+
+def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) -> list[Promoted]:
+    """Return the artifacts of a run as they were when it was started.
+
+    Raises
+    ------
+    ArtifactError
+        A copy that is not what the journal says.
+    """
+    found = []
+    for place, (expected, capital) in enumerate(zip(run.artifacts, run.capital, strict=True)):
+        path = folder.artifact(place)
+        artifact = open_artifact(path, ring.public(), now=_valid_at(path))
+        if artifact.id != expected:
+            raise ArtifactError(
+                f"{path} is {artifact.id[:12]}, and the run trades {expected[:12]}",
+                rule="a run trades the artifacts that it began with.",
+                fix="Restore the folder of the run, or begin a new run.",
+            )
+        settings = msgspec.structs.replace(artifact.settings, cash=capital)
+        found.append(Promoted(artifact, artifact.make_strategy(pins), settings))
+    return found
+
+
+def _valid_at(path: Path) -> int:
+    """Return a time at which the artifact of a run had not expired: its own creation."""
+    from alphalab.artifact.files import read_regular
+    from alphalab.artifact.format import MANIFEST, MOST_TEXT_BYTES, Manifest
+
+    content = read_regular(path / MANIFEST, MOST_TEXT_BYTES)
+    try:
+        return msgspec.json.decode(content, type=Manifest).created
+    except msgspec.MsgspecError as error:
+        raise ArtifactError(f"{path / MANIFEST}: {error}", fix="Restore the run.") from None
+
+
+def check_same_engines(traders: Sequence[Trader], run: Run) -> None:
+    """Refuse to go on with engines other than those that began the run.
+
+    Raises
+    ------
+    RefusedError
+        Another version of alphalab or of a package computes differently.
+    """
+    found = tuple(trader.engine.id for trader in traders)
+    if found != run.engines:
+        raise RefusedError(
+            f"the engines are {', '.join(x[:12] for x in found)}, and the run began with "
+            f"{', '.join(x[:12] for x in run.engines)}",
+            rule="a run goes on with what it began with.",
+            fix=f"Install the versions of its start: {', '.join(map(' '.join, run.versions))}.",
+        )

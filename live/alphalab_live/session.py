@@ -1,0 +1,146 @@
+"""`Session`: the state of a run, a fold over the events of its journal.
+
+The runner and `replay` share it. The runner takes inputs to it, writes the events that it returns,
+and only then sends anything; `replay` takes the same inputs from the journal, and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alphalab.codes import ReportKind
+from alphalab.core.event_codec import Event
+from alphalab.core.events import (
+    Answer,
+    Cursor,
+    History,
+    Intent,
+    Observation,
+    Report,
+    Row,
+    Run,
+    Sent,
+    State,
+)
+from alphalab.types import FloatArray
+from alphalab_live.order_book import OrderBook
+from alphalab_live.states import NOTHING, RIGHTS, Rights, RunState
+from alphalab_live.trader import Trader
+
+#: Cursor of the time at which the first row of a run begins, ns.
+BEGIN = "begin"
+
+
+class Session:
+    """The state of a run.
+
+    Parameters
+    ----------
+    traders : sequence of Trader
+
+    Attributes
+    ----------
+    run : Run or None
+        The last start.
+    state : RunState
+    reason : str
+        Why it is in this state.
+    orders : OrderBook
+    cursors : dict of str to int
+        How far lists of the venue have been read.
+    observed : dict of str to float
+        The last value of each observation of one number.
+    trades : set of str
+        `trade_key` of the trades and fundings that are booked.
+    """
+
+    def __init__(self, traders: Sequence[Trader]) -> None:
+        self.traders = tuple(traders)
+        self.run: Run | None = None
+        self.state, self.reason = RunState.LOADING, ""
+        self.orders = OrderBook()
+        self.cursors: dict[str, int] = {}
+        self.trades: set[str] = set()
+        self.observed: dict[str, float] = {}
+        self.warmed: set[int] = set()
+
+    @property
+    def rights(self) -> Rights:
+        """What may be sent now; nothing in a shadow run."""
+        if self.run is None or not self.run.sends:
+            return NOTHING
+        return RIGHTS[self.state]
+
+    def intents(self) -> list[Intent]:
+        """Return what has to be sent now, over all engines."""
+        name = "" if self.run is None else self.run.run
+        return [
+            intent
+            for trader in self.traders
+            for intent in trader.intents(self.orders, name, self.rights)
+        ]
+
+    def push(self, place: int, time: int, values: FloatArray) -> Row:
+        """Push one row, (columns, symbols), and return its event."""
+        (row,) = self.traders[place].push(np.array([time]), values[None])
+        return row
+
+    def book(
+        self, reports: Sequence[Report], *, into_engines: Sequence[Report] | None = None
+    ) -> None:
+        """Book reports, in their order; the engines may know some of them from a snapshot."""
+        new = reports if into_engines is None else into_engines
+        for trader in self.traders:
+            trader.book([x for x in new if x.engine == trader.place])
+        for report in reports:
+            self.orders.apply(report)
+            self._remember(report)
+
+    def _remember(self, report: Report) -> None:
+        """Note that a trade or a funding is booked, so that it is never booked again."""
+        if report.kind == ReportKind.POSTED:
+            self.trades.add(trade_key("income", report.venue_id))
+            self.cursors["income"] = max(self.cursors.get("income", 0), report.venue_time)
+        elif report.kind == ReportKind.EXECUTED:
+            symbol = self.traders[report.engine].symbols[report.asset]
+            self.trades.add(trade_key(symbol, report.venue_id))
+            if report.venue_id.isdigit():
+                name = trades_cursor(symbol)
+                self.cursors[name] = max(self.cursors.get(name, 0), int(report.venue_id))
+
+    def apply(self, event: Event) -> None:
+        """Take in an event that is no row and no report."""
+        match event:
+            case Run():
+                self.run = event
+            case History():
+                if event.engine not in self.warmed:  # else a snapshot holds the windows
+                    self.traders[event.engine].warm(event)
+                    self.warmed.add(event.engine)
+            case State():
+                self.state, self.reason = RunState(event.after), event.reason
+            case Cursor():
+                self.cursors[event.name] = event.value
+                if event.name == BEGIN:
+                    for trader in self.traders:
+                        trader.begin(event.value)
+            case Observation():
+                values = np.frombuffer(event.values, "<f8")
+                if values.size == 1:
+                    self.observed[event.name] = float(values[0])
+            case Intent() | Sent() | Answer():
+                self.orders.apply(event)
+            case _:
+                pass  # commands, refusals and reconciliations change no state themselves
+
+
+def trades_cursor(symbol: str) -> str:
+    """Return the name of the cursor in the list of a symbol's trades."""
+    return f"trades {symbol}"
+
+
+def trade_key(owner: str, venue_id: str) -> str:
+    """Return the key of a trade of a symbol, or of an income, in `Session.trades`."""
+    return f"{owner} {venue_id}"

@@ -1,0 +1,279 @@
+"""``alphalab live`` as an operator types it: a paper run, its proof, and every refused start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import artifact_cases
+import msgspec
+import numpy as np
+import pytest
+from alphalab_live.account_lock import lock_account
+from alphalab_live.commands.app import app as live_commands
+from alphalab_live.run_folder import RunFolder
+from alphalab_live.settings import api_keys, load_settings
+from artifact_cases import content_of, keyring, made
+from commands import Run
+from live_cases import bars_of, rows_of
+
+import alphalab as al
+from alphalab.artifact.open import open_artifact
+from alphalab.artifact.stages import StagePolicy, propose, standing
+from alphalab.cli.main import app, main
+from alphalab.core.engine import Engine
+from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedError
+
+Cli = Callable[..., Run]
+TEXT = "where(ts_mean(close, 3) > ts_mean(close, 9), 0.6, -0.6)"
+WARMUP = 12  # rows of history
+IN_A_PROCESS = (
+    "import sys; from alphalab.cli.main import app, main\n"
+    "from alphalab_live.commands.app import app as live\n"
+    "if 'live' not in {x.name for x in app.registered_groups}: app.add_typer(live, name='live')\n"
+    "sys.exit(main(sys.argv[1:]))"
+)
+
+
+@pytest.fixture(scope="module")
+def live_cli() -> Iterator[None]:
+    """Make the commands known where the package is not installed with them."""
+    if "live" not in {group.name for group in app.registered_groups}:
+        app.add_typer(live_commands, name="live")
+    assert callable(main)
+    yield
+
+
+class Desk:
+    """A folder with bars, a keyring and an artifact in the stage paper."""
+
+    def __init__(self, folder: Path, *, warmup: int | None = WARMUP, **options: Any) -> None:
+        self.folder = folder
+        now = time.time_ns()
+        artifact_cases.NOW, artifact_cases.END = now, now + 10 * artifact_cases.DAY
+        self.ring, self.keys = keyring(folder, "anna")
+        given = bars_of("BTC/USDT:USDT", rows=60)
+        file = folder / "bars.parquet"
+        given.to_frame("long").reset_index().to_parquet(file)
+        self.bars = al.load(str(file)).with_instruments(list(given.instruments))
+        self.strategy = al.ExprStrategy(text=TEXT)
+        settings = {"sizing": "at_decision"} | options
+        record = {"warmup_rows": warmup}
+        content = content_of(
+            self.strategy, data=str(file), bars=self.bars, record=record, **settings
+        )
+        self.settings = content.settings
+        self.artifact = made(folder / "cross", self.strategy, self.keys, content=content)
+
+    def promote(self) -> Desk:
+        trusted, now = self.ring.public(), time.time_ns()
+        artifact = open_artifact(self.artifact, trusted, now=now)
+        at, policy = standing(artifact, trusted, StagePolicy(), now=now), StagePolicy()
+        propose(artifact, at, "paper", policy=policy, keys=self.keys, why="a test", time=now)
+        return self
+
+    def backtest(self) -> Any:
+        """Return the block of the rows behind the history."""
+        engine = Engine(self.strategy, self.bars.instruments, self.settings)
+        names = engine.plan.columns
+        engine.warm({name: self.bars[name][:WARMUP] for name in names})
+        cells = {name: self.bars[name][WARMUP:] for name in engine.columns}
+        return engine.push(self.bars.time[WARMUP:], cells)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_cli: None) -> Desk:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALPHALAB_KEYS", str(tmp_path / "keys"))
+    return Desk(tmp_path)
+
+
+def test_a_paper_run_and_its_proof(desk: Desk, cli: Cli) -> None:
+    desk.promote()
+    ran = cli("live", "run", "cross", "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.object["state"], ran.object["reason"]) == ("STOPPED", "the market has ended")
+    want = desk.backtest()
+    ledger, qty = rows_of(Path("runs/cross"))
+    assert ledger.tobytes() == want.ledger.tobytes()
+    assert qty.tobytes() == want.qty.tobytes()
+    shown = cli("live", "status", "runs/cross")
+    assert "STOPPED since" in shown.out and "BTC/USDT:USDT" in shown.out
+    told = cli("live", "log", "runs/cross").out
+    assert "rows of history" in told and "submit market" in told and "fee" in told
+
+    proof = cli("live", "verify", "runs/cross", "--key", "anna")
+    assert proof.code == 0, proof
+    assert "every decision, intent and booking follows" in proof.out
+    assert Path("runs/cross/certificate.json").is_file()
+
+    sql = sqlite3.connect("runs/cross/run.journal")
+    with sql:
+        sql.execute("update event set time = time + 1 where seq = 20")
+    sql.close()
+    proof = cli("live", "verify", "runs/cross")
+    assert proof.code == 1 and "row 20: changed" in proof.out
+    again = cli("live", "run", "--run", "runs/cross")
+    assert again.code == 1, again
+
+
+def test_a_shadow_run_sends_nothing(desk: Desk, cli: Cli) -> None:
+    desk.promote()
+    ran = cli("live", "run", "cross", "--shadow", "--json")
+    assert ran.code == 0, ran.err
+    assert rows_of(Path("runs/cross"))[0].tobytes() == desk.backtest().ledger.tobytes()
+    assert "submit" not in cli("live", "log", "runs/cross").out
+    assert cli("live", "verify", "runs/cross").code == 0
+
+
+def test_an_artifact_that_may_not_trade(desk: Desk, cli: Cli, tmp_path: Path) -> None:
+    early = cli("live", "run", "cross")
+    assert early.code == 3 and "is in the stage research" in early.err
+    assert "--to paper" in early.err
+    assert not Path("runs").exists()
+    desk.promote()
+    real = cli("live", "run", "cross", "--venue", "ccxt:binanceusdm")
+    assert real.code == 3 and "needs the stage limited" in real.err
+    nowhere = cli("live", "run", "cross", "--venue", "binance")
+    assert nowhere.code == 2 and "ccxt:binance for spot" in nowhere.err
+    file = desk.artifact / "settings.json"
+    file.chmod(0o644)
+    file.write_text(file.read_text().replace("100000.0", "200000.0"))
+    tampered = cli("live", "run", "cross")
+    assert tampered.code == 1 and "settings.json has changed" in tampered.err
+
+
+def test_settings_that_no_venue_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_cli: None, cli: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALPHALAB_KEYS", str(tmp_path / "keys"))
+    Desk(tmp_path, sizing="by_value").promote()
+    ran = cli("live", "run", "cross")
+    assert ran.code == 3 and "no venue takes an order for a value" in ran.err
+
+
+def test_a_warm_up_that_nobody_certified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_cli: None, cli: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALPHALAB_KEYS", str(tmp_path / "keys"))
+    Desk(tmp_path, warmup=None).promote()
+    ran = cli("live", "run", "cross")
+    assert ran.code == 3 and "no certified warm-up" in ran.err
+
+
+def test_a_second_runner(desk: Desk, cli: Cli, tmp_path: Path) -> None:
+    desk.promote()
+    trusted = desk.ring.public()
+    artifact = open_artifact(desk.artifact, trusted, now=time.time_ns())
+    folder = RunFolder(tmp_path / "runs" / "cross")
+    with folder.begin([artifact], venue="paper", account="paper", now=1):
+        second = cli("live", "run", "cross")
+    assert second.code == 1 and "written by another process" in second.err
+    lock = lock_account("ccxt:binance", "key", tmp_path / "accounts")
+    with pytest.raises(RefusedError, match="another runner trades this account"):
+        lock_account("ccxt:binance", "key", tmp_path / "accounts")
+    lock.release()
+    lock_account("ccxt:binance", "key", tmp_path / "accounts").release()
+
+
+def test_data_that_is_too_short(desk: Desk, cli: Cli, tmp_path: Path) -> None:
+    desk.promote()
+    desk.bars.rows(0, 9).to_frame("long").reset_index().to_parquet(tmp_path / "short.parquet")
+    ran = cli("live", "run", "cross", "--data", "short.parquet")
+    assert ran.code == 2 and "rows of history, and at least two to trade" in ran.err
+
+
+def test_a_run_that_was_killed_goes_on(desk: Desk, cli: Cli) -> None:
+    desk.promote()
+    killed_runs(desk, kills=1)
+    want = desk.backtest()
+    ledger, qty = rows_of(Path("runs/cross"))
+    assert ledger.tobytes() == want.ledger.tobytes()
+    assert qty.tobytes() == want.qty.tobytes()
+    assert cli("live", "verify", "runs/cross").code == 0
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_a_hundred_times(desk: Desk, cli: Cli) -> None:
+    desk.promote()
+    killed_runs(desk, kills=100)
+    assert rows_of(Path("runs/cross"))[0].tobytes() == desk.backtest().ledger.tobytes()
+    assert cli("live", "verify", "runs/cross").code == 0
+
+
+def killed_runs(desk: Desk, *, kills: int) -> None:
+    """Start the run, kill it without warning, and start it again; the last time let it end."""
+    command = [sys.executable, "-c", IN_A_PROCESS, "live", "run"]
+    rng = np.random.default_rng(0)
+    with subprocess.Popen([*command, "cross", "--pause", "0.02"], stderr=subprocess.DEVNULL) as one:
+        wait_for_rows(Path("runs/cross"), 5, one)
+        one.send_signal(signal.SIGKILL)
+    for _ in range(kills - 1):
+        with subprocess.Popen(
+            [*command, "--run", "runs/cross", "--pause", "0.5"], stderr=subprocess.DEVNULL
+        ) as one:
+            time.sleep(float(rng.uniform(0.5, 4.0)))
+            one.send_signal(signal.SIGKILL)
+    last = subprocess.run(
+        [*command, "--run", "runs/cross"], capture_output=True, text=True, timeout=300
+    )
+    assert last.returncode == 0, last.stderr
+
+
+def wait_for_rows(path: Path, rows: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(6_000):
+        assert process.poll() is None, "the run has ended by itself"
+        if RunFolder(path).exists and len(rows_of(path)[0]) >= rows:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {rows} rows")
+
+
+def test_settings_and_keys(tmp_path: Path) -> None:
+    file = tmp_path / "live.toml"
+    file.write_text("grace_seconds = 3\n[symbols]\nBTC = 'BTC/USDT'\n")
+    settings = load_settings(file, {"ALPHALAB_LIVE_GRACE_SECONDS": "4", "HOME": "/"})
+    assert (settings.grace_seconds, settings.symbols["BTC"]) == (4.0, "BTC/USDT")
+    with pytest.raises(InputError, match="grace_second`"):
+        file.write_text("grace_second = 3\n")
+        load_settings(file, {})
+    with pytest.raises(InputError, match="did you mean 'grace_seconds'"):
+        load_settings(None, {"ALPHALAB_LIVE_GRACE_SECOND": "4"})
+    with pytest.raises(ParameterError, match="CAPITAL='-1'"):
+        load_settings(None, {"ALPHALAB_LIVE_CAPITAL": "-1"})
+
+    keys = tmp_path / "keys.toml"
+    keys.write_text('api_key = "canary-key"\nsecret = "canary-secret"\n')
+    keys.chmod(0o644)
+    with pytest.raises(ArtifactError, match="can be read by others"):
+        api_keys("main", keys, {})
+    keys.chmod(0o600)
+    found = api_keys("main", keys, {})
+    assert (found.key, found.secret) == ("canary-key", "canary-secret")
+    assert "canary" not in repr(found)
+    keys.write_text('api_key = "canary-key"\nsecret = 5\n')
+    with pytest.raises(InputError) as error:
+        api_keys("main", keys, {})
+    assert "canary" not in str(error.value)
+
+
+def test_no_secret_is_written(desk: Desk, cli: Cli) -> None:
+    desk.promote()
+    assert cli("live", "run", "cross").code == 0
+    place = json.loads(Path("runs/cross/exchange.json").read_text())
+    assert os.stat("runs/cross/exchange.json").st_mode & 0o077 == 0
+    for file in Path("runs/cross").glob("run.journal*"):
+        content = file.read_bytes()
+        assert place["secret"].encode() not in content
+        assert b"signature=" not in content
+    assert msgspec.json.decode(Path("runs/cross/exchange.json").read_bytes())["key"] == "paper"
