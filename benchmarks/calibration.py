@@ -28,11 +28,7 @@ from alphalab.data.panel.history import History
 from alphalab.research.results import metrics
 from alphalab.research.results.overfitting import clusters_of, pbo
 from alphalab.research.results.segments import segment_sums
-from alphalab.research.results.sharpe_ratio import (
-    Moments,
-    deflated_sharpe,
-    probabilistic_sharpe,
-)
+from alphalab.research.results.sharpe_ratio import Moments, probabilistic_sharpe
 from alphalab.research.run.backtest import run
 from alphalab.research.validation.evidence import gather, run_validated
 from alphalab.research.validation.gate import judge
@@ -130,7 +126,7 @@ def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
             ratios.append(ratio)
     sums = segment_sums(np.stack(columns, axis=1))
     clusters = clusters_of(sums)
-    trials = Trials(clusters.n_effective, clusters.variance, counted=True)
+    trials = Trials.of_clusters(clusters)._replace(counted=True)
     best = int(np.argmax(ratios))
     moments = Moments.of(columns[best])
     outcome = judged(kept[best], history, moments, trials, pbo(sums).probability)
@@ -143,7 +139,7 @@ def judged(
     """Send the best of a search to the gate; a search that fails at `FIRST` is refused by it."""
     figures = (
         probabilistic_sharpe(moments),
-        deflated_sharpe(moments, trials.n, trials.variance),
+        probabilistic_sharpe(moments, trials.by_chance),
     )
     limits = (CHECKS[name].rule.limit for name in FIRST)
     refused = tuple(n for n, x, limit in zip(FIRST, figures, limits, strict=True) if x < limit)
@@ -167,8 +163,7 @@ def one_idea(seed: int, rows: int) -> Outcome:
     strategy = found.variants[best].strategy
     assert strategy is not None
     moments = Moments.of(found.result(best).row_returns)
-    clusters = found.selection.clusters
-    trials = Trials(clusters.n_effective, clusters.variance, counted=True)
+    trials = Trials.of_clusters(found.selection.clusters)._replace(counted=True)
     return judged(strategy, History(bars), moments, trials, found.pbo().probability)
 
 
