@@ -57,7 +57,7 @@ def deflated(evidence: Evidence, trials: Trials) -> go.Figure:
     at = probabilistic_sharpe(evidence.moments, trials.by_chance)
     figure.add_scatter(x=[trials.n], y=[at], mode="markers", marker={"color": INK, "size": 9})
     figure.add_hline(y=0.95, line={"color": GREY, "width": 1, "dash": "dot"})
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", dtick=1)
     figure.update_yaxes(range=[0, 1.02])
     return figure
 
