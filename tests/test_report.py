@@ -19,7 +19,7 @@ from builders import AboveMean, panel
 import alphalab as al
 from alphalab.codes import REASONS, Reason
 from alphalab.kernels.market import orders as venue
-from alphalab.research.results import order_lives, plots, report, report_orders
+from alphalab.research.results import order_lives, plots, price_plot, report, report_orders
 from alphalab.research.results.figures import FIGURES
 from alphalab.research.results.result import Result
 from alphalab.types import REFUSAL, Instrument
@@ -154,7 +154,7 @@ def test_plot_is_one_figure_of_three_panels(result: Result) -> None:
 
 def test_trades_are_drawn_where_they_happened() -> None:
     result = small()
-    buy, sell = (trace for trace in plots.price(result).data if trace.mode == "markers")
+    buy, sell = (trace for trace in price_plot.price(result).data if trace.mode == "markers")
     assert buy.x.astype(str).tolist() == ["2020-01-04", "2020-01-21"]
     assert sell.x.astype(str).tolist() == ["2020-01-10"]
     assert buy.y.tolist() == result.record.fills["price"][[0, 2]].tolist()
@@ -240,12 +240,14 @@ def test_break_even_in_every_case() -> None:
 
 def test_marks_say_what_closed_a_trade(exited: Result) -> None:
     trips = exited.trades[exited.trades["closed"]]
-    marks = {trace.name: trace for trace in plots.price(exited).data if trace.mode == "markers"}
-    shown = exited.record.fills[-plots.MOST_FILLS :]
+    marks = {
+        trace.name: trace for trace in price_plot.price(exited).data if trace.mode == "markers"
+    }
+    shown = exited.record.fills[-price_plot.MOST_FILLS :]
     assert set(marks) == {"Buy", "Sell", "Stop", "Take-profit", "Held as long as allowed"}
     assert len({trace.marker.symbol for trace in marks.values()}) == 5
     assert sum(trace.x.size for trace in marks.values()) == shown.size
-    late = trips[trips["exit_time"] >= exited.fills["time"].iloc[-plots.MOST_FILLS]]
+    late = trips[trips["exit_time"] >= exited.fills["time"].iloc[-price_plot.MOST_FILLS]]
     counts = late["left_by"].value_counts()
     for way, name in (("stop", "Stop"), ("target", "Take-profit"), ("time", "Held as long as a")):
         (trace,) = (trace for label, trace in marks.items() if label.startswith(name))
@@ -272,7 +274,7 @@ class Breakout(al.Strategy):
 
 
 def test_a_stop_that_enters_is_a_purchase() -> None:
-    figure = plots.price(al.backtest(Breakout(), panel(PRICES)))
+    figure = price_plot.price(al.backtest(Breakout(), panel(PRICES)))
     marks = {trace.name: trace.x.size for trace in figure.data if trace.mode == "markers"}
     assert marks == {"Buy": 1, "Sell": 1}
 

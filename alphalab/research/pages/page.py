@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from alphalab.errors import InputError
-from alphalab.research.pages.style import FONT
+from alphalab.research.pages.style import FONT, MODE_BAR
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -71,12 +71,18 @@ class Page(NamedTuple):
             else "",
             tiles="\n".join(self.tiles),
             sections="\n".join(self.sections),
-            assumptions="\n".join(
-                f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>"
-                for label, text in self.assumptions.items()
-            ),
+            assumptions=_assumptions(self.assumptions),
             footer=escape(self.footer),
         )
+
+
+def _assumptions(texts: Mapping[str, str]) -> str:
+    if not texts:
+        return ""
+    items = "\n".join(
+        f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in texts.items()
+    )
+    return f'<section id="assumptions">\n<h2>Assumptions</h2>\n<dl>\n{items}\n</dl>\n</section>'
 
 
 def packed(text: str) -> str:
@@ -148,8 +154,14 @@ def section(title: str, body: str, note: str = "") -> str:
 
 
 def chart(title: str, figure: go.Figure, note: str = "", below: str = "") -> str:
-    """Return a section with a figure, and HTML below it."""
-    height = figure.layout.height
+    """Return a section with a figure, and HTML below it; pages have no mode bar, nor its strip."""
+    import plotly.graph_objects as go
+
+    layout = figure.layout
+    top = layout.margin.t if layout.margin.t is not None else layout.template.layout.margin.t
+    cut = MODE_BAR if top >= MODE_BAR else 0
+    height = layout.height - cut
+    figure = go.Figure(figure).update_layout(height=height, margin_t=top - cut)
     body = (
         f'<div class="chart" style="height:{height}px"></div>'
         f'<script type="application/gzip" class="figure">{packed(str(figure.to_json()))}</script>'

@@ -14,7 +14,7 @@ from alphalab.data.quality.gaps import expected_bars
 from alphalab.data.quality.registry import RULES, Severity
 from alphalab.data.quality.series import Series
 from alphalab.errors import DataError
-from alphalab.research.pages.style import AMBER, BLUE, GREY, MUTED, RED, layout
+from alphalab.research.pages.style import AMBER, BLUE, GREY, MODE_BAR, MUTED, RED, layout
 from alphalab.research.pages.thinning import thin
 from alphalab.types import FloatArray, IntArray
 
@@ -105,7 +105,7 @@ def coverage(s: Series) -> tuple[go.Figure, str]:
         },
         hovertemplate="%{x}, %{y}<br>%{z:.0%} of the bars<extra></extra>",
     )
-    figure.update_layout(margin_t=8)
+    figure.update_layout(margin_t=8 + MODE_BAR)
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     figure.update_xaxes(title_text="Week of the year" if days else "Day (UTC)")
     figure.update_yaxes(title_text="" if days else "Hour (UTC)")
@@ -126,7 +126,7 @@ def steps(s: Series) -> go.Figure:
     colours = [BLUE if size == s.interval else GREY for size in sizes[most]]
     figure.add_bar(x=names, y=counts[most], marker={"color": colours}, width=0.6)
     figure.update_traces(hovertemplate="%{x}: %{y:,} times<extra></extra>")
-    figure.update_layout(margin_t=8)
+    figure.update_layout(margin_t=8 + MODE_BAR)
     right = max(len(names), _LEAST_BARS) - 0.5
     figure.update_xaxes(title_text="Step from row to row", type="category", range=[-0.5, right])
     figure.update_yaxes(title_text="Rows", type="log", dtick=1)

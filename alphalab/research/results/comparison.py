@@ -80,6 +80,7 @@ class Comparison:
                     legendgroup=name,
                     showlegend=row == 1,
                     line=line,
+                    zorder=0 if bench else 1,
                     row=row,
                     col=1,
                 )

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alphalab.data.clock.times import Instant, iso, nanoseconds
-from alphalab.errors import DataError, UnknownNameError
+from alphalab.errors import DataError
 from alphalab.expr.nodes import OWN_CLOCK, Expr
 from alphalab.expr.registry import REGISTRY
 from alphalab.expr.text import parse
 from alphalab.research.pages import page
-from alphalab.research.pages.style import layout
 from alphalab.research.results import tables
+from alphalab.research.results.places import asset_of
 from alphalab.research.results.record import Run
+from alphalab.research.results.tree_plot import tree_plot
 from alphalab.research.results.values import value_blocks
 from alphalab.types import BAR_COLUMNS
 
@@ -132,7 +133,7 @@ class Explanation:
             remarks=(),
             tiles=(),
             sections=(
-                page.chart("Expressions", self.plot(), "Each part, below what reads it."),
+                page.chart("Expressions", self.plot(), "Each part in a line below what reads it."),
                 page.section("In words", f"<pre>{escape(str(self))}</pre>"),
             ),
             assumptions={},
@@ -155,26 +156,7 @@ class Explanation:
 
     def plot(self) -> go.Figure:
         """Return the trees as one Plotly figure: each part with its value below what reads it."""
-        import plotly.graph_objects as go
-
-        ids, labels, parents = [], [], []
-
-        def add(node: Node, parent: str, place: int) -> None:
-            own = f"{parent}/{place}"
-            ids.append(own)
-            labels.append(f"{escape(node.text[:60], quote=False)}<br>{number(node.value)}")
-            parents.append(parent)
-            for part_place, part in enumerate(node.parts):
-                add(part, own, part_place)
-
-        for place, (name, tree) in enumerate(self.signals.items()):
-            ids.append(name)
-            labels.append(escape(name, quote=False))
-            parents.append("")
-            add(tree, name, place)
-        figure = go.Figure(go.Icicle(ids=ids, labels=labels, parents=parents, tiling_pad=2))
-        figure.update_layout(layout(520), title=repr(self)[1:-1])
-        return figure
+        return tree_plot(self.signals, repr(self)[1:-1])
 
 
 def explain(run: Run, time: Instant, symbol: str | None = None) -> Explanation:
@@ -199,16 +181,8 @@ def explain(run: Run, time: Instant, symbol: str | None = None) -> Explanation:
     row = int(np.searchsorted(bars.time, nanoseconds(time, end_of_day=True), side="right")) - 1
     if row < 0:
         raise DataError(f"explain({time!r})", rule=f"rows lie between {bars.start} and {bars.end}.")
-    if symbol is None and bars.n_symbols > 1:
-        raise DataError(
-            f"explain({time!r}) of {bars.n_symbols} symbols",
-            rule="one asset is explained.",
-            fix=f"Name it: explain(time, {bars.symbols[0]!r}).",
-        )
-    symbol = bars.symbols[0] if symbol is None else symbol
-    if symbol not in bars.symbols:
-        raise UnknownNameError("symbol", symbol, bars.symbols)
-    asset = bars.symbols.index(symbol)
+    asset = asset_of(bars, symbol, "explain")
+    symbol = bars.symbols[asset]
     orders = tables.orders(run)
     orders = orders[(run.lives["submitted"] == bars.time[row]) & (orders["symbol"] == symbol)]
     fills = tables.fills(run)

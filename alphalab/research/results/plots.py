@@ -18,6 +18,7 @@ from alphalab.research.pages.style import (
     GREY,
     GRID,
     INK,
+    MODE_BAR,
     MOST_POINTS,
     MUTED,
     RED,
@@ -25,7 +26,7 @@ from alphalab.research.pages.style import (
     layout,
 )
 from alphalab.research.pages.thinning import bucket_means, thin
-from alphalab.research.results import metrics, order_lives, tables
+from alphalab.research.results import metrics, tables
 from alphalab.research.results.formulas import ROUNDING
 from alphalab.research.results.record import Run
 from alphalab.types import FloatArray, IntArray, Records
@@ -36,18 +37,6 @@ if TYPE_CHECKING:
 
 #: Buckets of rows whose mean exposure is drawn for long runs.
 MOST_MEANS = 1_000
-#: Most fills and most assets that the price chart shows.
-MOST_FILLS = 200
-MOST_ASSETS = 6
-_FEW_FILLS = 120
-#: Marks of fills that closed a trade, if not by the strategy's signal.
-EXIT_MARKS = {
-    "stop": ("Stop", "x", RED),
-    "target": ("Take-profit", "star", GREEN),
-    "trailing": ("Trailing stop", "diamond", AMBER),
-    "time": ("Held as long as allowed", "square", BLUE),
-    "liquidation": ("Liquidation", "hexagram", INK),
-}
 _WIDE_RANGE = 5.0  # highest over lowest
 _MOST_HEAT_ROWS = 40
 _MOST_HEAT_COLUMNS = 300
@@ -102,7 +91,7 @@ def overview(run: Run) -> go.Figure:
     figure.update_yaxes(title_text="Exposure (%)", row=3, col=1)
     figure.update_xaxes(title_text="Time (UTC)", row=3, col=1)
     if path.min() > 0:
-        _add_scale(figure, min(path.min(), bench.min()), max(path.max(), bench.max()))
+        add_scale(figure, min(path.min(), bench.min()), max(path.max(), bench.max()))
     return figure
 
 
@@ -144,24 +133,6 @@ def sampled_equity(name: str, cash: float, time: IntArray, equity: FloatArray) -
     return figure
 
 
-def price(run: Run) -> go.Figure:
-    """Close of the most traded assets with every purchase, sale and round trip."""
-    figure = _figure(460, "Price", hovermode="closest")
-    figure.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
-    figure.update_yaxes(tickformat=",.6~g")
-    assets = _most_traded(run)
-    exits = _exit_kinds(run)
-    for asset in assets:
-        _add_trades(figure, run, asset, exits, visible=asset == assets[0])
-    if len(assets) > 1:
-        per_asset = len(figure.data) // len(assets)
-        names = [escape(run.bars.symbols[asset], quote=False) for asset in assets]
-        figure.update_layout(updatemenus=[_choice(names, per_asset)])
-    close = run.bars.close[:, assets[0]]
-    _add_scale(figure, float(np.nanmin(close)), float(np.nanmax(close)))
-    return figure
-
-
 def weights(run: Run) -> go.Figure:
     """Weight of each asset over time as colours; the largest 40 by mean absolute weight."""
     means, last = bucket_means(run.held_weights, _MOST_HEAT_COLUMNS)
@@ -172,7 +143,7 @@ def weights(run: Run) -> go.Figure:
     colours = [[0, "#ffffff"], [1, BLUE]]
     if short:
         colours = [[0, AMBER], [0.5, "#ffffff"], [1, BLUE]]
-    figure = _figure(80 + 18 * len(shown), "", hovermode="closest")
+    figure = blank(80 + 18 * len(shown), "", hovermode="closest")
     figure.add_heatmap(
         x=dates(run, last),
         y=[escape(run.bars.symbols[asset], quote=False) for asset in np.sort(largest)],
@@ -183,7 +154,7 @@ def weights(run: Run) -> go.Figure:
         colorbar={"title": {"text": "Weight (%)"}, "thickness": 10, "outlinewidth": 0},
         hovertemplate="%{y} %{x}<br>weight %{z:.1f} %<extra></extra>",
     )
-    figure.update_layout(margin_t=8)
+    figure.update_layout(margin_t=8 + MODE_BAR)
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     return figure
 
@@ -191,7 +162,7 @@ def weights(run: Run) -> go.Figure:
 def distribution(run: Run) -> go.Figure:
     """Histogram of the returns of the rows that held something, and the normal curve beside it."""
     returns = active_returns(run)
-    figure = _figure(330, "Rows", hovermode="closest", bargap=0.04)
+    figure = blank(330, "Rows", hovermode="closest", bargap=0.04)
     if returns.size < 2 or np.ptp(returns) <= ROUNDING:
         figure.update_xaxes(visible=False).update_yaxes(visible=False)
         return figure.add_annotation(text="No position has moved in value.", showarrow=False)
@@ -227,7 +198,7 @@ def rolling(run: Run) -> go.Figure:
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08)
-    figure.update_layout(layout(330), showlegend=False, margin_t=8)
+    figure.update_layout(layout(330), showlegend=False, margin_t=8 + MODE_BAR)
     table = tables.rolling(run, rolling_window(run))
     for row, (name, title, scale) in enumerate(
         (("sharpe", "Sharpe", 1), ("volatility", "Volatility (%)", 100)), start=1
@@ -249,7 +220,7 @@ def rolling(run: Run) -> go.Figure:
 
 def carry(run: Run) -> go.Figure:
     """Cumulative sum of the postings of each kind."""
-    figure = _figure(280, f"Sum ({escape(run.currency, quote=False)})")
+    figure = blank(280, f"Sum ({escape(run.currency, quote=False)})")
     posted = carried(run)
     colours = (BLUE, AMBER, GREEN, RED, INK, GREY, MUTED, BLUE)
     for colour, kind in zip(colours, np.unique(posted["kind"]).tolist(), strict=False):
@@ -321,100 +292,8 @@ def _add_exposure(figure: go.Figure, run: Run) -> None:
         )
 
 
-def _most_traded(run: Run) -> list[int]:
-    fills = run.record.fills
-    traded = np.zeros(run.bars.n_symbols)
-    asset = fills["asset"]
-    unit = run.assets.unit(fills["price"], run.rates[fills["row"], asset], asset)
-    value = np.abs(fills["qty"]) * unit
-    np.add.at(traded, fills["asset"], value)
-    most = np.argsort(-traded, kind="stable")[:MOST_ASSETS]
-    return [int(asset) for asset in most if traded[asset] > 0] or [0]
-
-
-def _exit_kinds(run: Run) -> NDArray[np.str_]:
-    """Return the mark of each fill, a key of `EXIT_MARKS`; empty for none."""
-    trips, order = run.round_trips, run.record.fills["order"]
-    kind = order_lives.left_by(run.lives, order)
-    closes = np.isin(order, trips["exit_order"][trips["closed"]])
-    return np.where(closes & np.isin(kind, list(EXIT_MARKS)), kind, "")
-
-
-def _add_trades(
-    figure: go.Figure, run: Run, asset: int, exits: NDArray[np.str_], visible: bool
-) -> None:
-    ours = np.flatnonzero(run.record.fills["asset"] == asset)
-    n_fills, ours = ours.size, ours[-MOST_FILLS:]
-    fills, left_by = run.record.fills[ours], exits[ours]
-    some = n_fills > MOST_FILLS
-    first = int(fills["row"][0]) if some else 0
-    symbol = escape(run.bars.symbols[asset], quote=False)
-    close = run.bars.close[first:, asset]
-    rows = thin(close, MOST_POINTS)
-    figure.add_scatter(
-        x=dates(run, first + rows),
-        y=close[rows],
-        name="Close" + (f" (the last {MOST_FILLS} of {n_fills:,} fills)" if some else ""),
-        line={"color": GREY, "width": 1.2},
-        hoverinfo="skip",
-        visible=visible,
-    )
-    trips = run.round_trips
-    trips = trips[(trips["asset"] == asset) & (trips["entry_row"] >= first)]
-    for name, colour, chosen in (
-        ("Profit", GREEN, trips["pnl"] > 0),
-        ("Loss", RED, trips["pnl"] <= 0),
-    ):
-        x, y = _segments(run, trips[chosen])
-        figure.add_scatter(
-            x=x,
-            y=y,
-            name=name,
-            mode="lines",
-            line={"color": colour, "width": 1.6},
-            hoverinfo="skip",
-            visible=visible,
-        )
-    for name, shape, colour, chosen in (
-        ("Buy", "triangle-up", GREEN, (left_by == "") & (fills["qty"] > 0)),
-        ("Sell", "triangle-down", RED, (left_by == "") & (fills["qty"] < 0)),
-        *(
-            (name, shape, colour, left_by == kind)
-            for kind, (name, shape, colour) in EXIT_MARKS.items()
-            if (exits == kind).any()
-        ),
-    ):
-        part = fills[chosen]
-        figure.add_scatter(
-            x=dates(run, part["row"]),
-            y=part["price"],
-            customdata=np.column_stack([part["qty"], part["fee"]]),
-            name=name,
-            mode="markers",
-            marker={
-                "symbol": shape,
-                "size": 9 if fills.size <= _FEW_FILLS else 7,
-                "color": colour,
-                "line": {"color": "white", "width": 1 if fills.size <= _FEW_FILLS else 0.5},
-            },
-            hovertemplate=(
-                f"{name} {symbol} %{{x}}<br>%{{customdata[0]:+,.6~g}} at %{{y:,.6~g}}"
-                "<br>fee %{customdata[1]:,.2f}<extra></extra>"
-            ),
-            visible=visible,
-        )
-
-
-def _segments(run: Run, trips: Records) -> tuple[list[Any], list[Any]]:
-    """Return the ends of the trips' lines, with a gap after each."""
-    begins = dates(run, trips["entry_row"]).astype(str)
-    ends = dates(run, trips["exit_row"]).astype(str)
-    x = [point for pair in zip(begins, ends, strict=True) for point in (*pair, None)]
-    prices = zip(trips["entry_price"].tolist(), trips["exit_price"].tolist(), strict=True)
-    return x, [point for pair in prices for point in (*pair, None)]
-
-
-def _figure(height: int, y_title: str, **more: Any) -> go.Figure:
+def blank(height: int, y_title: str, **more: Any) -> go.Figure:
+    """Return a figure over time without traces."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=layout(height) | more)
@@ -423,7 +302,7 @@ def _figure(height: int, y_title: str, **more: Any) -> go.Figure:
     return figure
 
 
-def _add_scale(figure: go.Figure, lowest: float, highest: float) -> None:
+def add_scale(figure: go.Figure, lowest: float, highest: float) -> None:
     """Add buttons for a linear and a logarithmic axis; a wide range begins logarithmic."""
     wide = highest > _WIDE_RANGE * lowest
     scales = {
@@ -433,25 +312,16 @@ def _add_scale(figure: go.Figure, lowest: float, highest: float) -> None:
     buttons = [
         {"label": name, "method": "relayout", "args": [scale]} for name, scale in scales.items()
     ]
-    menu = _menu(1.0) | {"type": "buttons", "direction": "right", "buttons": buttons}
-    figure.update_layout(updatemenus=[*figure.layout.updatemenus, menu | {"active": int(wide)}])
+    scale_menu = menu(1.0) | {"type": "buttons", "direction": "right", "buttons": buttons}
+    figure.update_layout(
+        updatemenus=[*figure.layout.updatemenus, scale_menu | {"active": int(wide)}]
+    )
     if wide:
         figure.update_layout(yaxis_type="log", yaxis_dtick="D2")
 
 
-def _choice(names: list[str], per_choice: int) -> dict[str, Any]:
-    buttons = [
-        {
-            "label": name,
-            "method": "restyle",
-            "args": ["visible", [k == i for k in range(len(names)) for _ in range(per_choice)]],
-        }
-        for i, name in enumerate(names)
-    ]
-    return _menu(0.88) | {"type": "dropdown", "buttons": buttons}
-
-
-def _menu(right: float) -> dict[str, Any]:
+def menu(right: float) -> dict[str, Any]:
+    """Return the look of a menu above a figure whose right end is at a fraction of the width."""
     return {
         "x": right,
         "xanchor": "right",

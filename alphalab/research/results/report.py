@@ -13,7 +13,7 @@ from alphalab.codes import REASONS, Reason
 from alphalab.research.pages import page
 from alphalab.research.pages.page import chart, quiet, section, sign, signed, table, tile
 from alphalab.research.pages.style import MOST_POINTS
-from alphalab.research.results import figures, order_lives, plots, report_orders, tables
+from alphalab.research.results import figures, order_lives, plots, price_plot, report_orders, tables
 from alphalab.research.results.assumptions import assumptions
 from alphalab.research.results.plots import when
 from alphalab.research.results.record import Run
@@ -65,7 +65,7 @@ def _sections(run: Run) -> Iterator[str]:
         "Equity, drawdown and exposure", plots.overview(run), thinned if n_rows > limit else ""
     )
     yield report_orders.interval(run)
-    yield chart("Trades on price", plots.price(run), _trades_note(run))
+    yield chart("Trades on price", price_plot.price(run), _trades_note(run))
     if run.bars.n_symbols > 1:
         yield chart(
             "Weights by symbol",
@@ -133,14 +133,15 @@ def _month(value: float, top: float) -> str:
 
 
 def _trades_note(run: Run) -> str:
-    shown, n_symbols = plots.MOST_ASSETS, run.bars.n_symbols
+    shown, n_symbols = price_plot.MOST_ASSETS, run.bars.n_symbols
     which = (
         f"The {min(shown, n_symbols)} most traded symbols; choose one. " if n_symbols > 1 else ""
     )
     return (
-        f"{which}Triangles are fills at their price, lines join the average entry and exit of a "
-        f"round trip: green with a profit, red with a loss, after fees.{_marks_note(run)} Drag "
-        "to zoom in, double-click to zoom out."
+        f"{which}Triangles are fills at their price; dotted lines join the average entry and exit "
+        f"of a round trip, green with a profit, red with a loss, after fees.{_marks_note(run)} "
+        "Shaded: a position was held. Thin lines are the strategy's own series near the price. "
+        "Drag to zoom in to the candles, double-click to zoom out."
     )
 
 

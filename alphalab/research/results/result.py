@@ -13,8 +13,17 @@ from alphalab.codes import Reason
 from alphalab.data.clock.times import Instant
 from alphalab.expr.text import parse
 from alphalab.research.pages import page
-from alphalab.research.results import assumptions, exports, figures, plots, report, tables
+from alphalab.research.results import (
+    assumptions,
+    exports,
+    figures,
+    plots,
+    price_plot,
+    report,
+    tables,
+)
 from alphalab.research.results.explain import Explanation, explain
+from alphalab.research.results.places import asset_of, rows_between
 from alphalab.research.results.provenance import data_of, plain
 from alphalab.research.results.record import Run
 from alphalab.research.results.values import values_of
@@ -253,6 +262,43 @@ class Result(Run):
     def plot(self) -> go.Figure:
         """Return one Plotly figure: equity against the benchmark, drawdown, exposure."""
         return plots.overview(self)
+
+    def plot_trades(
+        self, symbol: str | None = None, start: Instant | None = None, end: Instant | None = None
+    ) -> go.Figure:
+        """Return one Plotly figure of an asset: price, fills, positions, the strategy's own series.
+
+        Up to 9,000 rows are drawn as candles, which zooming in shows; of more rows, the close.
+        Expressions and parts of expressions that lie near the price, such as averages and bands,
+        are drawn beside it, 4 at most. Rows that held a position are shaded.
+
+        Parameters
+        ----------
+        symbol : str, optional
+            Not given: the only one.
+        start, end : str, date, datetime or datetime64, optional
+            The first and the last instant to draw; a bare date as `end` includes its whole day.
+            Not given: the whole run.
+
+        Raises
+        ------
+        DataError
+            No symbol where there are several, or no row between `start` and `end`.
+        UnknownNameError
+            No such symbol; near names are suggested.
+
+        Examples
+        --------
+        >>> import alphalab as al
+        >>> strategy = al.ExprStrategy(text="where(close > ts_mean(close, 50), 1, 0)")
+        >>> result = al.backtest(strategy, al.load("sp500"))
+        >>> figure = result.plot_trades("SP500", start="2008-01-01", end="2008-12-31")
+        >>> [trace.name for trace in figure.data if trace.type == "candlestick"]
+        ['Price']
+        """
+        asset = asset_of(self.bars, symbol, "plot_trades")
+        first, stop = rows_between(self.bars, start, end, "plot_trades")
+        return price_plot.price_of(self, asset, first, stop)
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the report: one page that needs neither other files nor a network.
