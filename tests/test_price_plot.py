@@ -112,7 +112,7 @@ def test_held_rows_are_shaded() -> None:
     figure = shown.plot_trades()
     held = traces(figure, fill="toself")
     assert list(held["Long held"].x)[:4] == ["2020-01-04"] * 2 + ["2020-01-10"] * 2
-    assert list(held["Short held"].x)[0] == "2020-01-21"
+    assert held["Short held"].x[0] == "2020-01-21"
     assert {trace.yaxis for trace in held.values()} == {"y2"}
     assert figure.layout.yaxis2.range == (0, 1) and figure.layout.yaxis.overlaying == "y2"
 

@@ -56,10 +56,13 @@ class Trials(NamedTuple):
         A variance is NaN while fewer than two trials have a Sharpe ratio. It is then 0: there was
         nothing to choose from.
         """
-        variances = (family.sharpe_variance, family.column_variance)
+        between, of_columns = (
+            0.0 if math.isnan(x) else x for x in (family.sharpe_variance, family.column_variance)
+        )
         return cls(
             float(family.n_effective),
-            *(0.0 if math.isnan(variance) else variance for variance in variances),
+            between,
+            of_columns,
             counted=True,
             head=str(family.head),
             n_all=family.n_trials,
