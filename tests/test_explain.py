@@ -87,7 +87,7 @@ def test_what_cannot_be_explained_is_refused() -> None:
         RESULT.explain("2008-01-02", "SP50")
     two = synthetic(50, 2)
     result = al.backtest(al.ExprStrategy(text="where(close > 0, 0.3, 0)"), two, quality="accept")
-    with pytest.raises(DataError, match="one asset is explained"):
+    with pytest.raises(DataError, match="it shows one asset"):
         result.explain(two.end)
 
 
