@@ -85,7 +85,7 @@ def test_the_type_is_the_same_in_the_next_process(group: Group) -> None:
 
 
 def test_no_array_is_in_two_groups() -> None:
-    names = [name for group in (COLUMNS, WORKSPACE, ROWS, OUTPUT) for name in group.names]
+    names = [name for group in (COLUMNS, WORKSPACE, ROWS, OUTPUT, ENVS) for name in group.names]
     assert len(names) == len(set(names))
 
 

@@ -87,7 +87,7 @@ def test_what_cannot_be_explained_is_refused() -> None:
         RESULT.explain("2008-01-02", "SP50")
     two = synthetic(50, 2)
     result = al.backtest(al.ExprStrategy(text="where(close > 0, 0.3, 0)"), two, quality="accept")
-    with pytest.raises(DataError, match="one asset is explained"):
+    with pytest.raises(DataError, match="it shows one asset"):
         result.explain(two.end)
 
 
@@ -103,3 +103,26 @@ def test_the_command(cli, tmp_path: Path) -> None:
     assert page.loads == [] and len(page.figures) == 1
     decided = cli("why", "sma_cross", "--data", "sp500", "--at", "1999-08-26", "--json").object
     assert decided["orders"][0]["status"] == "filled" and decided["fills"][0]["qty"] > 0
+
+
+def test_the_figure_has_every_part_in_a_line_of_its_own() -> None:
+    found = RESULT.explain("2008-10-07")
+    (parts,) = found.plot().select_traces({"mode": "markers+text"})
+    tree = found.signals["weights"]
+    assert len(parts.text) == 1 + len(list(tree.lines())) == len(set(parts.y))
+    assert any("ts_mean(close, 30) = <b" in text for text in parts.text)
+    indents = [len(line) - len(line.lstrip(" │├└")) for line in tree.lines()]
+    assert [2 * (x - 1) for x in parts.x[1:]] == indents
+    unknown, *_ = RESULT.explain(BARS.start).plot().select_traces({"mode": "markers+text"})
+    assert "unknown" in unknown.text[1]
+    assert "Assumptions" not in found.page(()), "it has none"
+
+
+def test_a_long_part_is_cut_in_the_figure_and_whole_under_the_pointer() -> None:
+    far = al.close
+    for n in range(2, 60):
+        far = far + al.close.delay(n)
+    result = al.backtest(al.ExprStrategy(text=f"where(on('1d', {far}) > 0, 1, 0)"), BARS)
+    (parts,) = result.explain(BARS.end).plot().select_traces({"mode": "markers+text"})
+    assert all(len(text) < 200 for text in parts.text)
+    assert any(len(text) > 500 for text in parts.hovertext)

@@ -14,6 +14,7 @@ from alphalab.research.pages.style import MODE_BAR, layout
 from alphalab.research.results import price_plot, report
 from alphalab.research.results.price_series import price_series
 from alphalab.research.results.result import Result
+from alphalab.types import BAR_COLUMNS
 
 BARS = al.load("sp500")
 
@@ -34,8 +35,7 @@ def result() -> Result:
 
 
 def traces(figure, **fields: object) -> dict:
-    found = [t for t in figure.data if all(getattr(t, k) == v for k, v in fields.items())]
-    return {trace.name: trace for trace in found}
+    return {trace.name: trace for trace in figure.select_traces(fields)}
 
 
 def test_twenty_years_are_candles_of_every_row(result: Result) -> None:
@@ -46,11 +46,10 @@ def test_twenty_years_are_candles_of_every_row(result: Result) -> None:
 
 
 def test_rows_without_a_range_and_too_many_rows_are_a_line(monkeypatch) -> None:
-    flat = book(panel(np.linspace(50, 60, 40)), [(3, 0, 10.0)])
-    bars = flat.bars
-    assert ("Price" in traces(flat.plot_trades())) == bool((bars.high > bars.low).any())
-    closes = al.Bars.from_closes(bars.close, bars.time)
-    assert "Close" in traces(book(closes, [(3, 0, 10.0)]).plot_trades())
+    row = np.linspace(50, 60, 40)[:, None]
+    bars = panel(row)
+    flat = al.Bars(bars.time, bars.symbols, dict.fromkeys(BAR_COLUMNS, row), periods_per_year=252.0)
+    assert "Close" in traces(book(flat, [(3, 0, 10.0)]).plot_trades())
     ranged = book(BARS.between("2008-01-01", "2008-12-31"), [(3, 0, 10.0)])
     assert "Price" in traces(ranged.plot_trades())
     monkeypatch.setattr(price_plot, "MOST_CANDLES", ranged.bars.n_rows - 1)

@@ -103,7 +103,8 @@ def small(bars: al.Bars | None = None, **fields: object) -> Result:
 
 def axis_titles(figure: dict, letter: str) -> list[str]:
     axes = [v for name, v in figure["layout"].items() if re.fullmatch(rf"{letter}axis\d*", name)]
-    return [axis.get("title", {}).get("text", "") for axis in axes]
+    shown = (axis for axis in axes if axis.get("visible", True))
+    return [axis.get("title", {}).get("text", "") for axis in shown]
 
 
 def test_nothing_is_loaded(page: Page, html: str) -> None:
@@ -154,7 +155,7 @@ def test_plot_is_one_figure_of_three_panels(result: Result) -> None:
 
 def test_trades_are_drawn_where_they_happened() -> None:
     result = small()
-    buy, sell = (trace for trace in price_plot.price(result).data if trace.mode == "markers")
+    buy, sell = price_plot.price(result).select_traces({"mode": "markers"})
     assert buy.x.astype(str).tolist() == ["2020-01-04", "2020-01-21"]
     assert sell.x.astype(str).tolist() == ["2020-01-10"]
     assert buy.y.tolist() == result.record.fills["price"][[0, 2]].tolist()
@@ -240,9 +241,8 @@ def test_break_even_in_every_case() -> None:
 
 def test_marks_say_what_closed_a_trade(exited: Result) -> None:
     trips = exited.trades[exited.trades["closed"]]
-    marks = {
-        trace.name: trace for trace in price_plot.price(exited).data if trace.mode == "markers"
-    }
+    drawn = price_plot.price(exited).select_traces({"mode": "markers"})
+    marks = {trace.name: trace for trace in drawn}
     shown = exited.record.fills[-price_plot.MOST_FILLS :]
     assert set(marks) == {"Buy", "Sell", "Stop", "Take-profit", "Held as long as allowed"}
     assert len({trace.marker.symbol for trace in marks.values()}) == 5
@@ -275,7 +275,7 @@ class Breakout(al.Strategy):
 
 def test_a_stop_that_enters_is_a_purchase() -> None:
     figure = price_plot.price(al.backtest(Breakout(), panel(PRICES)))
-    marks = {trace.name: trace.x.size for trace in figure.data if trace.mode == "markers"}
+    marks = {trace.name: trace.x.size for trace in figure.select_traces({"mode": "markers"})}
     assert marks == {"Buy": 1, "Sell": 1}
 
 

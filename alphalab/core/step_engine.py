@@ -141,7 +141,7 @@ class StepEngine:
         self._all_step = False  # every command is STEP
         self.asked, self.observation, self.reward = envs.asked, envs.observation, envs.reward
         self.at, self.start, self.stop = envs.at, envs.start, envs.stop
-        self.equity = envs.equity
+        self.equity = envs.last_equity
         self.terminated, self.truncated = envs.terminated, envs.truncated
         self.rules, self.instruments = accounts.rules, accounts.instruments
 
@@ -263,7 +263,7 @@ def _envs(n: int, n_assets: int, features: NDArray[np.float32], size: int, rewar
         asked=np.zeros((n, n_assets)),
         features=np.array(features, np.float32, order="C"),
         observation=np.zeros((n, size), np.float32),
-        equity=np.zeros(n),
+        last_equity=np.zeros(n),
         turnover=np.zeros(n),
         moments=np.zeros((n, 2)),
         reward=np.zeros(n),

@@ -73,10 +73,10 @@ def judge(envs, c, account, reward, begins):
     equity, turnover = account["equity"], account["turnover"]
     envs.reward[c] = 0.0
     if not begins:
-        before, traded = envs.equity[c], turnover - envs.turnover[c]
+        before, traded = envs.last_equity[c], turnover - envs.turnover[c]
         weight, moments = envs.weight[0], envs.moments[c]
         envs.reward[c] = reward_of(reward, weight, account, before, traded, moments)
-    envs.equity[c] = equity
+    envs.last_equity[c] = equity
     envs.turnover[c] = turnover
     lost = account["lock"] != 0
     envs.terminated[c] = lost

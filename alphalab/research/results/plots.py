@@ -312,10 +312,8 @@ def add_scale(figure: go.Figure, lowest: float, highest: float) -> None:
     buttons = [
         {"label": name, "method": "relayout", "args": [scale]} for name, scale in scales.items()
     ]
-    scale_menu = menu(1.0) | {"type": "buttons", "direction": "right", "buttons": buttons}
-    figure.update_layout(
-        updatemenus=[*figure.layout.updatemenus, scale_menu | {"active": int(wide)}]
-    )
+    choice = {"type": "buttons", "direction": "right", "buttons": buttons, "active": int(wide)}
+    figure.update_layout(updatemenus=[*figure.layout.updatemenus, menu(1.0) | choice])
     if wide:
         figure.update_layout(yaxis_type="log", yaxis_dtick="D2")
 

@@ -183,7 +183,7 @@ def _add_series(
         figure.add_scatter(
             x=dates(run, part.first + rows),
             y=ours[rows].astype(np.float32),
-            name=escape(name if len(name) <= 40 else f"{name[:39]}…", quote=False),
+            name=escape(name if len(name) <= 60 else f"{name[:59]}…", quote=False),
             mode="lines",
             line={"color": colour, "width": 1},
             hovertemplate="%{fullData.name} %{y:,.6~g}<extra></extra>",
