@@ -1,8 +1,9 @@
 # make backtest   a strategy on real market data, with a report to look at
 # make test       every check: style, types, layers, tests
 # make test-slow  the tests that take long: more random markets, more rows, workers killed
+# make docs       the pages of docs/ as a site: build/site/index.html
 #
-# Both build .venv once from constraints.txt. PYTHON=python3.12 chooses another interpreter.
+# All build .venv once from constraints.txt. PYTHON=python3.12 chooses another interpreter.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -56,6 +57,11 @@ browser:
 .PHONY: test-slow
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 -m slow
+
+.PHONY: docs
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open build/site/index.html"
 
 # A stamp is written only after its installation succeeded, and is renewed when the pins change.
 # The extra `dev` holds `data`, so its stamp is good for both.

@@ -1,6 +1,6 @@
 """How often the default policy promotes noise, and how often it finds an edge that is there.
 
-python benchmarks/calibration.py [--searches N] [--ideas N] [--power N] [--trials N] [--plot FILE]
+python benchmarks/calibration.py [--searches N] [--ideas N] [--power N] [--trials N]
 
 Noise: each search tries random strategies of the language on a market without drift: whole days of
 the S&P 500 index (opening gap, high, low, close, volume), drawn in blocks, less their mean return.
@@ -28,11 +28,7 @@ from alphalab.data.panel.history import History
 from alphalab.research.results import metrics
 from alphalab.research.results.overfitting import clusters_of, pbo
 from alphalab.research.results.segments import segment_sums
-from alphalab.research.results.sharpe_ratio import (
-    Moments,
-    deflated_sharpe,
-    probabilistic_sharpe,
-)
+from alphalab.research.results.sharpe_ratio import Moments, probabilistic_sharpe
 from alphalab.research.run.backtest import run
 from alphalab.research.validation.evidence import gather, run_validated
 from alphalab.research.validation.gate import judge
@@ -130,7 +126,7 @@ def search(seed: int, rows: int, n_trials: int, sharpe: float = 0.0) -> Outcome:
             ratios.append(ratio)
     sums = segment_sums(np.stack(columns, axis=1))
     clusters = clusters_of(sums)
-    trials = Trials(clusters.n_effective, clusters.variance, counted=True)
+    trials = Trials.of_clusters(clusters)._replace(counted=True)
     best = int(np.argmax(ratios))
     moments = Moments.of(columns[best])
     outcome = judged(kept[best], history, moments, trials, pbo(sums).probability)
@@ -143,7 +139,7 @@ def judged(
     """Send the best of a search to the gate; a search that fails at `FIRST` is refused by it."""
     figures = (
         probabilistic_sharpe(moments),
-        deflated_sharpe(moments, trials.n, trials.variance),
+        probabilistic_sharpe(moments, trials.by_chance),
     )
     limits = (CHECKS[name].rule.limit for name in FIRST)
     refused = tuple(n for n, x, limit in zip(FIRST, figures, limits, strict=True) if x < limit)
@@ -167,8 +163,7 @@ def one_idea(seed: int, rows: int) -> Outcome:
     strategy = found.variants[best].strategy
     assert strategy is not None
     moments = Moments.of(found.result(best).row_returns)
-    clusters = found.selection.clusters
-    trials = Trials(clusters.n_effective, clusters.variance, counted=True)
+    trials = Trials.of_clusters(found.selection.clusters)._replace(counted=True)
     return judged(strategy, History(bars), moments, trials, found.pbo().probability)
 
 
@@ -201,14 +196,13 @@ def noise(found: list[Outcome], what: str) -> str:
     return table(("noise", ""), rows)
 
 
-def power(n_searches: int, n_trials: int) -> tuple[str, dict[tuple[float, int], float]]:
-    """Return the share of planted edges that is promoted."""
-    rows, shares = [], {}
+def power(n_searches: int, n_trials: int) -> str:
+    """Return the share of planted edges that is promoted; power_plot.py draws it."""
+    rows = []
     for cell, (sharpe, years) in enumerate(itertools.product((1.0, 1.5, 2.0), (5, 10)), 1):
         seeds = range(10_000 * cell, 10_000 * cell + n_searches)
         found = [search(seed, years * YEAR, n_trials, sharpe) for seed in seeds]
         hits = sum(x.promoted and x.found_edge for x in found)
-        shares[sharpe, years] = hits / n_searches
         reasons = [name for outcome in found for name in outcome.refused]
         often = sorted(set(reasons), key=lambda name: -reasons.count(name))[:3]
         rows.append(
@@ -222,22 +216,7 @@ def power(n_searches: int, n_trials: int) -> tuple[str, dict[tuple[float, int], 
             )
         )
     head = ("true Sharpe", "years", "searches", "promoted", "best Sharpe, median", "refused by")
-    return table(head, rows), shares
-
-
-def plot(shares: dict[tuple[float, int], float], path: str) -> None:
-    """Write the power as a picture."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for years in sorted({years for _, years in shares}):
-        points = sorted((sharpe, share) for (sharpe, y), share in shares.items() if y == years)
-        x, y = zip(*points, strict=True)
-        figure.add_scatter(x=x, y=[100 * v for v in y], name=f"{years} years", mode="lines+markers")
-    figure.update_xaxes(title="True annual Sharpe ratio")
-    figure.update_yaxes(title="Promoted, percent", range=[0, 102])
-    figure.update_layout(template="plotly_white", margin={"t": 20, "r": 20}, height=360)
-    figure.write_html(path, include_plotlyjs=True, config={"displayModeBar": False})
+    return table(head, rows)
 
 
 def main() -> None:
@@ -246,7 +225,6 @@ def main() -> None:
     parser.add_argument("--ideas", type=int, default=400)
     parser.add_argument("--power", type=int, default=100)
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--plot", default="")
     given = parser.parse_args()
     started = time.perf_counter()
     rows = 10 * YEAR
@@ -257,10 +235,7 @@ def main() -> None:
         found = [one_idea(5_000 + seed, rows) for seed in range(given.ideas)]
         print(f"\n{noise(found, '100 parameters of one strategy')}", flush=True)
     if given.power:
-        text, shares = power(given.power, given.trials)
-        print(f"\n{text}")
-        if given.plot:
-            plot(shares, given.plot)
+        print(f"\n{power(given.power, given.trials)}")
     print(f"\n{time.perf_counter() - started:.0f} s")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from commands import Run
 
-_BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.S | re.M)
+_BLOCK = re.compile(r"^```(console|python|toml)\n(.*?)^```$", re.S | re.M)
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -21,7 +21,7 @@ def run_page(text: str, cli: Callable[..., Run]) -> int:
     - ``console``: lines that begin with ``$`` are commands. The lines below are parts of the
       output, in its order; ``...`` stands for any text. ``# exit code N`` after a command: not 0.
     - ``python`` with ``>>>``: doctests, which share their names.
-    - ``python`` whose first line is ``# NAME.py``: a file to save.
+    - ``python`` or ``toml`` whose first line is ``# NAME``: a file to save.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import pytest
 
 from alphalab.kernels._jit import DISABLED
 from alphalab.kernels.market import drivers
-from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS, WORKSPACE, Group
+from alphalab.kernels.market.arguments import COLUMNS, ENVS, OUTPUT, ROWS, WORKSPACE, Group
 from alphalab.types import FILL
 
 pytestmark = pytest.mark.nojit
@@ -76,7 +76,7 @@ def test_a_missing_or_unknown_array_is_refused(change: dict[str, Any]) -> None:
         GROUP.pack(**given)
 
 
-@pytest.mark.parametrize("group", [COLUMNS, WORKSPACE, ROWS, OUTPUT])
+@pytest.mark.parametrize("group", [COLUMNS, WORKSPACE, ROWS, OUTPUT, ENVS])
 def test_the_type_is_the_same_in_the_next_process(group: Group) -> None:
     """Or the compiled driver on disk is not found again."""
     assert pickle.loads(pickle.dumps(group.kind)) is group.kind

@@ -19,7 +19,7 @@ from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import JournalError
 from alphalab.research.results.overfitting import clusters_of
 from alphalab.research.results.segments import segment_sums
-from alphalab.research.results.sharpe_ratio import deflated_sharpe, probabilistic_sharpe
+from alphalab.research.results.sharpe_ratio import probabilistic_sharpe
 
 BARS = planted_bars(400, strength=0.0)
 GRID = {"n": [2, 10, 40, 90]}
@@ -47,8 +47,9 @@ def test_number_variance_and_head_are_those_of_the_ledger(file: Path, tmp_path: 
     assert found.record.n_effective == found.trials.n == clusters.n_effective > 1
     assert found.trials.variance == pytest.approx(clusters.variance, rel=1e-5)  # kept as float32
     check = next(x for x in found.record.checks if x.name == "deflated_sharpe")
-    expected = deflated_sharpe(found.evidence.moments, clusters.n_effective, found.trials.variance)
-    assert check.figure == expected
+    assert found.trials.column_variance == pytest.approx(clusters.column_variance, rel=1e-5)
+    assert found.trials.by_chance == pytest.approx(clusters.by_chance, rel=1e-5)
+    assert check.figure == probabilistic_sharpe(found.evidence.moments, found.trials.by_chance)
     words = f"{clusters.n_effective} independent trials of 5 in the trial ledger"
     assert words in check.reason
     said = json.loads(found.to_json(tmp_path / "validation.json").read_text())
@@ -68,7 +69,7 @@ def test_a_validated_column_that_was_swept_counts_once() -> None:
 
 def test_the_first_trial_of_all_was_not_chosen() -> None:
     found = al.validate(Follow(), BARS)
-    assert (found.trials.n, found.trials.variance) == (1.0, 0.0)
+    assert (found.trials.n, found.trials.variance, found.trials.by_chance) == (1.0, 0.0, 0.0)
     check = next(x for x in found.record.checks if x.name == "deflated_sharpe")
     assert check.figure == probabilistic_sharpe(found.evidence.moments)
 

@@ -17,14 +17,17 @@ from alphalab.kernels.market import orders
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *("decide.md", "expressions.md", "first_strategy.md", "reading_a_result.md"),
     *("artifacts.md", "fetch.md", "indicators.md", "journal.md", "point_in_time.md", "quality.md"),
     *("scan.md", "sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
 ]
-TUTORIALS = ["tutorial_artifact.md"]
+TUTORIALS = [
+    *("decide.md", "expressions.md", "first_strategy.md", "results.md", "settings.md"),
+    *("from_freqtrade.md", "tutorial_artifact.md"),
+]
+WITHOUT_COMMANDS = ["environments.md"]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *WITHOUT_COMMANDS])
 def test_examples_run(page: str) -> None:
     failed, tried = doctest.testfile(
         str(ROOT / "docs" / page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE

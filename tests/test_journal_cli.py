@@ -40,7 +40,9 @@ def test_events_are_shown_by_name(cli: Cli, path: Path) -> None:
     assert [event["kind"] for event in shown] == ["answer"]
     assert base64.b64decode(shown[0]["event"]["body"]) == b"<html>\xff"
     assert len(cli("journal", "show", path, "--json", "--limit", "3").object["events"]) == 3
-    rest = cli("journal", "show", path, "--json", "--after", str(len(ONE_OF_EACH) - 2)).object["events"]
+    rest = cli("journal", "show", path, "--json", "--after", str(len(ONE_OF_EACH) - 2)).object[
+        "events"
+    ]
     assert [event["seq"] for event in rest] == [len(ONE_OF_EACH) - 1, len(ONE_OF_EACH)]
 
 

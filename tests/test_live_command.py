@@ -55,16 +55,24 @@ def live_cli() -> Iterator[None]:
 class Desk:
     """A folder with bars, a keyring and an artifact in the stage paper."""
 
-    def __init__(self, folder: Path, *, warmup: int | None = WARMUP, **options: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        warmup: int | None = WARMUP,
+        symbol: str = "BTC/USDT:USDT",
+        text: str = TEXT,
+        **options: Any,
+    ) -> None:
         self.folder = folder
         now = time.time_ns()
         artifact_cases.NOW, artifact_cases.END = now, now + 10 * artifact_cases.DAY
         self.ring, self.keys = keyring(folder, "anna")
-        given = bars_of("BTC/USDT:USDT", rows=60)
+        given = bars_of(symbol, rows=60, kind="linear" if ":" in symbol else "spot")
         file = folder / "bars.parquet"
         given.to_frame("long").reset_index().to_parquet(file)
         self.bars = al.load(str(file)).with_instruments(list(given.instruments))
-        self.strategy = al.ExprStrategy(text=TEXT)
+        self.strategy = al.ExprStrategy(text=text)
         settings = {"sizing": "at_decision"} | options
         record = {"warmup_rows": warmup}
         content = content_of(
@@ -84,7 +92,8 @@ class Desk:
         """Return the block of the rows behind the history."""
         engine = Engine(self.strategy, self.bars.instruments, self.settings)
         names = engine.plan.columns
-        engine.warm({name: self.bars[name][:WARMUP] for name in names})
+        seen = {name: self.bars[name][:WARMUP] for name in names}
+        engine.warm(seen, self.bars.time[:WARMUP])
         cells = {name: self.bars[name][WARMUP:] for name in engine.columns}
         return engine.push(self.bars.time[WARMUP:], cells)
 
@@ -94,6 +103,18 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_cli: None) -> Des
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALPHALAB_KEYS", str(tmp_path / "keys"))
     return Desk(tmp_path)
+
+
+def test_a_paper_run_of_spot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_cli: None, cli: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALPHALAB_KEYS", str(tmp_path / "keys"))
+    desk = Desk(tmp_path, symbol="BTC/USDT", text=TEXT.replace("-0.6", "0.0")).promote()
+    ran = cli("live", "run", "cross", "--json")
+    assert ran.code == 0, ran.err
+    ledger, _ = rows_of(Path("runs/cross"))
+    assert ledger.tobytes() == desk.backtest().ledger.tobytes()
 
 
 def test_a_paper_run_and_its_proof(desk: Desk, cli: Cli) -> None:

@@ -16,7 +16,7 @@ from alphalab.core.columns import column_type
 from alphalab.errors import DataError, ParameterError
 from alphalab.research.results.overfitting import clusters_of, pbo
 from alphalab.research.results.segments import segment_sums
-from alphalab.research.results.sharpe_ratio import Moments, deflated_sharpe
+from alphalab.research.results.sharpe_ratio import Moments, deflated_sharpe, expected_max_sharpe
 from alphalab.research.sweep.result import Sweep
 from alphalab.research.sweep.selection import Selection
 
@@ -37,15 +37,29 @@ def returns_of(sweep: Sweep) -> np.ndarray:
     return np.stack([sweep.result(i).row_returns for i in range(len(sweep.variants))], axis=1)
 
 
+def test_columns_of_one_cluster_are_chosen_from_two_trials() -> None:
+    """Chance counts although all columns are one idea; a single column owes nothing to it."""
+    rng = np.random.default_rng(8)
+    idea = rng.normal(0.0005, 0.01, (1_600, 1))
+    alike = clusters_of(segment_sums(idea + rng.normal(0.0, 0.003, (1_600, 40))))
+    assert (alike.n_effective, alike.variance) == (1, 0.0)
+    variance = np.var(alike.column_sharpes, ddof=1)
+    assert alike.column_variance == pytest.approx(variance, rel=1e-12)
+    assert alike.by_chance == expected_max_sharpe(2, alike.column_variance) > 0.0
+    single = clusters_of(segment_sums(idea))
+    assert (single.column_variance, single.by_chance) == (0.0, 0.0)
+
+
 def test_all_figures_are_those_of_the_full_results(swept: Sweep) -> None:
     returns = returns_of(swept)
     sums = segment_sums(returns)
     clusters = clusters_of(sums)
     assert swept.n_effective == clusters.n_effective > 1
     for column in (swept.best, 0, 7):
-        expected = deflated_sharpe(
-            Moments.of(returns[:, column]), clusters.n_effective, clusters.variance
-        )
+        moments = Moments.of(returns[:, column])
+        # The two clusters are close: two trials as far apart as all columns are the larger bar.
+        expected = deflated_sharpe(moments, 2, np.var(clusters.column_sharpes, ddof=1))
+        assert expected < deflated_sharpe(moments, clusters.n_effective, clusters.variance)
         assert swept.deflated_sharpe(column) == pytest.approx(expected, rel=1e-9)
     assert swept.deflated_sharpe() == swept.deflated_sharpe(swept.best)
     found, expected = swept.pbo(), pbo(sums)

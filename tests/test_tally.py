@@ -239,6 +239,11 @@ def test_random_mixtures() -> None:
     check_mixes(random_mix, range(60))
 
 
+def test_a_dividend_of_a_holding_on_the_first_row() -> None:
+    """The market of seed 289 reinvests one, after the fill that books the holding."""
+    check_mixes(random_mix, range(289, 290))
+
+
 def test_quiet_mixtures() -> None:
     check_mixes(quiet_mix, range(100))
 

@@ -246,15 +246,18 @@ def test_a_search_that_converges_is_few_independent_trials() -> None:
     """Sixty columns about three ideas: the variance is that between the ideas."""
     rng = np.random.default_rng(5)
     ideas = rng.normal(0.0005, 0.01, (1_600, 3))
+    sharpes: list[float] = []
     means = []
     for i in range(3):
         noise = rng.normal(0.0, 0.001, (1_600, 20))
         found = np.repeat(ideas[:, [i]], 20, axis=1) + noise
         record(with_sums(i, found), time=i)
-        means.append((found.mean(axis=0) / found.std(axis=0, ddof=1)).mean())
+        sharpes.extend(found.mean(axis=0) / found.std(axis=0, ddof=1))
+        means.append(np.mean(sharpes[-20:]))
     (family,) = counted()
     assert (family.n_runs, family.n_trials, family.n_effective) == (3, 60, 3)
     assert family.sharpe_variance == pytest.approx(np.var(means, ddof=1), rel=1e-4)
+    assert family.column_variance == pytest.approx(np.var(sharpes, ddof=1), rel=1e-4)
 
 
 def test_the_same_column_in_several_runs_is_one_trial() -> None:

@@ -21,6 +21,10 @@ LINES = {
     "mean: al.Expr = al.ts_mean(al.close, 10, min_periods=5)": None,
     "band: al.Expr = al.bollinger(al.close).upper": None,
     "late: al.Expr = al.where(al.hour() >= 15, 0.0, al.adx(al.high, al.low, al.close, n=7))": None,
+    "Hold(n=3).n.bit_length()": None,
+    "Hold(rows=3)": "call-arg",
+    "Hold(n='three')": "arg-type",
+    "Hold().n = 4": "misc",
     "al.backtest(Hold(), bars, fill='nxt')": "call-overload",
     "al.sweep(Hold, bars, {}, sizing='by_valeu')": "typeddict-item|arg-type",
     "al.ts_maen(al.close, 10)": "attr-defined",
@@ -40,6 +44,8 @@ bars = al.load("sp500")
 
 
 class Hold(al.Strategy):
+    n: int = 5
+
     def weights(self) -> al.Expr:
         return al.constant(1)
 

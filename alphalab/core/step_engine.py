@@ -19,12 +19,13 @@ from alphalab.core.rows import check_rows
 from alphalab.core.strategy import Strategy
 from alphalab.core.workspace import workspace
 from alphalab.errors import DataError, ParameterError, StateError
-from alphalab.kernels._jit import silent
-from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS
-from alphalab.kernels.market.env_arguments import ENVS
+from alphalab.kernels._jit import DISABLED, silent
+from alphalab.kernels.market.arguments import COLUMNS, ENVS, OUTPUT, ROWS
 from alphalab.kernels.market.env_driver import ENDED, OUTSIDE, advance
 from alphalab.kernels.market.env_observation import size_of
 from alphalab.types import LEDGER, FloatArray, Instrument, IntArray, Records
+
+_NO_SEGMENTS = np.zeros(1, np.int64)
 
 
 class Outside(Strategy, frozen=True):
@@ -118,8 +119,8 @@ class StepEngine:
         check_assets(self.assets, settings, n_rows)
         strategy = Outside()
         shape = shape_of(strategy, settings, 0, n_assets)
-        accounts = Accounts([(strategy, settings)] * n_accounts, self.assets, shape)
-        template = Accounts([(strategy, settings)], self.assets, shape)
+        accounts = Accounts([(strategy, settings)] * n_accounts, self.assets, shape, _NO_SEGMENTS)
+        template = Accounts([(strategy, settings)], self.assets, shape, _NO_SEGMENTS)
         rows = _rows_of(stretches, self.assets, settings, strategy, template)
         reward = Reward() if reward is None else reward
         size = size_of(features.shape[1], window, n_assets)
@@ -127,8 +128,8 @@ class StepEngine:
         self._accounts, self._envs = accounts, envs
         self._record = Record(n_assets) if record else None
         self._ended: Block | None = None
-        self._fixed = _packed(accounts), workspace(n_assets, shape, events=record), rows
-        self._work = self._fixed[1]
+        self._work = workspace(n_assets, shape, _NO_SEGMENTS, events=record)
+        self._fixed = _packed(accounts), self._work, rows
         self._output = OUTPUT.pack(
             targets=np.zeros((n_accounts, 1, n_assets)),
             ledger=np.zeros((n_accounts, 1), LEDGER),
@@ -136,7 +137,8 @@ class StepEngine:
         )
         self._rest = envs, _packed(template), record, tally, window, int(reward.code)
         self._arguments = *self._fixed, self._output, *self._rest
-        self._advance = advance()
+        self._advance = _silently if DISABLED else advance()
+        self._all_step = False  # every command is STEP
         self.asked, self.observation, self.reward = envs.asked, envs.observation, envs.reward
         self.at, self.start, self.stop = envs.at, envs.start, envs.stop
         self.equity = envs.equity
@@ -155,14 +157,19 @@ class StepEngine:
 
     def step(self, which: NDArray[np.bool_] | None = None) -> None:
         """End the open row with the targets `asked`, and begin the next row."""
-        self._command(EnvCommand.STEP, which)
+        if which is None and self._all_step:
+            self._run()
+        else:
+            self._command(EnvCommand.STEP, which)
 
     def step_or_reset(self, resets: NDArray[np.bool_]) -> None:
         """Reset the accounts in a mask, and step all others."""
+        self._all_step = False
         self._envs.command[:] = np.where(resets, EnvCommand.RESET, EnvCommand.STEP)
         self._run()
 
     def _command(self, command: EnvCommand, which: NDArray[np.bool_] | None) -> None:
+        self._all_step = which is None and command == EnvCommand.STEP
         if which is None:
             self._envs.command.fill(command)
         else:
@@ -171,11 +178,10 @@ class StepEngine:
 
     def _run(self) -> None:
         """Call the driver; empty the logs of an account that records if they are full."""
-        with silent():
+        done = self._advance(*self._arguments)
+        if done == 0 and self._record is not None:
+            self._record.empty(self._work)
             done = self._advance(*self._arguments)
-            if done == 0 and self._record is not None:
-                self._record.empty(self._work)
-                done = self._advance(*self._arguments)
         if done < 0:
             self._fail(*divmod(-1 - done, self.at.size))
 
@@ -236,7 +242,14 @@ class StepEngine:
 
     def tallied(self) -> tuple[Records, Any]:
         """Return figures (C,), `alphalab.types.TALLY`, and digest words of all accounts."""
-        return self._accounts.tallied()
+        figures, words, _ = self._accounts.tallied()
+        return figures, words
+
+
+def _silently(*arguments: Any) -> Any:
+    """Call the driver that is not compiled, without NumPy's warnings."""
+    with silent():
+        return advance()(*arguments)
 
 
 def _packed(accounts: Accounts) -> Any:
@@ -274,7 +287,8 @@ def _rows_of(
     first = template.accounts[0], template.positions["mark"][0]
     time, bars, delists, at = np.empty(n_rows, np.int64), market.bars.copy(), 0, 0
     for stretch in stretches:
-        check_rows(settings, assets, market.columns, *first, stretch.time, stretch.columns)
+        names = market.columns, market.columns
+        check_rows(settings, assets, *names, *first, stretch.time, stretch.columns)
         n = market.read(stretch.time, stretch.columns, slice(0, stretch.time.size))
         time[at : at + n], bars[:, at : at + n] = market.time[:n], market.bars[:, :n]
         delists |= int(market.delists[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 from alphalab.config import Entry, Exits, Limits, Rebalance
 from alphalab.errors import StrategyError
@@ -12,6 +12,8 @@ from alphalab.expr.nodes import Expr, as_expr
 from alphalab.settings import Settings
 
 
+# Type checkers do not know that a subclass of a frozen record is frozen as well.
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Strategy(Settings, frozen=True):
     """Base of every strategy. Typed fields are its parameters, `weights` is what it holds.
 

@@ -63,11 +63,8 @@ class Positions:
 
     def one(self, action: Any, asked: FloatArray) -> None:
         """Write the weight of one action."""
-        try:
-            place = int(action)
-        except (TypeError, ValueError):
-            place = -1
-        if not 0 <= place < self._n or place != action:
+        place = action if type(action) is int else _whole(action)
+        if not 0 <= place < self._n:
             raise _outside(action, self.space)
         asked[0] = self._table[place]
 
@@ -130,6 +127,12 @@ class Weights:
         np.add(given, 1.0, out=asked, dtype=np.float64)
         asked *= self._half
         asked += self._low
+
+
+def _whole(action: Any) -> int:
+    """Return an action as a number; -1 for what is no whole number."""
+    value = np.asarray(action)
+    return int(value) if value.ndim == 0 and value.dtype.kind in "iu" else -1
 
 
 def _check_weights(name: str, weights: FloatArray, gross: float) -> None:

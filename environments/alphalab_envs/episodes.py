@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ class Episodes:
     >>> episodes.n_starts
     14
     >>> episodes.draw(np.random.default_rng(0)), episodes.at(12)
-    ((45, 49), (12, 16))
+    ((44, 48), (12, 16))
     """
 
     def __init__(self, spans: Sequence[Span], length: int | None) -> None:
@@ -82,12 +83,10 @@ class Episodes:
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
         """Return first and last row of an episode; every start is equally likely."""
-        place, before = int(rng.integers(self.n_starts)), 0
-        for span, end in zip(self.spans, self._ends, strict=True):
-            if place < end:
-                break
-            before = end
-        start = span.first + place - before
+        place = int(rng.integers(self.n_starts))
+        which = bisect_right(self._ends, place)
+        span = self.spans[which]
+        start = span.first + place - (self._ends[which - 1] if which else 0)
         return start, span.last if self.length is None else start + self.length
 
     def at(self, start: Any) -> tuple[int, int]:

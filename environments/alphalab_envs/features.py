@@ -56,7 +56,9 @@ def table_of(
     for i in range(0, n_rows, plan.capacity):
         rows = slice(i, min(i + plan.capacity, n_rows))
         block = {name: stretch.columns[name][rows] for name in plan.columns}
-        for k, (_, values) in enumerate(plan.each(block, rows.stop - rows.start)):
+        for k, (_, values) in enumerate(
+            plan.each(block, rows.stop - rows.start, stretch.time[rows])
+        ):
             with np.errstate(over="ignore"):  # infinite: `check` refuses it
                 table[rows, k] = values
     return table.reshape(n_rows, -1)

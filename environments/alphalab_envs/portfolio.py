@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from gymnasium.vector import AutoresetMode
+
 from alphalab.data.panel.bars import Bars
 from alphalab_envs.actions import Weights
 from alphalab_envs.making import setup_of
 from alphalab_envs.setup import EnvOptions
 from alphalab_envs.single import SingleEnv
-from alphalab_envs.vector import AutoresetMode, ManyEnvs
+from alphalab_envs.vector import ManyEnvs
 
 
 class PortfolioEnv(SingleEnv):
@@ -22,7 +24,7 @@ class PortfolioEnv(SingleEnv):
     **Action space.** ``Box(-1, 1, (N,), float32)``: -1 asks for the weight `low`, 1 for `high`,
     linear in between, for each asset.
 
-    **Observation space.** ``Box(-1e9, 1e9, (window * F * N + 2 + 3 * N,), float32)`` for F features:
+    **Observation space.** ``Box(-1e9, 1e9, (window * F * N + 2 + 3 * N,), float32)``, F features:
 
     | place | number | range |
     |---|---|---|
@@ -64,8 +66,8 @@ class PortfolioEnv(SingleEnv):
     ((20,), (82,))
     >>> equal = np.full(20, 2 / 20 - 1, np.float32)
     >>> observation, reward, terminated, truncated, info = env.step(equal)
-    >>> observation[42:44].round(3).tolist()
-    [0.05, 0.05]
+    >>> observation[42:44].tolist() == [np.float32(0.05)] * 2
+    True
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import DataError, ParameterError
 from alphalab.research.results.provenance import accepted
 from alphalab.research.run.options import RunOptions, run_settings
-from alphalab.types import IntArray
+from alphalab.types import FloatArray, IntArray
 from alphalab_envs.episodes import Episodes, Span, runs, spans_of
 from alphalab_envs.features import check, named, table_of
 from alphalab_envs.paths import path_of
@@ -123,6 +123,15 @@ class Setup:
             rows = slice(span.first - self.window + 1, span.last + 1)
             check(self.table, rows, list(self.features), self.bars.symbols)
         self.episodes = Episodes(spans, episode)
+
+    def rows(self, first: int, end: int) -> tuple[FloatArray, Any]:
+        """Return closes (R, N) and times (R,), datetime64, of some rows of one stretch."""
+        for stretch in self.stretches:
+            if first < stretch.time.size:
+                rows = slice(first, end)
+                return stretch.columns["close"][rows], stretch.time[rows].astype("M8[ns]")
+            first, end = first - stretch.time.size, end - stretch.time.size
+        raise IndexError(first)
 
     def engine(self, n: int, *, record: bool = False, tally: bool = False) -> StepEngine:
         """Return an engine of n accounts."""

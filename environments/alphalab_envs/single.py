@@ -18,9 +18,10 @@ Observation = NDArray[np.float32]
 MODES = ("human", "rgb_array")
 
 
-def observation_space(size: int) -> gym.spaces.Box:
+def observation_space(size: int) -> gym.Space[Observation]:
     """Return the space of observations: finite numbers."""
-    return gym.spaces.Box(-BOUND, BOUND, (size,), np.float32)
+    space: Any = gym.spaces.Box(-BOUND, BOUND, (size,), np.float32)
+    return space  # type: ignore[no-any-return]
 
 
 class SingleEnv(gym.Env[Observation, Any]):
@@ -144,4 +145,5 @@ class SingleEnv(gym.Env[Observation, Any]):
     def _show(self) -> Observation:
         if self.render_mode == "human":
             self.render()
-        return self.engine.observation[0].copy()
+        shown: Observation = self.engine.observation[0].copy()
+        return shown

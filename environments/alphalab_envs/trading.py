@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from gymnasium.vector import AutoresetMode
+
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import ParameterError
 from alphalab_envs.actions import Actions, Positions, Weights
 from alphalab_envs.making import setup_of
 from alphalab_envs.setup import EnvOptions, Setup
 from alphalab_envs.single import SingleEnv
-from alphalab_envs.vector import AutoresetMode, ManyEnvs
+from alphalab_envs.vector import ManyEnvs
 
 
 class TradingEnv(SingleEnv):
@@ -36,7 +38,7 @@ class TradingEnv(SingleEnv):
     | + 1 | drawdown, fraction of the peak of equity | 0 to 1, above 1 after ruin |
     | + 2 | weight held, fraction of equity, negative when short | -1e9 to 1e9 |
     | + 3 | last action, the weight asked for; 0 after a reset | the positions |
-    | + 4 | time held, n / (n + 100) for n rows since the position was opened; 0 when flat | 0 to 1 |
+    | + 4 | time held, n / (n + 100) for n rows since the opening fill; 0 when flat | 0 to 1 |
 
     **Reward.** The log return of equity, or another kind of `alphalab_envs.Reward`.
 

@@ -174,7 +174,7 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
     def _draw(self, mask: Mask, options: dict[str, Any]) -> dict[str, Any]:
         """Draw the next episode of the accounts in a mask."""
         infos: dict[str, Any] = {}
-        for c in np.flatnonzero(mask):
+        for c in np.flatnonzero(mask).tolist():
             drawn = self.setup.begin(self.engine, c, self._rngs[c], options)
             for name, value in drawn.items():
                 if name not in infos:

@@ -59,7 +59,7 @@ class Bookkeeper:
             A trade of an order that this run has not sent.
         """
         try:
-            reports = await self._settlement.collect(self._venue.now(), everything=everything)
+            reports = await self._settlement.collect(everything=everything)
         except VenueError as error:
             self._fail(error)
             return

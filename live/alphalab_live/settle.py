@@ -95,13 +95,11 @@ class Settlement:
         self._started = started
         self._trades_as: dict[str, str] = {}  # client id by the id in the list of trades
 
-    async def collect(self, now: int, *, everything: bool) -> list[Report]:
+    async def collect(self, *, everything: bool) -> list[Report]:
         """Return what has happened and is not booked yet, in the venue's order of time.
 
         Parameters
         ----------
-        now : int
-            ns, by the venue's clock.
         everything : bool
             False: only what orders at the venue, and fundings that are due, can have brought.
 
@@ -114,7 +112,7 @@ class Settlement:
         """
         found: list[Report] = []
         for trader in self._session.traders:
-            incomes = await self._incomes(trader, now, everything=everything)
+            incomes = await self._incomes(trader, everything=everything)
             trades = await self._trades(trader, everything=everything)
             found += await self._reports(trader, incomes, trades)
         return found
@@ -135,8 +133,8 @@ class Settlement:
                 ]
         return sorted(new, key=lambda x: x.time)
 
-    async def _incomes(self, trader: Trader, now: int, *, everything: bool) -> list[Income]:
-        names = [x for x, due in zip(trader.symbols, _fundings(trader, now), strict=True) if due]
+    async def _incomes(self, trader: Trader, *, everything: bool) -> list[Income]:
+        names = [x for x, due in zip(trader.symbols, _fundings(trader), strict=True) if due]
         if everything:
             names = [i.symbol for i in trader.engine.instruments if i.funding_hours]
         if not names:
@@ -279,9 +277,12 @@ def _funding(trader: Trader, income: Income, held: float) -> Report:
     )
 
 
-def _fundings(trader: Trader, now: int) -> Iterable[bool]:
-    """Yield for each asset whether a funding is due between the last row and a time."""
+def _fundings(trader: Trader) -> Iterable[bool]:
+    """Yield for each asset whether a funding is due in the row in progress.
+
+    It is read before the fills of that row are booked: it is for the units held until then.
+    """
     for instrument in trader.engine.instruments:
         step = int(instrument.funding_hours * HOUR_NS)
         first = -(-trader.last // step) * step if step else 0
-        yield bool(step) and bool(trader.last) and first < now
+        yield bool(step) and bool(trader.last) and first < trader.in_progress

@@ -155,9 +155,7 @@ def _trade(
     finally:
         if lock is not None:
             lock.release()
-        if (
-            place is not None and runner.ended
-        ):  # stopped early, it waits
+        if place is not None and runner.ended:  # stopped early, it waits
             stop_exchange(place)
 
 

@@ -109,7 +109,8 @@ class Trader:
         """Fill the windows of the engine with rows from before the first one."""
         values = np.frombuffer(history.values, "<f8")
         values = values.reshape(-1, len(self.columns), len(self.symbols))
-        self.engine.warm({name: values[:, i].copy() for i, name in enumerate(self.columns)})
+        seen = {name: values[:, i].copy() for i, name in enumerate(self.columns)}
+        self.engine.warm(seen, np.frombuffer(history.times, "<i8"))
 
     def push(self, times: IntArray, values: FloatArray) -> list[Row]:
         """Push R rows, (R, columns, symbols), and return their events."""

@@ -85,7 +85,7 @@ class CcxtVenue:
         self._ours = {theirs: ours for ours, theirs in symbols.items()}
         self._intervals = dict(intervals)
         self._dialect = DIALECTS.get(exchange, PLAIN)
-        self._client = make_client(exchange, _options(config), api=api)
+        self._client = make_client(exchange, _options(exchange, config), api=api)
         self._client.on_kline = self._on_kline
         self._orders = CcxtOrders(self._client, self._dialect, symbols)
         self._session: aiohttp.ClientSession | None = None
@@ -357,9 +357,13 @@ class CcxtVenue:
         return told
 
 
-def _options(config: Mapping[str, Any]) -> dict[str, Any]:
+#: Kinds of markets that are loaded, of exchanges whose client would load those of other hosts too.
+_MARKETS = {"binance": ["spot"], "binanceusdm": ["linear"]}
+
+
+def _options(exchange: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration of ccxt: what is not needed is not asked for, nothing is retried."""
-    options = {
+    options: dict[str, Any] = {
         "fetchCurrencies": False,
         "fetchMargins": False,
         "warnOnFetchOpenOrdersWithoutSymbol": False,
@@ -368,6 +372,8 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
         "tradesLimit": 200,
         "OHLCVLimit": 10,
     }
+    if exchange in _MARKETS:
+        options["fetchMarkets"] = {"types": _MARKETS[exchange]}
     given = dict(config)
     return {"timeout": 10_000, **given, "options": options | dict(given.get("options", {}))}
 

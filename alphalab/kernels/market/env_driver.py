@@ -16,7 +16,7 @@ from numba import boolean, int64
 
 from alphalab.codes import EnvCommand
 from alphalab.kernels._jit import DISABLED, jit
-from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS, WORKSPACE
+from alphalab.kernels.market.arguments import COLUMNS, ENVS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_AMBIGUITIES,
     N_EVENTS,
@@ -29,7 +29,6 @@ from alphalab.kernels.market.books import (
     switches,
 )
 from alphalab.kernels.market.drivers import keep
-from alphalab.kernels.market.env_arguments import ENVS
 from alphalab.kernels.market.env_observation import observe
 from alphalab.kernels.market.env_reward import reward_of
 from alphalab.kernels.market.gate import forced_flat
@@ -121,6 +120,7 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
             columns.figures[c], columns.equity[c], columns.equity_bits[c],
             work.value, work.gross, work.gain,
             columns.trips[c], columns.trip_bits[c], work.fill_bits, columns.words[c],
+            columns.segments[c], work.bounds,
         )  # fmt: skip
         if recording and not fits(books):
             return c

@@ -148,8 +148,23 @@ def changes_of(fills: Records, postings: Records, rates: FloatArray) -> Records:
     came["price"] = np.append(np.full(split.size, np.nan), again["rate"])
     came["ratio"][: split.size] = split["rate"]
     changes["rate"] = rates[changes["row"], changes["asset"]]
-    kept: Records = changes[np.lexsort((changes["fill"], changes["row"], changes["asset"]))]
+    kept: Records = changes[np.lexsort((_turns(changes), changes["row"], changes["asset"]))]
     return kept
+
+
+def _turns(changes: Records) -> IntArray:
+    """Return the place of each change among those of its asset and row.
+
+    Postings come before fills, except that the fill that books a holding at the start comes before
+    the postings of the first row. It is the first fill of its asset: before any other first fill
+    nothing is held, so postings add no units.
+    """
+    is_fill = changes["fill"] >= 0
+    turns = np.where(is_fill, 2 + changes["fill"], 1)
+    _, first = np.unique(changes["asset"][is_fill], return_index=True)
+    turns[first] = 0  # fills stand before postings here
+    turns[~is_fill & (changes["qty"] == 0.0)] = -1
+    return turns
 
 
 def costs_of(changes: Records, assets: Assets) -> FloatArray:

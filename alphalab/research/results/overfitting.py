@@ -14,6 +14,7 @@ from alphalab.research.results.segments import (
     SegmentSums,
     sharpe_of,
 )
+from alphalab.research.results.sharpe_ratio import sharpe_by_chance
 from alphalab.types import FloatArray, IntArray
 
 #: Most segments of a PBO: 20 have 184,756 combinations.
@@ -183,10 +184,13 @@ class Clusters(NamedTuple):
         int64: cluster of each column, from 0; cluster 0 holds the best column.
     sharpes : ndarray of shape (K,)
         Mean Sharpe ratio of the columns of each cluster, per row.
+    column_sharpes : ndarray of shape (M,)
+        Sharpe ratio of each column, per row.
     """
 
     labels: IntArray
     sharpes: FloatArray
+    column_sharpes: FloatArray
 
     @property
     def n_effective(self) -> int:
@@ -197,6 +201,16 @@ class Clusters(NamedTuple):
     def variance(self) -> float:
         """Variance of the Sharpe ratios between clusters, ddof 1; 0 for a single one."""
         return float(self.sharpes.var(ddof=1)) if self.n_effective > 1 else 0.0
+
+    @property
+    def column_variance(self) -> float:
+        """Variance of the Sharpe ratios of all columns, ddof 1; 0 for a single one."""
+        return float(self.column_sharpes.var(ddof=1)) if self.column_sharpes.size > 1 else 0.0
+
+    @property
+    def by_chance(self) -> float:
+        """Sharpe ratio per row that the best column is expected to show without skill."""
+        return sharpe_by_chance(self.n_effective, self.variance, self.column_variance)
 
 
 def clusters_of(sums: SegmentSums, same: float = SAME_TRIAL) -> Clusters:
@@ -242,7 +256,7 @@ def clusters_of(sums: SegmentSums, same: float = SAME_TRIAL) -> Clusters:
     sharpes = sharpe_of(sums.total.sum(axis=0), sums.squares.sum(axis=0), int(sums.rows.sum()))
     labels = _labels(_directions(sums), np.argsort(-sharpes, kind="stable"), same - 1e-12)
     members = np.bincount(labels)
-    return Clusters(labels, np.bincount(labels, sharpes) / members)
+    return Clusters(labels, np.bincount(labels, sharpes) / members, sharpes)
 
 
 def _labels(directions: FloatArray, order: IntArray, same: float) -> IntArray:

@@ -140,8 +140,8 @@ def _trades_note(run: Run) -> str:
     return (
         f"{which}Triangles are fills at their price; dotted lines join the average entry and exit "
         f"of a round trip, green with a profit, red with a loss, after fees.{_marks_note(run)} "
-        "Shaded: a position was held. Thin lines, if any, are the strategy's own series near the price. "
-        "Drag to zoom in, double-click to zoom out."
+        "Shaded: a position was held. Thin lines, if any, are the strategy's own series near the "
+        "price. Drag to zoom in, double-click to zoom out."
     )
 
 

@@ -181,6 +181,42 @@ def expected_max_sharpe(n_trials: float, variance: float) -> float:
     return math.sqrt(variance) * ((1.0 - _EULER) * best + _EULER * far)
 
 
+def sharpe_by_chance(n_trials: float, variance: float, column_variance: float) -> float:
+    """Sharpe ratio that the best of clustered trials is expected to show without skill.
+
+    The larger of two expected maxima: that of the N independent trials, with the variance between
+    them, and that of two trials with the variance of all columns. Without the second one a sweep
+    whose columns are all one cluster owes nothing to chance, although its best column was chosen.
+
+    Parameters
+    ----------
+    n_trials : float
+        Independent trials, N, at least 1.
+    variance : float
+        Variance of their Sharpe ratios.
+    column_variance : float
+        Variance of the Sharpe ratios of all columns, 0 for a single one.
+
+    Returns
+    -------
+    float
+        In the units of the square roots of the variances.
+
+    Raises
+    ------
+    ParameterError
+        As `expected_max_sharpe`.
+
+    Examples
+    --------
+    >>> round(sharpe_by_chance(1, 0.0, 1e-4), 4)
+    0.0052
+    >>> sharpe_by_chance(25, 1e-4, 1e-4) == expected_max_sharpe(25, 1e-4)
+    True
+    """
+    return max(expected_max_sharpe(n_trials, variance), expected_max_sharpe(2, column_variance))
+
+
 def deflated_sharpe(moments: Moments, n_trials: float, variance: float) -> float:
     """Probability that the true Sharpe ratio of the best of N trials is above 0.
 

@@ -27,6 +27,8 @@ class Counted(NamedTuple):
         other data, or without segment sums, are independent of all others.
     sharpe_mean, sharpe_variance : float
         Over the independent trials, per row, ddof 1; NaN: too few.
+    column_variance : float
+        Variance of the Sharpe ratios of all different trials, per row, ddof 1; NaN: too few.
     head : Head
         Of the ledger when it was read.
     """
@@ -36,11 +38,12 @@ class Counted(NamedTuple):
     n_effective: int
     sharpe_mean: float
     sharpe_variance: float
+    column_variance: float
     head: Head
 
 
 class _Part(NamedTuple):
-    """Independent trials: how many, how many of them have a Sharpe ratio, and its moments."""
+    """Trials: how many, how many of them have a Sharpe ratio, and its moments."""
 
     n: int
     n_sharpes: int
@@ -60,12 +63,18 @@ def count_trials(family: Family) -> Counted:
     without = [trial for trial in family.tried if not trial.segments]
     n_trials = sum(trial.n_columns for trial in without)
     parts = [_Part(t.n_columns, t.n_sharpes, t.sharpe_mean, t.sharpe_variance) for t in without]
+    columns = list(parts)
     for sums, n_ruined in _groups(with_sums):
         n_trials += sums.n_columns + n_ruined
-        sharpes = clusters_of(sums).sharpes if sums.n_columns else np.empty(0)
-        parts.append(_part(sharpes))
+        if sums.n_columns:
+            clusters = clusters_of(sums)
+            parts.append(_part(clusters.sharpes))
+            columns.append(_part(clusters.column_sharpes))
     n_effective = max(sum(part.n for part in parts), 1)
-    return Counted(family.n_runs, n_trials, n_effective, *_pooled(parts), family.head)
+    _, column_variance = _pooled(columns)
+    return Counted(
+        family.n_runs, n_trials, n_effective, *_pooled(parts), column_variance, family.head
+    )
 
 
 def _groups(trials: Iterable[Trial]) -> Iterator[tuple[SegmentSums, int]]:

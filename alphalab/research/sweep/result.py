@@ -111,7 +111,8 @@ class Sweep(Outcome):
         The probability that its true Sharpe ratio is above 0, where the benchmark is what the best
         of `n_effective` trials shows by chance; the variance of the trials is that between their
         clusters. Bailey & Lopez de Prado (2014): see
-        `alphalab.research.results.sharpe_ratio.deflated_sharpe`.
+        `alphalab.research.results.sharpe_ratio.deflated_sharpe`. The benchmark is never below that
+        of two trials with the variance of all columns.
 
         Raises
         ------

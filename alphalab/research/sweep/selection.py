@@ -12,11 +12,7 @@ from alphalab.errors import DataError
 from alphalab.research.results import formulas
 from alphalab.research.results.overfitting import MOST_SEGMENTS, Clusters, Pbo, clusters_of, pbo
 from alphalab.research.results.segments import SegmentSums, segment_bounds
-from alphalab.research.results.sharpe_ratio import (
-    Moments,
-    expected_max_sharpe,
-    probabilistic_sharpe,
-)
+from alphalab.research.results.sharpe_ratio import Moments, probabilistic_sharpe
 from alphalab.types import FloatArray, IntArray, Records
 
 
@@ -72,7 +68,7 @@ class Selection:
     @property
     def by_chance(self) -> float:
         """Sharpe ratio per row that the best of these trials shows by chance."""
-        return expected_max_sharpe(self.clusters.n_effective, self.clusters.variance)
+        return self.clusters.by_chance
 
     @cached_property
     def deflated(self) -> FloatArray:

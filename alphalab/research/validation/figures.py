@@ -7,11 +7,7 @@ from typing import Any
 import numpy as np
 
 from alphalab.research.results import metrics
-from alphalab.research.results.sharpe_ratio import (
-    expected_max_sharpe,
-    min_backtest_years,
-    min_track_record,
-)
+from alphalab.research.results.sharpe_ratio import min_backtest_years, min_track_record
 from alphalab.research.validation.evidence import Evidence
 from alphalab.research.validation.verdict import Trials
 
@@ -29,7 +25,7 @@ def figures_of(evidence: Evidence, trials: Trials) -> dict[str, Any]:
             "counted": trials.counted,
             "ledger": trials.ledger,
             "variance_per_year": trials.variance * e.year,
-            "sharpe_by_chance": expected_max_sharpe(trials.n, trials.variance) * root,
+            "sharpe_by_chance": trials.by_chance * root,
             "min_backtest_years": min_backtest_years(trials.n),
         },
         "sharpe": {

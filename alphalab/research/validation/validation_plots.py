@@ -10,7 +10,7 @@ import numpy as np
 
 from alphalab.research.pages.style import BLUE, GREEN, GREY, INK, RED, layout
 from alphalab.research.results.overfitting import Pbo
-from alphalab.research.results.sharpe_ratio import deflated_sharpe
+from alphalab.research.results.sharpe_ratio import deflated_sharpe, probabilistic_sharpe
 from alphalab.research.validation.evidence import Evidence
 from alphalab.research.validation.stress import Outcome
 from alphalab.research.validation.verdict import Trials
@@ -54,10 +54,10 @@ def deflated(evidence: Evidence, trials: Trials) -> go.Figure:
     n = np.unique(np.geomspace(1, _MOST_TRIALS, 60).round())
     y = [deflated_sharpe(evidence.moments, float(k), variance) for k in n]
     figure.add_scatter(x=n, y=y, line={"color": BLUE, "width": 2})
-    at = deflated_sharpe(evidence.moments, trials.n, trials.variance)
+    at = probabilistic_sharpe(evidence.moments, trials.by_chance)
     figure.add_scatter(x=[trials.n], y=[at], mode="markers", marker={"color": INK, "size": 9})
     figure.add_hline(y=0.95, line={"color": GREY, "width": 1, "dash": "dot"})
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", dtick=1)
     figure.update_yaxes(range=[0, 1.02])
     return figure
 

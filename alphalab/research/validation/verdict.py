@@ -11,11 +11,8 @@ import numpy as np
 from alphalab.artifact.ledger import ledger_path
 from alphalab.artifact.validation_record import Check
 from alphalab.research.results import metrics
-from alphalab.research.results.sharpe_ratio import (
-    deflated_sharpe,
-    expected_max_sharpe,
-    probabilistic_sharpe,
-)
+from alphalab.research.results.overfitting import Clusters
+from alphalab.research.results.sharpe_ratio import probabilistic_sharpe, sharpe_by_chance
 from alphalab.research.run.family_trials import Counted
 from alphalab.research.validation.evidence import Evidence
 from alphalab.research.validation.policy import CHECKS, Policy
@@ -31,6 +28,8 @@ class Trials(NamedTuple):
         neighbours.
     variance : float
         Variance of their Sharpe ratios, between the clusters, per row.
+    column_variance : float
+        Variance of the Sharpe ratios of all trials, those of one cluster included, per row.
     counted : bool
         True if the trial ledger counted them. If not, they are the parameter neighbours that the
         validation itself ran, and what was tried before is not known.
@@ -44,6 +43,7 @@ class Trials(NamedTuple):
 
     n: float
     variance: float
+    column_variance: float = 0.0
     counted: bool = False
     head: str = ""
     n_all: int = 0
@@ -53,13 +53,16 @@ class Trials(NamedTuple):
     def of_family(cls, family: Counted) -> Trials:
         """Return the trials that the ledger knows of a family.
 
-        The variance is NaN while fewer than two trials have a Sharpe ratio. It is then 0: there was
+        A variance is NaN while fewer than two trials have a Sharpe ratio. It is then 0: there was
         nothing to choose from.
         """
-        variance = family.sharpe_variance
+        between, of_columns = (
+            0.0 if math.isnan(x) else x for x in (family.sharpe_variance, family.column_variance)
+        )
         return cls(
             float(family.n_effective),
-            0.0 if math.isnan(variance) else variance,
+            between,
+            of_columns,
             counted=True,
             head=str(family.head),
             n_all=family.n_trials,
@@ -70,7 +73,17 @@ class Trials(NamedTuple):
     def of_neighbours(cls, evidence: Evidence) -> Trials:
         """Return the trials that the validation itself ran."""
         found = evidence.clusters
-        return cls(1.0, 0.0) if found is None else cls(found.n_effective, found.variance)
+        return cls(1.0, 0.0) if found is None else cls.of_clusters(found)
+
+    @classmethod
+    def of_clusters(cls, found: Clusters) -> Trials:
+        """Return the trials of columns that no ledger counted."""
+        return cls(float(found.n_effective), found.variance, found.column_variance)
+
+    @property
+    def by_chance(self) -> float:
+        """Sharpe ratio per row that the best of them is expected to show without skill."""
+        return sharpe_by_chance(self.n, self.variance, self.column_variance)
 
     @property
     def text(self) -> str:
@@ -127,11 +140,11 @@ def _figures(e: Evidence, trials: Trials) -> Iterator[tuple[str, _Figure]]:
     yield "round_trips", _Figure(float(e.result.metrics["n_round_trips"]))
     yield "cost", _Figure(e.cost_bps)
     yield "probabilistic_sharpe", _Figure(probabilistic_sharpe(e.moments))
-    chance = expected_max_sharpe(trials.n, trials.variance) * math.sqrt(e.year)
+    chance = trials.by_chance * math.sqrt(e.year)
     yield (
         "deflated_sharpe",
         _Figure(
-            deflated_sharpe(e.moments, trials.n, trials.variance),
+            probabilistic_sharpe(e.moments, trials.by_chance),
             f"{trials.text}; chance alone shows an annual Sharpe ratio of {chance:.2f}",
         ),
     )
