@@ -20,6 +20,7 @@ from alphalab.research.results import tables
 from alphalab.research.results.places import asset_of
 from alphalab.research.results.record import Run
 from alphalab.research.results.tree_plot import tree_plot
+from alphalab.research.results.value_tree import Node
 from alphalab.research.results.values import value_blocks
 from alphalab.types import BAR_COLUMNS
 
@@ -29,41 +30,6 @@ if TYPE_CHECKING:
 
 
 _SCHEMA = "alphalab.why/1"
-
-
-@dataclass(frozen=True)
-class Node:
-    """One part of an expression, with its value in a row.
-
-    Attributes
-    ----------
-    text : str
-        The part as it is written.
-    value : float
-        NaN where it is unknown.
-    parts : tuple of Node
-        What it reads; of a part with a clock of its own nothing, since that has other rows.
-    """
-
-    text: str
-    value: float
-    parts: tuple[Node, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the tree as plain data; an unknown value is None."""
-        return {
-            "text": self.text,
-            "value": self.value if math.isfinite(self.value) else None,
-            "parts": [part.to_dict() for part in self.parts],
-        }
-
-    def lines(self, lead: str = "", last: bool = True, top: bool = True) -> Iterator[str]:
-        """Yield the tree as lines of text."""
-        fork = "" if top else "└ " if last else "├ "
-        yield f"{lead}{fork}{self.text} = {number(self.value)}"
-        below = lead if top else lead + ("  " if last else "│ ")
-        for place, part in enumerate(self.parts):
-            yield from part.lines(below, place == len(self.parts) - 1, False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -286,8 +252,3 @@ def _trade(x: dict[str, Any]) -> str:
 
 def _weight(value: float) -> str:
     return "none (no opinion)" if math.isnan(value) else f"{value:z.2%} of equity"
-
-
-def number(value: float) -> str:
-    """Return a value with six digits; ``unknown`` for NaN."""
-    return "unknown" if math.isnan(value) else f"{value:,.6g}"

@@ -8,11 +8,10 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from alphalab.research.pages.style import AMBER, BLUE, GREY, INK, layout
+from alphalab.research.results.value_tree import Node, number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-    from alphalab.research.results.explain import Node
 
 _LINE = 26  # height of a line, pixels
 _ACROSS = 34  # indents in the width of the figure
@@ -72,9 +71,7 @@ def tree_plot(trees: Mapping[str, Node], title: str) -> go.Figure:
 
 
 def _add(lines: list[_Line], node: Node, reader: int) -> None:
-    known = math.isfinite(node.value)
-    value = f"{node.value:,.6g}" if known else "unknown"
-    colour = BLUE if known else AMBER
+    value, colour = number(node.value), AMBER if math.isnan(node.value) else BLUE
     text = node.text if len(node.text) <= _MOST_LETTERS else f"{node.text[: _MOST_LETTERS - 1]}…"
     own = len(lines)
     end = f" = <b style='color:{colour}'>{value}</b>"
