@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import alphalab_envs
+import alphalab_live.exchange
 import click
 import pandas as pd
 import typer
@@ -97,6 +99,7 @@ def keywords() -> frozenset[str]:
     """Return the names of parameters and fields that a user can give."""
     found = {"wait_for_workers_timeout"}  # of joblib's backend for Dask
     homes = [al, al.data, al.errors, al.ops, al.orders, pd.DataFrame, pd]
+    homes += [alphalab_envs, alphalab_live.exchange]
     things: list[Any] = [getattr(home, name) for home in homes for name in dir(home)]
     things += [getattr(kind, name) for kind in (al.Bars, al.Store, al.Result) for name in dir(kind)]
     for thing in things:
@@ -105,9 +108,12 @@ def keywords() -> frozenset[str]:
             found |= set(inspect.signature(thing).parameters)
         except (TypeError, ValueError):
             continue
+    from alphalab_envs.setup import SetupOptions
+
     from alphalab.research.run.options import BacktestOptions
 
-    return frozenset(found | set(BacktestOptions.__annotations__))
+    typed = (BacktestOptions, SetupOptions)
+    return frozenset(found.union(*(kind.__annotations__ for kind in typed)))
 
 
 def resolves(root: Any, dotted: str) -> bool:

@@ -278,7 +278,7 @@ def test_min_periods_are_those_of_pandas() -> None:
 
 
 def test_rows_without_times_are_refused() -> None:
-    with pytest.raises(ParameterError, match="needs the time"):
+    with pytest.raises(ParameterError, match="need the time of every row"):
         Plan({"x": al.on("1h", al.close)}, BARS.instruments).run(dict(BARS.columns), 400)
 
 

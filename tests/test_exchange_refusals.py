@@ -254,7 +254,7 @@ def test_unknown_paths_and_intervals() -> None:
 def test_every_private_endpoint_asks_for_a_signature() -> None:
     public = {path for (_, path), route in ROUTES.items() if route.security == Security.PUBLIC}
     assert {path.rpartition("/")[2] for path in public} == {
-        *("ping", "time", "exchangeInfo", "klines"),
+        *("ping", "time", "exchangeInfo", "klines", "fundingRate"),
     }
 
 

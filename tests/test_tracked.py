@@ -22,8 +22,12 @@ FOLDERS = {
     ".safetensors": {"tests"},
     ".png": {"docs"},
     ".typed": {"alphalab"},
+    ".pyi": {"alphalab"},
 }
-NAMES = {".ci/run", ".gitignore", "LICENSE", "Makefile", "conftest.py"}
+NAMES = {
+    *(".ci/run", ".gitignore", "LICENSE", "Makefile", "conftest.py"),
+    *("mkdocs.yml", "mkdocs_decisions.py"),  # the site of the documentation
+}
 LARGEST = 400_000  # bytes
 
 

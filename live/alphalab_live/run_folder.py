@@ -190,7 +190,7 @@ def run_id(artifacts: Sequence[str], venue: str, account: str, now: int) -> str:
     Examples
     --------
     >>> run_id(["a" * 64], "paper", "main", 1)
-    'nk3mydzy'
+    'n32w4zdw'
     """
     text = "\n".join([*artifacts, venue, account, str(now)])
     return b32encode(hashlib.sha256(text.encode()).digest()[:5]).decode().lower()

@@ -233,7 +233,7 @@ def walk_forward(
     ...     load_strategy("sma_cross"), al.load("sp500"), grid, train="1500d", test="500d"
     ... )
     >>> walk
-    <WalkForward SmaCross: 12 folds, out of sample 2003-02-12 to 2018-12-31, sharpe 0.242, ...>
+    <WalkForward SmaCross: 12 folds, out of sample 2003-02-12 to 2018-12-31, sharpe 0.483, ...>
     >>> walk.table[["test_start", "fast", "slow"]].iloc[0].astype(str).tolist()
     ['2003-02-12 21:00:00+00:00', '5', '30']
     """
