@@ -87,10 +87,9 @@ class Rebalance(Settings, frozen=True):
 class Limits(Settings, frozen=True):
     """The limits of the risk gate, checked on every row after the strategy and before any order.
 
-    It limits what is asked for: the targets, together with what is held or on its way where the
-    strategy has no opinion. Targets above a limit are cut, orders of a `decide` are refused. A
-    position that drifts beyond a limit by itself is not cut: use `Rebalance.every_row` or
-    `Rebalance.drift` where it has to be.
+    The gate cuts targets above a limit, and refuses orders of a `decide`. An asset without a target
+    counts with the weight of its position or of its live order. A position that drifts beyond a
+    limit is not cut: use `Rebalance.every_row` or `Rebalance.drift` to cut it.
 
     Parameters
     ----------

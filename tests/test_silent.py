@@ -1,4 +1,4 @@
-"""What a run does not know is said: assets without signals, old observations, unknown volume."""
+"""Warnings of a run: assets without signals, old observations, unknown volume."""
 
 from __future__ import annotations
 

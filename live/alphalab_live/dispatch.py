@@ -1,7 +1,8 @@
 """Send what is decided: cancels first, then sales, then purchases; and resolve what is unknown.
 
-Every request is in the journal before it leaves. An order whose outcome is unknown is asked for by
-its client id, and sent again only when the venue has said often enough that it does not have it.
+Every request is in the journal before it leaves. The runner queries an order with an
+unknown outcome by its client id. It sends the order again only after the venue has answered several
+times that it does not have it.
 """
 
 from __future__ import annotations

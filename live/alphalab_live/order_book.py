@@ -4,7 +4,7 @@
 
     INTENT -> SENDING -> ACKED -> CANCELLING -> FINAL
                  |         ^
-                 +-> UNKNOWN   the outcome of the request is not known: it is asked for
+                 +-> UNKNOWN   the outcome of the request is unknown: the runner queries the order
                  +-> FINAL     refused, or never sent
 
 An order is FINAL only with a report that it has ended, and so only once its trades are booked.
@@ -164,7 +164,7 @@ class OrderBook:
 
     def _answered(self, order: LiveOrder, event: Answer) -> None:
         if not order.lives or event.request == Request.CANCEL:
-            return  # whether a cancel has ended the order, and with what fills, is asked for
+            return  # a query tells whether the order has ended, and its fills
         if event.outcome == Outcome.ACKED:
             order.state = OrderState.CANCELLING if order.asked else OrderState.ACKED
         elif event.request == Request.QUERY:

@@ -2,7 +2,7 @@
 
 The exception that ccxt raises is never looked at: an answer that is cut in the middle raises the
 same class as a refusal, and a web page with status 200 gives an order without an id. An answer
-that is not on a list leaves the order unknown, and an unknown order is asked for by its client id.
+that is not on a list leaves the order unknown, and the runner queries it by its client id.
 """
 
 from __future__ import annotations

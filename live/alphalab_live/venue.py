@@ -161,7 +161,7 @@ class Venue(Protocol):
         """Return an order by the venue's id."""
 
     async def open_orders(self, symbols: Sequence[str]) -> list[VenueOrder]:
-        """Return all open orders of some symbols, of whomever."""
+        """Return all open orders of some symbols, also those that others have sent."""
 
     async def trades(self, symbol: str, after: int, since: int) -> list[Trade]:
         """Return trades of a symbol behind an id (0: none yet), since a time, in their order."""
