@@ -10,6 +10,7 @@ import numpy as np
 
 from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Quotes, Rebalancing
 from alphalab.config import Costs, RunSettings
+from alphalab.kernels.market.money import ROUNDING
 from alphalab.types import INSTRUMENT, RULES, START, TIER, Instrument, IntArray, Records
 
 _LARGEST_STEP = 1e9  # of a step as an integer: a million such steps are exact in a float64
@@ -138,6 +139,20 @@ def _ten_power(step: float) -> float:
     """
     digits = max(-int(Decimal(repr(step)).normalize().as_tuple().exponent), 0)
     return 10.0**digits if step * 10.0**digits < _LARGEST_STEP else 0.0
+
+
+def whole_lots(units: float, lot: float) -> float:
+    """Return units rounded down to whole lots, in the bits of the kernels; a lot of 0 is any number.
+
+    Examples
+    --------
+    >>> whole_lots(0.30000000000000004, 0.1), whole_lots(0.29, 0.1), whole_lots(2.5, 0.0)
+    (0.3, 0.2, 2.5)
+    """
+    if lot == 0.0:
+        return units
+    lots, den = float(np.floor(units / lot + ROUNDING)), _ten_power(lot)
+    return lots * round(lot * den) / den if den > 0.0 else lots * lot
 
 
 def start_records(settings: RunSettings, instruments: Sequence[Instrument]) -> Records:

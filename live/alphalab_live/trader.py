@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from alphalab.codes import OrderState as Stage
@@ -17,6 +18,7 @@ from alphalab.codes import OrderType, ReportKind, Sizing, TimeInForce
 from alphalab.core.engine import Block, Engine
 from alphalab.core.event_codec import array_bytes
 from alphalab.core.events import History, Intent, Report, Row
+from alphalab.core.rules import whole_lots
 from alphalab.errors import StateError
 from alphalab.types import LEDGER, REPORT, FloatArray, IntArray, Records
 from alphalab_live.order_book import LiveOrder, OrderBook, OrderState, client_id
@@ -264,23 +266,7 @@ class Trader:
 
 def cancel_of(order: LiveOrder) -> Intent:
     """Return the intent to cancel an order."""
-    fields = {name: getattr(order.terms, name) for name in Intent.__struct_fields__}
-    return Intent(**fields | {"action": "cancel"})
-
-
-def whole_lots(units: float, lot: float) -> float:
-    """Return units rounded down to whole lots, as the float nearest to their decimal.
-
-    Examples
-    --------
-    >>> whole_lots(0.30000000000000004, 0.1), whole_lots(0.29, 0.1), whole_lots(2.5, 0.0)
-    (0.3, 0.2, 2.5)
-    """
-    if lot <= 0.0:
-        return units
-    count = int(np.floor(units / lot + 1e-9))
-    den = round(1 / lot)
-    return count / den if den > 0 and 1 / den == lot else float(f"{count * lot:.12g}")
+    return msgspec.structs.replace(order.terms, action="cancel")
 
 
 def ledger_of(row: Row) -> np.void:
