@@ -142,7 +142,7 @@ def _ten_power(step: float) -> float:
 
 
 def whole_lots(units: float, lot: float) -> float:
-    """Return units rounded down to whole lots, with the bits of the kernels. A lot of 0: any number.
+    """Return units rounded down to whole lots, with the bits of the kernels (0: any number).
 
     Examples
     --------
