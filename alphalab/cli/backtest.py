@@ -53,7 +53,6 @@ def backtest(
 ) -> None:
     """Backtest a strategy and print its metrics."""
     from alphalab.artifact.loading import blame, load_strategy, make_strategy
-    from alphalab.config import RunSettings
 
     out = Output(json=json, quiet=quiet)
     check_report(report)
@@ -67,8 +66,7 @@ def backtest(
         cls = load_strategy(strategy)
         chosen = make_strategy(cls, run.parameters())
     file = run.file()
-    keywords = run.keywords(file)
-    RunSettings(**keywords)  # refuse combinations before the data is read
+    keywords = run.whole_keywords(file)
     quality = run.quality_settings(file)
     bars = run.scan(file) if scan else run.bars(file)
 

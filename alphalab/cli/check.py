@@ -42,7 +42,6 @@ def check(
     Exits with 1 if a leak is found.
     """
     from alphalab.artifact.loading import blame, load_function, load_strategy, make_strategy
-    from alphalab.config import RunSettings
     from alphalab.research.results.provenance import accepted
     from alphalab.research.validation.causality import check_causality
 
@@ -52,8 +51,7 @@ def check(
         chosen = make_strategy(cls, run.parameters())
         prepared = None if prepare is None else load_function(prepare)
     file = run.file()
-    keywords = run.keywords(file)
-    RunSettings(**keywords)
+    keywords = run.whole_keywords(file)
     bars = run.bars(file)
     accepted(bars, run.quality_settings(file), actions=keywords.get("actions", "none"))
     announce_compilation(out)

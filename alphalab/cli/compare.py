@@ -31,7 +31,6 @@ def compare(
 ) -> None:
     """Backtest several strategies with the same data and settings, and print them side by side."""
     from alphalab.artifact.loading import blame, load_strategy, make_strategy
-    from alphalab.config import RunSettings
 
     out = Output(json=json, quiet=quiet)
     check_report(report)
@@ -45,8 +44,7 @@ def compare(
         classes = [load_strategy(strategy) for strategy in strategies]
         chosen = [make_strategy(cls, {}) for cls in classes]
     file = run.file()
-    keywords = run.keywords(file)
-    RunSettings(**keywords)
+    keywords = run.whole_keywords(file)
     bars = run.bars(file)
 
     from alphalab.research.results.comparison import compare as side_by_side

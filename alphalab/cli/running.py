@@ -167,6 +167,14 @@ class RunFlags(SchemaFlags):
         }
         return run_keywords(file, flags)
 
+    def whole_keywords(self, file: RunFile) -> dict[str, Any]:
+        """Return the keywords of `alphalab.backtest`, checked together before any data is read."""
+        from alphalab.config import RunSettings
+
+        keywords = self.keywords(file)
+        RunSettings(**keywords)
+        return keywords
+
     def quality_settings(self, file: RunFile) -> QualitySettings:
         """Return the settings of the data check."""
         from alphalab.data.quality.settings import quality_settings

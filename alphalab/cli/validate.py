@@ -50,7 +50,6 @@ def validate(
     Writes validation.json and report.html. Exits with 3 if it is refused.
     """
     from alphalab.artifact.loading import blame, load_strategy, make_strategy
-    from alphalab.config import RunSettings
     from alphalab.research.validation.gate import validate
     from alphalab.research.validation.policy import read_policy
 
@@ -62,8 +61,7 @@ def validate(
         chosen = make_strategy(cls, run.parameters())
     limits = None if policy is None else read_policy(policy)
     file = run.file()
-    keywords = run.keywords(file)
-    RunSettings(**keywords)  # do they go together?
+    keywords = run.whole_keywords(file)
     quality = run.quality_settings(file)
     bars = run.bars(file)
     announce_compilation(output)

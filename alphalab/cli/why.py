@@ -39,7 +39,6 @@ def why(
 ) -> None:
     """Explain a decision: every part of the expression, the gate, the order and its outcome."""
     from alphalab.artifact.loading import blame, load_strategy, make_strategy
-    from alphalab.config import RunSettings
     from alphalab.research.pages import page
     from alphalab.research.run.backtest import backtest
 
@@ -49,8 +48,7 @@ def why(
         cls = load_strategy(strategy)
         chosen = make_strategy(cls, run.parameters())
     file = run.file()
-    keywords = run.keywords(file)
-    RunSettings(**keywords)
+    keywords = run.whole_keywords(file)
     bars = run.bars(file)
     announce_compilation(out)
     with out.user_code(), blame(cls), run.counted():
