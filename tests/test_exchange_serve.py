@@ -20,8 +20,8 @@ from typing import Any
 
 import ccxt.pro
 import pytest
+from alphalab_live.commands.exchange import app as exchange_commands
 from alphalab_live.exchange import Account, LocalExchange
-from alphalab_live.exchange.command import app as exchange_commands
 from commands import IN_A_PROCESS, Run
 from exchange_cases import PERP, SETTINGS, SWING, run
 

@@ -9,7 +9,6 @@ import typer
 
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab_live.commands.options import RunArgument, clock
-from alphalab_live.run_folder import RunFolder
 
 
 def log(
@@ -21,6 +20,7 @@ def log(
     debug: DebugFlag = False,
 ) -> None:
     """Show starts, states, orders, fills and differences; alphalab journal show has every byte."""
+    from alphalab_live.run_folder import RunFolder
     from alphalab_live.sentences import sentence
 
     out = Output(json=json, quiet=quiet)

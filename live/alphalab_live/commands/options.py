@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alphalab.core.events import Run
-from alphalab_live.run_folder import RunFolder
+if TYPE_CHECKING:
+    from alphalab.core.events import Run
+    from alphalab_live.run_folder import RunFolder
+
 
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)
@@ -41,6 +43,7 @@ def first_start(folder: RunFolder) -> Run:
     JournalError
         Its journal does not begin with a start.
     """
+    from alphalab.core.events import Run
     from alphalab.errors import JournalError
 
     with folder.reader() as reader:

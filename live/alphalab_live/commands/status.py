@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
-from alphalab.types import FloatArray
 from alphalab_live.commands.options import RunArgument, clock
-from alphalab_live.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from alphalab.types import FloatArray
+    from alphalab_live.run_folder import RunFolder
 
 
 def status(
     run: RunArgument, json: JsonFlag = False, quiet: QuietFlag = False, debug: DebugFlag = False
 ) -> None:
     """Show state, equity, positions and living orders. It may be asked while the run trades."""
+    from alphalab_live.run_folder import RunFolder
+
     out = Output(json=json, quiet=quiet)
     found = read_status(RunFolder(run))
     if json:
@@ -49,6 +51,8 @@ def status(
 
 def read_status(folder: RunFolder) -> dict[str, Any]:
     """Return what a journal says of its run, as plain data."""
+    import numpy as np
+
     from alphalab.codes import ReportKind
     from alphalab.core.events import Answer, Intent, Report, Row, Run, Sent, State
     from alphalab_live.order_book import OrderBook

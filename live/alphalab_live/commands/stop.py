@@ -11,7 +11,6 @@ import typer
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab.errors import ParameterError
 from alphalab_live.commands.options import RunArgument
-from alphalab_live.run_folder import RunFolder
 
 _SAID = {
     "stop": "it stops after what it is doing; its orders and positions stay at the venue",
@@ -35,6 +34,8 @@ def stop(
     debug: DebugFlag = False,
 ) -> None:
     """Stop a run, or pause, flatten or kill it. The run takes the command before its next order."""
+    from alphalab_live.run_folder import RunFolder
+
     asked = {"flatten": flatten, "pause": pause, "resume": resume, "kill": kill}
     chosen = [name for name, given in asked.items() if given] or ["stop"]
     if len(chosen) > 1:

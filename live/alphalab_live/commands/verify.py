@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alphalab.cli.key import KeysFlag
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
 from alphalab_live.commands.options import PinFlag, RunArgument, first_start
-from alphalab_live.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from alphalab_live.run_folder import RunFolder
 
 
 def verify(
@@ -34,6 +36,7 @@ def verify(
     from alphalab_live.certificate import certificate, write_certificate
     from alphalab_live.promoted import check_same_engines, of_run
     from alphalab_live.replay import replay
+    from alphalab_live.run_folder import RunFolder
     from alphalab_live.versions import versions
 
     out, folder, ring = Output(json=json, quiet=quiet), RunFolder(run), Keyring(keys)
