@@ -178,7 +178,7 @@ def compare(results: Mapping[str, Run] | Sequence[Run]) -> Comparison:
     >>> parts = "where(close > 0, 1, 0)", "where(close > delay(close, 1), 1, 0)"
     >>> both = compare([al.backtest(al.ExprStrategy(text=text), bars) for text in parts])
     >>> both.table.loc["n_fills"].astype(int).to_dict()
-    {'ExprStrategy': 1, 'ExprStrategy 2': 2471}
+    {'ExprStrategy': 1, 'ExprStrategy 2': 2656}
     """
     named = results.items() if isinstance(results, Mapping) else _named(results)
     runs = {str(name): run for name, run in named}
