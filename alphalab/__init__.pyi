@@ -152,6 +152,8 @@ from alphalab.expr.ops import williams_r as williams_r
 from alphalab.expr.ops import yang_zhang_volatility as yang_zhang_volatility
 from alphalab.expr.text import parse as parse
 from alphalab.kernels.market import orders as orders
+from alphalab.research import models as models
+from alphalab.research.models.forward import fit_forward as fit_forward
 from alphalab.research.results.comparison import Comparison as Comparison
 from alphalab.research.results.comparison import compare as compare
 from alphalab.research.results.result import Result as Result

@@ -1,4 +1,4 @@
-"""The filter of a hidden Markov model: what is known of its state at each row, from the rows so far.
+"""The filter of a hidden Markov model: the probabilities of its states, given the rows so far.
 
 A recursion over rows whose state is an array that is carried on: blocks of any size give the same
 bits.
@@ -19,8 +19,8 @@ def _hidden_states(x, transitions, means, whiten, log_norms, state, out):
     """Write the probability of each hidden state of a Gaussian hidden Markov model, row by row.
 
     p[t] is proportional to q[t] * N(x[t]; mean, covariance) with q[t + 1] = p[t] @ transitions:
-    Hamilton (1994), Time Series Analysis, equations 22.4.5 and 22.4.6. `state` is q of the next row.
-    A row with NaN tells nothing: its p is q.
+    Hamilton (1994), Time Series Analysis, equations 22.4.5 and 22.4.6. `state` is q of the next
+    row. A row with NaN tells nothing: its p is q.
     """
     n_rows, n_values = x.shape
     n_states = means.shape[0]

@@ -88,9 +88,7 @@ class ForwardFit:
                 advance(1)
         return Forward(self, bars, schedule, tuple(x for x in done if x is not None))
 
-    def _first(
-        self, x: FloatArray, label: FloatArray | None, schedule: tuple[Window, ...]
-    ) -> int:
+    def _first(self, x: FloatArray, label: FloatArray | None, schedule: tuple[Window, ...]) -> int:
         """Return the place of the first fit that has enough complete rows; 0 if none has."""
         complete = np.isfinite(x).all(axis=2)
         if label is not None:
@@ -420,7 +418,7 @@ def _check(
         given = f"the class {model.__name__}" if isinstance(model, type) else repr(model)
         raise ParameterError(
             f"fit_forward({given:.80}, ...)",
-            rule="it takes a model with the interface of scikit-learn: fit, get_params, set_params.",
+            rule="it takes a model with the interface of scikit-learn: fit, get_params, ...",
             fix="Give an instance, such as Ridge().",
         )
     if not isinstance(features, Mapping) or not features:

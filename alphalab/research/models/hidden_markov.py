@@ -1,4 +1,4 @@
-"""`GaussianHmm`: market regimes as the hidden states of a Markov model, filtered and never smoothed."""
+"""`GaussianHmm`: regimes as the hidden states of a Markov model, filtered and never smoothed."""
 
 from __future__ import annotations
 
@@ -139,7 +139,8 @@ class GaussianHmm(BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> IntArray:
         """Return the most probable state of each row, given the rows so far, (n,)."""
-        return np.argmax(self.predict_proba(X), axis=1)
+        states: IntArray = np.argmax(self.predict_proba(X), axis=1)
+        return states
 
     def regimes(self, X: Any) -> dict[str, FloatArray]:
         """Return the most probable state under ``""``, and the probabilities under ``"p0"``, ..."""
@@ -147,15 +148,23 @@ class GaussianHmm(BaseEstimator):  # type: ignore[misc]
         named = {f"p{k}": np.ascontiguousarray(p[:, k]) for k in range(self.n_states)}
         return {"": np.argmax(p, axis=1).astype(np.float64), **named}
 
+    def smoothed(self, X: Any) -> FloatArray:
+        """Return the probabilities of the states given all rows, (n, K): not to be traded.
+
+        hmmlearn's forward-backward pass, to show what hindsight seems to earn.
+        """
+        model = import_extra("hmmlearn.hmm", "research").GaussianHMM(self.n_states, "full")
+        model.startprob_, model.transmat_ = self.start_, self.transitions_
+        model.means_, model.covars_ = self.means_, self.covariances_
+        return np.asarray(model.predict_proba(_table(X)), np.float64)
+
     def _check(self, x: FloatArray) -> None:
         if not isinstance(self.n_states, int) or self.n_states < 2:
             raise ParameterError(
                 f"n_states={self.n_states!r}", rule="a model of regimes has at least 2 states."
             )
         if self.covariance not in ("full", "diag"):
-            raise ParameterError(
-                f"covariance={self.covariance!r}", rule="it is 'full' or 'diag'."
-            )
+            raise ParameterError(f"covariance={self.covariance!r}", rule="it is 'full' or 'diag'.")
         least = 10 * self.n_states
         if len(x) < least:
             raise DataError(

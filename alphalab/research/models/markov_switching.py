@@ -63,7 +63,7 @@ class MarkovSwitching(BaseEstimator):  # type: ignore[misc]
             )
         self.scale_ = float(x.std())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of starting values, and of a fit at its last iteration
+            warnings.simplefilter("ignore")  # of starts, and of the last iteration
             found = self._model(x).fit(maxiter=self.n_iter, disp=False)
         self.params_ = np.asarray(found.params)
         variances = self.params_[-self.n_states :]
@@ -78,13 +78,20 @@ class MarkovSwitching(BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> IntArray:
         """Return the most probable state of each row, given the rows so far, (n,)."""
-        return np.argmax(self.predict_proba(X), axis=1)
+        states: IntArray = np.argmax(self.predict_proba(X), axis=1)
+        return states
 
     def regimes(self, X: Any) -> dict[str, FloatArray]:
         """Return the most probable state under ``""``, and the probabilities under ``"p0"``, ..."""
         p = self.predict_proba(X)
         named = {f"p{k}": np.ascontiguousarray(p[:, k]) for k in range(self.n_states)}
         return {"": np.argmax(p, axis=1).astype(np.float64), **named}
+
+    def smoothed(self, X: Any) -> FloatArray:
+        """Return the probabilities of the states given all rows, (n, K): not to be traded."""
+        found = self._model(self._series(X)).smooth(self.params_)
+        p = np.asarray(found.smoothed_marginal_probabilities, np.float64)
+        return np.ascontiguousarray(p[:, self.order_])
 
     def _model(self, x: FloatArray) -> Any:
         regression = import_extra("statsmodels.tsa.regime_switching.markov_regression", "research")

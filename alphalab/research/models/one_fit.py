@@ -23,6 +23,9 @@ from alphalab.expr.identity import installed
 from alphalab.research.models.schedule import Window
 from alphalab.types import FloatArray
 
+#: Cuts at which a fit is checked for values that use later rows.
+CUTS = 8
+
 #: How far a value may move when later rows are dropped: rounding of sums in another order.
 ROUNDING = 1e-9
 
@@ -99,7 +102,8 @@ def fit_once(job: Job, sample: Sample, when: str) -> Fitted:
     values: dict[str, FloatArray] = {}
     hashes, n_rows, short = [], 0, []
     for some in columns:
-        part = Sample(sample.x[:, some], None if sample.y is None else sample.y[:, some], *sample[2:])
+        y = None if sample.y is None else sample.y[:, some]
+        part = sample._replace(x=sample.x[:, some], y=y)
         complete = _complete(part)
         if complete.sum() < job.min_rows:
             short.append(int(complete.sum()))
@@ -122,7 +126,9 @@ def fit_once(job: Job, sample: Sample, when: str) -> Fitted:
 def _complete(sample: Sample) -> NDArray[np.bool_]:
     """Return which training cells have all features and a label, (n_train, N)."""
     known = np.isfinite(sample.x[: sample.n_train]).all(axis=2)
-    return known if sample.y is None else known & np.isfinite(sample.y[: sample.n_train])
+    if sample.y is not None:
+        known &= np.isfinite(sample.y[: sample.n_train])
+    return np.asarray(known)
 
 
 def _fitted(job: Job, sample: Sample, complete: NDArray[np.bool_], when: str) -> Any:
@@ -154,19 +160,18 @@ def seeded(model: Any, seed: int) -> Any:
 def _checked(job: Job, model: Any, sample: Sample, when: str) -> dict[str, FloatArray]:
     """Return the model's values for the rows it speaks about, (R, N), from those rows alone.
 
-    They must not change when the later half of the rows is dropped: a model that smooths, or that
-    scales by what it is given, would look ahead.
+    They must not change when later rows are dropped, at any of a few cuts: a model that smooths, or
+    that scales by what it is given, would look ahead.
     """
     values = _values(job, model, sample, when)
     n = sample.x.shape[0] - sample.n_seen
-    if n < 2:
-        return values
-    half = n // 2
-    fewer = sample._replace(x=sample.x[: sample.n_seen + half])
-    for name, found in _values(job, model, fewer, when).items():
-        if not np.allclose(found, values[name][:half], ROUNDING, ROUNDING, equal_nan=True):
-            moved = ~np.isclose(found, values[name][:half], ROUNDING, ROUNDING, equal_nan=True)
-            row = int(np.argmax(moved.any(axis=1)))
+    for cut in np.unique(np.linspace(1, n - 1, CUTS).astype(int)) if n > 1 else ():
+        fewer = sample._replace(x=sample.x[: sample.n_seen + cut])
+        for name, found in _values(job, model, fewer, when).items():
+            same = np.isclose(found, values[name][:cut], ROUNDING, ROUNDING, equal_nan=True)
+            if same.all():
+                continue
+            row = int(np.argmin(same.all(axis=1)))
             raise StrategyError(
                 f"{type(model).__name__} fitted at {when}: {name!r} of row {row} after the fit "
                 "changes when later rows are dropped",
@@ -255,9 +260,10 @@ def keep(folder: Path, key: str, fitted: Fitted) -> None:
     """Write a fit's values; a file is there whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = np.array([json.dumps({"n_rows": fitted.n_rows, "model": fitted.model})])
+    arrays: Any = {"facts": facts, **{f"v {name}": v for name, v in fitted.values.items()}}
     part = folder / f"{key}.{os.getpid()}.part"
     with part.open("wb") as file:
-        np.savez(file, facts=facts, **{f"v {name}": v for name, v in fitted.values.items()})
+        np.savez(file, **arrays)
     part.replace(folder / f"{key}.npz")
 
 

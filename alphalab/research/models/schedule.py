@@ -48,8 +48,8 @@ def windows(
     time : ndarray of shape (T,)
         Close times, ns UTC.
     every : int or str
-        Rows between fits; or a calendar length ``"1d"``, ``"1w"``, ``"1M"``, ``"1Y"``: then a fit at
-        the first row of each such period, UTC.
+        Rows between fits; or a calendar length ``"1d"``, ``"1w"``, ``"1M"``, ``"1Y"``: a fit at the
+        first row of each such period, UTC.
     train : int or str
         Rows to learn from, or their calendar length; the first fit comes when they are there.
         ``"all"``: every row so far, from the first period on that has any.
@@ -84,7 +84,7 @@ def windows(
         raise DataError(
             f"{len(time):,} rows are too few for one fit with train={train!r}, every={every!r}, "
             f"horizon={horizon}, embargo={embargo}",
-            rule="a fit needs the rows of `train` before it, less those whose labels have not ended.",
+            rule="a fit needs the rows of `train` before it, whose labels have ended.",
             fix="Use a shorter train, or more data.",
         )
     ends = [row for _, _, row in found[1:]] + [len(time)]
@@ -98,9 +98,7 @@ def _rows_of_fits(time: IntArray, every: int | str) -> list[int]:
     number, unit = _parsed(every, "every")
     ends = time - 1  # a row that closes at midnight belongs to the day that ends
     if unit in _MONTHS:
-        period = ends.astype("M8[ns]").astype("M8[M]").astype(np.int64) // (
-            number * _MONTHS[unit]
-        )
+        period = ends.astype("M8[ns]").astype("M8[M]").astype(np.int64) // (number * _MONTHS[unit])
     else:
         shift = _MONDAY if unit == "w" else 0
         period = (ends - shift) // (number * _FIXED[unit] * 10**9)
@@ -115,15 +113,21 @@ def _first(time: IntArray, row: int, last: int, train: int | str) -> int | None:
         first = last - int(train)
         return first if first >= 0 else None
     number, unit = _parsed(train, "train")
-    start = pd.Timestamp(int(time[row])) - pd.DateOffset(**{_OFFSETS[unit]: number})
+    start = pd.Timestamp(int(time[row])) - _offset(unit, number)
     if start.value < time[0]:
         return None
     return int(np.searchsorted(time, start.value, side="right"))
 
 
+def _offset(unit: str, number: int) -> pd.DateOffset:
+    length: Any = {_OFFSETS[unit]: number}
+    return pd.DateOffset(**length)
+
+
 def is_count(given: Any) -> bool:
     """Return True for a whole number of at least 1."""
-    return isinstance(given, int | np.integer) and not isinstance(given, bool) and given >= 1
+    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+    return bool(whole and given >= 1)
 
 
 def _parsed(given: Any, name: str) -> tuple[int, str]:
@@ -132,7 +136,7 @@ def _parsed(given: Any, name: str) -> tuple[int, str]:
         more = ", or 'all'" if name == "train" else ""
         raise ParameterError(
             f"{name}={given!r}",
-            rule=f"{name} is a number of rows, at least 1, or a whole number and m, h, d, w, M or Y "
-            f"such as '5d', '1M' or '5Y'{more}.",
+            rule=f"{name} is a number of rows, at least 1, or a whole number and m, h, d, w, M "
+            f"or Y, such as '5d', '1M' or '5Y'{more}.",
         )
     return int(match[1]), match[2]
