@@ -274,7 +274,7 @@ class Forward:
         model = type(self.spec.model).__name__
         return (
             f"<Forward: {model}, {len(self.made)} fits, {', '.join(self.values)}, "
-            f"{self.bars.n_rows:,} rows x {self.bars.n_symbols} symbols>"
+            f"{self.bars.n_rows:,} rows x {self.bars.n_symbols} symbol{'s' * (self.bars.n_symbols != 1)}>"
         )
 
 
@@ -383,7 +383,7 @@ def fit_forward(
     ...     progress=False,
     ... )
     >>> forward
-    <Forward: Ridge, 5 fits, forecast, 2,264 rows x 1 symbols>
+    <Forward: Ridge, 5 fits, forecast, 2,264 rows x 1 symbol>
     >>> forward.fits["fitted"].dt.year.tolist(), forward.fits["n_rows"].tolist()
     ([2014, 2015, 2016, 2017, 2018], [750, 750, 749, 750, 750])
     >>> bars = forward.join()
