@@ -271,10 +271,11 @@ class Forward:
         return bars.with_columns(columns)
 
     def __repr__(self) -> str:
-        model = type(self.spec.model).__name__
+        model, bars = type(self.spec.model).__name__, self.bars
+        symbols = "symbol" if bars.n_symbols == 1 else "symbols"
         return (
             f"<Forward: {model}, {len(self.made)} fits, {', '.join(self.values)}, "
-            f"{self.bars.n_rows:,} rows x {self.bars.n_symbols} symbol{'s' * (self.bars.n_symbols != 1)}>"
+            f"{bars.n_rows:,} rows x {bars.n_symbols} {symbols}>"
         )
 
 
