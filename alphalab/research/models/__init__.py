@@ -1,4 +1,4 @@
-"""Models that are fitted forward: regimes, changes, and the report of what they said.
+"""Models that are fitted forward: regimes, changes, forecasts, and reports of what they said.
 
 Every public name of the room is here; its module is imported when the name is first used.
 
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # What type checkers and editors see. `_PUBLIC` is what runs; a test holds the two together.
     from alphalab.research.models.change_points import ChangePoints as ChangePoints
+    from alphalab.research.models.forecasts import Forecasts as Forecasts
+    from alphalab.research.models.forecasts import compare_forecasts as compare_forecasts
     from alphalab.research.models.forward import Forward as Forward
     from alphalab.research.models.hidden_markov import GaussianHmm as GaussianHmm
     from alphalab.research.models.markov_switching import MarkovSwitching as MarkovSwitching
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "change_points": "ChangePoints",
+    "forecasts": "Forecasts compare_forecasts",
     "forward": "Forward",
     "hidden_markov": "GaussianHmm",
     "markov_switching": "MarkovSwitching",
