@@ -1,4 +1,4 @@
-"""Forecasts beside the naive ones: figures by their formulas, and a planted signal that is found."""
+"""Forecasts beside the naive ones: figures by their formulas, and a planted signal is found."""
 
 from __future__ import annotations
 

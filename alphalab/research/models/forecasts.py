@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.stats
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
 
@@ -75,14 +76,15 @@ class Forecasts:
         return next(iter(self.forwards.values())).bars
 
     @cached_property
-    def used(self) -> FloatArray:
+    def used(self) -> NDArray[np.bool_]:
         """Cells that have a label and a forecast of every model, (T, N)."""
         made = [forward.values["forecast"] for forward in self.forwards.values()]
-        return np.logical_and.reduce([np.isfinite(x) for x in (self.label, *made)])
+        return np.isfinite([self.label, *made]).all(axis=0)
 
     def errors(self, name: str) -> FloatArray:
-        """Forecast less label at the cells in use, (n,)."""
-        return (self.forwards[name].values["forecast"] - self.label)[self.used]
+        """Return forecast less label at the cells in use, (n,)."""
+        apart: FloatArray = self.forwards[name].values["forecast"] - self.label
+        return apart[self.used]
 
     @cached_property
     def table(self) -> pd.DataFrame:
