@@ -79,7 +79,7 @@ class Forecasts:
     def used(self) -> NDArray[np.bool_]:
         """Cells that have a label and a forecast of every model, (T, N)."""
         made = [forward.values["forecast"] for forward in self.forwards.values()]
-        return np.isfinite([self.label, *made]).all(axis=0)
+        return np.asarray(np.isfinite([self.label, *made]).all(axis=0))
 
     def errors(self, name: str) -> FloatArray:
         """Return forecast less label at the cells in use, (n,)."""
