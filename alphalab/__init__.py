@@ -42,6 +42,7 @@ _PUBLIC = {
     "expr.nodes": "Expr",
     "expr.text": "parse",
     "research.models.forward": "fit_forward",
+    "research.portfolio.allocation": "Allocation allocate",
     "research.results.comparison": "Comparison compare",
     "research.results.result": "Result",
     "research.results.summary": "Summary",

@@ -154,6 +154,8 @@ from alphalab.expr.text import parse as parse
 from alphalab.kernels.market import orders as orders
 from alphalab.research import models as models
 from alphalab.research.models.forward import fit_forward as fit_forward
+from alphalab.research.portfolio.allocation import Allocation as Allocation
+from alphalab.research.portfolio.allocation import allocate as allocate
 from alphalab.research.results.comparison import Comparison as Comparison
 from alphalab.research.results.comparison import compare as compare
 from alphalab.research.results.result import Result as Result

@@ -25,7 +25,7 @@ TUTORIALS = [
     *("from_freqtrade.md", "tutorial_artifact.md"),
 ]
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-WITHOUT_COMMANDS = ["environments.md", "models.md"]
+WITHOUT_COMMANDS = ["environments.md", "models.md", "portfolios.md"]
 
 
 @pytest.mark.parametrize("page", [*PAGES, *WITHOUT_COMMANDS])
