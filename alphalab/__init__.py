@@ -43,6 +43,7 @@ _PUBLIC = {
     "expr.text": "parse",
     "research.models.forward": "fit_forward",
     "research.portfolio.allocation": "Allocation allocate",
+    "research.portfolio.ensemble": "Ensemble Votes",
     "research.results.comparison": "Comparison compare",
     "research.results.result": "Result",
     "research.results.summary": "Summary",

@@ -156,6 +156,8 @@ from alphalab.research import models as models
 from alphalab.research.models.forward import fit_forward as fit_forward
 from alphalab.research.portfolio.allocation import Allocation as Allocation
 from alphalab.research.portfolio.allocation import allocate as allocate
+from alphalab.research.portfolio.ensemble import Ensemble as Ensemble
+from alphalab.research.portfolio.ensemble import Votes as Votes
 from alphalab.research.results.comparison import Comparison as Comparison
 from alphalab.research.results.comparison import compare as compare
 from alphalab.research.results.result import Result as Result
