@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.kernels._jit import jit, jit_allocating
-from alphalab.kernels.operators.sorting import ascending
+from alphalab.kernels.operators.sorting import FEW, ascending, pair_places
 
 
 @jit_allocating
@@ -23,7 +23,10 @@ def masked(x, value):
 
 
 @jit_allocating
-def cs_rank(params, x, out):
+def doubled_ranks(x, out):
+    """Write twice the rank of each known value, ties averaged, and return how many are known."""
+    if x.size <= FEW:
+        return few_doubled_ranks(x, out)
     ranked = ascending(x)
     out[:] = np.nan
     start = 0
@@ -32,8 +35,51 @@ def cs_rank(params, x, out):
         while end < ranked.size and x[ranked[end]] == x[ranked[start]]:
             end += 1
         for i in range(start, end):
-            out[ranked[i]] = (start + end + 1) / 2.0 / ranked.size
+            out[ranked[i]] = start + end + 1
         start = end
+    return ranked.size
+
+
+@jit_allocating
+def few_doubled_ranks(x, out):
+    finite = np.empty(x.size)
+    n = 0
+    for j in range(x.size):
+        known = np.isfinite(x[j])
+        finite[j] = x[j] if known else np.nan
+        n += 1 if known else 0
+    pair_places(finite, out)
+    for j in range(x.size):
+        out[j] = out[j] + 1.0 if np.isfinite(x[j]) else np.nan
+    return n
+
+
+@jit_allocating
+def cs_rank(params, x, out):
+    n = doubled_ranks(x, out)
+    for j in range(x.size):
+        out[j] = out[j] / 2.0 / n
+
+
+@jit_allocating
+def cs_bucket(params, x, out):
+    n = doubled_ranks(x, out)
+    for j in range(x.size):
+        out[j] = np.ceil(out[j] * params[0] / (2.0 * n))
+
+
+@jit_allocating
+def cs_mean(params, x, out):
+    point, mean = centre(known_values(x))
+    for j in range(x.size):
+        out[j] = masked(x[j], point + mean)
+
+
+@jit_allocating
+def cs_std(params, x, out):
+    deviation = spread(known_values(x))
+    for j in range(x.size):
+        out[j] = masked(x[j], deviation)
 
 
 @jit
@@ -51,6 +97,16 @@ def centre(values):
     return values[0], total / values.size
 
 
+@jit
+def spread(values):
+    """Return the standard deviation of values, divisor n - 1."""
+    point, mean = centre(values)
+    squares = 0.0
+    for v in values:
+        squares += ((v - point) - mean) ** 2
+    return np.sqrt(squares / (values.size - 1.0)) if values.size > 1 else np.nan
+
+
 @jit_allocating
 def cs_demean(params, x, out):
     point, mean = centre(known_values(x))
@@ -62,10 +118,7 @@ def cs_demean(params, x, out):
 def cs_zscore(params, x, out):
     values = known_values(x)
     point, mean = centre(values)
-    squares = 0.0
-    for v in values:
-        squares += ((v - point) - mean) ** 2
-    deviation = np.sqrt(squares / (values.size - 1.0)) if values.size > 1 else np.nan
+    deviation = spread(values)
     for j in range(x.size):
         out[j] = masked(x[j], ((x[j] - point) - mean) / deviation)
 
