@@ -72,6 +72,10 @@ def alphas() -> dict[str, np.ndarray]:
     return values(al.factors.alpha101())
 
 
+#: Largest share of cells that rounding decides: alpha 45 ranks correlations of two rows, 1 or -1.
+ROUNDED = {15: 0.2, 45: 0.8, 96: 0.2}
+
+
 @pytest.mark.parametrize("number", range(1, 102))
 def test_alpha101_equals_the_paper(alphas, number):
     """Every cell is equal, or has no true value: noise of 1e-13 in a window changes it as well.
@@ -83,7 +87,7 @@ def test_alpha101_equals_the_paper(alphas, number):
     known = ~np.isnan(expected)
     assert known[-1].sum() >= ASSETS // 2
     far = known & ~close_to(ours, expected)
-    assert far.sum() <= 0.05 * known.sum()
+    assert far.sum() <= ROUNDED.get(number, 0.1) * known.sum()
     for noise in range(30):
         if not far.any():
             return
@@ -94,3 +98,298 @@ def test_alpha101_equals_the_paper(alphas, number):
 def close_to(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return np.isclose(a, b, rtol=1e-7, atol=1e-9, equal_nan=True)
+
+
+def test_a_wrong_formula_differs(alphas):
+    for number, wrong in ((9, "-1 * delta(close, 2)"), (6, "-1 * correlation(open, volume, 9)")):
+        words = factor_twin.Words(COLUMNS, LABELS, DOLLARS)
+        expected = words(wrong)
+        assert (~close_to(alphas[f"alpha{number}"], expected)).mean() > 0.5
+
+
+def test_words_take_the_place_of_others():
+    expr = al.factors.alpha101(41, vwap=al.column("vwap"))
+    assert str(expr) == "(high * low) ** 0.5 - column('vwap')"
+    units = al.factors.alpha101(7, traded="volume")
+    assert str(units).startswith("where(ts_mean(volume, 20) < volume")
+    all_alike = al.factors.alpha101(sector="group('s')", industry="group('s')", subindustry="group('s')")
+    assert "group('s')" in str(all_alike["alpha58"]) and len(all_alike) == 101
+
+
+# ---- qlib ------------------------------------------------------------------------------------
+
+O, H, L, C, V = (pd.DataFrame(COLUMNS[name]) for name in ("open", "high", "low", "close", "volume"))
+EPS = 1e-12
+
+
+def line(x: pd.DataFrame, n: int, of: Callable[..., float]) -> pd.DataFrame:
+    """Apply a function to slope, intercept and values of the regressions on 1 .. n."""
+    t = np.arange(1.0, n + 1.0)
+    return x.rolling(n).apply(lambda w: of(*np.polyfit(t, w, 1), w, t), raw=True)
+
+
+def rsquare(slope, intercept, w, t):
+    return 1.0 - ((w - slope * t - intercept) ** 2).sum() / ((w - w.mean()) ** 2).sum()
+
+
+def last_place(x: pd.DataFrame, n: int, sign: float) -> pd.DataFrame:
+    """Return the place of the extreme in the window, 1 to n; of equal ones the last."""
+    return x.rolling(n).apply(lambda w: n - np.argmax(sign * w[::-1]), raw=True)
+
+
+def gains(x: pd.DataFrame, n: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    d = x.diff()
+    up, down = d.clip(lower=0.0).where(d.notna()), (-d).clip(lower=0.0).where(d.notna())
+    return up.rolling(n).sum(), down.rolling(n).sum(), d.abs().rolling(n).sum() + EPS
+
+
+def share(x: pd.DataFrame, n: int) -> pd.DataFrame:
+    return x.astype(float).where(C.diff().notna()).rolling(n).mean()
+
+
+ROLLING: dict[str, Callable[[int], pd.DataFrame]] = {
+    "ROC": lambda n: C.shift(n) / C,
+    "MA": lambda n: C.rolling(n).mean() / C,
+    "STD": lambda n: C.rolling(n).std() / C,
+    "BETA": lambda n: line(C, n, lambda slope, *_: slope) / C,
+    "RSQR": lambda n: line(C, n, rsquare),
+    "RESI": lambda n: line(C, n, lambda a, b, w, t: w[-1] - a * n - b) / C,
+    "MAX": lambda n: H.rolling(n).max() / C,
+    "MIN": lambda n: L.rolling(n).min() / C,
+    "QTLU": lambda n: C.rolling(n).quantile(0.8) / C,
+    "QTLD": lambda n: C.rolling(n).quantile(0.2) / C,
+    "RANK": lambda n: C.rolling(n).rank(pct=True),
+    "RSV": lambda n: (C - L.rolling(n).min()) / (H.rolling(n).max() - L.rolling(n).min() + EPS),
+    "IMAX": lambda n: last_place(H, n, 1.0) / n,
+    "IMIN": lambda n: last_place(L, n, -1.0) / n,
+    "IMXD": lambda n: (last_place(H, n, 1.0) - last_place(L, n, -1.0)) / n,
+    "CORR": lambda n: C.rolling(n).corr(np.log(V + 1)),
+    "CORD": lambda n: (C / C.shift()).rolling(n).corr(np.log(V / V.shift() + 1)),
+    "CNTP": lambda n: share(C.diff() > 0, n),
+    "CNTN": lambda n: share(C.diff() < 0, n),
+    "CNTD": lambda n: share(C.diff() > 0, n) - share(C.diff() < 0, n),
+    "SUMP": lambda n: gains(C, n)[0] / gains(C, n)[2],
+    "SUMN": lambda n: gains(C, n)[1] / gains(C, n)[2],
+    "SUMD": lambda n: (gains(C, n)[0] - gains(C, n)[1]) / gains(C, n)[2],
+    "VMA": lambda n: V.rolling(n).mean() / (V + EPS),
+    "VSTD": lambda n: V.rolling(n).std() / (V + EPS),
+    "WVMA": lambda n: weighted(n).std() / (weighted(n).mean() + EPS),
+    "VSUMP": lambda n: gains(V, n)[0] / gains(V, n)[2],
+    "VSUMN": lambda n: gains(V, n)[1] / gains(V, n)[2],
+    "VSUMD": lambda n: (gains(V, n)[0] - gains(V, n)[1]) / gains(V, n)[2],
+}
+
+
+def weighted(n: int) -> pd.api.typing.Rolling:
+    return ((C / C.shift() - 1).abs() * V).rolling(n)
+
+
+TOP, BOTTOM, RANGE = np.maximum(O, C), np.minimum(O, C), H - L + EPS
+CANDLES = {
+    "KMID": (C - O) / O,
+    "KLEN": (H - L) / O,
+    "KMID2": (C - O) / RANGE,
+    "KUP": (H - TOP) / O,
+    "KUP2": (H - TOP) / RANGE,
+    "KLOW": (BOTTOM - L) / O,
+    "KLOW2": (BOTTOM - L) / RANGE,
+    "KSFT": (2 * C - H - L) / O,
+    "KSFT2": (2 * C - H - L) / RANGE,
+    "OPEN0": O / C,
+    "HIGH0": H / C,
+    "LOW0": L / C,
+    "VWAP0": (H + L + C) / 3 / C,
+}
+
+
+@pytest.fixture(scope="module")
+def fields() -> dict[str, np.ndarray]:
+    return values(al.factors.alpha158())
+
+
+def test_alpha158_has_the_names_of_qlib(fields):
+    rolling = [f"{name}{n}" for name in ROLLING for n in (5, 10, 20, 30, 60)]
+    assert list(fields) == [*CANDLES, *rolling]
+    assert len(fields) == 158
+
+
+@pytest.mark.parametrize("name", CANDLES)
+def test_alpha158_candles(fields, name):
+    assert_same(fields[name], CANDLES[name], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ROLLING)
+def test_alpha158_windows(fields, name):
+    for n in (5, 60):  # every n is the same text
+        assert_same(fields[f"{name}{n}"], ROLLING[name](n), rtol=1e-6, atol=1e-8)
+
+
+def test_alpha360_is_the_last_sixty_rows():
+    fields = values(al.factors.alpha360())
+    assert len(fields) == 360
+    for name, x, unit in (("CLOSE", C, C), ("OPEN", O, C), ("HIGH", H, C), ("LOW", L, C)):
+        for lag in (0, 1, 59):
+            assert_same(fields[f"{name}{lag}"], x.shift(lag) / unit, rtol=1e-12)
+    for lag in (0, 59):
+        assert_same(fields[f"VOLUME{lag}"], V.shift(lag) / (V + EPS), rtol=1e-12)
+        assert_same(fields[f"VWAP{lag}"], ((H + L + C) / 3).shift(lag) / C, rtol=1e-12)
+
+
+# ---- the literature --------------------------------------------------------------------------
+
+R = C.pct_change(fill_method=None)
+MARKET = pd.DataFrame(np.repeat(R.mean(axis=1).to_numpy()[:, None], ASSETS, axis=1)).where(R.notna())
+_rng = np.random.default_rng(5)
+THREE = {name: np.repeat(0.01 * _rng.normal(size=(ROWS, 1)), ASSETS, axis=1) for name in ("mkt", "smb", "hml")}
+FUNDAMENTALS = {
+    name: np.abs(_rng.normal(size=(ROWS, ASSETS))) + 1.0
+    for name in ("book", "earnings", "gross_profit", "assets")
+}
+CAP = pd.DataFrame(COLUMNS["cap"])
+
+
+def regression(column: int, n: int) -> np.ndarray:
+    """Return the slope on one of three factors, by least squares window by window."""
+    out = np.full((ROWS, ASSETS), np.nan)
+    for t in range(n - 1, ROWS):
+        rows = slice(t - n + 1, t + 1)
+        x = np.column_stack([np.ones(n), *(THREE[name][rows, 0] for name in THREE)])
+        for j in range(ASSETS):
+            y = R.to_numpy()[rows, j]
+            if np.isfinite(y).all():
+                out[t, j] = np.linalg.lstsq(x, y, rcond=None)[0][column + 1]
+    return out
+
+
+def beta(n: int, n_corr: int) -> pd.DataFrame:
+    own, all_ = np.log1p(R), np.log1p(MARKET)
+    rho = own.rolling(3).sum().rolling(n_corr).corr(all_.rolling(3).sum())
+    return 0.6 * rho * own.rolling(n).std() / all_.rolling(n).std() + 0.4
+
+
+def residual_std(n: int) -> np.ndarray:
+    out = np.full((ROWS, ASSETS), np.nan)
+    for t in range(n - 1, ROWS):
+        for j in range(ASSETS):
+            y, x = (f.to_numpy()[t - n + 1 : t + 1, j] for f in (R, MARKET))
+            if np.isfinite(y + x).all():
+                out[t, j] = np.std(y - np.polyval(np.polyfit(x, y, 1), x), ddof=1)
+    return out
+
+
+CLASSICS: dict[str, tuple[tuple[int, ...], Callable[[], np.ndarray | pd.DataFrame]]] = {
+    "momentum": ((60, 5), lambda: C.shift(5) / C.shift(60) - 1),
+    "reversal": ((21,), lambda: -C.pct_change(21, fill_method=None)),
+    "low_volatility": ((60,), lambda: -R.rolling(60).std()),
+    "betting_against_beta": ((40, 90), lambda: -beta(40, 90)),
+    "idiosyncratic_volatility": ((21,), lambda: -residual_std(21)),
+    "amihud_illiquidity": ((30,), lambda: 1e6 * (R.abs() / (C * V)).rolling(30).mean()),
+    "max_return": ((21,), lambda: -R.rolling(21).max()),
+    "skewness": ((60,), lambda: -R.rolling(60).skew()),
+    "high_52_week": ((100,), lambda: C / H.rolling(100).max()),
+    "size": ((), lambda: -np.log(CAP)),
+    "value": ((), lambda: FUNDAMENTALS["book"] / CAP),
+    "earnings_yield": ((), lambda: FUNDAMENTALS["earnings"] / CAP),
+    "quality": ((), lambda: FUNDAMENTALS["gross_profit"] / FUNDAMENTALS["assets"]),
+    "asset_growth": ((60,), lambda: -pd.DataFrame(FUNDAMENTALS["assets"]).pct_change(60)),
+    "market_beta": ((60,), lambda: regression(0, 60)),
+    "size_beta": ((60,), lambda: regression(1, 60)),
+    "value_beta": ((60,), lambda: regression(2, 60)),
+}
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_classics_equal_their_papers(name):
+    numbers, expected = CLASSICS[name]
+    expr = getattr(al.factors, name)(*numbers)
+    ours = values({"x": expr}, COLUMNS | THREE | FUNDAMENTALS)["x"]
+    assert np.isfinite(ours[-1]).sum() >= ASSETS // 2
+    assert_same(ours, expected(), rtol=1e-7, atol=1e-9)
+
+
+def test_seasonality_is_the_mean_of_the_same_months():
+    n_rows = 1300
+    close = pd.DataFrame(market(n_rows)["close"])
+    ours = values({"x": al.factors.seasonality()}, market(n_rows))["x"]
+    months = [close.shift(252 * k - 21) / close.shift(252 * k) - 1 for k in range(1, 6)]
+    assert np.isfinite(ours[-1]).sum() >= ASSETS // 2
+    assert_same(ours, sum(months) / 5, rtol=1e-9, atol=1e-12)
+
+
+def test_every_classic_is_compared():
+    assert set(al.factors.library("classics")) == {*CLASSICS, "seasonality"}
+
+
+# ---- texts, names and files ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", al.factors.BUILT_IN)
+def test_texts_parse_back_and_have_a_source(name):
+    for factor in al.factors.library(name).values():
+        assert al.parse(str(factor.expr)).same_as(factor.expr)
+        assert factor.source
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "part"),
+    [
+        (lambda: al.factors.alpha101(102), UnknownNameError, "alpha102"),
+        (lambda: al.factors.alpha101(41, vwp="close"), UnknownNameError, "'vwap'"),
+        (lambda: al.factors.momentum(252, 21, 5), ParameterError, "3 numbers"),
+        (lambda: al.factors.momentum(window=5), UnknownNameError, "window"),
+        (lambda: al.factors.momentum(0, 21), ExprError, "n=0"),
+        (lambda: al.factors.library("alpha102"), UnknownNameError, "alpha101"),
+        (lambda: al.factors.find_factor("OPEN0"), InputError, "alpha158.OPEN0 or alpha360.OPEN0"),
+        (lambda: al.factors.find_factor("momentun"), UnknownNameError, "momentum"),
+        (lambda: al.factors.read_library("none.toml"), InputError, "none.toml"),
+    ],
+)
+def test_a_wrong_name_or_number_is_refused(call, error, part):
+    with pytest.raises(error, match=part):
+        call()
+
+
+OWN = """\
+title = "Mine"
+
+[words]
+gap = "open / delay(close, 1) - 1"
+
+[[factor]]
+name = "gap$n"
+text = "ts_mean($gap, $n)"
+
+[[factor]]
+name = "typo"
+text = "ts_maen(close, 5)"
+
+[each]
+n = [5, 10]
+"""
+
+
+def test_a_library_of_your_own(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN.replace("ts_maen", "ts_mean"))
+    mine = al.factors.read_library(path)
+    assert list(mine) == ["gap5", "gap10", "typo"]
+    assert str(mine["gap5"](20)) == "ts_mean(open / delay(close, 1) - 1.0, 20)"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("", "", r"mine.toml, line 12: unknown operator 'ts_maen'"),
+        ("$gap,", "$gp,", r"mine.toml, line 8: unknown word in mine.gap5 'gp': did you mean 'gap'"),
+        ("title", "titel", "unknown field `titel`"),
+        ('"Mine"', "Mine", r"not TOML: .*line 1"),
+        ('"gap$n"', '"typo"', "'typo' twice"),
+        ("open /", "$gap /", "nested"),
+        ('name = "typo"', "name = 5", "Expected `str`"),
+    ],
+)
+def test_a_wrong_library_names_file_and_line(tmp_path: Path, old: str, new: str, part: str):
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN.replace(old, new, 1) if old else OWN)
+    with pytest.raises(AlphalabError, match=part):
+        al.factors.read_library(path)

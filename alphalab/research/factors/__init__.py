@@ -21,6 +21,7 @@ from typing import Any
 
 from alphalab.expr.nodes import Expr
 from alphalab.research.factors.library import (
+    BUILT_IN,
     Factor,
     Library,
     find_factor,
@@ -29,6 +30,7 @@ from alphalab.research.factors.library import (
 )
 
 __all__ = [
+    "BUILT_IN",
     "Factor",
     "Library",
     "alpha101",
