@@ -3,8 +3,8 @@
 Every public name is here, and its module is imported when the name is first used: `import alphalab`
 stays cheap; `__init__.pyi` has their types. Five modules hold the rest: `al.data` (ingestion,
 checks, trade bars), `al.errors`, `al.factors` (factors of the literature), `al.ops` (the functions
-of the alpha language) and `al.orders` (orders of a compiled `decide`). Operators and indicators work at the top as well (`al.ts_mean`,
-`al.where`, `al.adx`, ...); ``alphalab ops`` lists them.
+of the alpha language) and `al.orders` (orders of a compiled `decide`). Operators and indicators
+work at the top as well (`al.ts_mean`, `al.where`, `al.adx`, ...); ``alphalab ops`` lists them.
 
 Examples
 --------
@@ -41,7 +41,6 @@ _PUBLIC = {
     "expr.nodes": "Expr",
     "expr.text": "parse",
     "research.factors.report": "FactorReport factor_report",
-    "research.factors.worlds": "null planted",
     "research.results.comparison": "Comparison compare",
     "research.results.result": "Result",
     "research.results.summary": "Summary",

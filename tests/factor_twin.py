@@ -1,7 +1,7 @@
 """WorldQuant's notation, read by pandas and NumPy alone: the naive twin of `alpha101.toml`.
 
-A window is cut out and computed whole, a row is ranked by pandas, and NaN is handled as the language
-documents it. Nothing here is shared with the parser, the registry or the kernels.
+A window is cut out and computed whole, a row is ranked by pandas, and NaN is handled as the
+language documents it. Nothing here is shared with the parser, the registry or the kernels.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def python_of(text: str) -> str:
     for opened, closed in _brackets(text):
         out += text[start : opened + 1] + python_of(text[opened + 1 : closed])
         start = closed
-    return (out + text[start:]).replace("^", " ** " if "^ " not in text else "**").replace("||", "|")
+    return (
+        (out + text[start:]).replace("^", " ** " if "^ " not in text else "**").replace("||", "|")
+    )
 
 
 def _at_the_top(text: str, marks: str) -> list[tuple[int, str]]:
@@ -130,8 +132,8 @@ class Panel:
 class Words:
     """The functions of the paper over given columns, each by its name in lower case.
 
-    With `noise` the arithmetic of every window is off by 1e-13 of the size of its values. A cell that
-    changes with it has no true value: a rank decides between numbers that are equal in truth.
+    With `noise` the arithmetic of every window is off by 1e-13 of the size of its values. A cell
+    that changes with it has no true value: a rank decides between numbers that are equal in truth.
     """
 
     #: Stands for an exact 0, which no noise changes, until the formula is computed.
@@ -160,7 +162,9 @@ class Words:
             for n in re.findall(r"adv(\d+)", text)
         }
         close = self.columns["close"]
-        names["returns"] = Panel(np.vstack((np.full((1, close.shape[1]), np.nan), close[1:] / close[:-1] - 1)))
+        names["returns"] = Panel(
+            np.vstack((np.full((1, close.shape[1]), np.nan), close[1:] / close[:-1] - 1))
+        )
         return eval(text, {"__builtins__": {}}, names | {"abs": abs}).values
 
     def _chosen(self, function: Callable[..., np.ndarray], n: float, *inputs: Panel) -> Panel:

@@ -637,9 +637,9 @@ def group_rank(x, group):
     return _of_group(
         x,
         group,
-        lambda values, v: (sum(w < v for w in values) + sum(w <= v for w in values) + 1)
-        / 2
-        / len(values),
+        lambda values, v: (
+            (sum(w < v for w in values) + sum(w <= v for w in values) + 1) / 2 / len(values)
+        ),
     )
 
 

@@ -29,7 +29,7 @@ INSTRUMENTS = [
 
 
 def market(n_rows: int = ROWS, seed: int = 1) -> dict[str, np.ndarray]:
-    """Columns of walks with ranges and volumes; the last asset is listed late, one cell is unknown."""
+    """Columns of walks with ranges and volumes; an asset is listed late, and a cell is unknown."""
     rng = np.random.default_rng(seed)
     close = 50.0 * np.exp(np.cumsum(0.02 * rng.normal(size=(n_rows, ASSETS)), axis=0))
     start = close * np.exp(0.01 * rng.normal(size=close.shape))
@@ -112,13 +112,17 @@ def test_words_take_the_place_of_others():
     assert str(expr) == "(high * low) ** 0.5 - column('vwap')"
     units = al.factors.alpha101(7, traded="volume")
     assert str(units).startswith("where(ts_mean(volume, 20) < volume")
-    all_alike = al.factors.alpha101(sector="group('s')", industry="group('s')", subindustry="group('s')")
+    all_alike = al.factors.alpha101(
+        sector="group('s')", industry="group('s')", subindustry="group('s')"
+    )
     assert "group('s')" in str(all_alike["alpha58"]) and len(all_alike) == 101
 
 
 # ---- qlib ------------------------------------------------------------------------------------
 
-O, H, L, C, V = (pd.DataFrame(COLUMNS[name]) for name in ("open", "high", "low", "close", "volume"))
+OPEN, HIGH, LOW, CLOSE, VOLUME = (
+    pd.DataFrame(COLUMNS[name]) for name in ("open", "high", "low", "close", "volume")
+)
 EPS = 1e-12
 
 
@@ -144,61 +148,63 @@ def gains(x: pd.DataFrame, n: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataF
 
 
 def share(x: pd.DataFrame, n: int) -> pd.DataFrame:
-    return x.astype(float).where(C.diff().notna()).rolling(n).mean()
+    return x.astype(float).where(CLOSE.diff().notna()).rolling(n).mean()
 
 
 ROLLING: dict[str, Callable[[int], pd.DataFrame]] = {
-    "ROC": lambda n: C.shift(n) / C,
-    "MA": lambda n: C.rolling(n).mean() / C,
-    "STD": lambda n: C.rolling(n).std() / C,
-    "BETA": lambda n: line(C, n, lambda slope, *_: slope) / C,
-    "RSQR": lambda n: line(C, n, rsquare),
-    "RESI": lambda n: line(C, n, lambda a, b, w, t: w[-1] - a * n - b) / C,
-    "MAX": lambda n: H.rolling(n).max() / C,
-    "MIN": lambda n: L.rolling(n).min() / C,
-    "QTLU": lambda n: C.rolling(n).quantile(0.8) / C,
-    "QTLD": lambda n: C.rolling(n).quantile(0.2) / C,
-    "RANK": lambda n: C.rolling(n).rank(pct=True),
-    "RSV": lambda n: (C - L.rolling(n).min()) / (H.rolling(n).max() - L.rolling(n).min() + EPS),
-    "IMAX": lambda n: last_place(H, n, 1.0) / n,
-    "IMIN": lambda n: last_place(L, n, -1.0) / n,
-    "IMXD": lambda n: (last_place(H, n, 1.0) - last_place(L, n, -1.0)) / n,
-    "CORR": lambda n: C.rolling(n).corr(np.log(V + 1)),
-    "CORD": lambda n: (C / C.shift()).rolling(n).corr(np.log(V / V.shift() + 1)),
-    "CNTP": lambda n: share(C.diff() > 0, n),
-    "CNTN": lambda n: share(C.diff() < 0, n),
-    "CNTD": lambda n: share(C.diff() > 0, n) - share(C.diff() < 0, n),
-    "SUMP": lambda n: gains(C, n)[0] / gains(C, n)[2],
-    "SUMN": lambda n: gains(C, n)[1] / gains(C, n)[2],
-    "SUMD": lambda n: (gains(C, n)[0] - gains(C, n)[1]) / gains(C, n)[2],
-    "VMA": lambda n: V.rolling(n).mean() / (V + EPS),
-    "VSTD": lambda n: V.rolling(n).std() / (V + EPS),
+    "ROC": lambda n: CLOSE.shift(n) / CLOSE,
+    "MA": lambda n: CLOSE.rolling(n).mean() / CLOSE,
+    "STD": lambda n: CLOSE.rolling(n).std() / CLOSE,
+    "BETA": lambda n: line(CLOSE, n, lambda slope, *_: slope) / CLOSE,
+    "RSQR": lambda n: line(CLOSE, n, rsquare),
+    "RESI": lambda n: line(CLOSE, n, lambda a, b, w, t: w[-1] - a * n - b) / CLOSE,
+    "MAX": lambda n: HIGH.rolling(n).max() / CLOSE,
+    "MIN": lambda n: LOW.rolling(n).min() / CLOSE,
+    "QTLU": lambda n: CLOSE.rolling(n).quantile(0.8) / CLOSE,
+    "QTLD": lambda n: CLOSE.rolling(n).quantile(0.2) / CLOSE,
+    "RANK": lambda n: CLOSE.rolling(n).rank(pct=True),
+    "RSV": lambda n: (
+        (CLOSE - LOW.rolling(n).min()) / (HIGH.rolling(n).max() - LOW.rolling(n).min() + EPS)
+    ),
+    "IMAX": lambda n: last_place(HIGH, n, 1.0) / n,
+    "IMIN": lambda n: last_place(LOW, n, -1.0) / n,
+    "IMXD": lambda n: (last_place(HIGH, n, 1.0) - last_place(LOW, n, -1.0)) / n,
+    "CORR": lambda n: CLOSE.rolling(n).corr(np.log(VOLUME + 1)),
+    "CORD": lambda n: (CLOSE / CLOSE.shift()).rolling(n).corr(np.log(VOLUME / VOLUME.shift() + 1)),
+    "CNTP": lambda n: share(CLOSE.diff() > 0, n),
+    "CNTN": lambda n: share(CLOSE.diff() < 0, n),
+    "CNTD": lambda n: share(CLOSE.diff() > 0, n) - share(CLOSE.diff() < 0, n),
+    "SUMP": lambda n: gains(CLOSE, n)[0] / gains(CLOSE, n)[2],
+    "SUMN": lambda n: gains(CLOSE, n)[1] / gains(CLOSE, n)[2],
+    "SUMD": lambda n: (gains(CLOSE, n)[0] - gains(CLOSE, n)[1]) / gains(CLOSE, n)[2],
+    "VMA": lambda n: VOLUME.rolling(n).mean() / (VOLUME + EPS),
+    "VSTD": lambda n: VOLUME.rolling(n).std() / (VOLUME + EPS),
     "WVMA": lambda n: weighted(n).std() / (weighted(n).mean() + EPS),
-    "VSUMP": lambda n: gains(V, n)[0] / gains(V, n)[2],
-    "VSUMN": lambda n: gains(V, n)[1] / gains(V, n)[2],
-    "VSUMD": lambda n: (gains(V, n)[0] - gains(V, n)[1]) / gains(V, n)[2],
+    "VSUMP": lambda n: gains(VOLUME, n)[0] / gains(VOLUME, n)[2],
+    "VSUMN": lambda n: gains(VOLUME, n)[1] / gains(VOLUME, n)[2],
+    "VSUMD": lambda n: (gains(VOLUME, n)[0] - gains(VOLUME, n)[1]) / gains(VOLUME, n)[2],
 }
 
 
 def weighted(n: int) -> pd.api.typing.Rolling:
-    return ((C / C.shift() - 1).abs() * V).rolling(n)
+    return ((CLOSE / CLOSE.shift() - 1).abs() * VOLUME).rolling(n)
 
 
-TOP, BOTTOM, RANGE = np.maximum(O, C), np.minimum(O, C), H - L + EPS
+TOP, BOTTOM, RANGE = np.maximum(OPEN, CLOSE), np.minimum(OPEN, CLOSE), HIGH - LOW + EPS
 CANDLES = {
-    "KMID": (C - O) / O,
-    "KLEN": (H - L) / O,
-    "KMID2": (C - O) / RANGE,
-    "KUP": (H - TOP) / O,
-    "KUP2": (H - TOP) / RANGE,
-    "KLOW": (BOTTOM - L) / O,
-    "KLOW2": (BOTTOM - L) / RANGE,
-    "KSFT": (2 * C - H - L) / O,
-    "KSFT2": (2 * C - H - L) / RANGE,
-    "OPEN0": O / C,
-    "HIGH0": H / C,
-    "LOW0": L / C,
-    "VWAP0": (H + L + C) / 3 / C,
+    "KMID": (CLOSE - OPEN) / OPEN,
+    "KLEN": (HIGH - LOW) / OPEN,
+    "KMID2": (CLOSE - OPEN) / RANGE,
+    "KUP": (HIGH - TOP) / OPEN,
+    "KUP2": (HIGH - TOP) / RANGE,
+    "KLOW": (BOTTOM - LOW) / OPEN,
+    "KLOW2": (BOTTOM - LOW) / RANGE,
+    "KSFT": (2 * CLOSE - HIGH - LOW) / OPEN,
+    "KSFT2": (2 * CLOSE - HIGH - LOW) / RANGE,
+    "OPEN0": OPEN / CLOSE,
+    "HIGH0": HIGH / CLOSE,
+    "LOW0": LOW / CLOSE,
+    "VWAP0": (HIGH + LOW + CLOSE) / 3 / CLOSE,
 }
 
 
@@ -227,20 +233,30 @@ def test_alpha158_windows(fields, name):
 def test_alpha360_is_the_last_sixty_rows():
     fields = values(al.factors.alpha360())
     assert len(fields) == 360
-    for name, x, unit in (("CLOSE", C, C), ("OPEN", O, C), ("HIGH", H, C), ("LOW", L, C)):
+    for name, x, unit in (
+        ("CLOSE", CLOSE, CLOSE),
+        ("OPEN", OPEN, CLOSE),
+        ("HIGH", HIGH, CLOSE),
+        ("LOW", LOW, CLOSE),
+    ):
         for lag in (0, 1, 59):
             assert_same(fields[f"{name}{lag}"], x.shift(lag) / unit, rtol=1e-12)
     for lag in (0, 59):
-        assert_same(fields[f"VOLUME{lag}"], V.shift(lag) / (V + EPS), rtol=1e-12)
-        assert_same(fields[f"VWAP{lag}"], ((H + L + C) / 3).shift(lag) / C, rtol=1e-12)
+        assert_same(fields[f"VOLUME{lag}"], VOLUME.shift(lag) / (VOLUME + EPS), rtol=1e-12)
+        assert_same(fields[f"VWAP{lag}"], ((HIGH + LOW + CLOSE) / 3).shift(lag) / CLOSE, rtol=1e-12)
 
 
 # ---- the literature --------------------------------------------------------------------------
 
-R = C.pct_change(fill_method=None)
-MARKET = pd.DataFrame(np.repeat(R.mean(axis=1).to_numpy()[:, None], ASSETS, axis=1)).where(R.notna())
+R = CLOSE.pct_change(fill_method=None)
+MARKET = pd.DataFrame(np.repeat(R.mean(axis=1).to_numpy()[:, None], ASSETS, axis=1)).where(
+    R.notna()
+)
 _rng = np.random.default_rng(5)
-THREE = {name: np.repeat(0.01 * _rng.normal(size=(ROWS, 1)), ASSETS, axis=1) for name in ("mkt", "smb", "hml")}
+THREE = {
+    name: np.repeat(0.01 * _rng.normal(size=(ROWS, 1)), ASSETS, axis=1)
+    for name in ("mkt", "smb", "hml")
+}
 FUNDAMENTALS = {
     name: np.abs(_rng.normal(size=(ROWS, ASSETS))) + 1.0
     for name in ("book", "earnings", "gross_profit", "assets")
@@ -278,15 +294,15 @@ def residual_std(n: int) -> np.ndarray:
 
 
 CLASSICS: dict[str, tuple[tuple[int, ...], Callable[[], np.ndarray | pd.DataFrame]]] = {
-    "momentum": ((60, 5), lambda: C.shift(5) / C.shift(60) - 1),
-    "reversal": ((21,), lambda: -C.pct_change(21, fill_method=None)),
+    "momentum": ((60, 5), lambda: CLOSE.shift(5) / CLOSE.shift(60) - 1),
+    "reversal": ((21,), lambda: -CLOSE.pct_change(21, fill_method=None)),
     "low_volatility": ((60,), lambda: -R.rolling(60).std()),
     "betting_against_beta": ((40, 90), lambda: -beta(40, 90)),
     "idiosyncratic_volatility": ((21,), lambda: -residual_std(21)),
-    "amihud_illiquidity": ((30,), lambda: 1e6 * (R.abs() / (C * V)).rolling(30).mean()),
+    "amihud_illiquidity": ((30,), lambda: 1e6 * (R.abs() / (CLOSE * VOLUME)).rolling(30).mean()),
     "max_return": ((21,), lambda: -R.rolling(21).max()),
     "skewness": ((60,), lambda: -R.rolling(60).skew()),
-    "high_52_week": ((100,), lambda: C / H.rolling(100).max()),
+    "high_52_week": ((100,), lambda: CLOSE / HIGH.rolling(100).max()),
     "size": ((), lambda: -np.log(CAP)),
     "value": ((), lambda: FUNDAMENTALS["book"] / CAP),
     "earnings_yield": ((), lambda: FUNDAMENTALS["earnings"] / CAP),

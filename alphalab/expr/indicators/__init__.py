@@ -9,9 +9,7 @@ _MODULES = {
         "garman_klass_volatility parkinson_volatility realised_volatility true_range "
         "yang_zhang_volatility"
     ),
-    "volumes": (
-        "accumulation_distribution adv chaikin_money_flow chaikin_oscillator mfi obv vwap"
-    ),
+    "volumes": ("accumulation_distribution adv chaikin_money_flow chaikin_oscillator mfi obv vwap"),
 }
 
 #: The module of each indicator.

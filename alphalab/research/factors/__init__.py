@@ -1,7 +1,7 @@
 """Factors: libraries of texts, their analysis, and scores of many of them.
 
-The factors of the literature are functions of this module: `momentum`, `reversal`, `low_volatility`,
-and what else ``alphalab factors list classics`` shows.
+The factors of the literature are functions of this module: `momentum`, `reversal`, and what else
+``alphalab factors list classics`` shows.
 
 Examples
 --------

@@ -332,4 +332,3 @@ def _line_of(text: str, factor: Factor) -> int:
         if re.match(r"\s*text\s*=", line) and factor.formula in line:
             return number
     return 1
-

@@ -1,0 +1,375 @@
+"""`factor_report`: how well factors order the returns that follow them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alphalab.config import Costs
+from alphalab.core.expr_strategy import ExprStrategy
+from alphalab.data.panel.bars import Bars
+from alphalab.errors import AlphalabError, ParameterError, UnknownNameError
+from alphalab.expr.nodes import Expr, Number, apply, as_expr
+from alphalab.expr.plan import group_codes
+from alphalab.expr.text import parse
+from alphalab.research.factors import tables
+from alphalab.research.factors.analysis import Analysis, Returns, check_informative
+from alphalab.research.factors.coverage import LEAST_COVERAGE, coverage
+from alphalab.research.factors.forward import checked_horizons, forward_returns
+from alphalab.research.factors.library import library
+from alphalab.research.pages import page
+from alphalab.research.results.values import values_of
+from alphalab.research.run.arguments import refuse_swapped
+from alphalab.research.run.backtest import backtest
+from alphalab.types import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+#: Horizons of the decay, beside those that are asked for.
+DECAY = (1, 2, 3, 5, 10, 21, 42, 63)
+#: Factors that others are compared with unless others are given.
+KNOWN = ("momentum", "reversal", "low_volatility")
+
+
+class FactorReport:
+    """What factors say about the returns that follow them; `factor_report` makes one.
+
+    Attributes
+    ----------
+    bars : Bars
+    factors : mapping of str to Analysis
+        By name.
+    horizons : tuple of int
+        Rows that positions are held.
+    groups : str
+        Label of the groups; empty: none.
+    known : mapping of str to ndarray of shape (T, N)
+        Values of the known factors.
+    """
+
+    def __init__(
+        self,
+        bars: Bars,
+        factors: Mapping[str, Analysis],
+        groups: str,
+        known: Mapping[str, FloatArray],
+    ) -> None:
+        self.bars = bars
+        self.factors = dict(factors)
+        self.horizons = next(iter(self.factors.values())).horizons
+        self.groups = groups
+        self.known = dict(known)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row for each factor and horizon: information coefficients, spread, turnover.
+
+        Columns: ``ic`` and ``rank_ic`` (means over rows), ``rank_ic_std`` (ddof 1), ``t`` and ``p``
+        of the rank IC (Newey-West), ``icir`` (mean over standard deviation, per row), ``positive``
+        (share of rows), ``rows``, ``spread`` (highest minus lowest quantile, return of the horizon)
+        and its ``spread_t``, ``turnover`` (of both quantiles), ``autocorrelation`` of the ranks and
+        ``coverage``.
+        """
+        return tables.summary(self.factors)
+
+    @property
+    def rank_ic(self) -> pd.DataFrame:
+        """Rank IC of each row, (T, factors x horizons), indexed by time (UTC)."""
+        return tables.series(self.factors, self.bars, lambda one: one.rank_ic)
+
+    @property
+    def ic(self) -> pd.DataFrame:
+        """Pearson's IC of each row, (T, factors x horizons), indexed by time (UTC)."""
+        return tables.series(self.factors, self.bars, lambda one: one.ic)
+
+    @property
+    def decay(self) -> pd.DataFrame:
+        """Mean rank IC and its t by factor and horizon, for more horizons than the others."""
+        return tables.decay(self.factors)
+
+    @property
+    def quantiles(self) -> pd.DataFrame:
+        """Mean return, t and rows by factor, horizon and quantile; 1 has the lowest values."""
+        return tables.quantiles(self.factors)
+
+    @property
+    def by_year(self) -> pd.DataFrame:
+        """Mean rank IC, t and rows by factor and calendar year (UTC), at the first horizon."""
+        return tables.by_year(self.factors, self.bars)
+
+    @property
+    def by_group(self) -> pd.DataFrame:
+        """Mean rank IC, t and rows among the assets of each group, by factor and horizon.
+
+        Raises
+        ------
+        ParameterError
+            The report has no groups.
+        """
+        if not self.groups:
+            raise ParameterError(
+                "by_group of a report without groups",
+                rule="groups are named when the report is made.",
+                fix='Write al.factor_report(..., groups="sector").',
+            )
+        return tables.by_group(self.factors, self.bars, self.groups)
+
+    @property
+    def fama_macbeth(self) -> pd.DataFrame:
+        """Mean slopes of the regressions of each row on all factors together, by horizon.
+
+        A slope is the return of a horizon for one standard deviation of the factor.
+        """
+        return tables.fama_macbeth(self.factors)
+
+    @property
+    def correlations(self) -> pd.DataFrame:
+        """Mean correlation of ranks with each other factor and with each known factor."""
+        return tables.correlations(self.factors, self.known)
+
+    @property
+    def orthogonal(self) -> pd.DataFrame:
+        """Rank IC of what the known factors do not explain, by factor and horizon."""
+        return tables.orthogonal(self.factors, self.known)
+
+    @property
+    def long_short(self) -> pd.DataFrame:
+        """Figures of the factors' ranks as weights, traded with costs; one column each."""
+        return tables.long_short(self.factors)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader has to know first."""
+        return [*_remarks(self), *(str(note) for note in self.bars.notes)]
+
+    def plot(self, name: str | None = None) -> go.Figure:
+        """Return a Plotly figure of one factor: its rank IC through time, decay and quantiles.
+
+        Parameters
+        ----------
+        name : str, optional
+            Not given: the first factor.
+        """
+        from alphalab.research.factors.plots import overview
+
+        return overview(self._chosen(name), self.bars)
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write the report as one page that needs neither other files nor a network.
+
+        Raises
+        ------
+        InputError
+            A path that cannot be written.
+        """
+        from alphalab.research.factors.report_page import render
+
+        return page.write(render(self), path)
+
+    def to_alphalens(self, name: str | None = None) -> pd.DataFrame:
+        """Return a factor as alphalens takes it: the ``factor_data`` of all its tear sheets.
+
+        Parameters
+        ----------
+        name : str, optional
+            Not given: the first factor.
+
+        Raises
+        ------
+        MissingExtraError
+            alphalens-reloaded is not installed.
+        """
+        from alphalab.research.factors.handover import to_alphalens
+
+        return to_alphalens(self._chosen(name), self.bars, self.groups)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tables as plain data; a figure that is not defined is None."""
+        return tables.to_dict(self)
+
+    def _chosen(self, name: str | None) -> Analysis:
+        if name is None:
+            return next(iter(self.factors.values()))
+        if name not in self.factors:
+            raise UnknownNameError("factor of the report", name, self.factors)
+        return self.factors[name]
+
+    def __repr__(self) -> str:
+        """Return names, rank ICs and t statistics at the first horizon on one line."""
+        h = self.horizons[0]
+        parts = (
+            f"{name} rank IC {one.decay[h].mean:.4f} (t {one.decay[h].t:.1f})"
+            for name, one in self.factors.items()
+        )
+        return f"<FactorReport over {h} row{'s' if h > 1 else ''}: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        return str(self.summary.to_html(float_format=lambda x: f"{x:.4f}"))
+
+
+def factor_report(
+    exprs: Expr | str | Mapping[str, Expr | str | Number],
+    bars: Bars,
+    *,
+    horizons: Sequence[int] = (1, 5, 21),
+    quantiles: int = 5,
+    groups: str | None = None,
+    costs: Costs | None = None,
+    known: Mapping[str, Expr | str | Number] | None = None,
+) -> FactorReport:
+    """Measure how well factors order the returns that follow them.
+
+    Parameters
+    ----------
+    exprs : Expr, str, or mapping of str to Expr, str or number
+        One factor, or several by name. A high value stands for a high expected return.
+    bars : Bars
+        At least two symbols.
+    horizons : sequence of int
+        Rows that a position is held. Returns run from the next open to the open a horizon later,
+        so no factor has seen the price that it trades at.
+    quantiles : int
+        Quantiles of each row, by rank; at least 2, at most the number of symbols.
+    groups : str, optional
+        A label of the instruments, such as ``"sector"``: the rank IC is also measured inside each.
+    costs : Costs, optional
+        Of the long-short portfolio; else the fees of the instruments.
+    known : mapping of str to Expr, str or number, optional
+        Factors to compare with. Not given: momentum, reversal and low volatility.
+
+    Returns
+    -------
+    FactorReport
+
+    Raises
+    ------
+    ParameterError
+        One symbol, a horizon that the rows do not hold, too many quantiles, a factor that orders
+        no row.
+    UnknownNameError
+        A column or a group that the bars do not have.
+
+    Notes
+    -----
+    t statistics are those of Newey and West (1987) with at least ``horizon - 1`` lags, since
+    returns of neighbouring rows overlap. The long-short portfolio holds
+    ``cs_scale(cs_demean(cs_rank(x)))`` and trades it in every row through the step of `backtest`;
+    it counts in the trial ledger.
+
+    Examples
+    --------
+    >>> import alphalab as al
+    >>> bars = al.load("sp500_stocks", start="2018-01-01")
+    >>> report = factor_report(al.factors.reversal(5), bars, horizons=(1, 5), known={})
+    >>> report.summary.round(4)["rank_ic"].tolist()
+    [0.0056, -0.002]
+    """
+    refuse_swapped("factor_report", exprs, bars)
+    chosen = _named(exprs, "factor_report")
+    if bars.n_symbols < 2:
+        raise ParameterError(
+            f"factor_report of one symbol, {bars.symbols[0]!r}",
+            rule="a factor orders the symbols of a row, so there are at least two.",
+            fix="A rule for one symbol is a strategy: al.backtest(al.ExprStrategy(...), bars).",
+        )
+    if not 2 <= quantiles <= bars.n_symbols:
+        raise ParameterError(
+            f"quantiles={quantiles}",
+            rule=f"at least 2 and at most the number of symbols, {bars.n_symbols}.",
+        )
+    horizons = checked_horizons(horizons, bars.n_rows)
+    if groups:
+        group_codes(bars.instruments, groups)
+    others = _known(known)
+    values = _values(chosen, others, bars, quantiles)
+    longest = max(horizons[-1], bars.n_rows // 4)
+    every = sorted({*horizons, *(h for h in DECAY if h <= longest)})
+    returns = Returns({h: forward_returns(bars, h) for h in every if h < bars.n_rows - 1})
+    factors = {}
+    for name, expr in chosen.items():
+        own = Analysis(
+            name=name,
+            expr=expr,
+            values=values["factor", name],
+            buckets=values["bucket", name],
+            coverage=coverage(values["factor", name], bars, expr.warmup),
+            returns=returns,
+            horizons=horizons,
+            n_quantiles=quantiles,
+            **_long_short(expr, bars, costs),
+        )
+        check_informative(own)
+        factors[name] = own
+    return FactorReport(
+        bars, factors, groups or "", {name: values["known", name] for name in others}
+    )
+
+
+def _values(
+    chosen: Mapping[str, Expr], others: Mapping[str, Expr], bars: Bars, n: int
+) -> dict[tuple[str, str], FloatArray]:
+    """Return values and quantiles of the factors, and values of the known ones, by kind."""
+    wanted = {("factor", name): expr for name, expr in chosen.items()}
+    wanted |= {("bucket", name): apply("cs_bucket", expr, n) for name, expr in chosen.items()}
+    wanted |= {("known", name): expr for name, expr in others.items()}
+    found = values_of({str(place): expr for place, expr in enumerate(wanted.values())}, bars)
+    return dict(zip(wanted, found.values(), strict=True))
+
+
+def _long_short(expr: Expr, bars: Bars, costs: Costs | None) -> dict[str, Any]:
+    """Return the run of the factor's ranks as weights, or why there is none."""
+    weights = apply("cs_scale", apply("cs_demean", apply("cs_rank", expr)))
+    events = {"split", "dividend"} & bars.columns.keys()
+    try:
+        run = backtest(
+            ExprStrategy(text=str(weights)),
+            bars,
+            costs=costs,
+            actions="reinvest" if events else "none",
+        )
+    except AlphalabError as error:
+        return {"why_not_traded": error.what}
+    return {"long_short": run}
+
+
+def _known(given: Mapping[str, Expr | str | Number] | None) -> dict[str, Expr]:
+    if given is None:
+        return {name: library("classics")[name].expr for name in KNOWN}
+    return {str(name): _read(expr, f"known[{name!r}]") for name, expr in given.items()}
+
+
+def _named(exprs: Any, owner: str) -> dict[str, Expr]:
+    if not isinstance(exprs, Mapping):
+        return {"factor": _read(exprs, owner)}
+    if not exprs:
+        raise ParameterError(f"{owner}({{}}, ...)", rule="it takes at least one factor.")
+    return {str(name): _read(expr, f"{owner}[{name!r}]") for name, expr in exprs.items()}
+
+
+def _read(expr: Any, owner: str) -> Expr:
+    return parse(expr) if isinstance(expr, str) else as_expr(expr, owner)
+
+
+def _remarks(report: FactorReport) -> list[str]:
+    found = []
+    for name, one in report.factors.items():
+        if one.coverage < LEAST_COVERAGE:
+            found.append(
+                f"{name} is known in {one.coverage:.0%} of the cells with a close after its "
+                f"warm-up of {one.expr.warmup} rows: its figures hold for these alone. Scores and "
+                f"searches refuse a factor below {LEAST_COVERAGE:.0%}."
+            )
+        if one.why_not_traded:
+            found.append(f"{name} was not traded long-short: {one.why_not_traded}")
+    if report.bars.n_symbols < 30:
+        found.append(
+            f"{report.bars.n_symbols} symbols: a rank IC of one row is noise of "
+            f"{1 / np.sqrt(report.bars.n_symbols - 1):.2f}, and quantiles hold few of them."
+        )
+    return found
