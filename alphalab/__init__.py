@@ -41,6 +41,7 @@ _PUBLIC = {
     "expr.nodes": "Expr",
     "expr.text": "parse",
     "research.factors.report": "FactorReport factor_report",
+    "research.factors.worlds": "null planted",
     "research.results.comparison": "Comparison compare",
     "research.results.result": "Result",
     "research.results.summary": "Summary",

@@ -227,21 +227,19 @@ def test_turnover_and_autocorrelation_equal_alphalens(alphalens, report):
 # ---- inference -------------------------------------------------------------------------------
 
 
-def test_newey_west_is_the_formula():
+@pytest.mark.parametrize("horizon", [1, 8])
+def test_newey_west_equals_statsmodels(horizon):
+    api = pytest.importorskip("statsmodels.api")
     rng = np.random.default_rng(3)
-    x = rng.normal(size=200)
+    x = 0.1 + rng.normal(size=200)
     x[1:] += 0.5 * x[:-1]
     x[17] = np.nan
     known = x[np.isfinite(x)]
-    n, lags = known.size, 7
-    d = known - known.mean()
-    variance = d @ d / n + 2 * sum(
-        (1 - k / (lags + 1)) * (d[k:] @ d[:-k]) / n for k in range(1, lags + 1)
-    )
-    found = newey_west(x, 8)
-    assert_same(found.t, known.mean() / np.sqrt(variance / n), rtol=1e-9)
+    lags = {1: 4, 8: 7}[horizon]
+    fit = api.OLS(known, np.ones(known.size)).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
+    found = newey_west(x, horizon)
+    assert_same([found.t, found.p], [fit.tvalues[0], fit.pvalues[0]], rtol=1e-9)
     assert found.n == 199
-    assert_same(found.p, 2 * stats.norm.sf(abs(found.t)), rtol=1e-9)
 
 
 def test_overlap_widens_the_error():

@@ -10,6 +10,7 @@ from numba import float64, int64
 
 from alphalab.kernels._jit import jit, jit_allocating
 from alphalab.kernels.operators.cross import doubled_ranks
+from alphalab.kernels.operators.sorting import FEW, count_ranks
 
 _PANEL = float64[:, ::1]
 _SIGNATURE = int64(_PANEL, _PANEL, _PANEL, int64[::1], float64[::1])
@@ -55,15 +56,24 @@ def rank_ic(values, target, ranks, sizes, out):
         if n < 2:
             out[t] = np.nan
             continue
-        doubled_ranks(both, own)
+        rank_known(both, n, own)
         if n == sizes[t]:
             out[t] = correlation(own, ranks[t], n)
             continue
         for j in range(both.size):
             other[j] = np.nan if np.isnan(both[j]) else target[t, j]
-        doubled_ranks(other, theirs)
+        rank_known(other, n, theirs)
         out[t] = correlation(own, theirs, n)
     return n_known
+
+
+@jit_allocating
+def rank_known(x, n, ranks):
+    """Write `doubled_ranks` of a row of which n values are known and the others are NaN."""
+    if x.size <= FEW:
+        count_ranks(x, n, ranks)
+    else:
+        doubled_ranks(x, ranks)
 
 
 @jit

@@ -72,18 +72,46 @@ def few_ascending(x):
 
 
 @jit
-def pair_places(x, places):
-    """Write for each value of a row, with NaN for unknown, the values below plus those not above.
+def count_below(x, counts):
+    """Write for each value of a row the number of values below it; NaN is below nothing.
 
-    That is twice its rank less 1, with ties averaged. The loop has no branch, so the compiler makes
-    vector instructions of it. The place of an unknown value is 0.
+    The loops over the row have no branch, so the compiler makes vector instructions of them.
     """
+    n = x.size
+    for j in range(n):
+        counts[j] = 0.0
+    i = 0
+    while i + 3 < n:  # four at a time: fewer loads and stores of the counts
+        a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
+        for j in range(n):
+            value = x[j]
+            counts[j] += ((1.0 if a < value else 0.0) + (1.0 if b < value else 0.0)) + (
+                (1.0 if c < value else 0.0) + (1.0 if d < value else 0.0)
+            )
+        i += 4
+    while i < n:
+        a = x[i]
+        for j in range(n):
+            counts[j] += 1.0 if a < x[j] else 0.0
+        i += 1
+
+
+@jit
+def count_ranks(x, n, ranks):
+    """Write twice the rank of each of n values of a row, ties averaged; NaN for NaN."""
+    count_below(x, ranks)
+    total = 0.0
     for j in range(x.size):
-        places[j] = 0.0
-    for i in range(x.size):
-        value = x[i]
-        for j in range(x.size):
-            places[j] += (1.0 if value < x[j] else 0.0) + (1.0 if value <= x[j] else 0.0)
+        total += ranks[j]
+    tied = total < n * (n - 1.0) / 2.0
+    for j in range(x.size):
+        value = x[j]
+        equal = 1.0
+        if tied:
+            equal = 0.0
+            for i in range(x.size):
+                equal += 1.0 if x[i] == value else 0.0
+        ranks[j] = np.nan if np.isnan(value) else 2.0 * ranks[j] + equal + 1.0
 
 
 @jit_allocating

@@ -17,7 +17,8 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from alphalab.expr.nodes import Expr
 from alphalab.research.factors.library import (
@@ -28,6 +29,13 @@ from alphalab.research.factors.library import (
     library,
     read_library,
 )
+
+if TYPE_CHECKING:
+    # What type checkers see; at run time each is imported when it is first used.
+    from alphalab.research.factors.score import Score as Score
+    from alphalab.research.factors.score import score_factors as score_factors
+
+_LATER = {"Score": "score", "score_factors": "score"}
 
 __all__ = [
     "BUILT_IN",
@@ -110,12 +118,14 @@ def classics(**words: Any) -> Mapping[str, Expr]:
     return library("classics").exprs(**words)
 
 
-def __getattr__(name: str) -> Factor:
+def __getattr__(name: str) -> Any:
     """Return a factor of the literature; called with its numbers, it is an expression."""
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     if not name.startswith("_") and name in library("classics"):
         return library("classics")[name]
     raise AttributeError(f"module 'alphalab.factors' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *library("classics")])
+    return sorted([*__all__, *_LATER, *library("classics")])

@@ -62,7 +62,7 @@ def forward_returns(bars: Bars, horizon: int) -> FloatArray:
     --------
     >>> import alphalab as al
     >>> bars = al.load("sp500")
-    >>> forward_returns(bars, 1)[0, 0] == bars.open[2, 0] / bars.open[1, 0] - 1
+    >>> float(forward_returns(bars, 1)[0, 0]) == float(bars.open[2, 0] / bars.open[1, 0] - 1)
     True
     """
     (horizon,) = checked_horizons([horizon], bars.n_rows)

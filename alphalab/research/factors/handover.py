@@ -39,7 +39,7 @@ def to_alphalens(one: Analysis, bars: Bars, groups: str) -> pd.DataFrame:
     data = data.replace([np.inf, -np.inf], np.nan).dropna()
     data["factor_quantile"] = data["factor_quantile"].astype(int)
     index = cast("pd.MultiIndex", data.index).remove_unused_levels()
-    cast("pd.DatetimeIndex", index.levels[0]).freq = _frequency(dates)
+    cast("pd.DatetimeIndex", index.levels[0]).freq = _frequency(dates)  # type: ignore[misc]
     data.index = index
     return data
 

@@ -26,7 +26,7 @@ _ASSUMPTIONS = {
     "has seen is never traded",
     "IC and rank IC": "Pearson's and Spearman's correlation of factor and forward return across "
     "the assets of a row; the mean is over rows",
-    "t": "Newey-West with at least horizon - 1 lags, by statsmodels; intervals are 95 %",
+    "t": "Newey-West with at least horizon - 1 lags; intervals are 95 %",
     "Quantiles": "of equal count by rank; assets of equal value share one; equally weighted",
     "Turnover": "share of a quantile's assets that were not in it a horizon before",
     "Long-short": "weights cs_scale(cs_demean(cs_rank(factor))), traded in every row through the "
