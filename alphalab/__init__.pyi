@@ -166,6 +166,11 @@ from alphalab.expr.ops import williams_r as williams_r
 from alphalab.expr.ops import yang_zhang_volatility as yang_zhang_volatility
 from alphalab.expr.text import parse as parse
 from alphalab.kernels.market import orders as orders
+from alphalab.research import factors as factors
+from alphalab.research.factors.report import FactorReport as FactorReport
+from alphalab.research.factors.report import factor_report as factor_report
+from alphalab.research.factors.worlds import null as null
+from alphalab.research.factors.worlds import planted as planted
 from alphalab.research.results.comparison import Comparison as Comparison
 from alphalab.research.results.comparison import compare as compare
 from alphalab.research.results.result import Result as Result

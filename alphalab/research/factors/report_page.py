@@ -19,7 +19,7 @@ from alphalab.research.results.figures import FIGURES
 if TYPE_CHECKING:
     import pandas as pd
 
-    from alphalab.research.factors.report import FactorReport
+    from alphalab.research.factors.measured import Measured
 
 _ASSUMPTIONS = {
     "Forward returns": "from the next open to the open a horizon later; a price that the factor "
@@ -34,7 +34,7 @@ _ASSUMPTIONS = {
 }
 
 
-def render(report: FactorReport) -> str:
+def render(report: Measured) -> str:
     """Return the report as HTML."""
     names = list(report.factors)
     return page.Page(
@@ -66,7 +66,7 @@ def _tiles(one: Analysis) -> Iterator[str]:
         yield tile("Break-even fee", f"{one.long_short.break_even_bps():.1f} bps")
 
 
-def _sections(report: FactorReport) -> Iterator[str]:
+def _sections(report: Measured) -> Iterator[str]:
     yield section("By horizon", _summary(report.summary))
     for name, one in report.factors.items():
         yield from _of_factor(report, name, one, f"{name}: " if len(report.factors) > 1 else "")
@@ -96,13 +96,13 @@ def _sections(report: FactorReport) -> Iterator[str]:
     yield section("Long-short after costs", _long_short(report))
 
 
-def _others(report: FactorReport) -> pd.DataFrame:
+def _others(report: Measured) -> pd.DataFrame:
     """Return the correlations, without a factor's correlation with itself if it is alone."""
     found = report.correlations
     return found.drop(columns=found.index) if len(found) == 1 else found
 
 
-def _of_factor(report: FactorReport, name: str, one: Analysis, lead: str) -> Iterator[str]:
+def _of_factor(report: Measured, name: str, one: Analysis, lead: str) -> Iterator[str]:
     h = f"Horizon {plots.rows_text(one.horizons[0])}"
     if lead:
         yield section(name, f"<p><code>{escape(str(one.expr)[:500])}</code></p>")
@@ -180,7 +180,7 @@ def _means(frame: pd.DataFrame, column: str, unit: float, label: str) -> str:
     return table(("Factor", "Horizon", label, "t", "Rows"), rows)
 
 
-def _long_short(report: FactorReport) -> str:
+def _long_short(report: Measured) -> str:
     frame = report.long_short
     if frame.empty or not len(frame.columns):
         return quiet("No factor was traded; the remarks say why.")

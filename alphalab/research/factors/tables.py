@@ -172,22 +172,8 @@ def ranked(values: FloatArray) -> FloatArray:
     return plan.run({"x": values}, len(values))["rank"]
 
 
-def to_dict(report: Any) -> dict[str, Any]:
-    """Return the tables of a report as plain data."""
-    names = ["summary", "decay", "quantiles", "by_year", "fama_macbeth", "orthogonal"]
-    names += ["by_group"] if report.groups else []
-    return {
-        "data": {"source": report.bars.source, "id": report.bars.id},
-        "factors": {name: str(one.expr) for name, one in report.factors.items()},
-        "horizons": list(report.horizons),
-        **{name: _records(getattr(report, name)) for name in names},
-        "correlations": _records(report.correlations),
-        "long_short": _records(report.long_short.T.rename_axis("factor")),
-        "remarks": report.remarks,
-    }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as plain data; a figure that is not defined is None."""
     plain = frame.reset_index().to_dict("records")
     return [
         {

@@ -173,7 +173,7 @@ def null(bars: Bars, seed: int = 0) -> Bars:
 
 
 def _note(seed: int) -> Note:
-    return Note("null", f"null: moves are permuted among the symbols, seed {seed}")
+    return Note("permuted", f"null: moves are permuted among the symbols, seed {seed}")
 
 
 def _moves(bars: Bars) -> tuple[FloatArray, FloatArray]:
