@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import typing
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -36,6 +37,22 @@ Weight = Annotated[float, Meta(gt=0, le=1e12)]
 WeightOrZero = Annotated[float, Meta(ge=0, le=1e12)]
 #: Equity per value of positions: a leverage of 10,000 at most.
 MarginShare = Annotated[float, Meta(ge=1e-4, le=1)]
+
+
+_SPAN = re.compile(r"([1-9][0-9]*)([smhd])")
+_UNIT_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
+
+
+def span_ns(text: str) -> int | None:
+    """Return a length of time such as ``30m`` in ns; None for other text.
+
+    Examples
+    --------
+    >>> span_ns("1h") == 3_600 * 10**9, span_ns("1y")
+    (True, None)
+    """
+    match = _SPAN.fullmatch(text)
+    return int(match[1]) * _UNIT_NS[match[2]] if match else None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

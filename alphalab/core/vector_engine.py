@@ -119,7 +119,7 @@ class VectorEngine:
         outputs = {
             f"{place} {name}": expr
             for place, column in enumerate(self._columns)
-            for name, expr in column.expressions.items()
+            for name, expr in column.outputs.items()
         }
         self.plan = Plan(outputs, self.instruments, self.capacity)
         pairs = [(x.strategy, x.settings) for x in self._columns]
