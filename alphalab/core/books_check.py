@@ -99,7 +99,17 @@ def _check_order(where: str, order: Any, account: Any) -> None:
     _require(f"{where}: id", 0 < order["id"] <= account["n_orders"], "1, 2, 3, ...")
     _require(f"{where}: side", order["side"] in (-1, 1), "1 or -1")
     _require(f"{where}: parent", 0 <= order["parent"] < order["id"], "an earlier order, or 0")
-    for name in ("qty", "value", "filled", "limit", "stop", "trail", "trail_frac", "best", "starts_at"):
+    for name in (
+        "qty",
+        "value",
+        "filled",
+        "limit",
+        "stop",
+        "trail",
+        "trail_frac",
+        "best",
+        "starts_at",
+    ):
         _require(f"{where}: {name}", ~np.isinf(order[name]), "a number, or unknown")
     for name in ("raw_fee", "fee"):
         _require(f"{where}: {name}", np.isfinite(order[name]), "a finite number")

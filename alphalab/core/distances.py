@@ -45,7 +45,9 @@ def _read(name: str, text: str) -> Expr:
             rule=f"{name} is an expression, a distance in units of the price.",
             fix=f"Write {name}=2 * al.atr(al.high, al.low, al.close, 14), or its text.",
         ) from None
-    users = next((node.op for node in expr.walk() if not isinstance(operator(node.op).update, str)), "")
+    users = next(
+        (node.op for node in expr.walk() if not isinstance(operator(node.op).update, str)), ""
+    )
     if users:
         raise ParameterError(
             f"Exits({name}={text!r})",

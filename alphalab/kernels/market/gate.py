@@ -110,9 +110,7 @@ def limit_positions(books, targets):
                     best = j
         last = best
     for j in range(targets.size):
-        if (last < 0 or comes_after(books, targets, j, last)) and wants_place(
-            books, j, targets[j]
-        ):
+        if (last < 0 or comes_after(books, targets, j, last)) and wants_place(books, j, targets[j]):
             targets[j] = np.nan
 
 
