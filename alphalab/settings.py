@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     def __post_init__(self) -> None:
-        hints, checked = _hints(type(self)), _DEFAULTS.setdefault(type(self), {})
+        hints, checked = hints_of(type(self)), _DEFAULTS.setdefault(type(self), {})
         n_required = len(self.__struct_fields__) - len(self.__struct_defaults__)
         defaults = (*[msgspec.NODEFAULT] * n_required, *self.__struct_defaults__)
         for name, default in zip(self.__struct_fields__, defaults, strict=True):
@@ -94,7 +94,8 @@ _DEFAULTS: dict[type, dict[str, tuple[Any, Any]]] = {}
 _HINTS: dict[type, dict[str, Any]] = {}
 
 
-def _hints(cls: type) -> dict[str, Any]:
+def hints_of(cls: type) -> dict[str, Any]:
+    """Return the type of each field of a settings class, with its bounds."""
     if cls not in _HINTS:
         _HINTS[cls] = typing.get_type_hints(cls, include_extras=True)
     return _HINTS[cls]

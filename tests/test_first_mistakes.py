@@ -49,7 +49,7 @@ def with_self() -> None:
         (lambda: al.sweep(BARS, Half), "Write al.sweep(strategy, bars)"),
         (lambda: al.evaluate(BARS, al.close), "Write al.evaluate(expression, bars)"),
         (lambda: al.load(FRAME), "al.Bars.from_frame(frame)"),
-        (lambda: al.backtest(Named(), BARS), "signals[1] is 'c'"),
+        (lambda: al.backtest(Named(), BARS), "Write signals.c"),
         (with_self, "@staticmethod"),
         (
             lambda: al.Bars.from_frame(FRAME.rename(columns={"close": "Last"})),

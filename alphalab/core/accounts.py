@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,13 +57,15 @@ class Shape(NamedTuple):
     memory_rows: int
     n_tiers: int
     n_rungs: int
-    n_signals: int
+    signals: tuple[str, ...]  # of a `decide`, and its parameters
     distances: tuple[str, ...]  # of exits, from expressions
     period: str | None
     decide: Callable[..., Any] | None
 
 
-def shape_of(strategy: Strategy, settings: RunSettings, n_signals: int, n_assets: int) -> Shape:
+def shape_of(
+    strategy: Strategy, settings: RunSettings, signals: Collection[str], n_assets: int
+) -> Shape:
     """Return the shape of a column's books."""
     most = strategy.max_orders
     return Shape(
@@ -72,7 +74,7 @@ def shape_of(strategy: Strategy, settings: RunSettings, n_signals: int, n_assets
         memory_rows=strategy.memory_rows,
         n_tiers=len(settings.costs.tiers),
         n_rungs=len(ladder_records(settings)),
-        n_signals=n_signals,
+        signals=tuple(signals),
         distances=() if settings.exits is None else tuple(settings.exits.distances),
         period=settings.rebalance.period,
         decide=type(strategy).decide,
@@ -100,7 +102,7 @@ class Accounts:
     ) -> None:
         n, n_assets = len(columns), len(instruments)
         self.shape = shape
-        self.decide = compiled_decide(columns[0][0])
+        self.decide = compiled_decide(columns[0][0], shape.signals)
         different = {id(settings): settings for _, settings in columns}  # most columns share one
         place = {key: i for i, key in enumerate(different)}
         which = np.array([place[id(settings)] for _, settings in columns])

@@ -54,7 +54,7 @@ class Batch(NamedTuple):
             if self.decide is None:
                 targets[c, :n_rows] = next(values)[1]
             else:
-                for k in range(self.shape.n_signals):
+                for k in range(len(self.shape.signals)):
                     self.rows.signals[c, :n_rows, k] = next(values)[1]
             for name in self.shape.distances:
                 self.rows.distances[c, :n_rows, DISTANCES.index(name)] = next(values)[1]
@@ -66,7 +66,7 @@ def batches_of(
     """Yield columns of one shape in batches whose targets and signals stay in the cache."""
     shape, decide = accounts.shape, accounts.decide
     capacity, n_assets = market.time.size, accounts.positions.shape[1]
-    n_signals = 0 if decide is None else shape.n_signals
+    n_signals = 0 if decide is None else len(shape.signals)
     most = max(_CELLS // (capacity * n_assets * (1 + n_signals)), 1)
     most = min(most, len(strategies))
     work = workspace(n_assets, shape, accounts.bounds, events=recording)

@@ -119,7 +119,7 @@ class StepEngine:
         check_assets(self.assets, settings, n_rows)
         _check_exits(settings)
         strategy = Outside()
-        shape = shape_of(strategy, settings, 0, n_assets)
+        shape = shape_of(strategy, settings, (), n_assets)
         accounts = Accounts([(strategy, settings)] * n_accounts, self.assets, shape, _NO_SEGMENTS)
         template = Accounts([(strategy, settings)], self.assets, shape, _NO_SEGMENTS)
         rows = _rows_of(stretches, self.assets, settings, strategy, template)

@@ -110,7 +110,7 @@ class VectorEngine:
         # A copy: workers of a cluster get arrays that cannot be written to.
         self._bounds = np.array([0] if bounds is None else bounds, np.int64)
         self.failed = False
-        shapes = [shape_of(x.strategy, x.settings, len(x.expressions), n_assets) for x in columns]
+        shapes = [shape_of(x.strategy, x.settings, x.expressions, n_assets) for x in columns]
         by_shape: dict[Shape, list[int]] = {}
         for place, shape in enumerate(shapes):
             by_shape.setdefault(shape, []).append(place)

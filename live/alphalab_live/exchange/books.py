@@ -103,7 +103,7 @@ class Books:
             memory_rows=0,
             n_tiers=len(self.settings.costs.tiers),
             n_rungs=0,
-            n_signals=0,
+            signals=(),
             distances=(),
             period=None,
             decide=None,
