@@ -238,8 +238,8 @@ class Exits(Settings, frozen=True):
     0.02
     >>> Exits(take_profit={0: 0.04, 30: 0.02}).ladder
     (Rung(rows=0, time=0, profit=0.04), Rung(rows=30, time=0, profit=0.02))
-    >>> Exits(stop_distance="2 * atr(high, low, close, 14)", trailing=0.05, trailing_after=0.03).id[:6]
-    'a'
+    >>> Exits(stop_distance="2 * atr(high, low, close, 14)").distances
+    {'stop_distance': '2 * atr(high, low, close, 14)'}
     """
 
     stop_loss: Part | None = None
@@ -267,7 +267,7 @@ class Exits(Settings, frozen=True):
         super().__post_init__()
         given = {name for name in self.__struct_fields__ if getattr(self, name) is not None}
         if not given - {"trailing_after"}:
-            raise ParameterError(f"{self!r}", rule="at least one exit is given.")
+            raise ParameterError("Exits()", rule="at least one exit is given.")
         for name, fraction in _DISTANCES.items():
             if {name, fraction} <= given:
                 raise ParameterError(
@@ -295,7 +295,7 @@ class Exits(Settings, frozen=True):
         """The targets by age, youngest first; empty unless `take_profit` is a dict."""
         if not isinstance(self.take_profit, dict):
             return ()
-        return tuple(sorted(Rung(*_age(age), x) for age, x in self.take_profit.items()))
+        return tuple(sorted(Rung(*age_of(age), x) for age, x in self.take_profit.items()))
 
 
 def _is_expression(value: object) -> bool:
@@ -303,7 +303,7 @@ def _is_expression(value: object) -> bool:
     return hasattr(value, "same_as")
 
 
-def _age(text: str) -> tuple[int, int]:
+def age_of(text: str) -> tuple[int, int]:
     """Return an age in rows, or else in ns."""
     if text.isdecimal():
         return int(text), 0

@@ -130,7 +130,7 @@ def random_market(rng: random.Random, max_rows: int = 60, max_assets: int = 6) -
 
 def _with_places(dice: Dice, market: Market) -> Market:
     """Let an account hold only some of its assets."""
-    most = dice.some(0.2, 1, 2, 3)
+    most = dice.some(0.1, 1, 2, 3)
     limits = structs.replace(market.settings.limits, max_positions=most)
     return market._replace(settings=structs.replace(market.settings, limits=limits))
 

@@ -55,7 +55,7 @@ RULES = {
         page_after, "is_rested", lambda order: True,
     ),
     "a trailing stop may have a start": (page_after, "has_no_stop", lambda order: False),
-    "a distance keeps its last value": (page_market, "is_distance", lambda x: True),
+    "a distance is above 0": (page_market, "is_distance", lambda x: not math.isnan(x)),
     "no position without its distances": (page_targets, "is_unsafe", lambda a, j, target: False),
     "NaN of a decide counts for an asset that is out": (
         page_targets, "counts_as_target", lambda target: False,

@@ -14,8 +14,8 @@ from alphalab.core.rows import market_columns
 from alphalab.core.rules import (
     foreign,
     instrument_records,
-    periods,
     ladder_records,
+    periods,
     rule_records,
     start_equity,
     start_records,

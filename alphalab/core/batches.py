@@ -42,8 +42,8 @@ class Batch(NamedTuple):
         market : Market
             Has read the rows.
         values : iterator of str and ndarray of shape (R, N)
-            One item for each expression of each column: its targets, or the signals of its `decide`,
-            then the distances of its exits.
+            One item for each expression of each column: its targets, or the signals of its
+            `decide`, then the distances of its exits.
         targets : ndarray of shape (C, R or more, N)
         n_rows : int
             R.

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import types
-from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numba
-
 from alphalab.core.strategy import PARAMS, Strategy, arguments_of
 from alphalab.errors import StrategyError
 from alphalab.expr.identity import identity
-from alphalab.kernels._jit import jit
-from alphalab.kernels.market import drivers
-
-#: How a number of the step's table becomes a parameter of its type.
-_READ = {float: "{}", int: "int({})", bool: "{} != 0.0"}
-_NUMBA = {float: numba.float64, int: numba.int64, bool: numba.boolean}
+from alphalab.kernels.market.by_name import compile_by_name
 
 
 def compiled_decide(strategy: Strategy, names: tuple[str, ...]) -> Any:
@@ -67,44 +58,13 @@ def compiled_decide(strategy: Strategy, names: tuple[str, ...]) -> Any:
 def _compiled(
     decide: Callable[..., Any], names: tuple[str, ...], numbers: tuple[tuple[str, type], ...]
 ) -> Any:
-    plain: Any = getattr(decide, "py_func", decide)
     takes = arguments_of(decide)
     signals = [name for name in names if not name.startswith(PARAMS)]
-    parts = {"table": "table", "account": "account", "memory": "memory"}
-    scope: dict[str, Any] = {"decide": jit(plain, allocates=True, boundscheck=True, folder=None)}
-    if "signals" in takes:
-        scope["Signals"] = namedtuple("Signals", signals)  # type: ignore[misc]
-        parts["signals"] = f"Signals({', '.join(f'table[{k}]' for k in range(len(signals)))})"
+    params = {}
     if "params" in takes:
-        scope["Params"] = namedtuple("Params", [name for name, _ in numbers])  # type: ignore[misc]
-        cells = [f"table[{names.index(PARAMS + name)}, 0]" for name, _ in numbers]
-        read = [_READ[kind].format(x) for x, (_, kind) in zip(cells, numbers, strict=True)]
-        parts["params"] = f"Params({', '.join(read)})"
-    source = (
-        "def by_name(table, account, memory):\n"
-        f"    return decide({', '.join(parts[name] for name in takes)})\n"
-    )
-    # Numba keeps compiled code beside the name of the file, so the function is said to be in it.
-    exec(compile(source, plain.__code__.co_filename, "exec"), scope)
-    known = hashlib.blake2b(f"{identity(decide)} {names} {source}".encode(), digest_size=8)
-    try:
-        return drivers.compile_decide(scope["by_name"], known.hexdigest())
-    except numba.core.errors.NumbaError:
-        _compile_alone(scope, takes, [_NUMBA[kind] for _, kind in numbers])
-        raise
-
-
-def _compile_alone(scope: dict[str, Any], takes: tuple[str, ...], numbers: list[Any]) -> None:
-    """Compile a `decide` for its own arguments: the error then names its line."""
-    table, view, memory = drivers.DECIDE.args
-    row = numba.types.Array(numba.float64, 1, "C")
-    kinds = {"table": table, "account": view, "memory": memory}
-    if "signals" in takes:
-        names = scope["Signals"]._fields
-        kinds["signals"] = numba.types.NamedUniTuple(row, len(names), scope["Signals"])
-    if "params" in takes:
-        kinds["params"] = numba.types.NamedTuple(numbers, scope["Params"])
-    scope["decide"].compile(tuple(kinds[name] for name in takes))
+        params = {name: (names.index(PARAMS + name), kind) for name, kind in numbers}
+    plain = getattr(decide, "py_func", decide)
+    return compile_by_name(plain, takes, signals, params, identity(decide))
 
 
 def _refuse_keys(

@@ -278,7 +278,7 @@ class VectorEngine:
                 raise StrategyError(
                     f"{batch.strategies[c]!r}.decide failed in row {row[c]}: "
                     f"{type(error).__name__}: {error}",
-                    rule="decide(signals, account, memory) returns N weights.",
+                    rule="decide returns N weights.",
                     fix="Run it alone with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
                 ) from error
             if record is not None:

@@ -26,7 +26,8 @@ N_FILLS, N_REFUSALS, N_EVENTS, N_POSTINGS, N_AMBIGUITIES = range(5)  # places in
 #: One account with everything a stage may read or write. `rules` and `account` are single records;
 #: `instruments`, `groups` and `positions` hold one entry per asset; `orders` has several places per
 #: asset: 0 for the order of the target, 1 to 3 for the exits, the others for orders of a `decide`.
-#: `tiers` are the fee tiers, `ladder` the targets by age after the first; `traded` is the value traded today and on each of the 30 days before.
+#: `tiers` are the fee tiers; `traded` is the value traded today and on each of the 30 days before.
+#: `ladder` has the targets of the exits by age, without the first.
 #: The first `counts` entries of each log are in use; events are not logged if their log has size 0.
 #: `starts` holds the positions before the first row. `saved_account`, `saved_position` (one record
 #: each) and `saved_orders` keep a copy while a path inside a bar is tried.

@@ -16,6 +16,7 @@ DRAWDOWN_LOCK, DAILY_LOSS = np.int64(Reason.DRAWDOWN_LOCK), np.int64(Reason.DAIL
 BANKRUPT, MAX_POSITIONS = np.int64(Reason.BANKRUPT), np.int64(Reason.MAX_POSITIONS)
 
 ALL = np.int64(-1)  # in place of a group: every asset
+NOBODY = np.int64(-1)  # in place of an asset
 
 
 @jit
@@ -76,8 +77,10 @@ def wants_place(books, j, target):
 
 
 @jit
-def comes_after(books, targets, j, first):
-    """Return True if asset j comes after asset `first` for a place: larger weights come first."""
+def comes_after(targets, j, first):
+    """Return True if asset j gets a place after asset `first`: larger weights come before."""
+    if first == NOBODY:
+        return True
     mine, other = abs(targets[j]), abs(targets[first])
     return mine < other or (mine == other and j > first)
 
@@ -100,17 +103,16 @@ def limit_positions(books, targets):
     if wanted <= room:
         return
     refuse(books, PORTFOLIO, MAX_POSITIONS, float(taken + wanted), float(most))
-    last = np.int64(-1)
+    last = NOBODY  # got the last place so far
     for _ in range(room):
-        best = np.int64(-1)
+        best = NOBODY
         for j in range(targets.size):
-            after = last < 0 or comes_after(books, targets, j, last)
-            if after and wants_place(books, j, targets[j]):
-                if best < 0 or comes_after(books, targets, best, j):
-                    best = j
+            waits = comes_after(targets, j, last) and wants_place(books, j, targets[j])
+            if waits and (best < 0 or comes_after(targets, best, j)):
+                best = np.int64(j)
         last = best
     for j in range(targets.size):
-        if (last < 0 or comes_after(books, targets, j, last)) and wants_place(books, j, targets[j]):
+        if comes_after(targets, j, last) and wants_place(books, j, targets[j]):
             targets[j] = np.nan
 
 
