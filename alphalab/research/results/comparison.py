@@ -181,7 +181,7 @@ def compare(results: Mapping[str, Run] | Sequence[Run]) -> Comparison:
     >>> sma_cross = al.load_strategy("sma_cross")
     >>> both = compare([al.backtest(sma_cross(fast=n), bars) for n in (5, 20)])
     >>> both.table.loc["n_fills"].astype(int).to_dict()
-    {}
+    {'SmaCross(fast=5)': 242, 'SmaCross(fast=20)': 172}
     """
     named = results.items() if isinstance(results, Mapping) else _named(results)
     runs = {str(name): run for name, run in named}
