@@ -60,6 +60,7 @@ class Asset:
     ordered_in: int | None = None
     told: str = ""  # reason of the last refusal that nothing has been traded since
     out: bool = False  # left by an exit until the target changes
+    silent: bool = False  # a decide had no opinion in the last row
     chase: bool = False  # the next entry goes by market order
     most: float = math.inf  # units that the bar could fill when it began
     room: float = math.inf  # units that the bar can still fill

@@ -69,10 +69,17 @@ def has_place(books, j):
 
 
 @jit
+def asks_again(books, j):
+    """Return True if any target of asset j is new: it is out, and its `decide` was silent."""
+    position = books.positions[j]
+    return books.rules["decides"] == 1 and position["out"] == 1 and position["silent"] == 1
+
+
+@jit
 def wants_place(books, j, target):
     """Return True if a target would open asset j, which has no place yet."""
     position = books.positions[j]
-    waits = position["out"] == 1 and target == position["target"]
+    waits = position["out"] == 1 and target == position["target"] and not asks_again(books, j)
     return np.isfinite(target) and target != 0.0 and not waits and not has_place(books, j)
 
 

@@ -15,6 +15,7 @@ from alphalab.kernels.market.books import (
     refuse_once,
 )
 from alphalab.kernels.market.exits import lacks_distance
+from alphalab.kernels.market.gate import asks_again
 from alphalab.kernels.market.matching import TAKER
 from alphalab.kernels.market.money import (
     fee_rate,
@@ -210,10 +211,12 @@ def rebalance(books, targets, forced, period):
     for j in range(targets.size):
         position = books.positions[j]
         target = targets[j]
+        if books.rules["decides"] == 1:
+            if asks_again(books, j):
+                position["target"] = np.nan
+            position["silent"] = 1 if np.isnan(target) else 0
         changed = target != position["target"]
         nothing_new = not (changed or forced or position["unmet"] == 1)
-        if np.isnan(target) and position["out"] == 1 and books.rules["decides"] == 1:
-            position["target"] = np.nan
         if np.isnan(target) or (nothing_new and books.rules["rebalancing"] == ON_CHANGE):
             continue
         waits = books.orders[j, 0]["state"]
