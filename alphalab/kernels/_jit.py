@@ -26,6 +26,7 @@ import numba
 import numpy as np
 
 from alphalab.kernels._cache import keep
+from alphalab.kernels._parts import PartCompiler
 
 if numba.config.USING_SVML:
     raise ImportError(
@@ -124,6 +125,8 @@ def jit(
         # Only other kernels call it. The wrappers for calls from Python took a quarter of the
         # compilation time.
         options["no_cpython_wrapper"] = options["no_cfunc_wrapper"] = True
+        options["pipeline_class"] = PartCompiler
+        folder = None
     if boundscheck:
         options["boundscheck"] = True
     compiler = numba.njit(fastmath=False, error_model="numpy", **options)(function)
