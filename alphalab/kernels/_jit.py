@@ -26,6 +26,7 @@ import numba
 import numpy as np
 
 from alphalab.kernels._cache import keep
+from alphalab.kernels._late import Late, teach
 from alphalab.kernels._parts import PartCompiler
 
 if numba.config.USING_SVML:
@@ -151,6 +152,24 @@ def jit_public(function: Callable[..., Any]) -> Any:
 def jit_apart(function: Callable[..., Any], signature: Any = None) -> Any:
     """Compile a function that makes no arrays and is not inlined into its caller."""
     return jit(function, signature, inline=False)
+
+
+def jit_late(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function that makes no arrays when another kernel first calls it.
+
+    Parameters
+    ----------
+    signature : numba signature
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        if DISABLED:
+            return function
+        name = f"{function.__module__}.{function.__qualname__}"
+        teach(function, Late(name, lambda: jit(function, signature, inline=False)), signature)
+        return function
+
+    return decorate
 
 
 def silent() -> AbstractContextManager[Any]:

@@ -16,6 +16,7 @@ import numba
 from numba import boolean, float64, int64
 
 from alphalab.kernels._jit import CACHE_DIR, DISABLED, jit, jit_allocating
+from alphalab.kernels._reference import by_reference
 from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_FILLS,
@@ -98,20 +99,20 @@ def _run(columns, work, rows, output, recording, first, last, decide):
     prunes the code for it, and the targets are read from `output.targets`.
     """
     for c in range(columns.accounts.size):
-        books = Books(
+        books = by_reference(Books(
             columns.rules[c], columns.tiers[c], columns.instruments[c], columns.groups[c],
             columns.starts[c],
             columns.accounts[c : c + 1], columns.accounts[c],
             columns.positions[c], columns.orders[c], columns.traded[c],
             work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
             work.saved_account, work.saved_position, work.saved_orders, work.saved_traded,
-        )  # fmt: skip
-        tally = Tally(
+        ))  # fmt: skip
+        tally = by_reference(Tally(
             columns.figures[c], columns.equity[c], columns.equity_bits[c],
             work.value, work.gross, work.gain,
             columns.trips[c], columns.trip_bits[c], work.fill_bits, columns.words[c],
             columns.segments[c], work.bounds,
-        )  # fmt: skip
+        ))  # fmt: skip
         a, counts = books.account, books.counts
         on = switches(books, rows.delists[0] == 1)
         most = fullest(books, 0 if decide is None else work.requests.size)

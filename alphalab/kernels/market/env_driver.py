@@ -16,6 +16,7 @@ from numba import boolean, int64
 
 from alphalab.codes import EnvCommand
 from alphalab.kernels._jit import DISABLED, jit
+from alphalab.kernels._reference import by_reference
 from alphalab.kernels.market.arguments import COLUMNS, ENVS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_AMBIGUITIES,
@@ -108,20 +109,20 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
     for c in range(n_accounts):
         if envs.command[c] == REST:
             continue
-        books = Books(
+        books = by_reference(Books(
             columns.rules[c], columns.tiers[c], columns.instruments[c], columns.groups[c],
             columns.starts[c],
             columns.accounts[c : c + 1], columns.accounts[c],
             columns.positions[c], columns.orders[c], columns.traded[c],
             work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
             work.saved_account, work.saved_position, work.saved_orders, work.saved_traded,
-        )  # fmt: skip
-        tally = Tally(
+        ))  # fmt: skip
+        tally = by_reference(Tally(
             columns.figures[c], columns.equity[c], columns.equity_bits[c],
             work.value, work.gross, work.gain,
             columns.trips[c], columns.trip_bits[c], work.fill_bits, columns.words[c],
             columns.segments[c], work.bounds,
-        )  # fmt: skip
+        ))  # fmt: skip
         if recording and not fits(books):
             return c
         a = books.account

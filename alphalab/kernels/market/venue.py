@@ -23,6 +23,7 @@ from numba import int64
 
 from alphalab.codes import Sizing
 from alphalab.kernels._jit import DISABLED, jit, jit_apart
+from alphalab.kernels._reference import by_reference
 from alphalab.kernels.market.arguments import COLUMNS, ROWS, WORKSPACE, Group
 from alphalab.kernels.market.books import NO_REASON, Books, row_of, switches
 from alphalab.kernels.market.fills import execute
@@ -334,14 +335,14 @@ def take(books, r, rows, stand):
 
 def _run(columns, work, rows, stand):
     """Take the request, if there is one, else go on with the row; return the row's stage."""
-    books = Books(
+    books = by_reference(Books(
         columns.rules[0], columns.tiers[0], columns.instruments[0], columns.groups[0],
         columns.starts[0],
         columns.accounts[0:1], columns.accounts[0],
         columns.positions[0], columns.orders[0], columns.traded[0],
         work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
         work.saved_account, work.saved_position, work.saved_orders, work.saved_traded,
-    )  # fmt: skip
+    ))  # fmt: skip
     if work.sent[N_REQUESTS] > 0:
         take(books, work.requests[0], rows, stand)
         return stand.progress[0]["stage"]
