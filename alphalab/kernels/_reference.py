@@ -6,18 +6,20 @@ all of them to read one array. The tuple must not change while a reference to it
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import register_default
 from numba.core.datamodel.models import PrimitiveModel
 from numba.core.imputils import lower_getattr_generic
-from numba.core.typing.templates import AttributeTemplate, ConcreteTemplate, infer_getattr, infer_global, AbstractTemplate
 from numba.core.typing import signature
+from numba.core.typing.templates import (
+    AbstractTemplate,
+    AttributeTemplate,
+    infer_getattr,
+    infer_global,
+)
 from numba.extending import lower_builtin
-
-from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -30,7 +32,8 @@ class Reference(types.Type):  # type: ignore[misc]
         super().__init__(f"Reference({to})")
 
     @property
-    def key(self): return self.to
+    def key(self):
+        return self.to
 
 
 @register_default(Reference)
@@ -53,9 +56,7 @@ class _Attributes(AttributeTemplate):  # type: ignore[misc]
 @lower_getattr_generic(Reference)  # type: ignore[untyped-decorator]
 def _get(context: Any, builder: Any, reference: Reference, pointer: Any, name: str) -> Any:
     place = cgutils.gep_inbounds(builder, pointer, 0, reference.to.fields.index(name))
-    kind = reference.to.types[reference.to.fields.index(name)]
-    load = builder.load(place)
-    return load
+    return builder.load(place)
 
 
 def by_reference(values: T) -> T:

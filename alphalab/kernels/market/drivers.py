@@ -21,18 +21,18 @@ from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_FILLS,
     N_POSTINGS,
-    Books,
     fullest,
     logs_have_room,
     switches,
 )
 from alphalab.kernels.market.gate import forced_flat
+from alphalab.kernels.market.layout import Books, Tally
 from alphalab.kernels.market.order_table import FIRST_EXPLICIT
 from alphalab.kernels.market.orders import N_LOST, N_REQUESTS
 from alphalab.kernels.market.quiet_rows import rest
 from alphalab.kernels.market.requests import cancel_opening, handle
 from alphalab.kernels.market.step import after_decision, before_decision
-from alphalab.kernels.market.tally import Tally, fold_account, fold_logs, keep_row
+from alphalab.kernels.market.tally import fold_account, fold_logs, keep_row
 from alphalab.types import ORDER, POSITION, REQUEST
 
 Account = namedtuple(

@@ -24,7 +24,6 @@ from alphalab.kernels.market.books import (
     N_FILLS,
     N_POSTINGS,
     N_REFUSALS,
-    Books,
     fullest,
     logs_have_room,
     switches,
@@ -33,8 +32,9 @@ from alphalab.kernels.market.drivers import keep
 from alphalab.kernels.market.env_observation import observe
 from alphalab.kernels.market.env_reward import reward_of
 from alphalab.kernels.market.gate import forced_flat
+from alphalab.kernels.market.layout import Books, Tally
 from alphalab.kernels.market.step import after_decision, before_decision
-from alphalab.kernels.market.tally import Tally, fold_account, fold_logs
+from alphalab.kernels.market.tally import fold_account, fold_logs
 
 REST, STEP, RESET = (np.int64(x) for x in EnvCommand)
 NOT_FINITE, ENDED, OUTSIDE = range(3)  # equity; episode is over; episode outside of the rows

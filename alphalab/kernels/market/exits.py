@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import OrderStatus, Origin, Reason, Sizing
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_apart, jit_late
 from alphalab.kernels.market.books import ACTIVE, FREE, HELD, NO_REASON, SUBMITTED, tell
+from alphalab.kernels.market.layout import BOOKS, FLOAT, INT, VOID
 from alphalab.kernels.market.money import is_flat, on_tick
 from alphalab.kernels.market.order_table import (
     FIRST_EXIT,
@@ -145,7 +146,7 @@ def protect(books, j, by_exit, before, price):
         move_exits(books, j)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, INT, INT, FLOAT, FLOAT))
 def after_trade(books, j, k, before, price):
     """Apply the consequences of a fill of the order at place k; `before`: units held before."""
     o = books.orders[j, k]

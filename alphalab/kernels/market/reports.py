@@ -23,7 +23,6 @@ from alphalab.kernels.market.books import (
     FREE,
     NO_REASON,
     PORTFOLIO,
-    Books,
     fullest,
     leave_due,
     logs_have_room,
@@ -34,6 +33,7 @@ from alphalab.kernels.market.books import (
 from alphalab.kernels.market.exits import drop_idle, protect
 from alphalab.kernels.market.fills import TARGET, book_fill, book_trade, refuse_order
 from alphalab.kernels.market.forced import force
+from alphalab.kernels.market.layout import Books
 from alphalab.kernels.market.matching import POST_ONLY, refuse_taker, trigger, turn_to_target
 from alphalab.kernels.market.money import unit_value
 from alphalab.kernels.market.order_table import activate, end, free

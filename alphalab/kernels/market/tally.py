@@ -8,7 +8,6 @@ of Covariances and Arbitrary-Order Statistical Moments, section 2.1.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from functools import cache
 
 import numba
@@ -16,27 +15,18 @@ import numpy as np
 from numba import float64, int64, uint64, void
 
 from alphalab.codes import Posting
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_apart, jit_late
 from alphalab.kernels.market.books import N_AMBIGUITIES, N_FILLS, N_POSTINGS, N_REFUSALS
 from alphalab.kernels.market.digest import fold_equity, fold_fills, fold_position
-from alphalab.types import TALLY, TRIP_SO_FAR
+from alphalab.kernels.market.layout import BOOKS, TALLY, VOID
+from alphalab.types import TALLY as FIGURES
+from alphalab.types import TRIP_SO_FAR
 
 SPLIT, REINVESTMENT = np.int64(Posting.SPLIT), np.int64(Posting.REINVESTMENT)
 
 CHUNK = 512  # rows; a multiple of 4, the number of equity words of the digest
 QTY = list(TRIP_SO_FAR.fields or ()).index("qty")  # field number in `trip_bits`
 DUST = 1e-9  # a position smaller than this part of its last change is a rounding error: flat
-
-#: The tally of one column. `figures` is a record of `alphalab.types.TALLY`; `equity` holds the
-#: equity before the rows that are not folded yet, then after each; `trips` has one record per
-#: asset; `words` is the digest. `segments`, (2, S), holds the sums of returns and of their squares
-#: in each segment; segment s begins at row `bounds[s]`, and the last one ends before `bounds[S]`.
-#: `equity_bits`, `trip_bits` and `fill_bits` view equity, trips and the log of fills as unsigned
-#: integers. `value`, `gross` and `gain` are scratch.
-Tally = namedtuple(
-    "Tally",
-    "figures equity equity_bits value gross gain trips trip_bits fill_bits words segments bounds",
-)
 
 
 @jit
@@ -139,7 +129,7 @@ def fold_all():
     with scratch for CHUNK numbers.
     """
     table, bits = (numba.types.Array(kind, 2, "C") for kind in (float64, uint64))
-    records = numba.types.Array(numba.from_dtype(TALLY), 1, "C")
+    records = numba.types.Array(numba.from_dtype(FIGURES), 1, "C")
     segments, scratch = (numba.types.Array(float64, ndim, "C") for ndim in (3, 1))
     bounds = numba.types.Array(int64, 1, "C")
     return jit(_fold_all, void(records, table, bits, bits, segments, bounds, scratch))
@@ -249,7 +239,7 @@ def fold_fill(f, trip, fill, lot):
         close_trip(f, trip, fill["row"], 0.0)
 
 
-@jit_apart
+@jit_late(VOID(TALLY, BOOKS))
 def fold_logs(tally, books):
     """Fold all log entries into the tally, and empty the logs."""
     f = tally.figures

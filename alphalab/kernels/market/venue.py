@@ -25,9 +25,10 @@ from alphalab.codes import Sizing
 from alphalab.kernels._jit import DISABLED, jit, jit_apart
 from alphalab.kernels._reference import by_reference
 from alphalab.kernels.market.arguments import COLUMNS, ROWS, WORKSPACE, Group
-from alphalab.kernels.market.books import NO_REASON, Books, row_of, switches
+from alphalab.kernels.market.books import NO_REASON, row_of, switches
 from alphalab.kernels.market.fills import execute
 from alphalab.kernels.market.forced import close_delisted
+from alphalab.kernels.market.layout import Books
 from alphalab.kernels.market.matching import (
     HIGH_FIRST,
     LOW_FIRST,
@@ -214,7 +215,7 @@ def next_inside(books, row, p):
                     trigger(books, j, o)
                 # An order that has just been triggered may be beyond its limit.
                 if maker or reached(o, a, a, WITHIN):
-                    execute(books, row, j, k, a, maker)
+                    execute(books, row.volume[j], j, k, a, maker)
                 if logged(books):
                     return
         if known(row, j):
