@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import numba
 import numpy as np
 
 from alphalab.kernels._cache import keep
-from alphalab.kernels._late import Late, teach
+from alphalab.kernels._late import Late, address_of, teach_late, teach_pointer
 from alphalab.kernels._parts import PartCompiler
 
 if numba.config.USING_SVML:
@@ -122,12 +123,10 @@ def jit(
     options: dict[str, Any] = {"nogil": True, "_nrt": allocates}
     if not allocates:
         options["forceinline"] = inline
-    if signature is None and not (allocates or public):
-        # Only other kernels call it. The wrappers for calls from Python took a quarter of the
-        # compilation time.
+    if signature is None and not (allocates or public):  # only other kernels call it
         options["no_cpython_wrapper"] = options["no_cfunc_wrapper"] = True
         options["pipeline_class"] = PartCompiler
-        folder = None
+        folder = None  # it has no code of its own
     if boundscheck:
         options["boundscheck"] = True
     compiler = numba.njit(fastmath=False, error_model="numpy", **options)(function)
@@ -154,22 +153,43 @@ def jit_apart(function: Callable[..., Any], signature: Any = None) -> Any:
     return jit(function, signature, inline=False)
 
 
-def jit_late(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function that makes no arrays when another kernel first calls it.
+def jit_late(signature: Any, *, allocates: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function when another kernel first calls it; it is not inlined.
 
     Parameters
     ----------
     signature : numba signature
+    allocates : bool
+        True if the function makes arrays.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        if DISABLED:
-            return function
-        name = f"{function.__module__}.{function.__qualname__}"
-        teach(function, Late(name, lambda: jit(function, signature, inline=False)), signature)
+        if not DISABLED:
+            name = f"{function.__module__}.{function.__qualname__}"
+            compile_ = partial(jit, function, signature, allocates=allocates, inline=False)
+            teach_late(function, signature, Late(name, compile_))
         return function
 
     return decorate
+
+
+def jit_pointer(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Let kernels call `function(address, *arguments)`: the code at an address from `entry_of`.
+
+    The function itself runs with the JIT off.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        if not DISABLED:
+            teach_pointer(function, signature)
+        return function
+
+    return decorate
+
+
+def entry_of(function: Any) -> Any:
+    """Return the address of the code of a compiled function; with the JIT off, the function."""
+    return function if DISABLED else address_of(function)
 
 
 def silent() -> AbstractContextManager[Any]:

@@ -49,44 +49,67 @@ class Late:
         """Compile the kernel if it is not yet, and put its address into the slot."""
         with _LOCK:
             if self._slot.value is None:
-                (self._overload,) = self._compile().overloads.values()
-                name = self._overload.fndesc.llvm_func_name
-                self._slot.value = self._overload.library.get_pointer_to_function(name)
+                self._kernel = self._compile()
+                self._slot.value = address_of(self._kernel)
 
 
-def teach(function: Callable[..., Any], late: Late, signature: Any) -> None:
-    """Let kernels call a function as a late kernel."""
+def teach_late(function: Callable[..., Any], signature: Any, late: Late) -> None:
+    """Let kernels call a late kernel by its function."""
 
-    class Template(ConcreteTemplate):  # type: ignore[misc]
-        key = function
-        cases = (signature,)
-
-    @lower_builtin(function, *signature.args)  # type: ignore[untyped-decorator]
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        slot = _external(builder.module, _POINTER, late.symbol)
+        slot = _external(builder.module, late.symbol)
         empty = builder.icmp_unsigned("==", builder.load(slot), _POINTER(None))
         with cgutils.if_unlikely(builder, empty):
             kind = ir.FunctionType(ir.VoidType(), [_POINTER])
             enter = cgutils.get_or_insert_function(builder.module, kind, _ENTER)
             builder.call(enter, [builder.bitcast(slot, _POINTER)])
-        convention = context.call_conv
-        kind = convention.get_function_type(signature.return_type, signature.args)
-        code = builder.bitcast(builder.load(slot), kind.as_pointer())
-        status, result = convention.call_function(
-            builder, code, signature.return_type, signature.args, arguments
-        )
-        with cgutils.if_unlikely(builder, status.is_error):
-            convention.return_status_propagate(builder, status)
-        return context.get_dummy_value() if signature.return_type == types.none else result
+        return _call(context, builder, builder.load(slot), signature, arguments)
 
+    _teach(function, signature, generate)
+
+
+def teach_pointer(function: Callable[..., Any], signature: Any) -> None:
+    """Let kernels call `function(address, *arguments)`: the compiled code at the address."""
+
+    def generate(context: Any, builder: Any, typed: Any, arguments: Any) -> Any:
+        code = builder.inttoptr(arguments[0], _POINTER)
+        return _call(context, builder, code, signature, arguments[1:])
+
+    _teach(function, signature.return_type(types.int64, *signature.args), generate)
+
+
+def address_of(dispatcher: Any) -> int:
+    """Return the address of the code of a function that is compiled for one signature."""
+    (overload,) = dispatcher.overloads.values()
+    address: int = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
+    return address
+
+
+def _teach(function: Callable[..., Any], signature: Any, generate: Callable[..., Any]) -> None:
+    class Template(ConcreteTemplate):  # type: ignore[misc]
+        key = function
+        cases = (signature,)
+
+    lower_builtin(function, *signature.args)(generate)
     infer_global(function, types.Function(Template))
 
 
-def _external(module: Any, kind: Any, name: str) -> Any:
+def _call(context: Any, builder: Any, code: Any, signature: Any, arguments: Any) -> Any:
+    """Generate a call of the code at a pointer, and pass its exception on."""
+    result_type, convention = signature.return_type, context.call_conv
+    kind = convention.get_function_type(result_type, signature.args)
+    code = builder.bitcast(code, kind.as_pointer())
+    status, result = convention.call_function(builder, code, result_type, signature.args, arguments)
+    with cgutils.if_unlikely(builder, status.is_error):
+        convention.return_status_propagate(builder, status)
+    return context.get_dummy_value() if result_type == types.none else result
+
+
+def _external(module: Any, name: str) -> Any:
     try:
         return module.get_global(name)
     except KeyError:
-        return ir.GlobalVariable(module, kind, name)
+        return ir.GlobalVariable(module, _POINTER, name)
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_void_p)

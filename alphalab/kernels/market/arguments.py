@@ -64,6 +64,11 @@ class Group:
         dtype, ndim = self.layout[name]
         return numba.types.Array(numba.from_dtype(dtype), ndim, "C")
 
+    def part(self, name: str) -> Any:
+        """Return the numba type of one element along an array's first axis: array or record."""
+        array = self.array(name)
+        return array.dtype if array.ndim == 1 else array.copy(ndim=array.ndim - 1)
+
     def pack(self, **arrays: Any) -> Any:
         """Return the arrays as the named tuple that the compiled driver takes.
 

@@ -12,7 +12,7 @@ import numba
 from numba import boolean, float64, int64, void
 
 from alphalab.kernels._reference import Reference
-from alphalab.kernels.market.arguments import COLUMNS, ROWS, WORKSPACE, Group
+from alphalab.kernels.market.arguments import COLUMNS, ROWS, WORKSPACE
 from alphalab.types import ACCOUNT, LEDGER, ORDER
 
 #: One account with everything a stage may read or write. `rules` and `account` are single records;
@@ -52,44 +52,23 @@ Tally = namedtuple(
 )
 
 
-def _of_column(group: Group, name: str) -> Any:
-    """Return the type of one column's part of an array: an array or a record."""
-    dtype, ndim = group.layout[name]
-    element = numba.from_dtype(dtype)
-    return numba.types.Array(element, ndim - 1, "C") if ndim > 1 else element
-
-
-def _record(dtype: Any) -> Any:
-    return numba.from_dtype(dtype)
-
-
 INT, FLOAT, BOOL, VOID = int64, float64, boolean, void
 
-BOOKS = Reference(
-    numba.types.NamedTuple(
-        [
-            *(
-                _of_column(COLUMNS, name)
-                for name in ("rules", "tiers", "instruments", "groups", "starts")
-            ),
-            *(numba.types.Array(_record(ACCOUNT), 1, "C"), _record(ACCOUNT)),
-            *(_of_column(COLUMNS, name) for name in ("positions", "orders", "traded")),
-            *(WORKSPACE.array(name) for name in Books._fields[10:]),
-        ],
-        Books,
-    )
-)
-TALLY = Reference(
-    numba.types.NamedTuple(
-        [
-            _of_column(COLUMNS, name) if name in COLUMNS.names else WORKSPACE.array(name)
-            for name in Tally._fields
-        ],
-        Tally,
-    )
-)
-SWITCHES = numba.types.NamedUniTuple(boolean, len(Switches._fields), Switches)
-BARS = ROWS.array("bars")
-TARGETS = numba.types.Array(float64, 1, "C")
+ACCOUNT_RECORD, ORDER_RECORD, LEDGER_ROW = (numba.from_dtype(x) for x in (ACCOUNT, ORDER, LEDGER))
+FIGURES, WORDS, SEGMENTS = (COLUMNS.part(name) for name in ("figures", "words", "segments"))
 EVENTS, COUNTS, REQUESTS = (WORKSPACE.array(name) for name in ("events", "counts", "requests"))
-ACCOUNT_RECORD, ORDER_RECORD, LEDGER_ROW = (_record(x) for x in (ACCOUNT, ORDER, LEDGER))
+BARS = ROWS.array("bars")
+TARGETS = SERIES = numba.types.Array(float64, 1, "C")
+SWITCHES = numba.types.NamedUniTuple(boolean, len(Switches._fields), Switches)
+
+
+def _reference(kind: Any, **others: Any) -> Any:
+    """Return the type of a reference to a named tuple of one column's parts and of workspace."""
+    parts = {name: COLUMNS.part(name) for name in COLUMNS.names}
+    arrays = {name: WORKSPACE.array(name) for name in WORKSPACE.names}
+    known = parts | arrays | others
+    return Reference(numba.types.NamedTuple([known[name] for name in kind._fields], kind))
+
+
+BOOKS = _reference(Books, account=ACCOUNT_RECORD, accounts=COLUMNS.array("accounts"))
+COLUMN_TALLY = _reference(Tally)

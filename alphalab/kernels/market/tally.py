@@ -15,12 +15,20 @@ import numpy as np
 from numba import float64, int64, uint64, void
 
 from alphalab.codes import Posting
-from alphalab.kernels._jit import jit, jit_apart, jit_late
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import N_AMBIGUITIES, N_FILLS, N_POSTINGS, N_REFUSALS
 from alphalab.kernels.market.digest import fold_equity, fold_fills, fold_position
-from alphalab.kernels.market.layout import BOOKS, TALLY, VOID
-from alphalab.types import TALLY as FIGURES
-from alphalab.types import TRIP_SO_FAR
+from alphalab.kernels.market.layout import (
+    BOOKS,
+    COLUMN_TALLY,
+    COUNTS,
+    FIGURES,
+    SEGMENTS,
+    SERIES,
+    VOID,
+    WORDS,
+)
+from alphalab.types import TALLY, TRIP_SO_FAR
 
 SPLIT, REINVESTMENT = np.int64(Posting.SPLIT), np.int64(Posting.REINVESTMENT)
 
@@ -58,7 +66,7 @@ def extremes(x, n):
     return min(low, a, b, c), max(high, d, e, f)
 
 
-@jit_apart
+@jit_late(VOID(FIGURES, SERIES, WORDS, WORDS, SEGMENTS, COUNTS, SERIES))
 def fold_rows(f, equity, equity_bits, words, segments, bounds, r):
     """Fold the kept rows into the figures; `r` is scratch for their returns."""
     n = f["kept"]
@@ -129,7 +137,7 @@ def fold_all():
     with scratch for CHUNK numbers.
     """
     table, bits = (numba.types.Array(kind, 2, "C") for kind in (float64, uint64))
-    records = numba.types.Array(numba.from_dtype(FIGURES), 1, "C")
+    records = numba.types.Array(numba.from_dtype(TALLY), 1, "C")
     segments, scratch = (numba.types.Array(float64, ndim, "C") for ndim in (3, 1))
     bounds = numba.types.Array(int64, 1, "C")
     return jit(_fold_all, void(records, table, bits, bits, segments, bounds, scratch))
@@ -239,7 +247,7 @@ def fold_fill(f, trip, fill, lot):
         close_trip(f, trip, fill["row"], 0.0)
 
 
-@jit_late(VOID(TALLY, BOOKS))
+@jit_late(VOID(COLUMN_TALLY, BOOKS))
 def fold_logs(tally, books):
     """Fold all log entries into the tally, and empty the logs."""
     f = tally.figures
