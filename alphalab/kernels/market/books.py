@@ -54,15 +54,19 @@ def switches(books, delists):
     posts = rules["posts"] == 1
     participates = rules["participation"] < np.inf
     margin = rules["margin"] == 1
-    ages = rules["max_holding"] > 0
+    ages = rules["max_holding"] > 0 or books.ladder.size > 0
+    measures = rules["stop_distance"] + rules["profit_distance"] + rules["trailing_distance"] > 0
     same_close = rules["fill"] == SAME_CLOSE
     quotes = rules["quotes"] != 0
     limited = min(rules["drawdown"], rules["daily_loss"], rules["net"], rules["group_gross"])
     every_row = posts or participates or margin or ages or quotes or books.tiers.size > 0
     every_row = every_row or delists or rules["starts"] == 1
+    every_row = every_row or measures or rules["max_positions"] > 0
     rests = rules["rebalancing"] == ON_CHANGE and limited == np.inf and not every_row
     external = rules["external"] == 1
-    return Switches(posts, participates, margin, ages, same_close, quotes, delists, rests, external)
+    return Switches(
+        *(posts, participates, margin, ages, same_close, quotes, delists, rests, external, measures)
+    )
 
 
 def most_of_row(n_assets: int, n_orders: int, n_requests: int) -> tuple[int, ...]:

@@ -25,8 +25,9 @@ from alphalab.kernels.market.books import (
     logs_have_room,
     switches,
 )
+from alphalab.kernels.market.exits import take_distances
 from alphalab.kernels.market.gate import forced_flat
-from alphalab.kernels.market.layout import INT, TARGETS, VOID, Books, Tally
+from alphalab.kernels.market.layout import INT, TABLE, TARGETS, VOID, Books, Tally
 from alphalab.kernels.market.order_table import FIRST_EXPLICIT
 from alphalab.kernels.market.orders import N_LOST, N_REQUESTS
 from alphalab.kernels.market.quiet_rows import rest
@@ -53,7 +54,6 @@ def _records(dtype, ndim=1):
     return numba.types.Array(numba.from_dtype(dtype), ndim, "C")
 
 
-_TABLE = numba.types.Array(float64, 2, "C")
 _COUNTS = numba.types.Array(int64, 1, "C")
 _VIEW = numba.types.NamedTuple(
     [
@@ -64,7 +64,7 @@ _VIEW = numba.types.NamedTuple(
 )
 
 #: decide(signals (K, N), account, memory (M, N)) -> targets (N,)
-DECIDE = float64[::1](_TABLE, _VIEW, _TABLE)
+DECIDE = float64[::1](TABLE, _VIEW, TABLE)
 
 
 @jit
@@ -86,7 +86,7 @@ def decided(decide, signals, view, memory):
     return decide(signals, view, memory)
 
 
-@jit_late(VOID(INT, _TABLE, _VIEW, _TABLE, TARGETS), allocates=True)
+@jit_late(VOID(INT, TABLE, _VIEW, TABLE, TARGETS), allocates=True)
 def ask(decide, signals, view, memory, targets):
     """Write the weights that `decide` returns into `targets`."""
     weights = decided(decide, signals, view, memory)
@@ -125,8 +125,8 @@ def _run(columns, work, rows, output, recording, first, last, decide):
     asks = decide != 0
     for c in range(columns.accounts.size):
         books = by_reference(Books(
-            columns.rules[c], columns.tiers[c], columns.instruments[c], columns.groups[c],
-            columns.starts[c],
+            columns.rules[c], columns.tiers[c], columns.ladder[c],
+            columns.instruments[c], columns.groups[c], columns.starts[c],
             columns.accounts[c : c + 1], columns.accounts[c],
             columns.positions[c], columns.orders[c], columns.traded[c],
             work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
@@ -158,6 +158,8 @@ def _run(columns, work, rows, output, recording, first, last, decide):
             row = output.ledger[c, place]
             changes = counts[N_FILLS] + counts[N_POSTINGS]
             before_decision(books, on, rows.bars, t, rows.time[t], row)
+            if on.measures:
+                take_distances(books, rows.distances[c, t])
             if asks:
                 view = Account(
                     *(a["row"], rows.time[t], a["cash"], a["equity"]),

@@ -110,8 +110,8 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
         if envs.command[c] == REST:
             continue
         books = by_reference(Books(
-            columns.rules[c], columns.tiers[c], columns.instruments[c], columns.groups[c],
-            columns.starts[c],
+            columns.rules[c], columns.tiers[c], columns.ladder[c],
+            columns.instruments[c], columns.groups[c], columns.starts[c],
             columns.accounts[c : c + 1], columns.accounts[c],
             columns.positions[c], columns.orders[c], columns.traded[c],
             work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
@@ -173,7 +173,7 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
 
 @cache
 def advance() -> Any:
-    """Return the compiled driver; it is an entry point as in `drivers.run_of`."""
+    """Return the compiled driver; it is an entry point as in `drivers.run`."""
     groups = COLUMNS.type, WORKSPACE.type, ROWS.type, OUTPUT.type, ENVS.type, COLUMNS.type
     run = jit(_advance, int64(*groups, boolean, boolean, int64, int64))
     if DISABLED:

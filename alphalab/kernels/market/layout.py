@@ -19,12 +19,13 @@ from alphalab.types import ACCOUNT, LEDGER, ORDER
 #: `instruments`, `groups` and `positions` hold one entry per asset; `orders` has several places per
 #: asset: 0 for the order of the target, 1 to 3 for the exits, the others for orders of a `decide`.
 #: `tiers` are the fee tiers; `traded` is the value traded today and on each of the 30 days before.
+#: `ladder` has the targets of the exits by age, without the first.
 #: The first `counts` entries of each log are in use; events are not logged if their log has size 0.
 #: `starts` holds the positions before the first row. `saved_account`, `saved_position` (one record
 #: each) and `saved_orders` keep a copy while a path inside a bar is tried.
 Books = namedtuple(
     "Books",
-    "rules tiers instruments groups starts accounts account positions orders traded"
+    "rules tiers ladder instruments groups starts accounts account positions orders traded"
     " fills refusals events postings ambiguities counts"
     " saved_account saved_position saved_orders saved_traded",
 )
@@ -35,9 +36,10 @@ Row = namedtuple("Row", "open high low close volume rate funding split dividend 
 CLOSE_COLUMN = Row._fields.index("close")
 
 #: Flags of the per-row rules in force. `rests`: rows may be quiet (see `quiet_rows.py`).
-#: `external`: a venue outside matches the orders (see `reports.py`).
+#: `external`: a venue outside matches the orders (see `reports.py`). `measures`: exits have a
+#: distance from an expression.
 Switches = namedtuple(
-    "Switches", "posts participates margin ages same_close quotes delists rests external"
+    "Switches", "posts participates margin ages same_close quotes delists rests external measures"
 )
 
 #: The tally of one column. `figures` is a record of `alphalab.types.TALLY`; `equity` holds the
@@ -59,6 +61,7 @@ FIGURES, WORDS, SEGMENTS = (COLUMNS.part(name) for name in ("figures", "words", 
 EVENTS, COUNTS, REQUESTS = (WORKSPACE.array(name) for name in ("events", "counts", "requests"))
 BARS = ROWS.array("bars")
 TARGETS = SERIES = numba.types.Array(float64, 1, "C")
+TABLE = numba.types.Array(float64, 2, "C")
 SWITCHES = numba.types.NamedUniTuple(boolean, len(Switches._fields), Switches)
 
 
