@@ -7,12 +7,13 @@ package starts a new folder.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,9 +134,22 @@ def jit(
     if folder is not None and Path(function.__code__.co_filename).exists():
         keep(compiler, function, folder, cache_root())
     if signature is not None:
-        compiler.compile(signature)
+        with _no_collection():
+            compiler.compile(signature)
         compiler.disable_compile()
     return compiler
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect no garbage: it took a fifth of the compilation time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def jit_allocating(function: Callable[..., Any], signature: Any = None) -> Any:
