@@ -10,8 +10,11 @@ Compiled code on disk finds slots and Python's function by their names, as symbo
 
 from __future__ import annotations
 
+import _thread
 import ctypes
+import os
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -114,7 +117,19 @@ def _external(module: Any, name: str) -> Any:
 
 @ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 def _enter(slot: int) -> None:
-    _LATE[slot].fill()
+    """Fill a slot: no exception can leave, because compiled code has called it and goes on."""
+    interrupted = False
+    while True:
+        try:
+            _LATE[slot].fill()
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+        except BaseException:
+            traceback.print_exc()
+            os.abort()
+    if interrupted:  # again, when Python runs again
+        threading.Timer(0.1, _thread.interrupt_main).start()
 
 
 llvm.add_symbol(_ENTER, ctypes.cast(_enter, ctypes.c_void_p).value)
