@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import Reason
-from alphalab.kernels._jit import jit
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import CLOSE, FREE, PORTFOLIO, ROUNDING, refuse
+from alphalab.kernels.market.layout import BOOKS, TARGETS, VOID
 from alphalab.kernels.market.money import held_weight, is_flat
 
 NOT_FINITE = np.int64(Reason.NOT_FINITE)
@@ -92,7 +93,7 @@ def comes_after(targets, j, first):
     return mine < other or (mine == other and j > first)
 
 
-@jit
+@jit_late(VOID(BOOKS, TARGETS))
 def limit_positions(books, targets):
     """Replace by NaN the targets of assets that would open more positions than allowed.
 
@@ -181,7 +182,7 @@ def limit_gross(books, group, targets, limit, reason):
         refuse(books, PORTFOLIO, reason, free + held, held + factor * free)
 
 
-@jit
+@jit_late(VOID(BOOKS, TARGETS))
 def limit_net(books, targets):
     """Scale the larger of long and short down until net exposure is within the limit."""
     limit = books.rules["net"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import Kind
-from alphalab.kernels._jit import jit
+from alphalab.kernels._jit import jit, jit_late
+from alphalab.kernels.market.layout import BOOKS, FLOAT, INT, ORDER_RECORD
 
 SPOT, LINEAR, INVERSE = (np.int64(x) for x in Kind)
 
@@ -234,7 +235,7 @@ def affordable(rules, order, cash, owed, unit, rate):
     return owed
 
 
-@jit
+@jit_late(FLOAT(BOOKS, INT, ORDER_RECORD, FLOAT, FLOAT, FLOAT, FLOAT))
 def margin_allows(books, j, o, owed, price, unit, rate):
     """Return the largest quantity of asset j that the initial margin allows, at least `owed`."""
     rules = books.rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import Origin, Reason, Rebalancing, Sizing
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import (
     FREE,
     NO_REASON,
@@ -16,6 +16,7 @@ from alphalab.kernels.market.books import (
 )
 from alphalab.kernels.market.exits import lacks_distance
 from alphalab.kernels.market.gate import asks_again
+from alphalab.kernels.market.layout import BOOKS, FLOAT, INT, VOID
 from alphalab.kernels.market.matching import TAKER
 from alphalab.kernels.market.money import (
     fee_rate,
@@ -144,7 +145,7 @@ def closes(books, j):
     return o["state"] != FREE and o["sizing"] == CLOSE
 
 
-@jit
+@jit_late(VOID(BOOKS, INT, FLOAT))
 def order_for(books, j, target):
     """Make the order that takes asset j from its position to its target, valued at the mark."""
     equity = books.account["equity"]
@@ -178,7 +179,7 @@ def order_for(books, j, target):
     trade_towards(books, j, value, reduces, by_limit)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS))
 def close_old(books):
     """Close positions that have reached the maximum holding time."""
     for j in range(books.positions.size):
