@@ -54,6 +54,7 @@ def compile_by_name(
         f"    return decide({', '.join(parts[name] for name in takes)})\n"
     )
     scope: dict[str, Any] = {
+        "__name__": __name__,  # the module that numba imports when it reads the code from disk
         "decide": jit(function, allocates=True, boundscheck=True, folder=None),
         "Signals": namedtuple("Signals", signals),
         "Params": namedtuple("Params", list(params)),
