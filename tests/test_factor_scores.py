@@ -45,7 +45,7 @@ def test_a_score_is_the_mean_rank_ic(bars, horizon):
 def test_neither_company_nor_threads_nor_blocks_change_a_bit(bars):
     alone = [score_factors([text], bars)[0] for text in TEXTS]
     assert score_factors(TEXTS, bars) == alone
-    assert score_factors(TEXTS * 40, bars, n_jobs=2)[: len(TEXTS)] == alone
+    assert score_factors(TEXTS * 150, bars, n_jobs=2)[: len(TEXTS)] == alone
     scorer = Scorer(bars)
     scorer._block = 13
     assert scorer.of_batch([(text, al.parse(text)) for text in TEXTS]) == alone
