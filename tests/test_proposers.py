@@ -8,9 +8,11 @@ import pytest
 import alphalab as al
 from alphalab.agents.proposers.budget import Budget, Limit, depth, state_bytes
 from alphalab.agents.proposers.dimensions import Dimension, dimension_of
+from alphalab.agents.proposers.genetic import genetic, neighbours
 from alphalab.agents.proposers.growth import grown
 from alphalab.agents.proposers.proposal import View
 from alphalab.errors import DataError, RefusedError
+from alphalab.research.factors.score import Refusal, Score
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +118,53 @@ def test_a_view_ends_before_the_holdout():
     assert view.bars.end < "2021-01-01" <= bars.between("2021-01-01").start
     with pytest.raises(DataError, match="no rows before"):
         View.before(bars, "2019-01-01")
+
+
+# ---- breeding --------------------------------------------------------------------------------
+
+
+def scored(texts: list[str], best: str) -> dict[str, Score]:
+    return {
+        text: Score(text, 0.0, 1.0, 9.0 if text == best else 1.0, 100, 1.0, Refusal.NONE)
+        for text in texts
+    }
+
+
+def test_children_come_from_the_best_and_fit(view):
+    texts = [p.text for p in grown(view, 40, np.random.default_rng(1))]
+    told = View(view.bars, view.budget, scored(texts, texts[7]))
+    found = genetic(told, 100, np.random.default_rng(2))
+    assert len({p.text for p in found}) == 100 and not {p.text for p in found} & set(texts)
+    for proposal in found:
+        expr = al.parse(proposal.text)
+        assert dimension_of(expr) is Dimension.PURE and view.budget.breach(expr) is None
+        assert set(proposal.parents) <= set(texts)
+    kinds = {p.why for p in found}
+    assert kinds == {"growth", "window", "crossover", "mutation"}
+    bred = [p for p in found if p.parents]
+    assert sum(p.parents[0] == texts[7] for p in bred) > 2 * len(bred) / len(texts)
+    assert genetic(told, 100, np.random.default_rng(2)) == found
+
+
+def test_refused_factors_have_no_children(view):
+    few = Score("close", 0.1, 1.0, 0.0, 100, 0.1, Refusal.COVERAGE)
+    found = genetic(View(view.bars, view.budget, {"close": few}), 10, np.random.default_rng(1))
+    assert {p.why for p in found} == {"growth"}
+
+
+def test_neighbours_move_one_window():
+    near = [str(x) for x in neighbours(al.parse("ts_corr(returns(close, 1), volume, 10)"))]
+    assert near == [
+        "ts_corr(returns(close, 2), volume, 10)",
+        "ts_corr(returns(close, 1), volume, 8)",
+        "ts_corr(returns(close, 1), volume, 13)",
+    ]
+    assert neighbours(al.close) == []
+
+
+def test_windows_stay_above_their_least():
+    assert [str(x) for x in neighbours(al.parse("ts_skew(close, 5)"))] == [
+        "ts_skew(close, 3)",
+        "ts_skew(close, 8)",
+    ]
+    assert [str(x) for x in neighbours(al.parse("ts_skew(close, 3)"))] == ["ts_skew(close, 5)"]
