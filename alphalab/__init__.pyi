@@ -167,10 +167,16 @@ from alphalab.expr.ops import yang_zhang_volatility as yang_zhang_volatility
 from alphalab.expr.text import parse as parse
 from alphalab.kernels.market import orders as orders
 from alphalab.research import factors as factors
+from alphalab.research import models as models
 from alphalab.research.factors.report import FactorReport as FactorReport
 from alphalab.research.factors.report import factor_report as factor_report
 from alphalab.research.factors.worlds import null as null
 from alphalab.research.factors.worlds import planted as planted
+from alphalab.research.models.forward import fit_forward as fit_forward
+from alphalab.research.portfolio.allocation import Allocation as Allocation
+from alphalab.research.portfolio.allocation import allocate as allocate
+from alphalab.research.portfolio.ensemble import Ensemble as Ensemble
+from alphalab.research.portfolio.ensemble import Votes as Votes
 from alphalab.research.results.comparison import Comparison as Comparison
 from alphalab.research.results.comparison import compare as compare
 from alphalab.research.results.result import Result as Result
