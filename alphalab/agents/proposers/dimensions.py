@@ -69,6 +69,8 @@ def _of(node: Expr, inputs: list[Dimension | None]) -> Dimension | None:
     if node.op == "div":
         return Dimension.PURE if same else None
     if node.op == "mul":
-        pure = [x for x in inputs if x is not Dimension.PURE]
-        return None if len(pure) > 1 else (pure or [Dimension.PURE])[0]
+        units = [x for x in inputs if x is not Dimension.PURE]
+        if len(units) > 1:
+            return None
+        return units[0] if units else Dimension.PURE
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from alphalab.agents.proposers.proposal import Proposal, View
 from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr, apply
 from alphalab.expr.registry import REGISTRY
+
+Choice = TypeVar("Choice")
 
 WINDOWS = (2, 3, 5, 8, 10, 13, 21, 34, 42, 63, 126, 252)
 _DEEPEST = 4
@@ -80,7 +83,7 @@ class Growth:
     def _window(self, least: int) -> int:
         return int(self._draw([n for n in WINDOWS if n >= least]))
 
-    def _draw(self, choices: Sequence[str] | Sequence[int] | Sequence[Dimension]):  # type: ignore[no-untyped-def]
+    def _draw(self, choices: Sequence[Choice]) -> Choice:
         return choices[int(self.rng.integers(len(choices)))]
 
     def _known(self, name: str, view: View) -> bool:
