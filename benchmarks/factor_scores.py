@@ -10,7 +10,7 @@ import numpy as np
 
 import alphalab as al
 from alphalab.expr.nodes import Expr, apply
-from alphalab.research.factors.score import Scorer
+from alphalab.research.factors.score import _BATCH, Scorer
 
 WINDOWS = (2, 3, 5, 10, 20, 40, 60)
 SERIES = (
@@ -39,7 +39,7 @@ def grown(rng: np.random.Generator, depth: int, columns: tuple[str, ...]) -> Exp
 def distinct(n: int, columns: tuple[str, ...], seed: int = 0) -> list[Expr]:
     rng, found = np.random.default_rng(seed), {}
     while len(found) < n:
-        expr = apply("cs_rank", grown(rng, 3, columns))
+        expr = grown(rng, 3, columns)
         found[expr.key] = expr
     return list(found.values())
 
@@ -48,10 +48,11 @@ def measure(bars: al.Bars, exprs: list[Expr], horizon: int = 1) -> tuple[float, 
     """Return scores a second of processor time, and nodes of an expression."""
     scorer = Scorer(bars, horizon)
     named = [(str(i), expr) for i, expr in enumerate(exprs)]
-    scorer.of_batch(named[:64])  # load the kernels
+    for i in range(0, len(named), _BATCH):  # load the kernels
+        scorer.of_batch(named[i : i + _BATCH])
     start = time.process_time()
-    for i in range(0, len(named), 64):
-        scorer.of_batch(named[i : i + 64])
+    for i in range(0, len(named), _BATCH):
+        scorer.of_batch(named[i : i + _BATCH])
     spent = time.process_time() - start
     nodes = np.mean([sum(1 for _ in expr.walk()) for expr in exprs])
     return len(named) / spent, float(nodes)
@@ -75,7 +76,7 @@ def main() -> None:
         "500 x 2,520": (wide(), ("close", "volume")),
     }
     for name, (bars, columns) in cases.items():
-        exprs = distinct(given.n if bars.n_symbols < 100 else max(given.n // 10, 64), columns)
+        exprs = distinct(given.n if bars.n_symbols < 100 else given.n // 8, columns)
         rate, nodes = measure(bars, exprs)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(

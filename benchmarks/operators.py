@@ -111,6 +111,35 @@ def neutral(p: SimpleNamespace) -> pd.DataFrame:
     return p.close - (p.close.to_numpy() @ (member / member.sum(axis=0))) @ member.T
 
 
+def of_sectors(p: SimpleNamespace) -> Any:
+    return p.close.T.groupby(p.sectors)
+
+
+def absolute_deviation(p: SimpleNamespace) -> pd.DataFrame:
+    cut = windows(p.close)
+    return from_windows(np.abs(cut - cut.mean(axis=2, keepdims=True)).mean(axis=2), p.close)
+
+
+def sum_since(p: SimpleNamespace) -> pd.DataFrame:
+    total, start = p.close.cumsum(), p.extra > 0.01
+    return total - (total - p.close).where(start).ffill()
+
+
+def ratchet(p: SimpleNamespace) -> pd.DataFrame:
+    x, price = p.low.to_numpy(), p.close.to_numpy()
+    out = x.copy()
+    for t in range(1, len(x)):
+        out[t] = np.where(price[t - 1] < out[t - 1], x[t], np.maximum(x[t], out[t - 1]))
+    return pd.DataFrame(out, p.low.index, p.low.columns)
+
+
+def parabolic_sar(p: SimpleNamespace) -> pd.DataFrame:
+    import talib
+
+    columns = [talib.SAR(p.high[j].to_numpy(), p.low[j].to_numpy()) for j in p.high]
+    return pd.DataFrame(np.column_stack(columns), p.high.index, p.high.columns)
+
+
 def truth(k: SimpleNamespace, condition: Any) -> Any:
     """KunQuant's conditions are no numbers."""
     return k.ops.Select(condition, k.one, k.zero)
@@ -219,6 +248,16 @@ CASES = {
     "exp": Case("exp(extra)", lambda p: np.exp(p.extra), lambda k: k.ops.Exp(k.extra)),
     "sqrt": Case("sqrt(close)", lambda p: np.sqrt(p.close), lambda k: k.ops.Sqrt(k.close)),
     "sign": Case("sign(extra)", lambda p: np.sign(p.extra), lambda k: k.ops.Sign(k.extra)),
+    "signed_power": Case(
+        "signed_power(extra, 2)", lambda p: np.sign(p.extra) * p.extra.abs() ** 2, None, _NONE
+    ),
+    "floor": Case("floor(close)", lambda p: np.floor(p.close), None, _NONE),
+    "tanh": Case("tanh(extra)", lambda p: np.tanh(p.extra), None, _NONE),
+    "finite": Case(
+        "finite(close, 0.0)",
+        lambda p: p.close.where(np.isfinite(p.close), 0.0),
+        lambda k: k.ops.SetInfOrNanToValue(k.close, 0.0),
+    ),
     "clip": Case(
         "clip(extra, -0.01, 0.01)",
         lambda p: p.extra.clip(-0.01, 0.01),
@@ -358,6 +397,13 @@ CASES = {
         lambda p: p.close.rolling(N).corr(p.volume),
         lambda k: k.ops.WindowedCorrelation(k.close, N, k.volume),
     ),
+    "ts_corr_or": Case(
+        f"ts_corr_or(close, volume, {N}, 0)",
+        lambda p: p.close.rolling(N).corr(p.volume),
+        None,
+        _NONE,
+    ),
+    "ts_mad": Case(f"ts_mad(close, {N})", absolute_deviation, None, _NONE),
     "ts_beta": Case(f"ts_beta(close, volume, {N})", beta, kun_beta),
     "ts_residual": Case(f"ts_residual(close, volume, {N})", residual, kun_residual),
     # Recursion.
@@ -376,11 +422,54 @@ CASES = {
         f"atr(high, low, close, {N})", atr, lambda k: k.talib.ATR(k.high, k.low, k.close, N)
     ),
     "latch": Case("latch(extra > 0.01, extra < -0.01)", latch, kun_latch),
-    "ffill": Case("ffill(up / up, 3)", lambda p: (p.up / p.up).ffill(limit=3)),
+    "ffill": Case("ffill(up / up, 3)", lambda p: (p.up / p.up).ffill(limit=3), None, _NONE),
     "bars_since": Case("bars_since(extra > 0.01)", bars_since, kun_bars_since),
+    "cum_sum": Case("cum_sum(close)", lambda p: p.close.cumsum(), None, _NONE),
+    "sum_since": Case("sum_since(close, extra > 0.01)", sum_since, None, _NONE),
+    "adaptive_mean": Case(
+        "adaptive_mean(close, 0.1)",
+        lambda p: p.close.ewm(alpha=0.1, adjust=False).mean(),
+        None,
+        _NONE,
+    ),
+    "ratchet": Case("ratchet(low, close)", ratchet, None, _NONE),
+    "parabolic_sar": Case("parabolic_sar(high, low)", parabolic_sar, None, _NONE),
     # One row across assets.
     "cs_rank": Case(
         "cs_rank(close)", lambda p: p.close.rank(axis=1, pct=True), lambda k: k.op.Rank(k.close)
+    ),
+    "cs_bucket": Case(
+        "cs_bucket(close, 5)",
+        lambda p: np.ceil(p.close.rank(axis=1) * 5 / p.close.shape[1]),
+        None,
+        _NONE,
+    ),
+    "cs_mean": Case(
+        "cs_mean(close)",
+        lambda p: p.close.sub(p.close, axis=0).add(p.close.mean(axis=1), axis=0),
+        None,
+        _NONE,
+    ),
+    "cs_std": Case(
+        "cs_std(close)",
+        lambda p: p.close.sub(p.close, axis=0).add(p.close.std(axis=1), axis=0),
+        None,
+        _NONE,
+    ),
+    "group_mean": Case(
+        "group_mean(close, group('sector'))",
+        lambda p: of_sectors(p).transform("mean").T,
+        None,
+        _NONE,
+    ),
+    "group_rank": Case(
+        "group_rank(close, group('sector'))", lambda p: of_sectors(p).rank(pct=True).T, None, _NONE
+    ),
+    "group_zscore": Case(
+        "group_zscore(close, group('sector'))",
+        lambda p: (p.close - of_sectors(p).transform("mean").T) / of_sectors(p).transform("std").T,
+        None,
+        _NONE,
     ),
     "cs_zscore": Case(
         "cs_zscore(close)",

@@ -17,8 +17,17 @@ from alphalab.kernels.market import orders
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *("artifacts.md", "fetch.md", "indicators.md", "journal.md", "point_in_time.md", "quality.md"),
-    *("scan.md", "sources.md", "store.md", "sweeps.md", "time.md", "trials.md", "validation.md"),
+    *("artifacts.md", "factors.md", "fetch.md", "indicators.md", "journal.md", "point_in_time.md"),
+    *(
+        "quality.md",
+        "scan.md",
+        "sources.md",
+        "store.md",
+        "sweeps.md",
+        "time.md",
+        "trials.md",
+        "validation.md",
+    ),
 ]
 TUTORIALS = [
     *("decide.md", "expressions.md", "first_strategy.md", "results.md", "settings.md"),

@@ -315,6 +315,19 @@ def test_long_short_is_the_backtest_of_its_weights(bars, report):
     assert report.long_short.loc["sharpe", "signal"] == alone.metrics["sharpe"]
 
 
+def test_the_rows_before_the_start_are_seen_and_do_not_count(bars):
+    start = bars.between("2020-06-01").start
+    later = al.factor_report(
+        "ts_mean(column('signal'), 30)", bars, quantiles=3, known={}, start=start
+    )
+    whole = al.factor_report("ts_mean(column('signal'), 30)", bars, quantiles=3, known={})
+    assert later.bars == bars.between(start)
+    ours, theirs = later.rank_ic["factor"][1], whole.rank_ic["factor"][1]
+    assert_same(ours, theirs[-len(ours) :], rtol=0.0)
+    assert later.factors["factor"].coverage == 1.0 and np.isfinite(ours.iloc[0])
+    assert later.factors["factor"].long_short.n_warm == len(bars) - len(ours)
+
+
 def test_correlations_with_others(report):
     table = report.correlations
     assert list(table.columns) == ["signal", "reversal", "momentum"]

@@ -45,7 +45,7 @@ def test_a_score_is_the_mean_rank_ic(bars, horizon):
 def test_neither_company_nor_threads_nor_blocks_change_a_bit(bars):
     alone = [score_factors([text], bars)[0] for text in TEXTS]
     assert score_factors(TEXTS, bars) == alone
-    assert score_factors(TEXTS * 40, bars, n_jobs=2)[: len(TEXTS)] == alone
+    assert score_factors(TEXTS * 150, bars, n_jobs=2)[: len(TEXTS)] == alone
     scorer = Scorer(bars)
     scorer._block = 13
     assert scorer.of_batch([(text, al.parse(text)) for text in TEXTS]) == alone
@@ -180,6 +180,39 @@ def test_the_null_ends_what_was_planted():
     world = al.planted("-returns(close, 1)", 0.3, n_rows=500, seed=1)
     real, none = (score_factors(["-returns(close, 1)"], b)[0].t for b in (world, al.null(world)))
     assert real > 10 and abs(none) < 3.5
+
+
+# ---- the best of many ------------------------------------------------------------------------
+
+MANY = [f"{sign}returns(close, {n})" for n in (1, 2, 3, 5, 8, 13, 21) for sign in ("", "-")]
+
+
+def best(bars: al.Bars) -> float:
+    return max(abs(score.t) for score in score_factors(MANY, bars))
+
+
+def test_the_bar_is_the_best_of_the_same_search_elsewhere():
+    world = al.planted("volume", 0.0, n_rows=300, n_assets=10, seed=1)
+    chance = al.factors.best_by_chance(MANY, world, seed=5)
+    assert_same(chance.best, sorted(best(al.null(world, 5 + w)) for w in range(20)), rtol=0.0)
+    assert chance.bar in chance.best and 1.5 < chance.bar < 5.0
+    called = al.factors.best_by_chance(lambda b: score_factors(MANY, b), world, seed=5)
+    assert_identical(called.best, chance.best)
+    assert chance.p(0.0) == 1.0 and chance.p(99.0) == 1 / 21
+
+
+def test_noise_stays_below_the_bar_and_a_truth_does_not():
+    noise = al.planted("volume", 0.0, n_rows=300, n_assets=10, seed=3)
+    truth = al.planted("-returns(close, 3)", 0.15, n_rows=300, n_assets=10, seed=3)
+    assert best(noise) < al.factors.best_by_chance(MANY, noise).bar
+    assert best(truth) > al.factors.best_by_chance(MANY, truth).bar
+
+
+def test_a_bar_needs_worlds_and_scores(bars):
+    with pytest.raises(ParameterError, match="at least 20 worlds"):
+        al.factors.best_by_chance(MANY, bars, n_worlds=19)
+    with pytest.raises(ParameterError, match="without a score"):
+        al.factors.best_by_chance(lambda b: [], bars)
 
 
 def test_the_null_adjusts_for_splits():

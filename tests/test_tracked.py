@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {
     ".py": {"alphalab", "benchmarks", "docs", "environments", "live", "strategies", "tests"},
     ".md": {"", "data", "docs"},
-    ".toml": {"", "tests"},
-    ".txt": {"", "benchmarks"},
+    ".toml": {"", "alphalab", "tests"},  # those of alphalab: libraries of factors
+    ".txt": {"", "benchmarks", "tests"},
     ".ipynb": {"notebooks"},
     ".html": {"alphalab"},
     ".journal": {"tests"},  # as alphalab wrote them once: they stay readable

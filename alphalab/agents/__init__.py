@@ -1,6 +1,4 @@
-"""Research orchestration: loops that propose alphas, run them and keep what survives.
+"""Agents: what proposes alphas. Research judges them with the statistics and gates that judge all.
 
-Nothing here yet. An agent will use `alphalab.research` as a person does and see only what a person
-may see: it proposes expression text and parameters, and the same statistics and gates judge them.
-It cannot trade.
+An agent sees only what a person may see. It proposes texts, and it cannot trade.
 """

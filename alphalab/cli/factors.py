@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alphalab.cli.data.options import EndFlag, ReportFlag, StartFlag, StoreFlag, SymbolsFlag
+from alphalab.cli.data.options import EndFlag, ReportFlag, StoreFlag, SymbolsFlag
 from alphalab.cli.data.schema_flags import SchemaFlags
 from alphalab.cli.flags import with_flags
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
@@ -104,7 +104,10 @@ class FactorFlags(SchemaFlags):
     ]
     store: StoreFlag = None
     symbols: SymbolsFlag = None
-    start: StartFlag = None
+    start: Annotated[
+        str | None,
+        typer.Option(help="First day or instant that counts. Factors see the rows before it."),
+    ] = None
     end: EndFlag = None
     fee_bps: Annotated[
         float | None,
@@ -115,13 +118,14 @@ class FactorFlags(SchemaFlags):
     ] = 0.0
 
     def bars(self) -> Bars:
-        """Return the bars."""
+        """Return the bars to the end, with the rows before ``--start``."""
         from alphalab.data.load import load
 
         bars = load(self.data, schema=self.format_given(), store=self.store)
         if self.symbols is not None:
             bars = bars.select([x.strip() for x in self.symbols.split(",")])
-        return bars.between(self.start, self.end)
+        bars.between(self.start, self.end)  # refuses a span without rows by both of its ends
+        return bars.between(end=self.end)
 
 
 @with_flags(FactorFlags)
@@ -160,7 +164,13 @@ def factor(
     bars = given.bars()
     announce_compilation(out)
     found = factor_report(
-        chosen, bars, horizons=rows, quantiles=quantiles, groups=groups, costs=costs
+        chosen,
+        bars,
+        horizons=rows,
+        quantiles=quantiles,
+        groups=groups,
+        costs=costs,
+        start=given.start,
     )
     for remark in found.remarks:
         out.warn(remark)

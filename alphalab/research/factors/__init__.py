@@ -16,9 +16,8 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from alphalab.expr.nodes import Expr
 from alphalab.research.factors.library import (
@@ -32,10 +31,17 @@ from alphalab.research.factors.library import (
 
 if TYPE_CHECKING:
     # What type checkers see; at run time each is imported when it is first used.
+    from alphalab.research.factors.chance import Chance as Chance
+    from alphalab.research.factors.chance import best_by_chance as best_by_chance
     from alphalab.research.factors.score import Score as Score
     from alphalab.research.factors.score import score_factors as score_factors
 
-_LATER = {"Score": "score", "score_factors": "score"}
+_LATER = {
+    "Chance": "chance",
+    "Score": "score",
+    "best_by_chance": "chance",
+    "score_factors": "score",
+}
 
 __all__ = [
     "BUILT_IN",
@@ -51,7 +57,15 @@ __all__ = [
 ]
 
 
-def alpha101(number: int | None = None, **words: Any) -> Any:
+@overload
+def alpha101(number: int, **words: Any) -> Expr: ...
+
+
+@overload
+def alpha101(number: None = None, **words: Any) -> dict[str, Expr]: ...
+
+
+def alpha101(number: int | None = None, **words: Any) -> Expr | dict[str, Expr]:
     """Return one of WorldQuant's 101 alphas, or all of them by name.
 
     Parameters
@@ -107,7 +121,7 @@ def alpha360(**words: Any) -> dict[str, Expr]:
     return library("alpha360").exprs(**words)
 
 
-def classics(**words: Any) -> Mapping[str, Expr]:
+def classics(**words: Any) -> dict[str, Expr]:
     """Return the factors of the literature by name, with their defaults.
 
     Examples

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from alphalab.config import Costs
 from alphalab.core.expr_strategy import ExprStrategy
+from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
+from alphalab.data.panel.history import History
 from alphalab.errors import AlphalabError, ParameterError
 from alphalab.expr.nodes import Expr, Number, apply, as_expr
 from alphalab.expr.plan import group_codes
@@ -104,6 +106,7 @@ def factor_report(
     groups: str | None = None,
     costs: Costs | None = None,
     known: Mapping[str, Expr | str | Number] | None = None,
+    start: Instant | None = None,
 ) -> FactorReport:
     """Measure how well factors order the returns that follow them.
 
@@ -124,6 +127,8 @@ def factor_report(
         Of the long-short portfolio; else the fees of the instruments.
     known : mapping of str to Expr, str or number, optional
         Factors to compare with. Not given: momentum, reversal and low volatility.
+    start : str, date, datetime or datetime64, optional
+        The first row that counts is the first one from here on; the factors see the earlier rows.
 
     Returns
     -------
@@ -153,7 +158,35 @@ def factor_report(
     [-0.0037, 0.0015]
     """
     refuse_swapped("factor_report", exprs, bars)
-    chosen = _named(exprs, "factor_report")
+    chosen, others = _named(exprs, "factor_report"), _known(known)
+    _check(bars, quantiles, groups)
+    history = History.of(bars, start)
+    judged = history.traded
+    horizons = checked_horizons(horizons, judged.n_rows)
+    values = _values(chosen, others, history, quantiles)
+    longest = max(horizons[-1], judged.n_rows // 4)
+    every = sorted({*horizons, *(h for h in DECAY if h <= longest)})
+    returns = Returns({h: forward_returns(judged, h) for h in every if h < judged.n_rows - 1})
+    factors = {}
+    for name, expr in chosen.items():
+        own = Analysis(
+            name=name,
+            expr=expr,
+            values=values["factor", name],
+            buckets=values["bucket", name],
+            coverage=coverage(values["factor", name], judged, max(expr.warmup - history.n_warm, 0)),
+            returns=returns,
+            horizons=horizons,
+            n_quantiles=quantiles,
+            **_long_short(expr, bars, costs, start),
+        )
+        check_informative(own)
+        factors[name] = own
+    known_values = {name: values["known", name] for name in others}
+    return FactorReport(judged, factors, groups or "", known_values)
+
+
+def _check(bars: Bars, quantiles: int, groups: str | None) -> None:
     if bars.n_symbols < 2:
         raise ParameterError(
             f"factor_report of one symbol, {bars.symbols[0]!r}",
@@ -165,46 +198,25 @@ def factor_report(
             f"quantiles={quantiles}",
             rule=f"at least 2 and at most the number of symbols, {bars.n_symbols}.",
         )
-    horizons = checked_horizons(horizons, bars.n_rows)
     if groups:
         group_codes(bars.instruments, groups)
-    others = _known(known)
-    values = _values(chosen, others, bars, quantiles)
-    longest = max(horizons[-1], bars.n_rows // 4)
-    every = sorted({*horizons, *(h for h in DECAY if h <= longest)})
-    returns = Returns({h: forward_returns(bars, h) for h in every if h < bars.n_rows - 1})
-    factors = {}
-    for name, expr in chosen.items():
-        own = Analysis(
-            name=name,
-            expr=expr,
-            values=values["factor", name],
-            buckets=values["bucket", name],
-            coverage=coverage(values["factor", name], bars, expr.warmup),
-            returns=returns,
-            horizons=horizons,
-            n_quantiles=quantiles,
-            **_long_short(expr, bars, costs),
-        )
-        check_informative(own)
-        factors[name] = own
-    return FactorReport(
-        bars, factors, groups or "", {name: values["known", name] for name in others}
-    )
 
 
 def _values(
-    chosen: Mapping[str, Expr], others: Mapping[str, Expr], bars: Bars, n: int
+    chosen: Mapping[str, Expr], others: Mapping[str, Expr], history: History, n: int
 ) -> dict[tuple[str, str], FloatArray]:
     """Return values and quantiles of the factors, and values of the known ones, by kind."""
     wanted = {("factor", name): expr for name, expr in chosen.items()}
     wanted |= {("bucket", name): apply("cs_bucket", expr, n) for name, expr in chosen.items()}
     wanted |= {("known", name): expr for name, expr in others.items()}
-    found = values_of({str(place): expr for place, expr in enumerate(wanted.values())}, bars)
+    numbered = {str(place): expr for place, expr in enumerate(wanted.values())}
+    found = values_of(numbered, history.traded, history.before)
     return dict(zip(wanted, found.values(), strict=True))
 
 
-def _long_short(expr: Expr, bars: Bars, costs: Costs | None) -> dict[str, Any]:
+def _long_short(
+    expr: Expr, bars: Bars, costs: Costs | None, start: Instant | None
+) -> dict[str, Any]:
     """Return the run of the factor's ranks as weights, or why there is none."""
     weights = apply("cs_scale", apply("cs_demean", apply("cs_rank", expr)))
     events = {"split", "dividend"} & bars.columns.keys()
@@ -214,6 +226,7 @@ def _long_short(expr: Expr, bars: Bars, costs: Costs | None) -> dict[str, Any]:
             bars,
             costs=costs,
             actions="reinvest" if events else "none",
+            start=start,
         )
     except AlphalabError as error:
         return {"why_not_traded": error.what}

@@ -1,0 +1,1 @@
+"""What proposes factors: functions from a view of the past to texts."""
