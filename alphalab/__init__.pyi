@@ -17,6 +17,7 @@ from alphalab.config import Rebalance as Rebalance
 from alphalab.config import RunSettings as RunSettings
 from alphalab.core.engine import Engine as Engine
 from alphalab.core.expr_strategy import ExprStrategy as ExprStrategy
+from alphalab.core.policy_strategy import PolicyStrategy as PolicyStrategy
 from alphalab.core.strategy import Strategy as Strategy
 from alphalab.data.exchanges.fetch import fetch as fetch
 from alphalab.data.load import load as load

@@ -63,11 +63,12 @@ def family_id(
 
 
 def _shape(expr: Expr) -> bytes:
-    """Return a hash of an expression without its numbers."""
+    """Return a hash of an expression without its numbers and the hashes of its policies."""
     known: dict[bytes, bytes] = {}
     for node in expr.walk():
         digest = hashlib.blake2b(node.op.encode(), digest_size=16)
-        for param in node.params:
+        # Policies of any hash that read the same features are one family.
+        for param in node.params if node.op != "policy" else ():
             digest.update(repr(param).encode() if isinstance(param, str) else b"#")
         for arg in node.args:
             digest.update(known[arg.key])
