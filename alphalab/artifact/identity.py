@@ -43,7 +43,8 @@ def family_id(
 
     Runs of one class are one family whatever their parameters; runs of an `ExprStrategy` are one
     family if their expressions differ in numbers only. The symbols, in any order, and the number of
-    rows in a year belong to it. An edited class keeps its family: its trials still count.
+    rows in a year belong to it. An edited class keeps its family: its trials still count. Runs of
+    trained policies are one family if the policies read the same features, whoever holds them.
 
     Examples
     --------
@@ -54,12 +55,21 @@ def family_id(
     >>> family_id(fast, ["A"], 252.0) == family_id(other, ["A"], 252.0)
     False
     """
-    if isinstance(strategy, ExprStrategy):
+    policies = () if isinstance(strategy, type) else _policies(strategy)
+    if policies:
+        idea = [f"policy={shape}" for shape in policies]
+    elif isinstance(strategy, ExprStrategy):
         idea = [f"{name}={_shape(expr).hex()}" for name, expr in strategy.expressions().items()]
     else:
         cls = strategy if isinstance(strategy, type) else type(strategy)
         idea = [cls.__name__]
     return _hashed([*idea, *sorted(symbols), f"{periods_per_year:.4g}"])
+
+
+def _policies(strategy: Strategy) -> tuple[str, ...]:
+    """Return the shapes of the policies that a strategy runs, sorted."""
+    nodes = (node for expr in strategy.expressions().values() for node in expr.walk())
+    return tuple(sorted({_shape(node).hex() for node in nodes if node.op == "policy"}))
 
 
 def _shape(expr: Expr) -> bytes:
