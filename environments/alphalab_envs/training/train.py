@@ -55,7 +55,8 @@ class Trained:
         Sharpe ratio on the validation period: one row for each stage (its steps), one column for
         each seed; NaN after an early stop.
     interval : tuple of float
-        95 % interval of the mean Sharpe ratio over seeds, on the test period; NaN for one seed.
+        95 % interval of the mean Sharpe ratio over seeds, on the test period, in which a policy
+        that never traded counts as 0; NaN for one seed.
     """
 
     folder: Path
@@ -176,7 +177,7 @@ def train(
     curves.index.name = "steps"
     table.to_csv(folder / "table.csv", index=False)
     curves.to_csv(folder / "curves.csv")
-    sharpes = table.loc[table["kind"] == "seed", "sharpe"].to_numpy()
+    sharpes = np.nan_to_num(table.loc[table["kind"] == "seed", "sharpe"].to_numpy())
     return Trained(folder, training, table, curves, interval(sharpes))
 
 
