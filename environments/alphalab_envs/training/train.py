@@ -92,6 +92,7 @@ def train(
     low: float = 0.0,
     high: float = 1.0,
     progress: bool = False,
+    measure_test: bool = True,
     **options: Any,
 ) -> Trained:
     """Train policies with several seeds, choose on a validation period, report on a test period.
@@ -115,6 +116,9 @@ def train(
         always have continuous ones.
     progress : bool
         Show a progress bar on stderr.
+    measure_test : bool
+        False: leave the test period alone, without baselines; the table then has the validation
+        period only.
     **options
         Of the environments and of every run: `alphalab_envs.setup.EnvOptions` without rows.
 
@@ -166,12 +170,13 @@ def train(
         for seed in range(training.seeds):
             ran = learn(task, training, seed, folder / f"seed-{seed}", key, advance)
             _count(task, training, ran)
-            result = task.backtest(ran.policy, periods.test)
+            result = task.backtest(ran.policy, periods.test) if measure_test else None
             seeds.append(ran)
             rows.append(_row(f"seed {seed}", "seed", result, ran.sharpes[ran.best]))
     best = max(seeds, key=lambda ran: ran.sharpes[ran.best])
     write_file(folder / POLICY, best.policy.content, replace=True)
-    rows += [_row(name, "baseline", x, np.nan) for name, x in baselines(task, periods.test)]
+    if measure_test:
+        rows += [_row(name, "baseline", x, np.nan) for name, x in baselines(task, periods.test)]
     table = pd.DataFrame(rows)
     curves = pd.DataFrame({ran.seed: pd.Series(ran.sharpes, ran.steps) for ran in seeds})
     curves.index.name = "steps"
@@ -254,8 +259,8 @@ def _count(task: Task, training: Training, ran: SeedRun) -> None:
     )
 
 
-def _row(name: str, kind: str, result: Result, validation: float) -> dict[str, Any]:
-    figures = {column: result.metrics[column] for column in _COLUMNS}
+def _row(name: str, kind: str, result: Result | None, validation: float) -> dict[str, Any]:
+    figures = {column: np.nan if result is None else result.metrics[column] for column in _COLUMNS}
     return {"name": name, "kind": kind, "validation_sharpe": validation, **figures}
 
 
