@@ -24,7 +24,7 @@ TUTORIALS = [
     *("decide.md", "expressions.md", "first_strategy.md", "results.md", "settings.md"),
     *("from_freqtrade.md", "tutorial_artifact.md"),
 ]
-WITHOUT_COMMANDS = ["environments.md"]
+WITHOUT_COMMANDS = ["environments.md", "from_finrl.md", "training.md"]
 
 
 @pytest.mark.parametrize("page", [*PAGES, *WITHOUT_COMMANDS])
