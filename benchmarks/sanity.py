@@ -1,6 +1,6 @@
 """Does learning work at all? Three markets whose answer is known, several seeds on several paths.
 
-python benchmarks/sanity.py [--seeds 5] [--paths 3] [--only NAME] [--out results.jsonl] [--plot p.png]
+python benchmarks/sanity.py [--seeds 5] [--paths 3] [--only NAME] [--out FILE] [--plot PICTURE]
 
 - oracle: a feature is tomorrow's return. PPO must win by far.
 - noise: returns without a mean, 10 bps of costs, a risk penalty. PPO must end flat.
@@ -47,7 +47,10 @@ CASES = {
     "oracle": Case("oracle", "ppo", 20_480, Reward()),
     "noise": Case("noise", "ppo", 102_400, Reward(kind="variance", weight=40)),
     "reversion": Case("reversion", "ppo", 61_440, Reward()),
-    **{f"compared {x}": Case("reversion", x, 20_480, Reward()) for x in ("ppo", "a2c", "sac", "ddpg")},
+    **{
+        f"compared {x}": Case("reversion", x, 20_480, Reward())
+        for x in ("ppo", "a2c", "sac", "ddpg")
+    },
 }
 
 
@@ -162,7 +165,9 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    lines = [json.loads(x) for x in given.out.read_text().splitlines()] if given.out.exists() else []
+    lines = (
+        [json.loads(x) for x in given.out.read_text().splitlines()] if given.out.exists() else []
+    )
     known = {(x["case"], x["path"], x["seed"]) for x in lines}
     for name in CASES if given.only is None else [given.only]:
         for path, seed in np.ndindex(given.paths, given.seeds):

@@ -13,6 +13,7 @@ class PpoAllocator(al.Strategy):
     """
 
     def weights(self) -> al.Expr:
+        """Return the weights that the policy beside this file asks for."""
         momentum, reversal = al.close.returns(60), al.close.returns(5)
         return al.policy(
             Path(__file__).with_suffix(".onnx"),

@@ -27,7 +27,7 @@ def task_of(bars: al.Bars, **options: Any) -> Task:
 
 def model_of(task: Task, algo: str, seed: int = 0) -> BaseAlgorithm:
     """Return a model that has seen some steps, so that its normaliser has moments."""
-    training = Training(algo=algo, timesteps=1, stages=1, net=(8, 8))
+    training = Training(algo=algo, timesteps=1, stages=1, n_envs=4, net=(8, 8))
     envs = VecNormalize(Sb3VecEnv(task.many(4)), gamma=0.9)
     model = training.model(envs, seed)
     envs.seed(seed)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from alphalab_envs.training.export import export
 from artifact_cases import NOW, content_of, keyring, made
 from builders import closes, panel
 from policy_cases import FEATURES, model_of, policy_of, task_of
@@ -28,7 +29,6 @@ from alphalab.errors import (
 )
 from alphalab.expr import policy_rows
 from alphalab.expr.policy_file import DESCRIPTION, PolicyDiffersWarning, PolicyFile
-from alphalab_envs.training.export import export
 
 ONE = panel(closes(80))
 THREE = panel(closes(80, n_assets=3))
@@ -94,8 +94,8 @@ def test_an_episode_of_the_policy_equals_its_backtest(kind: str) -> None:
         engine.step()
     block = engine.block()
     run = al.backtest(strategy_text(found), bars)
-    np.testing.assert_array_equal(run.ledger["equity"].to_numpy()[first:], block.ledger["equity"])
-    assert len(run.fills) == len(block.fills) > 0
+    np.testing.assert_array_equal(run.record.ledger["equity"][first:], block.ledger["equity"])
+    assert len(run.record.fills) == len(block.fills) > 0
 
 
 def strategy_text(found: PolicyFile) -> al.ExprStrategy:
@@ -190,7 +190,9 @@ def test_files_that_are_no_policy(policy: tuple[PolicyFile, Path], tmp_path: Pat
     with pytest.raises(DataError, match="no description"):
         al.policy(changed(path, tmp_path, lambda model: model.ClearField("metadata_props")))
     with pytest.raises(DataError, match="its description"):
-        al.policy(changed(path, tmp_path, lambda m: onnx.helper.set_model_props(m, {DESCRIPTION: "{"})))
+        al.policy(
+            changed(path, tmp_path, lambda m: onnx.helper.set_model_props(m, {DESCRIPTION: "{"}))
+        )
 
     def wider(model: Any) -> None:
         text = model.metadata_props[0].value.replace('"window":1', '"window":2')

@@ -43,7 +43,9 @@ def trained(folder: Path, training: Training, **options: Any) -> Trained:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {x.relative_to(folder).as_posix(): x.read_bytes() for x in sorted(folder.rglob("*.onnx"))}
+    return {
+        x.relative_to(folder).as_posix(): x.read_bytes() for x in sorted(folder.rglob("*.onnx"))
+    }
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     monkeypatch.setattr(learning, "_learn_stage", killed)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "killed", brief(algo, seeds=1))
-    np.random.seed(99)  # another process has other generators
+    np.random.seed(99)  # noqa: NPY002  (another process has other generators)
     resumed = trained(tmp_path / "killed", brief(algo, seeds=1))
     assert stages == [0, 1, 2, 2, 3]
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
@@ -184,5 +186,3 @@ def test_a_brief_import_of_the_environments_loads_no_torch() -> None:
     code = "import sys, alphalab_envs, alphalab_train.command; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False", done.stderr
-
-

@@ -54,7 +54,7 @@ class PolicyDescription(Settings, frozen=True):
     symbols: tuple[str, ...]
     shows_asked: bool
     probe: str = ""
-    training: dict[str, str] = {}
+    training: dict[str, str] = {}  # noqa: RUF012
     version: Literal[1] = 1
 
     @property
@@ -65,7 +65,7 @@ class PolicyDescription(Settings, frozen=True):
 
 
 class PolicyDiffersWarning(UserWarning):
-    """This machine computes other weights than the one that wrote the policy."""
+    """Weights of a policy differ from those on the machine that wrote it."""
 
 
 class PolicyFile:

@@ -1,1 +1,1 @@
-"""The command ``alphalab train``: outside of `alphalab_envs`, so that no other command imports it."""
+"""The command ``alphalab train``, outside of `alphalab_envs`: no other command imports that."""

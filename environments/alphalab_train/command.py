@@ -42,7 +42,9 @@ def train(
         typer.Option(metavar="NAME=EXPRESSION", help="A feature of trading or portfolio."),
     ] = None,
     window: Annotated[int, typer.Option(min=1, help="Rows of features in an observation.")] = 1,
-    reward: Annotated[str, typer.Option(help="log_return, differential_sharpe, ...")] = "log_return",
+    reward: Annotated[
+        str, typer.Option(help="log_return, differential_sharpe, ...")
+    ] = "log_return",
     validate_from: Annotated[
         str | None,
         typer.Option(help="First day to choose by.", show_default="after 60 % of the rows"),
@@ -107,12 +109,11 @@ def train(
     _say(out, trained, training.parameters if search else {})
 
 
-def _subject(
-    name: str, run: RunFlags, n_symbols: int, features: dict[str, str]
-) -> dict[str, Any]:
+def _subject(name: str, run: RunFlags, n_symbols: int, features: dict[str, str]) -> dict[str, Any]:
     """Return the environment and the options that a subject stands for."""
-    from alphalab.artifact.loading import blame, load_strategy, make_strategy
     from alphalab_envs.training.subject import ENVIRONMENTS, subject_of
+
+    from alphalab.artifact.loading import blame, load_strategy, make_strategy
 
     if name in ENVIRONMENTS:
         if run.param:

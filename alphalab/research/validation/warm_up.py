@@ -197,9 +197,7 @@ def memory_of(strategy: Strategy) -> tuple[tuple[NodeMemory, ...], float, bool]:
     for expression in strategy.expressions().values():
         for node in expression.walk(seen):
             own = _own_rows(node)
-            exact &= node.op == "python_op" or not (
-                operator(node.op).recursive or feeds_back(node)
-            )
+            exact &= node.op == "python_op" or not (operator(node.op).recursive or feeds_back(node))
             totals[node.key] = own - 1 + max((totals[arg.key] for arg in node.args), default=1)
             nodes.append(NodeMemory(str(node), own, totals[node.key]))
     bound = max(totals[expression.key] for expression in strategy.expressions().values())

@@ -71,6 +71,4 @@ def _random(task: Task, rows: slice) -> Result:
         asked = rng.uniform(task.actions["low"], task.actions["high"], shape)
     with uncounted():
         strategy = ExprStrategy(text="column('asked_at_random')")
-        return task.measured(
-            strategy, rows, bars=bars.with_columns({"asked_at_random": asked})
-        )
+        return task.measured(strategy, rows, bars=bars.with_columns({"asked_at_random": asked}))

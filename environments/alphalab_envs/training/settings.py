@@ -36,9 +36,7 @@ _OFF_POLICY = {
     "gradient_steps": 2,
 }
 _ALGORITHMS = {
-    "ppo": _Defaults(
-        PPO, False, 32, {**_ON_POLICY, "n_steps": 64, "batch_size": 512, "n_epochs": 5}
-    ),
+    "ppo": _Defaults(PPO, False, 32, {**_ON_POLICY, "n_steps": 64, "n_epochs": 5}),
     "a2c": _Defaults(A2C, False, 32, {**_ON_POLICY, "n_steps": 16}),
     "sac": _Defaults(SAC, True, 8, {**_OFF_POLICY}),
     "ddpg": _Defaults(DDPG, True, 8, {**_OFF_POLICY}),
@@ -93,7 +91,7 @@ class Training(Settings, frozen=True):
     n_envs: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     net: tuple[Annotated[int, Meta(ge=1, le=4096)], ...] = (32, 32)
     normalise: bool = True
-    parameters: dict[str, float | int | str | bool] = {}
+    parameters: dict[str, float | int | str | bool] = {}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,7 +123,10 @@ class Training(Settings, frozen=True):
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """The hyperparameters in force."""
-        return {**self.defaults.parameters, **self.parameters}
+        found = {**self.defaults.parameters, **self.parameters}
+        if self.algo == "ppo" and "batch_size" not in found:  # four batches of a rollout
+            found["batch_size"] = max(int(found["n_steps"]) * self.accounts // 4, 2)
+        return found
 
     def steps_at(self, stage: int) -> int:
         """Return the steps after which a stage ends, counted from 0."""

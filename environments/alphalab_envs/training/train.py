@@ -149,7 +149,8 @@ def train(
     bars = load(bars) if isinstance(bars, str) else bars
     if "rows" in options:
         raise ParameterError(
-            "train(..., rows=...)", rule="the periods say which rows are trained on.",
+            "train(..., rows=...)",
+            rule="the periods say which rows are trained on.",
             fix="Use validate_from and test_from.",
         )
     setup = {name: x for name, x in options.items() if name in SetupOptions.__annotations__}

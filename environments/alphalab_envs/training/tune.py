@@ -64,9 +64,7 @@ def tune(
     names = [name for name in _SPACE if training.algo != "ddpg" or name != "ent_coef"]
     folder = Path(folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed)
-    )
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
 
     def with_parameters(values: dict[str, float], **more: Any) -> Training:
         parameters = {**training.parameters, **values}
