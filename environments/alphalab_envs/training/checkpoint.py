@@ -11,7 +11,6 @@ import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -76,7 +75,7 @@ def restore(path: Path, model: BaseAlgorithm, task: str) -> dict[str, Any]:
         for seen, (mean, var, count) in zip(
             (normaliser.obs_rms, normaliser.ret_rms), moments, strict=True
         ):
-            seen.mean, seen.var, seen.count = np.array(mean), np.array(var), count
+            seen.mean, seen.var, seen.count = mean.numpy().copy(), var.numpy().copy(), count
     if isinstance(model, OffPolicyAlgorithm):
         buffer: Any = model.replay_buffer
         for name, values in state["buffer"].items():
