@@ -186,10 +186,10 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
 
     def _shown(self) -> Observation:
         """Return what all accounts show, a copy."""
-        engine, places = self.engine, self.setup.places
-        if places.size == engine.observation.shape[1]:
-            return engine.observation.copy()
-        return engine.observation.take(places, axis=1)
+        whole, places = self.engine.observation, self.setup.places
+        all_shown = places.size == whole.shape[1]
+        shown: Observation = whole.copy() if all_shown else whole.take(places, axis=1)
+        return shown
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def _highest(task: Task) -> float:
     return float(min(task.actions["high"] * task.bars.n_symbols, gross))
 
 
-def _measured(task: Task, text: str, rows: slice, **more: object) -> Result:
+def _measured(task: Task, text: str, rows: slice, **more: Any) -> Result:
     with uncounted():  # they are what one compares with, not what one chooses from
         return task.measured(ExprStrategy(text=text), rows, **more)
 

@@ -38,7 +38,7 @@ def save(path: Path, model: BaseAlgorithm, task: str, progress: dict[str, Any]) 
     state["counts"] = {name: getattr(model, name) for name in _COUNTS}
     state["networks"] = model.get_parameters()
     state["tensors"] = {name: _at(model, name).detach() for name in _tensor_names(model)}
-    normaliser = model.get_vec_normalize_env()
+    normaliser: Any = model.get_vec_normalize_env()
     if normaliser is not None:
         state["moments"] = [
             [torch.as_tensor(x.mean), torch.as_tensor(x.var), float(x.count)]
