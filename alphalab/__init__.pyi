@@ -151,6 +151,7 @@ from alphalab.expr.ops import where as where
 from alphalab.expr.ops import wilder as wilder
 from alphalab.expr.ops import williams_r as williams_r
 from alphalab.expr.ops import yang_zhang_volatility as yang_zhang_volatility
+from alphalab.expr.policy import policy as policy
 from alphalab.expr.text import parse as parse
 from alphalab.kernels.market import orders as orders
 from alphalab.research.results.comparison import Comparison as Comparison
