@@ -4,10 +4,10 @@ python benchmarks/environments.py [--rows 20000] [--seconds 1] [--json]
 
 The speed of single and vector environments through the interface of Gymnasium, and of the compiled
 step alone. If gym-trading-env is installed, the same actions on the same prices: equity must agree
-to 1e-9, or the exit code is 1 (1e-4 for gym-anytrading, which counts in float32). It trades at the close that it decides on and takes fees of
+to 1e-9, or the exit code is 1. It trades at the close that it decides on and takes fees of
 purchases from the units, so `fill="same_close"` and `fee_in="coin"` are set for both. The same for
-gym-anytrading, which trades at the next close, knows long and flat, and counts its profit when it
-sells: it is compared in the rows in which nothing is held.
+gym-anytrading to 1e-4, since it counts in float32: it trades at the next close, knows long and
+flat, and counts its profit when it sells, so rows in which nothing is held are compared.
 """
 
 from __future__ import annotations
