@@ -34,6 +34,9 @@ class Row(NamedTuple):
     bid: Sequence[float]
     ask: Sequence[float]
     delisting: Sequence[float]  # what is paid for an asset whose listing ends
+    stop_distance: Sequence[float]
+    profit_distance: Sequence[float]
+    trailing_distance: Sequence[float]
     requests: Sequence[dict[str, Any]]
 
 
@@ -50,18 +53,21 @@ class Asset:
     entry: float = NAN  # average price
     basis: float = NAN  # average of what profit is counted from
     opened_in: int = -1
+    opened_at: int = 0
     acted_on: float = NAN  # last target that became a decision
     handled_in: Any = None  # calendar period in which that was
     is_unmet: bool = False  # its order was refused or ended: it is still to be met
     ordered_in: int | None = None
     told: str = ""  # reason of the last refusal that nothing has been traded since
     out: bool = False  # left by an exit until the target changes
+    silent: bool = False  # a decide had no opinion in the last row
     chase: bool = False  # the next entry goes by market order
     most: float = math.inf  # units that the bar could fill when it began
     room: float = math.inf  # units that the bar can still fill
     volume: float = NAN
     over: float = NAN  # the ask above the close, as a fraction of it
     under: float = NAN  # the bid below it
+    distances: dict[str, float] = field(default_factory=dict)  # of exits, last known
     orders: dict[int, Any] = field(default_factory=dict)  # by slot
 
     @property
@@ -123,11 +129,13 @@ class Asset:
     def sum_of(self, held: float, units: float) -> float:
         """Units that come to others. What is left by rounding alone is nothing."""
         together = held + units
-        lot = self.instrument.lot
-        if lot and abs(together) >= lot / 2:
-            return self.exact_units(together) if is_whole(together, lot) else together
-        is_rounding = abs(together) <= ROUNDING * max(abs(held), abs(units))
-        return 0.0 if is_rounding else together
+        larger, lot = max(abs(held), abs(units)), self.instrument.lot
+        if not lot or not math.isfinite(together):
+            return 0.0 if abs(together) <= ROUNDING * larger else together
+        lots = together / lot
+        if not abs(lots - round(lots)) <= slack(larger / lot):
+            return together
+        return self.exact_units(together) if round(lots) else 0.0
 
 
 def steps_of(number: float, step: float) -> float:
@@ -277,9 +285,10 @@ class Books:
         asset.mark /= ratio
         asset.entry /= ratio
         asset.basis /= ratio
+        asset.distances = {name: x / ratio for name, x in asset.distances.items()}
         for order in asset.orders.values():
             order.qty *= ratio
-            for price in ("limit", "stop", "trail", "best"):
+            for price in ("limit", "stop", "trail", "best", "away", "starts_at"):
                 setattr(order, price, getattr(order, price) / ratio)
         if asset.held:
             self.diary.post(asset.index, "SPLIT", came, ratio, 0.0)
@@ -364,7 +373,7 @@ class Books:
             asset.opened_in = -1
         elif before == 0.0 or (before > 0.0) != (after > 0.0):
             asset.entry, asset.basis = price, asset.basis_of(price)
-            asset.opened_in = self.diary.row
+            asset.opened_in, asset.opened_at = self.diary.row, self.diary.time
         elif (before > 0.0) == (units > 0.0):
             self.average_in(asset, units, price, after)
         asset.held = after

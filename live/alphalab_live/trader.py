@@ -180,7 +180,7 @@ class Trader:
                 qty=int(o["side"]) * self._units(asset, o, float(held[asset])),
                 price=float(o["limit"]),
                 stop=float(o["stop"]),
-                trail=float(o["trail_frac"]),
+                trail=float(o["trail_frac"]) if o["type"] == OrderType.TRAILING else NAN,
                 time_in_force=TimeInForce(int(o["tif"])).name,
                 reduce_only=bool(o["reduce_only"]),
                 post_only=bool(o["post_only"]),

@@ -149,10 +149,14 @@ def is_whole(number, step):
 def add_units(instrument, held, qty):
     """Return held + qty without rounding errors: 0, or whole lots, if it is that close."""
     total = held + qty
+    larger = max(abs(held), abs(qty))
     lot = instrument["lot"]
-    if lot > 0.0 and abs(total) >= 0.5 * lot:
-        return nearest_lot(instrument, total) if is_whole(total, lot) else total
-    return 0.0 if abs(total) <= ROUNDING * max(abs(held), abs(qty)) else total
+    if lot == 0.0:
+        return 0.0 if abs(total) <= ROUNDING * larger else total
+    k = np.rint(total / lot)
+    if abs(total / lot - k) > slack(larger / lot):
+        return total
+    return nearest_lot(instrument, total) if k != 0.0 else 0.0
 
 
 @jit
