@@ -17,6 +17,7 @@ from alphalab.config import Rebalance as Rebalance
 from alphalab.config import RunSettings as RunSettings
 from alphalab.core.engine import Engine as Engine
 from alphalab.core.expr_strategy import ExprStrategy as ExprStrategy
+from alphalab.core.policy_strategy import PolicyStrategy as PolicyStrategy
 from alphalab.core.strategy import Strategy as Strategy
 from alphalab.data.exchanges.fetch import fetch as fetch
 from alphalab.data.load import load as load
@@ -164,6 +165,7 @@ from alphalab.expr.ops import where as where
 from alphalab.expr.ops import wilder as wilder
 from alphalab.expr.ops import williams_r as williams_r
 from alphalab.expr.ops import yang_zhang_volatility as yang_zhang_volatility
+from alphalab.expr.policy import policy as policy
 from alphalab.expr.text import parse as parse
 from alphalab.kernels.market import orders as orders
 from alphalab.research import factors as factors

@@ -1,11 +1,13 @@
-"""Steps a second of environments: one and many accounts, beside gym-trading-env.
+"""Steps a second of environments: one and many accounts, beside gym-trading-env, gym-anytrading.
 
 python benchmarks/environments.py [--rows 20000] [--seconds 1] [--json]
 
 The speed of single and vector environments through the interface of Gymnasium, and of the compiled
 step alone. If gym-trading-env is installed, the same actions on the same prices: equity must agree
 to 1e-9, or the exit code is 1. It trades at the close that it decides on and takes fees of
-purchases from the units, so `fill="same_close"` and `fee_in="coin"` are set for both.
+purchases from the units, so `fill="same_close"` and `fee_in="coin"` are set for both. The same for
+gym-anytrading to 1e-4, since it counts in float32: it trades at the next close, knows long and
+flat, and counts its profit when it sells, so rows in which nothing is held are compared.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import numpy as np
 import alphalab as al
 
 FEE = 0.001
+TOLERANCE = {"gym-trading-env": 1e-9, "gym-anytrading": 1e-4}  # the latter counts in float32
 FEATURES = {"z": al.close.ts_zscore(20), "move": al.close.returns(1)}
 
 
@@ -141,6 +144,42 @@ def agreement(bars: al.Bars, env: Any, n: int = 2000) -> float:
     return worst
 
 
+def anytrading_env(bars: al.Bars) -> Any:
+    """Return gym-anytrading on the same prices, or None without it."""
+    try:
+        from gym_anytrading.envs import StocksEnv
+    except ImportError:
+        return None
+    import pandas as pd
+
+    frame = pd.DataFrame({"Close": bars["close"][:, 0]})
+    env = StocksEnv(df=frame, window_size=1, frame_bound=(1, len(frame)))
+    env.trade_fee_bid_percent = env.trade_fee_ask_percent = FEE
+    return env
+
+
+def anytrading_agreement(bars: al.Bars, env: Any, n: int = 2000) -> float:
+    """Return the largest relative difference of the profit, in rows in which nothing is held."""
+    ours = gym.make(
+        "alphalab/Trading-v0",
+        bars=bars,
+        features={"move": al.close.returns(1).fill_nan(0.0)},
+        cash=1000.0,
+        fill="next_close",
+        costs=al.Costs(fee_bps=FEE * 1e4, fee_in="coin"),
+    ).unwrapped
+    ours.reset(seed=0, options={"start": 1})
+    env.reset(seed=0)
+    worst, sold = 0.0, 0
+    for action in np.random.default_rng(1).integers(0, 2, n).tolist():
+        equity = ours.step(action)[4]["equity"]
+        theirs = env.step(action)[4]["total_profit"]
+        if action == 0:
+            sold += 1
+            worst = max(worst, abs(equity / 1000.0 / theirs - 1.0))
+    return worst if sold else np.inf
+
+
 def traded(bars: al.Bars) -> al.Bars:
     """Return the rows with prices: gym-trading-env knows no others."""
     rows = ~np.isnan(bars["close"][:, 0])
@@ -167,18 +206,23 @@ def main() -> int:
     other = peer_env(bars)
     if other is not None:
         sides["gym-trading-env"] = peer(other)
+    third = anytrading_env(bars)
+    if third is not None:
+        sides["gym-anytrading"] = peer(third)
     rates = {name: rate(step, given.seconds) for name, step in sides.items()}
-    worst = None if other is None else agreement(bars, other)
-    told = {"load": os.getloadavg()[0], "steps_per_cpu_second": rates, "equity_differs": worst}
+    differs = {} if other is None else {"gym-trading-env": agreement(bars, other)}
+    if third is not None:
+        differs["gym-anytrading"] = anytrading_agreement(bars, third)
+    told = {"load": os.getloadavg()[0], "steps_per_cpu_second": rates, "equity_differs": differs}
     if given.json:
         print(json.dumps(told))
     else:
         print(f"load {told['load']:.1f} on {os.cpu_count()} cores")
         for name, value in rates.items():
             print(f"{name:<40} {value:>14,.0f} steps per second of processor time")
-        if worst is not None:
-            print(f"equity of the same actions differs by {worst:.1e} at most")
-    return int(worst is not None and not worst < 1e-9)
+        for name, worst in differs.items():
+            print(f"equity of the same actions differs from that of {name} by {worst:.1e} at most")
+    return int(any(not worst < TOLERANCE[name] for name, worst in differs.items()))
 
 
 if __name__ == "__main__":

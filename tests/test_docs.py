@@ -34,7 +34,9 @@ TUTORIALS = [
     *("from_freqtrade.md", "tutorial_artifact.md"),
 ]
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-WITHOUT_COMMANDS = ["environments.md", "models.md", "portfolios.md"]
+WITHOUT_COMMANDS = [
+    *("environments.md", "from_finrl.md", "models.md", "portfolios.md", "training.md"),
+]
 
 
 @pytest.mark.parametrize("page", [*PAGES, *WITHOUT_COMMANDS])

@@ -152,7 +152,7 @@ def test_the_digest_is_that_of_the_backtest() -> None:
     column[start:stop] = asked
     rows = bars.with_columns({"asked": column}).rows(start, stop + 1)
     result = al.backtest(Told(), rows, costs=COSTS)
-    vector = ManyEnvs(env.setup, env._actions, 2, "Disabled", tally=True)
+    vector = ManyEnvs(env.setup, env.actions, 2, "Disabled", tally=True)
     vector.reset(options={"start": start})
     for weights in asked:
         vector.step(np.full(2, int(weights[0])))

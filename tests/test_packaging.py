@@ -51,13 +51,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_has_no_generic_top_level_name(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    packages = {"alphalab", "alphalab_envs", "alphalab_live"}
+    packages = {"alphalab", "alphalab_envs", "alphalab_live", "alphalab_train"}
     assert {name.split("/")[0] for name in names} == packages | {"alphalab-0.1.0.dist-info"}
 
 
 def test_the_wheel_holds_everything_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     homes = {"alphalab": "alphalab", "environments/alphalab_envs": "alphalab_envs"}
+    homes |= {"environments/alphalab_train": "alphalab_train"}
     homes |= {"live/alphalab_live": "alphalab_live", "strategies": "alphalab/_strategies"}
     expected = {
         f"{inside}/{file.relative_to(ROOT / home).as_posix()}"

@@ -36,6 +36,8 @@ DOCUMENTS = (
     *("strategy.json", "validation.json", "versions.json"),
 )
 MODEL = re.compile(r"models/[a-z0-9][a-z0-9._-]{0,79}\.(onnx|safetensors)")
+#: The policies among the models are named by their hash.
+_POLICY = re.compile(r"models/policy-([0-9a-f]{64})\.onnx")
 MOST_TEXT_BYTES = 4_000_000
 MOST_MODEL_BYTES = 2_000_000_000
 
@@ -212,6 +214,17 @@ def canonical(document: Any) -> bytes:
     }
     """
     return msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2) + b"\n"
+
+
+def policy_file_name(sha256: str) -> str:
+    """Return the name among the models of the policy with a hash."""
+    return f"policy-{sha256}.onnx"
+
+
+def policy_hash(path: str) -> str:
+    """Return the hash that the path of a policy names; empty: it is no policy."""
+    found = _POLICY.fullmatch(path)
+    return found[1] if found else ""
 
 
 def artifact_id(manifest: bytes) -> str:

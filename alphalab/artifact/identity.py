@@ -43,7 +43,8 @@ def family_id(
 
     Runs of one class are one family whatever their parameters; runs of an `ExprStrategy` are one
     family if their expressions differ in numbers only. The symbols, in any order, and the number of
-    rows in a year belong to it. An edited class keeps its family: its trials still count.
+    rows in a year belong to it. An edited class keeps its family: its trials still count. Runs of
+    trained policies are one family if the policies read the same features, whoever holds them.
 
     Examples
     --------
@@ -54,7 +55,10 @@ def family_id(
     >>> family_id(fast, ["A"], 252.0) == family_id(other, ["A"], 252.0)
     False
     """
-    if isinstance(strategy, ExprStrategy):
+    policies = () if isinstance(strategy, type) else _policies(strategy)
+    if policies:
+        idea = [f"policy={shape}" for shape in policies]
+    elif isinstance(strategy, ExprStrategy):
         idea = [f"{name}={_shape(expr).hex()}" for name, expr in strategy.expressions().items()]
     else:
         cls = strategy if isinstance(strategy, type) else type(strategy)
@@ -62,12 +66,19 @@ def family_id(
     return _hashed([*idea, *sorted(symbols), f"{periods_per_year:.4g}"])
 
 
+def _policies(strategy: Strategy) -> tuple[str, ...]:
+    """Return the shapes of the policies that a strategy runs, sorted."""
+    nodes = (node for expr in strategy.expressions().values() for node in expr.walk())
+    return tuple(sorted({_shape(node).hex() for node in nodes if node.op == "policy"}))
+
+
 def _shape(expr: Expr) -> bytes:
-    """Return a hash of an expression without its numbers."""
+    """Return a hash of an expression without its numbers and the hashes of its policies."""
     known: dict[bytes, bytes] = {}
     for node in expr.walk():
         digest = hashlib.blake2b(node.op.encode(), digest_size=16)
-        for param in node.params:
+        # Policies of any hash that read the same features are one family.
+        for param in node.params if node.op != "policy" else ():
             digest.update(repr(param).encode() if isinstance(param, str) else b"#")
         for arg in node.args:
             digest.update(known[arg.key])

@@ -26,6 +26,7 @@ from alphalab.artifact.format import (
     Manifest,
     StrategyDocument,
     artifact_id,
+    policy_hash,
 )
 from alphalab.artifact.keys import PublicKey
 from alphalab.artifact.loading import load_strategy
@@ -36,6 +37,8 @@ from alphalab.config import RunSettings
 from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.core.strategy import Strategy
 from alphalab.errors import AlphalabError, ArtifactError, InputError
+from alphalab.expr.policy_file import PolicyFile
+from alphalab.expr.policy_rows import register_policy
 
 _T = TypeVar("_T")
 
@@ -116,6 +119,7 @@ class Artifact:
                 f"{self.folder}: an artifact of expressions without weights",
                 rule="its one expression is named weights.",
             )
+        self._read_policies()
         strategy = ExprStrategy(text=text)
         if not speaks_language(strategy):
             raise ArtifactError(
@@ -123,6 +127,24 @@ class Artifact:
                 rule="an artifact of expressions uses alphalab's own operators only.",
             )
         return strategy
+
+    def _read_policies(self) -> None:
+        """Read the policies of the artifact, so that its expressions can name them.
+
+        Raises
+        ------
+        ArtifactError
+            A policy under another hash than its own.
+        """
+        for file in self.manifest.files:
+            if named := policy_hash(file.path):
+                content = self.model(file.path.removeprefix("models/"))
+                if file.sha256 != named:
+                    raise ArtifactError(
+                        f"{self.folder / file.path} has SHA-256 {file.sha256}",
+                        rule="a policy is named by its hash.",
+                    )
+                register_policy(PolicyFile(content, str(self.folder / file.path)))
 
     def model(self, name: str) -> bytes:
         """Return the content of a model file, verified again as it is read.

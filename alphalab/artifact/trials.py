@@ -23,7 +23,7 @@ class Trial(Event, frozen=True, tag=tag(1)):
     Attributes
     ----------
     run : str
-        ``backtest``, ``sweep``, ``search``, ``walk_forward`` or ``validate``.
+        ``backtest``, ``sweep``, ``search``, ``walk_forward``, ``validate`` or ``train``.
     family : str
         `alphalab.artifact.identity.family_id`, or ``name:NAME`` where the user named one. Of
         expressions of several families: a hash of their ids.
@@ -38,7 +38,7 @@ class Trial(Event, frozen=True, tag=tag(1)):
     data, settings : str
         `Bars.id` of all rows that were seen, and `RunSettings.id`.
     n_columns, n_rows : int
-        Columns that were run, and rows that were traded.
+        Columns that were run (of a training its stages), and rows that were traded.
     periods_per_year : float
     sharpe_mean, sharpe_variance, sharpe_best : float
         Over the columns whose Sharpe ratio is defined, per row, not annualised; variance with ddof

@@ -23,6 +23,7 @@ from alphalab.artifact.format import (
     Override,
     StrategyDocument,
     canonical,
+    policy_file_name,
 )
 from alphalab.artifact.identity import strategy_id
 from alphalab.artifact.keys import SigningKey
@@ -31,6 +32,7 @@ from alphalab.artifact.validation_record import ValidationRecord
 from alphalab.config import RunSettings
 from alphalab.core.strategy import Strategy
 from alphalab.errors import ParameterError, RefusedError
+from alphalab.expr.policy_rows import policy_of
 from alphalab.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -85,7 +87,7 @@ def write_artifact(
     override : Override, optional
         For a strategy that the gate refused, and for no other.
     models : mapping of str to bytes, optional
-        Model files by name.
+        Further model files by name; those of its policies are always in it.
 
     Raises
     ------
@@ -203,10 +205,17 @@ def _files(
     }
     if source is not None:
         files[SOURCE] = source
-    for name, model in models.items():
+    for name, model in {**_policies(strategy), **models}.items():
         check_model(name, model)
         files[f"models/{name}"] = model
     return files
+
+
+def _policies(strategy: Strategy) -> dict[str, bytes]:
+    """Return the files of the policies that a strategy runs, by name."""
+    nodes = (node for expr in strategy.expressions().values() for node in expr.walk())
+    hashes = (node.params[1] for node in nodes if node.op == "policy")
+    return {policy_file_name(sha256): policy_of(sha256).content for sha256 in hashes}
 
 
 def _parameters(strategy: Strategy) -> dict[str, Any]:

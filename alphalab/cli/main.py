@@ -88,7 +88,11 @@ for name, family in families.items():
 # Environments and the runner import alphalab, never the other way: their commands are found.
 _found = {point.name: point for point in entry_points(group="alphalab.commands")}
 for name in sorted(_found.keys() - families.keys()):
-    app.add_typer(_found[name].load(), name=name)
+    loaded = _found[name].load()
+    if isinstance(loaded, typer.Typer):
+        app.add_typer(loaded, name=name)
+    else:
+        app.command(name)(loaded)
 
 
 def _print_version(asked: bool) -> None:

@@ -139,6 +139,7 @@ class StepEngine:
         self._rest = envs, _packed(template), record, tally, window, int(reward.code)
         self._arguments = *self._fixed, self._output, *self._rest
         self._advance = _silently if DISABLED else advance()
+        self._n_accounts = n_accounts
         self._all_step = False  # every command is STEP
         self.asked, self.observation, self.reward = envs.asked, envs.observation, envs.reward
         self.at, self.start, self.stop = envs.at, envs.start, envs.stop
@@ -158,10 +159,10 @@ class StepEngine:
 
     def step(self, which: NDArray[np.bool_] | None = None) -> None:
         """End the open row with the targets `asked`, and begin the next row."""
-        if which is None and self._all_step:
-            self._run()
-        else:
+        if not self._all_step or which is not None:
             self._command(EnvCommand.STEP, which)
+        elif (done := self._advance(*self._arguments)) != self._n_accounts:
+            self._go_on(done)
 
     def step_or_reset(self, resets: NDArray[np.bool_]) -> None:
         """Reset the accounts in a mask, and step all others."""
@@ -178,8 +179,12 @@ class StepEngine:
         self._run()
 
     def _run(self) -> None:
-        """Call the driver; empty the logs of an account that records if they are full."""
-        done = self._advance(*self._arguments)
+        """Call the driver."""
+        if (done := self._advance(*self._arguments)) != self._n_accounts:
+            self._go_on(done)
+
+    def _go_on(self, done: int) -> None:
+        """Empty the logs of an account that records if they are full, or say what has failed."""
         if done == 0 and self._record is not None:
             self._record.empty(self._work)
             done = self._advance(*self._arguments)

@@ -25,6 +25,9 @@ OWN_CLOCK = ("on", "on_traded")
 #: Columns that hold what happened in a row.
 EVENTS = ("split", "dividend", "funding", "delisting")
 
+#: Operators that call Python once a row.
+CALLS_PYTHON = ("python_op", "policy")
+
 #: Longest text of an expression, in characters.
 MAX_LENGTH = 100_000
 
@@ -455,6 +458,8 @@ def _written(node: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
         return f"on({', '.join(shown)})", _ATOM
     if node.op == "python_op":
         params, inputs = params[1:2], [params[0], *inputs]
+    if node.op == "policy":
+        params, inputs = params[:1], [params[1], *inputs]
     return f"{record.form_of or node.op}({', '.join([*inputs, *params])})", _ATOM
 
 

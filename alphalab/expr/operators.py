@@ -119,6 +119,16 @@ _source(
 _source(
     "python_op", "A registered Python function of exactly the last `lookback` rows.", family="shape"
 )
+register(
+    Operator(
+        name="policy",
+        family="shape",
+        doc="The weights of a trained policy, named by the hash of its file: al.policy(FILE).",
+        params=(Param("n", integer=True, low=1),),
+        rows=Linear.parse("n"),
+        unknown="unknown until the window is full and while it holds an unknown feature",
+    )
+)
 
 # Of the row's time, by the clock of the asset's exchange.
 for _name, _doc in {

@@ -13,7 +13,8 @@ from alphalab.errors import ExprError, ParameterError, StateError, UnknownNameEr
 from alphalab.expr.clocks import OUTPUT, OnInterval, OnTraded
 from alphalab.expr.custom import python_function
 from alphalab.expr.identity import identity
-from alphalab.expr.nodes import OWN_CLOCK, Expr
+from alphalab.expr.nodes import CALLS_PYTHON, OWN_CLOCK, Expr
+from alphalab.expr.policy_rows import check_symbols, policy_of, run_policy
 from alphalab.expr.python_rows import run_python
 from alphalab.expr.registry import operator
 from alphalab.expr.wall_clock import WORDS, WallClock
@@ -241,6 +242,8 @@ class Plan:
         if node.op == "python_op":
             # The number of rows seen, then the last rows of every input.
             return 1, 1 + node.params[1] * len(node.args) * len(self.instruments)
+        if node.op == "policy":  # and the weights asked for last
+            return 1, 1 + (node.params[0] * len(node.args) + 1) * len(self.instruments)
         record = operator(node.op)
         size = record.state.at(record.n(node.params))
         if record.loop != "rows":
@@ -290,6 +293,10 @@ class Plan:
             name, _, code = node.params
             function = python_function(name, code)
             return Call(run_python, (function, node.params, state, inputs, out))
+        if node.op == "policy":
+            policy = policy_of(node.params[1])
+            check_symbols(policy, tuple(x.symbol for x in self.instruments))
+            return Call(run_policy, (policy, state, inputs, out))
         params = np.array(node.params, np.float64)
         params.flags.writeable = False
         args = (state, params, *inputs, out)
@@ -374,7 +381,7 @@ def _check_clocks(nodes: Sequence[Expr], states: Sequence[FloatArray]) -> None:
     """
     seen = set()
     for node, state in zip(nodes, states, strict=True):
-        if not (node.op == "python_op" or operator(node.op).has_clock):
+        if not (node.op in CALLS_PYTHON or operator(node.op).has_clock):
             continue
         if not _clock_holds(node, state):
             raise StateError(

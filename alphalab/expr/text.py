@@ -14,6 +14,7 @@ from alphalab.expr.functions import group, per_symbol
 from alphalab.expr.indicators import HOME
 from alphalab.expr.nodes import MAX_LENGTH, Expr, apply, constant, on_clock
 from alphalab.expr.other_names import unknown_operator
+from alphalab.expr.policy_rows import policy_expr
 from alphalab.expr.registry import REGISTRY
 from alphalab.types import BAR_COLUMNS
 
@@ -145,6 +146,7 @@ class _Reader:
             "of": self.of,
             "per_symbol": self.per_symbol,
             "on": self.on,
+            "policy": self.policy,
             "python_op": self.python_op,
         }
         if name in special:
@@ -226,6 +228,12 @@ class _Reader:
                     raise self.refuse(tree, "each symbol is named once.")
                 return per_symbol(dict(zip(symbols, map(self.expr, values), strict=True)))
         raise self.refuse(tree, "it is called as per_symbol({'A': x, 'B': y}).")
+
+    def policy(self, tree: ast.Call, args: list[ast.expr]) -> Expr:
+        if len(args) < 3:
+            raise self.refuse(tree, "it is called as policy('sha256', x, ..., window).")
+        sha256 = self.string(tree, args[:1])
+        return policy_expr(sha256, tuple(map(self.expr, args[1:-1])), self.number(args[-1]))
 
     def python_op(self, tree: ast.Call, args: list[ast.expr]) -> Expr:
         if len(args) < 3:

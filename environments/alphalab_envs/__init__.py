@@ -4,10 +4,14 @@
 environments of one account, `gym.make_vec` of many. A step pushes one row through the compiled step
 that a backtest pushes in blocks, so an agent learns on what it is later measured on.
 
-Importing this package registers them.
+Importing this package registers them. The training of policies (`train`, `tune`) is imported when
+it is first used, because it needs torch.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from alphalab.errors import import_extra
 
@@ -26,6 +30,32 @@ __all__ = [
     "Reward",
     "TradingEnv",
     "TradingVectorEnv",
+    "Trained",
+    "Training",
+    "train",
+    "tune",
 ]
+
+if TYPE_CHECKING:
+    from alphalab_envs.training.settings import Training
+    from alphalab_envs.training.train import Trained, train
+    from alphalab_envs.training.tune import tune
+
+_HOME = {
+    "Trained": "alphalab_envs.training.train",
+    "Training": "alphalab_envs.training.settings",
+    "train": "alphalab_envs.training.train",
+    "tune": "alphalab_envs.training.tune",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what trains where it lives."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'alphalab_envs' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
 
 register_envs()

@@ -51,14 +51,14 @@ class Positions:
     """
 
     def __init__(self, weights: Sequence[float], gross: float) -> None:
-        self._weights = np.array(weights, np.float64)
-        if self._weights.ndim != 1 or self._weights.size < 2:
+        self.weights = np.array(weights, np.float64)
+        if self.weights.ndim != 1 or self.weights.size < 2:
             raise ParameterError(
                 f"positions={weights!r}", rule="an agent chooses among two weights or more."
             )
-        _check_weights("positions", self._weights, gross)
-        self._table = tuple(self._weights.tolist())
-        self._n = self._weights.size
+        _check_weights("positions", self.weights, gross)
+        self._table = tuple(self.weights.tolist())
+        self._n = self.weights.size
         self.space: gym.Space[Any] = gym.spaces.Discrete(self._n)
 
     def one(self, action: Any, asked: FloatArray) -> None:
@@ -75,7 +75,7 @@ class Positions:
             raise _wrong_shape(places, asked.shape[:1], "whole numbers")
         if places.min() < 0 or places.max() >= self._n:
             raise _outside(places[(places < 0) | (places >= self._n)][0], self.space)
-        asked[:, 0] = self._weights[places]
+        asked[:, 0] = self.weights[places]
 
 
 class Weights:
@@ -110,7 +110,7 @@ class Weights:
         if not low < high:
             raise ParameterError(f"weights from {low:g} to {high:g}", rule="low < high.")
         _check_weights("weights", np.array([low, high]), gross)
-        self._low, self._half = low, (high - low) / 2.0
+        self.low, self.half = low, (high - low) / 2.0
         self.space: gym.Space[Any] = gym.spaces.Box(-1.0, 1.0, (n_assets,), np.float32)
 
     def one(self, action: Any, asked: FloatArray) -> None:
@@ -125,8 +125,8 @@ class Weights:
         if not (abs(given) <= 1.0).all():  # False for NaN as well
             raise _outside(given[~(abs(given) <= 1.0)][0], self.space)
         np.add(given, 1.0, out=asked, dtype=np.float64)
-        asked *= self._half
-        asked += self._low
+        asked *= self.half
+        asked += self.low
 
 
 def _whole(action: Any) -> int:

@@ -20,6 +20,7 @@ from alphalab.research.run.options import RunOptions, run_settings
 from alphalab.types import FloatArray, IntArray
 from alphalab_envs.episodes import Episodes, Span, runs, spans_of
 from alphalab_envs.features import check, named, table_of
+from alphalab_envs.observation import ACCOUNT, places_of
 from alphalab_envs.paths import path_of
 from alphalab_envs.randomise import Draws, Randomise
 
@@ -31,6 +32,7 @@ class SetupOptions(TypedDict, total=False):
     rows: slice | Sequence[int] | IntArray | None
     episode: int | None
     window: int
+    account: Sequence[str]
     reward: str | Reward
     randomise: Randomise | None
     quality: OnErrors | QualitySettings
@@ -58,6 +60,10 @@ class Setup:
         last.
     window : int
         Rows of features in an observation.
+    account : sequence of str
+        Which parts of the account an observation shows after the features: ``cash``, ``drawdown``,
+        ``held``, ``asked``, ``age``; all unless given. A policy that `alphalab.policy` shall run
+        sees none of them, or ``asked``.
     reward : str or Reward
         A kind of `Reward`, or a reward with a weight.
     randomise : Randomise, optional
@@ -81,6 +87,7 @@ class Setup:
         rows: slice | Sequence[int] | IntArray | None = None,
         episode: int | None = None,
         window: int = 1,
+        account: Sequence[str] = ACCOUNT,
         reward: str | Reward = "log_return",
         randomise: Randomise | None = None,
         quality: OnErrors | QualitySettings = "refuse",
@@ -96,6 +103,9 @@ class Setup:
         self.verdict = accepted(self.bars, quality, actions=self.settings.actions)
         self.instruments = _instruments(self.bars)
         self.features, self.window = named(features), window
+        self.account = tuple(account)
+        n_assets = self.bars.n_symbols
+        self.places = places_of(window * len(self.features) * n_assets, n_assets, self.account)
         self.reward = Reward(kind=reward) if isinstance(reward, str) else reward  # type: ignore[arg-type]
         self.randomise = Randomise() if randomise is None else randomise
         self._draws = Draws(self.randomise, self.settings)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
-from numpy.typing import NDArray
 
 from alphalab.core.engine import Block
 from alphalab.errors import ParameterError
-from alphalab.kernels.market.env_observation import BOUND
 from alphalab_envs.actions import Actions
+from alphalab_envs.observation import Observation, observation_space
 from alphalab_envs.setup import Setup
 
-Observation = NDArray[np.float32]
 MODES = ("human", "rgb_array")
-
-
-def observation_space(size: int) -> gym.Space[Observation]:
-    """Return the space of observations: finite numbers."""
-    space: Any = gym.spaces.Box(-BOUND, BOUND, (size,), np.float32)
-    return space  # type: ignore[no-any-return]
 
 
 class SingleEnv(gym.Env[Observation, Any]):
@@ -38,6 +30,7 @@ class SingleEnv(gym.Env[Observation, Any]):
     Attributes
     ----------
     setup : Setup
+    actions : Actions
     engine : StepEngine
         Its one account records, see `block`.
     """
@@ -52,9 +45,17 @@ class SingleEnv(gym.Env[Observation, Any]):
         self.setup, self.render_mode = setup, render_mode
         self.engine = setup.engine(1, record=True)
         self.action_space = actions.space
-        self.observation_space = observation_space(self.engine.observation.shape[1])
-        self._actions = actions
+        self.observation_space = observation_space(setup.places.size)
+        self.actions = actions
         self._window: Any = None
+        # Looked up once: a step takes microseconds, and the compiled part only one of them.
+        engine = self.engine
+        self._one, self._step, self._asked = actions.one, engine.step, engine.asked[0]
+        whole = engine.observation[0]
+        all_shown = setup.places.size == whole.size
+        self._show = whole.copy if all_shown else partial(whole.take, setup.places)
+        given = engine.reward, engine.terminated, engine.truncated, engine.equity
+        self._items = tuple(x.item for x in given)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -77,7 +78,9 @@ class SingleEnv(gym.Env[Observation, Any]):
         super().reset(seed=seed)
         drawn = self.setup.begin(self.engine, 0, self.np_random, options)
         self.engine.reset()
-        return self._show(), drawn | {"equity": self.engine.equity[0].item()}
+        if self.render_mode == "human":
+            self.render()
+        return self._show(), drawn | {"equity": self.engine.equity.item(0)}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """End the open row with an action, and begin the next row.
@@ -100,16 +103,13 @@ class SingleEnv(gym.Env[Observation, Any]):
         StateError
             The episode has ended.
         """
-        engine = self.engine
-        self._actions.one(action, engine.asked[0])
-        engine.step()
-        return (
-            self._show(),
-            engine.reward[0].item(),
-            engine.terminated[0].item(),
-            engine.truncated[0].item(),
-            {"equity": engine.equity[0].item()},
-        )
+        self._one(action, self._asked)
+        self._step()
+        shown = self._show()
+        if self.render_mode == "human":
+            self.render()
+        reward, terminated, truncated, equity = self._items
+        return shown, reward(0), terminated(0), truncated(0), {"equity": equity(0)}
 
     def block(self) -> Block:
         """Return the records of the episode that has ended, as `Engine.push` returns them.
@@ -141,9 +141,3 @@ class SingleEnv(gym.Env[Observation, Any]):
         if self._window is not None:
             self._window.close()
             self._window = None
-
-    def _show(self) -> Observation:
-        if self.render_mode == "human":
-            self.render()
-        shown: Observation = self.engine.observation[0].copy()
-        return shown

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from alphalab.errors import ParameterError
 from alphalab_envs.actions import Actions
+from alphalab_envs.observation import Observation, observation_space
 from alphalab_envs.setup import Setup
-from alphalab_envs.single import Observation, observation_space
 
 Mask = NDArray[np.bool_]
 Stepped = tuple[Observation, NDArray[np.float64], Mask, Mask, dict[str, Any]]
@@ -42,6 +42,7 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
     Attributes
     ----------
     setup : Setup
+    actions : Actions
     engine : StepEngine
 
     Raises
@@ -73,10 +74,10 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.render_mode = None
         self.single_action_space = actions.space
-        self.single_observation_space = observation_space(self.engine.observation.shape[1])
+        self.single_observation_space = observation_space(setup.places.size)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self._actions = actions
+        self.actions = actions
         self._rngs: list[np.random.Generator] = [np_random(None)[0] for _ in range(num_envs)]
         self._over = np.ones(num_envs, np.bool_)
 
@@ -113,7 +114,7 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
             if one is not None and mask[c]:
                 self._rngs[c] = np_random(one)[0]
         infos = self._begin(mask, given)
-        return self.engine.observation.copy(), infos
+        return self._shown(), infos
 
     def step(self, actions: Any) -> Stepped:
         """End the open row of every account with its action, and begin the next row.
@@ -131,7 +132,7 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
             An episode has ended and the autoreset mode is ``Disabled``.
         """
         engine, over = self.engine, self._over
-        self._actions.many(actions, engine.asked)
+        self.actions.many(actions, engine.asked)
         infos: dict[str, Any] = {}
         if self.autoreset_mode == AutoresetMode.NEXT_STEP and over.any():
             infos = self._draw(over, {})
@@ -144,7 +145,7 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
         infos |= {"equity": engine.equity.copy(), "_equity": np.ones(self.num_envs, np.bool_)}
         if self.autoreset_mode == AutoresetMode.SAME_STEP and over.any():
             infos = self._begin_again(over, infos)
-        return engine.observation.copy(), rewards, terminated, truncated, infos
+        return self._shown(), rewards, terminated, truncated, infos
 
     def close_extras(self, **kwargs: Any) -> None:
         """Do nothing: there is nothing to close."""
@@ -153,7 +154,7 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
         """Begin the next episode of some accounts; keep what their last step showed."""
         final: Any = np.full(self.num_envs, None, object)
         for c in np.flatnonzero(over):
-            final[c] = self.engine.observation[c].copy()
+            final[c] = self.engine.observation[c].take(self.setup.places)
         equity = np.where(over, infos["equity"], 0.0)
         again = self._begin(over, {})
         return again | {
@@ -182,6 +183,13 @@ class ManyEnvs(gym.vector.VectorEnv[Observation, Any, Any]):
                     infos[f"_{name}"] = mask.copy()
                 infos[name][c] = value
         return infos
+
+    def _shown(self) -> Observation:
+        """Return what all accounts show, a copy."""
+        whole, places = self.engine.observation, self.setup.places
+        all_shown = places.size == whole.shape[1]
+        shown: Observation = whole.copy() if all_shown else whole.take(places, axis=1)
+        return shown
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:

@@ -18,8 +18,7 @@ from alphalab.core.vector_engine import VectorEngine
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.history import History
 from alphalab.errors import AlphalabError, StateError
-from alphalab.expr.custom import PYTHON_FUNCTIONS
-from alphalab.expr.nodes import Expr
+from alphalab.expr.nodes import CALLS_PYTHON, Expr
 from alphalab.kernels.market import drivers
 from alphalab.research.parallel.backends import Backend, WorkersLost
 from alphalab.research.parallel.parcel import Parcel, Sender, unpacked
@@ -128,7 +127,7 @@ def run_columns(
     """
     backend = Backend(n_jobs)
     drivers.run()  # compiled, or loaded, before several threads would do it at once
-    calls = any(n.op == "python_op" for n in _nodes(columns)) if PYTHON_FUNCTIONS else False
+    calls = any(n.op in CALLS_PYTHON for n in _nodes(columns))
     bars, traded = history.bars, history.traded
     cells = bars.n_rows * max(bars.n_symbols, _CALL_CELLS * calls)
     bounds = np.zeros(1, np.int64) if bounds is None else bounds
@@ -266,7 +265,7 @@ def _tallies(
 ) -> Records:
     """Push all rows in slices of a tenth of a second or more; a part can stop between slices."""
     engine = VectorEngine(columns, task.instruments, task.changes, bounds=task.bounds)
-    calls = any(node.op == "python_op" for node in engine.plan.nodes)
+    calls = any(node.op in CALLS_PYTHON for node in engine.plan.nodes)
     first, size = task.n_warm, min(engine.capacity, 64) if calls else engine.capacity
     if first:
         seen = {name: table[name][:first] for name in engine.plan.columns}

@@ -25,6 +25,8 @@ from alphalab.errors import StateError, StrategyError
 from alphalab.expr.custom import PYTHON_FUNCTIONS, python_function
 from alphalab.expr.identity import adopt, identity, installed
 from alphalab.expr.nodes import Expr
+from alphalab.expr.policy_file import PolicyFile
+from alphalab.expr.policy_rows import policy_of, register_policy
 from alphalab.expr.registry import REGISTRY, Operator, operator, register
 from alphalab.kernels._jit import CACHE_DIR, compiled
 
@@ -45,11 +47,12 @@ class Parcel(NamedTuple):
 
 
 class Code(NamedTuple):
-    """The code of users that some columns need."""
+    """The code of users that some columns need, and the files of their policies."""
 
     operators: tuple[Operator, ...]
     functions: tuple[tuple[tuple[str, str], Callable[..., Any]], ...]
     decides: tuple[Callable[..., Any] | None, ...]
+    policies: tuple[bytes, ...] = ()
 
     def identities(self) -> list[tuple[Any, str]]:
         """Return the functions that workers compile, each with its name in the cache."""
@@ -149,6 +152,7 @@ def _columns(data: bytes, code: Code) -> Iterator[Column]:
 def _code(nodes: Iterator[Expr] | Any, decides: tuple[Any, ...]) -> Code:
     operators: dict[str, Operator] = {}
     functions: dict[tuple[str, str], Callable[..., Any]] = {}
+    policies: dict[str, bytes] = {}
     for node in nodes:
         record = operator(node.op)
         if callable(record.update):
@@ -156,10 +160,13 @@ def _code(nodes: Iterator[Expr] | Any, decides: tuple[Any, ...]) -> Code:
         elif node.op == "python_op":
             name, _, code = node.params
             functions[name, code] = python_function(name, code)
+        elif node.op == "policy":
+            policies[node.params[1]] = policy_of(node.params[1]).content
     return Code(
         tuple(operators[name] for name in sorted(operators)),
         tuple((key, functions[key]) for key in sorted(functions)),
         decides,
+        tuple(policies[sha256] for sha256 in sorted(policies)),
     )
 
 
@@ -235,6 +242,8 @@ def _read(code: bytes) -> Code:
     if not code:
         return _NO_CODE
     parts, identities = pickle.loads(code)
+    for content in parts[-1]:
+        register_policy(PolicyFile(content))
     for function, known in identities:
         adopt(function, known)
     return Code(*parts)

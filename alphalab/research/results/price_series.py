@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from alphalab.errors import InputError
-from alphalab.expr.nodes import Expr
+from alphalab.expr.nodes import CALLS_PYTHON, Expr
 from alphalab.expr.text import parse
 from alphalab.research.results.record import Run
 from alphalab.research.results.values import value_blocks
@@ -59,7 +59,7 @@ def _candidates(expressions: Mapping[str, Expr]) -> Iterator[tuple[str, Expr]]:
     compiled = {
         name: expr
         for name, expr in expressions.items()
-        if all(node.op != "python_op" for node in expr.walk())
+        if all(node.op not in CALLS_PYTHON for node in expr.walk())
     }
     named = {expr.key for expr in compiled.values()}
     yield from ((name, expr) for name, expr in compiled.items() if expr.op not in _PRICES)

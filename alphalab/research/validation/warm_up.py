@@ -18,6 +18,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, ParameterError
 from alphalab.expr.nodes import Expr
+from alphalab.expr.policy_rows import feeds_back
 from alphalab.expr.registry import operator
 from alphalab.research.results.values import values_of
 from alphalab.types import FloatArray
@@ -196,7 +197,7 @@ def memory_of(strategy: Strategy) -> tuple[tuple[NodeMemory, ...], float, bool]:
     for expression in strategy.expressions().values():
         for node in expression.walk(seen):
             own = _own_rows(node)
-            exact &= node.op == "python_op" or not operator(node.op).recursive
+            exact &= node.op == "python_op" or not (operator(node.op).recursive or feeds_back(node))
             totals[node.key] = own - 1 + max((totals[arg.key] for arg in node.args), default=1)
             nodes.append(NodeMemory(str(node), own, totals[node.key]))
     bound = max(totals[expression.key] for expression in strategy.expressions().values())
@@ -206,6 +207,8 @@ def memory_of(strategy: Strategy) -> tuple[tuple[NodeMemory, ...], float, bool]:
 def _own_rows(node: Expr) -> float:
     if node.op == "python_op":
         return float(node.params[1])
+    if feeds_back(node):
+        return math.inf
     return operator(node.op).rows_to_forget(node.params, FORGOTTEN)
 
 

@@ -1,0 +1,1 @@
+"""Training: from an environment to policies that are measured, counted and exported."""

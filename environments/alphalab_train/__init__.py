@@ -1,0 +1,1 @@
+"""The command ``alphalab train``, outside of `alphalab_envs`: no other command imports that."""
