@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 from alphalab.codes import Reason, ReportKind
 from alphalab.core.events import Answer
 from alphalab.errors import HaltError
+from alphalab_live.bookkeeper import Bookkeeper
+from alphalab_live.control import Control
 from alphalab_live.order_book import LiveOrder, OrderState
 from alphalab_live.outcomes import Outcome, Request
 from alphalab_live.recorder import Recorder
+from alphalab_live.reports import about, accepted
 from alphalab_live.settings import LiveSettings
-from alphalab_live.settle import about, accepted
 from alphalab_live.trader import Trader
 from alphalab_live.venue import Answered, Venue
+from alphalab_live.wanted import wanted
 
 #: What the venue's codes of refusals mean for the books.
 _REASONS = {
@@ -55,10 +57,8 @@ class Dispatcher:
     recorder : Recorder
     venue : Venue
     settings : LiveSettings
-    settle : callable
-        Books what has happened at the venue.
-    check : callable
-        Takes the commands of operators; raises if nothing may be sent.
+    books : Bookkeeper
+    control : Control
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Dispatcher:
         recorder: Recorder,
         venue: Venue,
         settings: LiveSettings,
-        settle: Callable[[], Awaitable[None]],
-        check: Callable[[], None],
+        books: Bookkeeper,
+        control: Control,
     ) -> None:
         self._recorder = recorder
         self._session = recorder.session
         self._venue = venue
         self._settings = settings
-        self._settle = settle
-        self._check = check
+        self._settle = books.settle
+        self._check = control.check
         self._clock_errors = 0
 
     async def dispatch(self) -> None:
@@ -138,7 +138,7 @@ class Dispatcher:
     def _drop_stale(self, symbols: set[str]) -> None:
         """Expire new orders whose size was decided before an old order of the symbol filled."""
         for trader in self._session.traders:
-            sized = {x.order for x in trader.wanted() if not x.closes}
+            sized = {x.order for x in wanted(trader) if not x.closes}
             for order in self._session.orders.living(trader.place):
                 terms = order.terms
                 waits = order.state is OrderState.INTENT and terms.order in sized
@@ -206,7 +206,7 @@ class Dispatcher:
 
     def _is_current(self, trader: Trader) -> bool:
         """Return True while what was decided on the last row may still be sent."""
-        return self._venue.now() <= trader.last + int(self._settings.current_seconds * 1e9)
+        return self._settings.is_current(trader.last, self._venue.now())
 
     # ---- what is unknown
 

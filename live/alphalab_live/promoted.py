@@ -18,6 +18,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.errors import ArtifactError, ParameterError, RefusedError
 from alphalab_live.feed import PRICES
 from alphalab_live.run_folder import RunFolder
+from alphalab_live.settings import LiveSettings
 from alphalab_live.trader import Trader
 
 #: Columns of a row that the runner can fill: candles, and the funding of perpetual contracts.
@@ -52,9 +53,9 @@ def promoted(
     folder: Path,
     ring: Keyring,
     policy: StagePolicy,
+    live: LiveSettings,
     *,
     real: bool,
-    capital: float | None,
     pins: Collection[str],
     now: int,
 ) -> Promoted:
@@ -66,10 +67,10 @@ def promoted(
     ring : Keyring
         The keys that are trusted.
     policy : StagePolicy
+    live : LiveSettings
+        Its capital is traded.
     real : bool
         True: real money. False: a paper account, or nothing is sent.
-    capital : float or None
-        Cash to trade with; None: that of the artifact's settings.
     pins : collection of str
         SHA-256 of source files that may run.
     now : int
@@ -93,8 +94,7 @@ def promoted(
             rule=f"{'real money' if real else 'a paper account'} needs the stage {needed}.",
             fix=f"alphalab artifact stage {folder} --to {needed} --why ... --key ...",
         )
-    if capital is not None:
-        settings = msgspec.structs.replace(settings, cash=capital)
+    settings = msgspec.structs.replace(settings, cash=live.capital_of(name, settings.cash))
     if real and settings.cash > stands.cap:
         raise RefusedError(
             f"{name} with a capital of {settings.cash:,.0f}",
@@ -147,15 +147,15 @@ def check_tradable(name: str, artifact: Artifact, settings: RunSettings) -> None
             )
 
 
-def check_columns(traders: Sequence[Trader]) -> None:
-    """Refuse engines that read what no candle has, or symbols that two of them trade.
+def check_together(traders: Sequence[Trader]) -> None:
+    """Refuse engines that cannot trade in one account, or read what no live row has.
 
     Raises
     ------
     ParameterError
-        The column or the symbol.
+        The column, or the symbol that two of them trade.
     """
-    seen: set[str] = set()
+    owners: dict[str, int] = {}
     for trader in traders:
         for column in trader.columns:
             if column not in COLUMNS:
@@ -165,11 +165,28 @@ def check_columns(traders: Sequence[Trader]) -> None:
                     fix="Trade a strategy without it.",
                 )
         for symbol in trader.symbols:
-            if symbol in seen:
+            if symbol in owners:
                 raise ParameterError(
-                    f"{symbol} is traded by two artifacts", rule="each symbol is traded by one."
+                    f"{symbol} is traded by the artifacts {owners[symbol]} and {trader.place}",
+                    rule="each symbol of an account is traded by one artifact: a venue nets the "
+                    "positions of a symbol, so its fills could not be told apart.",
+                    fix="Trade one of them in an account of its own.",
                 )
-            seen.add(symbol)
+            owners[symbol] = trader.place
+    instruments = [x for trader in traders for x in trader.engine.instruments]
+    if len({(x.kind == "spot") for x in instruments}) > 1:
+        raise ParameterError(
+            "artifacts of spot and of contracts in one run",
+            rule="an account has one kind of markets.",
+            fix="Begin a run for each.",
+        )
+    currencies = {trader.currency for trader in traders}
+    if len(currencies) > 1:
+        raise ParameterError(
+            f"artifacts that count in {', '.join(sorted(currencies))}",
+            rule="an account is counted in one currency.",
+            fix="Begin a run for each.",
+        )
 
 
 def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) -> list[Promoted]:

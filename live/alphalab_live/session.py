@@ -28,6 +28,7 @@ from alphalab.types import FloatArray
 from alphalab_live.order_book import OrderBook
 from alphalab_live.states import NOTHING, RIGHTS, Rights, RunState
 from alphalab_live.trader import Trader
+from alphalab_live.wanted import intents
 
 #: Cursor of the time at which the first row of a run begins, ns.
 BEGIN = "begin"
@@ -67,11 +68,19 @@ class Session:
         self.warmed: set[int] = set()
 
     @property
+    def sends(self) -> bool:
+        """False before the start, and in a shadow run, which has no orders at the venue."""
+        return self.run is not None and self.run.sends
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols of all engines; each belongs to one."""
+        return tuple(symbol for trader in self.traders for symbol in trader.symbols)
+
+    @property
     def rights(self) -> Rights:
         """What may be sent now; nothing in a shadow run."""
-        if self.run is None or not self.run.sends:
-            return NOTHING
-        return RIGHTS[self.state]
+        return RIGHTS[self.state] if self.sends else NOTHING
 
     def intents(self) -> list[Intent]:
         """Return what has to be sent now, over all engines."""
@@ -79,7 +88,7 @@ class Session:
         return [
             intent
             for trader in self.traders
-            for intent in trader.intents(self.orders, name, self.rights)
+            for intent in intents(trader, self.orders, name, self.rights)
         ]
 
     def push(self, place: int, time: int, values: FloatArray) -> Row:
@@ -100,15 +109,16 @@ class Session:
 
     def _remember(self, report: Report) -> None:
         """Note that a trade or a funding is booked, so that it is never booked again."""
+        if report.kind not in (ReportKind.POSTED, ReportKind.EXECUTED):
+            return
+        symbol = self.traders[report.engine].symbols[report.asset]
         if report.kind == ReportKind.POSTED:
-            self.trades.add(trade_key("income", report.venue_id))
-            self.cursors["income"] = max(self.cursors.get("income", 0), report.venue_time)
-        elif report.kind == ReportKind.EXECUTED:
-            symbol = self.traders[report.engine].symbols[report.asset]
-            self.trades.add(trade_key(symbol, report.venue_id))
-            if report.venue_id.isdigit():
-                name = trades_cursor(symbol)
-                self.cursors[name] = max(self.cursors.get(name, 0), int(report.venue_id))
+            name, read = income_name(symbol), report.venue_time
+        else:
+            name = trades_name(symbol)
+            read = int(report.venue_id) if report.venue_id.isdigit() else 0
+        self.trades.add(trade_key(name, report.venue_id))
+        self.cursors[name] = max(self.cursors.get(name, 0), read)
 
     def apply(self, event: Event) -> None:
         """Take in an event that is no row and no report."""
@@ -136,11 +146,16 @@ class Session:
                 pass  # commands, refusals and reconciliations change no state themselves
 
 
-def trades_cursor(symbol: str) -> str:
-    """Return the name of the cursor in the list of a symbol's trades."""
+def trades_name(symbol: str) -> str:
+    """Return the name of the venue's list of a symbol's trades."""
     return f"trades {symbol}"
 
 
-def trade_key(owner: str, venue_id: str) -> str:
-    """Return the key of a trade of a symbol, or of an income, in `Session.trades`."""
-    return f"{owner} {venue_id}"
+def income_name(symbol: str) -> str:
+    """Return the name of the venue's list of a symbol's fundings."""
+    return f"income {symbol}"
+
+
+def trade_key(name: str, venue_id: str) -> str:
+    """Return the key of an entry of a list of the venue in `Session.trades`."""
+    return f"{name} {venue_id}"

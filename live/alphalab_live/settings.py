@@ -18,6 +18,7 @@ from alphalab.settings import Settings, broken_rule
 PREFIX = "ALPHALAB_LIVE_"
 _SERVICE = "alphalab"
 
+Money = Annotated[float, Meta(gt=0, le=1e18)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 
 
@@ -28,8 +29,9 @@ class LiveSettings(Settings, frozen=True):
     ----------
     symbols : dict of str to str
         The venue's symbol, as ccxt writes it, of a symbol of the artifact; others keep their name.
-    capital : float, optional
-        Cash that each artifact trades; not given: that of its settings.
+    capital : float or dict of str to float, optional
+        Cash that each artifact trades, or that of some by the name of the artifact; not given: that
+        of its settings.
     grace_seconds : float
         How long after the close of a bar its candles may come; then a symbol without one has not
         traded.
@@ -57,7 +59,7 @@ class LiveSettings(Settings, frozen=True):
     """
 
     symbols: dict[str, str] = {}  # noqa: RUF012
-    capital: Annotated[float, Meta(gt=0, le=1e18)] | None = None
+    capital: Money | dict[str, Money] | None = None
     grace_seconds: Seconds = 10.0
     current_seconds: Seconds = 30.0
     settle_seconds: Seconds = 30.0
@@ -67,6 +69,16 @@ class LiveSettings(Settings, frozen=True):
     max_skew_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
     cash_tolerance: Annotated[float, Meta(ge=0, le=1)] = 1e-6
     snapshot_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000
+
+    def is_current(self, close: int, now: int) -> bool:
+        """Return True while the orders of a bar with this close (ns) may be sent."""
+        return now <= close + int(self.current_seconds * 1e9)
+
+    def capital_of(self, name: str, cash: float) -> float:
+        """Return what an artifact trades; `cash`: that of its own settings."""
+        if isinstance(self.capital, dict):
+            return self.capital.get(name, cash)
+        return cash if self.capital is None else self.capital
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> LiveSettings:

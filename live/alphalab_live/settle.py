@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 from alphalab.codes import Posting, ReportKind
 from alphalab.core.events import Report
@@ -16,66 +15,10 @@ from alphalab.core.rows import HOUR_NS
 from alphalab.errors import HaltError
 from alphalab_live.order_book import LiveOrder, OrderState
 from alphalab_live.outcomes import Outcome
-from alphalab_live.session import Session, trade_key, trades_cursor
+from alphalab_live.reports import about, accepted, report_of
+from alphalab_live.session import BEGIN, Session, income_name, trade_key, trades_name
 from alphalab_live.trader import Trader
 from alphalab_live.venue import Income, Trade, Venue, VenueOrder
-
-NAN = math.nan
-
-
-def report_of(trader: Trader, kind: ReportKind, venue_time: int, **fields: Any) -> Report:
-    """Return a report of a trader; what is not given is zero, empty or NaN."""
-    plain: dict[str, Any] = {
-        "order": 0,
-        "asset": -1,
-        "qty": 0.0,
-        "filled": 0.0,
-        "price": 0.0,
-        "stop": NAN,
-        "fee": 0.0,
-        "amount": 0.0,
-        "rate": NAN,
-        "code": 0,
-        "last": False,
-        "client_id": "",
-        "final": False,
-        "venue_id": "",
-    }
-    return Report(
-        engine=trader.place,
-        kind=int(kind),
-        time=trader.in_progress,
-        venue_time=venue_time,
-        **plain | fields,
-    )
-
-
-def about(
-    trader: Trader,
-    order: LiveOrder,
-    kind: ReportKind,
-    time: int,
-    *,
-    final: bool = False,
-    replaced: bool = False,
-    **fields: Any,
-) -> Report:
-    """Return a report about an order.
-
-    `final` ends it, and with it the engine's order, unless a newer revision has `replaced` it.
-    """
-    terms = order.terms
-    return report_of(
-        trader,
-        kind,
-        time,
-        order=terms.order,
-        asset=trader.symbols.index(terms.symbol),
-        client_id=terms.client_id,
-        final=final,
-        last=final and not replaced,
-        **fields,
-    )
 
 
 class Settlement:
@@ -85,14 +28,11 @@ class Settlement:
     ----------
     session : Session
     venue : Venue
-    started : int
-        Start of the run, ns: nothing before it is the run's.
     """
 
-    def __init__(self, session: Session, venue: Venue, started: int) -> None:
+    def __init__(self, session: Session, venue: Venue) -> None:
         self._session = session
         self._venue = venue
-        self._started = started
         self._trades_as: dict[str, str] = {}  # client id by the id in the list of trades
 
     async def collect(self, *, everything: bool) -> list[Report]:
@@ -111,7 +51,7 @@ class Settlement:
             A trade of an order that this run has not sent.
         """
         found: list[Report] = []
-        for trader in self._session.traders:
+        for trader in self._session.traders:  # each has symbols of its own
             incomes = await self._incomes(trader, everything=everything)
             trades = await self._trades(trader, everything=everything)
             found += await self._reports(trader, incomes, trades)
@@ -123,13 +63,13 @@ class Settlement:
         new: list[Trade] = []
         for symbol in trader.symbols:
             if everything or symbol in busy:
-                after = self._session.cursors.get(trades_cursor(symbol), 0)
+                after = self._session.cursors.get(trades_name(symbol), 0)
                 told = await self._venue.trades(symbol, after, self._started)
                 new += [
                     x
                     for x in told
-                    if trade_key(symbol, x.id) not in self._session.trades
-                    and x.time >= self._started
+                    if x.time >= self._started
+                    and trade_key(trades_name(symbol), x.id) not in self._session.trades
                 ]
         return sorted(new, key=lambda x: x.time)
 
@@ -137,11 +77,18 @@ class Settlement:
         names = [x for x, due in zip(trader.symbols, _fundings(trader), strict=True) if due]
         if everything:
             names = [i.symbol for i in trader.engine.instruments if i.funding_hours]
-        if not names:
-            return []
-        since = self._session.cursors.get("income", self._started)
-        told = await self._venue.income(names, since)
-        return [x for x in told if trade_key("income", x.id) not in self._session.trades]
+        new: list[Income] = []
+        for symbol in names:
+            name = income_name(symbol)
+            since = self._session.cursors.get(name, self._started)
+            told = await self._venue.income([symbol], since)
+            new += [x for x in told if trade_key(name, x.id) not in self._session.trades]
+        return sorted(new, key=lambda x: (x.time, x.symbol))
+
+    @property
+    def _started(self) -> int:
+        """Start of the run, ns: nothing before it is the run's."""
+        return self._session.cursors[BEGIN]
 
     async def _reports(
         self, trader: Trader, incomes: list[Income], trades: list[Trade]
@@ -256,11 +203,6 @@ class Settlement:
     def _is_replaced(self, order: LiveOrder) -> bool:
         newest = self._session.orders.current(order.terms.engine, order.terms.order)
         return newest is not None and newest is not order
-
-
-def accepted(trader: Trader, order: LiveOrder, venue_id: str, time: int) -> Report:
-    """Return the report that the venue has an order."""
-    return about(trader, order, ReportKind.ACCEPTED, time, venue_id=venue_id)
 
 
 def _funding(trader: Trader, income: Income, held: float) -> Report:
