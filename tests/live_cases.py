@@ -83,7 +83,8 @@ def with_funding(bars: al.Bars) -> al.Bars:
         stamps < pd.Timestamp(int(bars.time[-1]), tz="UTC")
     )
     frame = pd.DataFrame({"time": stamps[inside], "funding_rate": rates[inside]})
-    return funded.with_funding(frame)
+    frames = [frame.assign(symbol=symbol) for symbol in bars.symbols]
+    return funded.with_funding(pd.concat(frames))
 
 
 class Case(NamedTuple):
@@ -167,7 +168,8 @@ async def live(
         found = replay(journal, case.traders(), from_snapshots=True)
         assert found.divergence is None, found.divergence
         runner = Runner(folder, journal, found.session, make_venue(exchange, case), settings)
-        return await runner.run(Start(case.start(), warmup=[0], resumed=resumed))
+        start = case.start()
+        return await runner.run(Start(start, warmup=[0] * len(start.engines), resumed=resumed))
 
 
 def lockstep(case: Case, path: Path, **options: Any) -> RunState:

@@ -9,93 +9,29 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import artifact_cases
 import msgspec
 import numpy as np
 import pytest
 from alphalab_live.account_lock import lock_account
-from alphalab_live.commands.app import app as live_commands
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.settings import api_keys, load_settings
-from artifact_cases import content_of, keyring, made
 from commands import Run
-from live_cases import bars_of, rows_of
+from live_cases import rows_of
+from live_desk import IN_A_PROCESS, TEXT, Desk, know_live_commands
 
-import alphalab as al
 from alphalab.artifact.open import open_artifact
-from alphalab.artifact.stages import StagePolicy, propose, standing
-from alphalab.cli.main import app, main
-from alphalab.core.engine import Engine
 from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedError
 
 Cli = Callable[..., Run]
-TEXT = "where(ts_mean(close, 3) > ts_mean(close, 9), 0.6, -0.6)"
-WARMUP = 12  # rows of history
-IN_A_PROCESS = (
-    "import sys; from alphalab.cli.main import app, main\n"
-    "from alphalab_live.commands.app import app as live\n"
-    "if 'live' not in {x.name for x in app.registered_groups}: app.add_typer(live, name='live')\n"
-    "sys.exit(main(sys.argv[1:]))"
-)
 
 
 @pytest.fixture(scope="module")
-def live_cli() -> Iterator[None]:
-    """Make the commands known where the package is not installed with them."""
-    if "live" not in {group.name for group in app.registered_groups}:
-        app.add_typer(live_commands, name="live")
-    assert callable(main)
-    yield
-
-
-class Desk:
-    """A folder with bars, a keyring and an artifact in the stage paper."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        warmup: int | None = WARMUP,
-        symbol: str = "BTC/USDT:USDT",
-        text: str = TEXT,
-        **options: Any,
-    ) -> None:
-        self.folder = folder
-        now = time.time_ns()
-        artifact_cases.NOW, artifact_cases.END = now, now + 10 * artifact_cases.DAY
-        self.ring, self.keys = keyring(folder, "anna")
-        given = bars_of(symbol, rows=60, kind="linear" if ":" in symbol else "spot")
-        file = folder / "bars.parquet"
-        given.to_frame("long").reset_index().to_parquet(file)
-        self.bars = al.load(str(file)).with_instruments(list(given.instruments))
-        self.strategy = al.ExprStrategy(text=text)
-        settings = {"sizing": "at_decision"} | options
-        record = {"warmup_rows": warmup}
-        content = content_of(
-            self.strategy, data=str(file), bars=self.bars, record=record, **settings
-        )
-        self.settings = content.settings
-        self.artifact = made(folder / "cross", self.strategy, self.keys, content=content)
-
-    def promote(self) -> Desk:
-        trusted, now = self.ring.public(), time.time_ns()
-        artifact = open_artifact(self.artifact, trusted, now=now)
-        at, policy = standing(artifact, trusted, StagePolicy(), now=now), StagePolicy()
-        propose(artifact, at, "paper", policy=policy, keys=self.keys, why="a test", time=now)
-        return self
-
-    def backtest(self) -> Any:
-        """Return the block of the rows behind the history."""
-        engine = Engine(self.strategy, self.bars.instruments, self.settings)
-        names = engine.plan.columns
-        seen = {name: self.bars[name][:WARMUP] for name in names}
-        engine.warm(seen, self.bars.time[:WARMUP])
-        cells = {name: self.bars[name][WARMUP:] for name in engine.columns}
-        return engine.push(self.bars.time[WARMUP:], cells)
+def live_cli() -> None:
+    """Make the commands known."""
+    know_live_commands()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from alphalab.core.events import Run
 from alphalab.errors import InputError, ParameterError, RefusedError
 from alphalab_live.asked import Asked
 from alphalab_live.ccxt_records import interval_of, timeframe
-from alphalab_live.promoted import Promoted, promoted
+from alphalab_live.promoted import Promoted, check_together, promoted
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.settings import LiveSettings
 
@@ -26,7 +26,7 @@ def choose(asked: Asked, folder: RunFolder, settings: LiveSettings) -> list[Prom
     InputError
         A folder that is no run, and no artifact to begin one.
     ParameterError
-        A capital for an artifact that is not there.
+        Artifacts that cannot share an account, or a capital for one that is not there.
     RefusedError
         An artifact that may not trade there, or another venue or artifact than the run began with.
     """
@@ -45,6 +45,7 @@ def choose(asked: Asked, folder: RunFolder, settings: LiveSettings) -> list[Prom
         promoted(path, ring, asked.policy, settings, real=asked.is_real, pins=asked.pins, now=now)
         for path in asked.artifacts or copies
     ]
+    check_together(chosen)
     _check_capital(chosen, settings)
     ids = tuple(one.artifact.id for one in chosen)
     if first is not None and ids != first.artifacts:

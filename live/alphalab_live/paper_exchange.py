@@ -15,7 +15,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -27,9 +26,6 @@ from alphalab_live.exchange import Account, LocalExchange
 from alphalab_live.exchange.listing import listings
 from alphalab_live.exchange.tape import Rows
 from alphalab_live.paper import PaperMarket, PaperPlace, PaperPlan
-
-if TYPE_CHECKING:
-    from alphalab.data.panel.bars import Bars
 
 _ALONE_SECONDS = 3600.0
 _LOOK_SECONDS = 5.0
@@ -87,7 +83,6 @@ def bars_of(plan: PaperPlan) -> Rows:
     if len(parts) == 1:
         return first
     names = sorted({name for bars in parts for name in bars.columns})
-    unknown = np.full(len(first.time), np.nan)
     return _Joined(
         time=first.time,
         instruments=plan.instruments,
@@ -95,7 +90,7 @@ def bars_of(plan: PaperPlan) -> Rows:
         columns={
             name: np.column_stack(
                 [
-                    bars[name] if name in bars.columns else np.tile(unknown, (bars.n_symbols, 1)).T
+                    bars[name] if name in bars.columns else np.full_like(bars["close"], np.nan)
                     for bars in parts
                 ]
             )
@@ -104,7 +99,7 @@ def bars_of(plan: PaperPlan) -> Rows:
     )
 
 
-def _bars(market: PaperMarket) -> Bars:
+def _bars(market: PaperMarket) -> Rows:
     given = dict(market.data)
     funding = given.pop("funding", None)
     flags = RunFlags(**given)

@@ -147,15 +147,46 @@ def check_tradable(name: str, artifact: Artifact, settings: RunSettings) -> None
             )
 
 
-def check_together(traders: Sequence[Trader]) -> None:
-    """Refuse engines that cannot trade in one account, or read what no live row has.
+def check_together(chosen: Sequence[Promoted]) -> None:
+    """Refuse artifacts that cannot trade in one account.
 
     Raises
     ------
     ParameterError
-        The column, or the symbol that two of them trade.
+        A symbol that two of them trade, markets of two kinds, or two currencies.
     """
-    owners: dict[str, int] = {}
+    owners: dict[str, str] = {}
+    kinds, currencies = set(), set()
+    for one in chosen:
+        name, instruments = one.artifact.manifest.name, one.artifact.instruments.instruments
+        kinds |= {"spot" if x.kind == "spot" else "contracts" for x in instruments}
+        currencies.add(one.settings.currency or instruments[0].currency)
+        for symbol in (x.symbol for x in instruments):
+            if symbol in owners:
+                raise ParameterError(
+                    f"{symbol} is traded by {owners[symbol]} and by {name}",
+                    rule="each symbol of an account is traded by one artifact: a venue nets the "
+                    "positions of a symbol, and its fills could not be told apart.",
+                    fix="Trade one of them in an account of its own.",
+                )
+            owners[symbol] = name
+    for found, rule in ((kinds, "one kind of markets"), (currencies, "one currency")):
+        if len(found) > 1:
+            raise ParameterError(
+                f"artifacts of {' and of '.join(sorted(found))} in one run",
+                rule=f"an account has {rule}.",
+                fix="Begin a run for each.",
+            )
+
+
+def check_columns(traders: Sequence[Trader]) -> None:
+    """Refuse engines that read what no live row has.
+
+    Raises
+    ------
+    ParameterError
+        The column.
+    """
     for trader in traders:
         for column in trader.columns:
             if column not in COLUMNS:
@@ -164,29 +195,6 @@ def check_together(traders: Sequence[Trader]) -> None:
                     rule=f"live rows have {', '.join(COLUMNS)}.",
                     fix="Trade a strategy without it.",
                 )
-        for symbol in trader.symbols:
-            if symbol in owners:
-                raise ParameterError(
-                    f"{symbol} is traded by the artifacts {owners[symbol]} and {trader.place}",
-                    rule="each symbol of an account is traded by one artifact: a venue nets the "
-                    "positions of a symbol, so its fills could not be told apart.",
-                    fix="Trade one of them in an account of its own.",
-                )
-            owners[symbol] = trader.place
-    instruments = [x for trader in traders for x in trader.engine.instruments]
-    if len({(x.kind == "spot") for x in instruments}) > 1:
-        raise ParameterError(
-            "artifacts of spot and of contracts in one run",
-            rule="an account has one kind of markets.",
-            fix="Begin a run for each.",
-        )
-    currencies = {trader.currency for trader in traders}
-    if len(currencies) > 1:
-        raise ParameterError(
-            f"artifacts that count in {', '.join(sorted(currencies))}",
-            rule="an account is counted in one currency.",
-            fix="Begin a run for each.",
-        )
 
 
 def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) -> list[Promoted]:
@@ -200,7 +208,7 @@ def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) ->
     found = []
     for place, (expected, capital) in enumerate(zip(run.artifacts, run.capital, strict=True)):
         path = folder.artifact(place)
-        artifact = open_artifact(path, ring.public(), now=_valid_at(path))
+        artifact = open_artifact(path, ring.public(), now=folder.manifest(place).created)
         if artifact.id != expected:
             raise ArtifactError(
                 f"{path} is {artifact.id[:12]}, and the run trades {expected[:12]}",
@@ -210,18 +218,6 @@ def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) ->
         settings = msgspec.structs.replace(artifact.settings, cash=capital)
         found.append(Promoted(artifact, artifact.make_strategy(pins), settings))
     return found
-
-
-def _valid_at(path: Path) -> int:
-    """Return a time at which the artifact of a run had not expired: its own creation."""
-    from alphalab.artifact.files import read_regular
-    from alphalab.artifact.format import MANIFEST, MOST_TEXT_BYTES, Manifest
-
-    content = read_regular(path / MANIFEST, MOST_TEXT_BYTES)
-    try:
-        return msgspec.json.decode(content, type=Manifest).created
-    except msgspec.MsgspecError as error:
-        raise ArtifactError(f"{path / MANIFEST}: {error}", fix="Restore the run.") from None
 
 
 def check_same_engines(traders: Sequence[Trader], run: Run) -> None:

@@ -20,12 +20,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from alphalab.artifact.files import files_below, write_file, write_folder
+from alphalab.artifact.files import files_below, read_regular, write_file, write_folder
+from alphalab.artifact.format import MANIFEST, MOST_TEXT_BYTES, Manifest
 from alphalab.artifact.open import Artifact
 from alphalab.core.events import RUN_EVENTS, Command, Pairs
 from alphalab.core.journal import Journal
 from alphalab.core.journal_reader import JournalReader
-from alphalab.errors import InputError, JournalError, RefusedError
+from alphalab.errors import ArtifactError, InputError, JournalError, RefusedError
 
 JOURNAL = "run.journal"
 _ARTIFACTS, _COMMANDS, _KILL = "artifacts", "commands", "KILL"
@@ -56,6 +57,27 @@ class RunFolder(NamedTuple):
     def artifact(self, place: int) -> Path:
         """Return the copy of an artifact."""
         return self.path / _ARTIFACTS / str(place)
+
+    def manifest(self, place: int) -> Manifest:
+        """Return the manifest of the copy of an artifact, unverified.
+
+        Raises
+        ------
+        ArtifactError
+            It is not there, or none.
+        """
+        path = self.artifact(place) / MANIFEST
+        try:
+            return msgspec.json.decode(read_regular(path, MOST_TEXT_BYTES), type=Manifest)
+        except msgspec.MsgspecError as error:
+            raise ArtifactError(f"{path}: {error}", fix="Restore the folder of the run.") from None
+
+    def name_of(self, place: int) -> str:
+        """Return the name of an artifact; its place where its copy is not there."""
+        try:
+            return self.manifest(place).name
+        except ArtifactError:
+            return str(place)
 
     def begin(
         self, artifacts: Sequence[Artifact], *, venue: str, account: str, now: int

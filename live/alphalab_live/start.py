@@ -28,7 +28,7 @@ from alphalab_live.paper import (
     start_exchange,
     stop_exchange,
 )
-from alphalab_live.promoted import Promoted, check_same_engines, check_together
+from alphalab_live.promoted import Promoted, check_columns, check_same_engines
 from alphalab_live.replay import replay
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.runner import Runner, Start
@@ -107,7 +107,7 @@ def _trade(
         one.trader(i, length, sends=asked.sends)
         for i, (one, length) in enumerate(zip(chosen, lengths, strict=True))
     ]
-    check_together(traders)
+    check_columns(traders)
     session = _recover(asked, folder, journal, traders)
     venue = _venue(asked, settings, traders, place)
     runner = Runner(folder, journal, session, venue, settings, tell=tell)

@@ -29,17 +29,18 @@ def status(
         out.text(f"  {found['reason']}")
     rows = [
         (
-            f"{symbol}",
-            f"{engine['equity']:,.2f}",
-            f"{engine['cash']:,.2f}",
+            engine["artifact"],
+            symbol,
             f"{units:g}",
+            f"{engine['cash']:,.2f}",
+            f"{engine['equity']:,.2f}",
             engine["row"],
         )
         for engine in found["engines"]
         for symbol, units in engine["units"].items()
     ]
     if rows:
-        out.table(rows, ("symbol", "equity", "cash", "units", "last row"))
+        out.table(rows, ("artifact", "symbol", "units", "cash", "equity", "last row"))
     for order in found["orders"]:
         out.text(
             f"{order['id']}  {order['state']}  {order['type']} {order['qty']:g} {order['symbol']}"
@@ -87,6 +88,7 @@ def read_status(folder: RunFolder) -> dict[str, Any]:
         qty = [] if row is None else units[place].tolist()
         engines.append(
             {
+                "artifact": folder.name_of(place),
                 "equity": None if ledger is None else float(ledger["equity"]),
                 "cash": None if ledger is None else float(ledger["cash"]),
                 "units": dict(zip(symbols, qty, strict=False)),
