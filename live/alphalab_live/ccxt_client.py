@@ -1,6 +1,6 @@
 """ccxt's own client, listened to: what went over the wire, and which candles are closed.
 
-Nothing of ccxt is replaced: three of its hooks are extended, and they call what they extend. The
+Nothing of ccxt is replaced: four of its hooks are extended, and they call what they extend. The
 session refuses every host that is not one of the exchange's.
 """
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
-from alphalab.errors import RefusedError, UnknownNameError, import_extra
+from alphalab.errors import RefusedError, UnknownNameError, VenueError, import_extra
 from alphalab_live.outcomes import Wire
 
 #: Called before a request leaves, with method, path and body without signature and keys.
@@ -46,9 +46,10 @@ def recording(on_send: OnSend | None = None) -> Iterator[_Recording]:
 
 
 class Listening:
-    """Mixed into a class of `ccxt.pro`: extends three hooks of it."""
+    """Mixed into a class of `ccxt.pro`: extends four hooks of it."""
 
     on_kline: Callable[[str, Mapping[str, Any]], None] | None = None
+    stream_ends: frozenset[str] = frozenset()
 
     async def fetch(
         self, url: str, method: str = "GET", headers: Any = None, body: Any = None
@@ -81,6 +82,17 @@ class Listening:
             kind = "spot" if ccxt.is_spot_url(client) else "contract"
             self.on_kline(ccxt.safe_symbol(message["k"]["s"], None, None, kind), message["k"])
         super().handle_ohlcv(client, message)  # type: ignore[misc]
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Fail what waits for a stream whose key has expired: ccxt would wait for ever."""
+        super().handle_message(client, message)  # type: ignore[misc]
+        told = message.get("event", message) if isinstance(message, Mapping) else {}
+        if isinstance(told, Mapping) and told.get("e") in self.stream_ends:
+            ccxt: Any = self
+            for kept in ccxt.options.values():
+                if isinstance(kept, dict) and "lastAuthenticatedTime" in kept:
+                    kept["lastAuthenticatedTime"] = 0  # it asks for a new key
+            client.reject(VenueError(f"the stream has ended: {told['e']}"))
 
 
 def make_client(

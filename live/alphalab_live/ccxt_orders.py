@@ -36,14 +36,22 @@ class Dialect(NamedTuple):
         Its stream of candles says which are closed.
     trade_ids : bool
         Its own trades are numbered, and can be read from a number on.
+    stream_ends : frozenset of str
+        Events by which a stream of the account says that nothing more will come.
     """
 
     protocol: Protocol
     closed_flag: bool
     trade_ids: bool
+    stream_ends: frozenset[str] = frozenset()
 
 
-_BINANCE = Dialect(BINANCE, closed_flag=True, trade_ids=True)
+_BINANCE = Dialect(
+    BINANCE,
+    closed_flag=True,
+    trade_ids=True,
+    stream_ends=frozenset({"listenKeyExpired", "eventStreamTerminated"}),
+)
 DIALECTS = {"binance": _BINANCE, "binanceusdm": _BINANCE}
 PLAIN = Dialect(UNLISTED, closed_flag=False, trade_ids=False)
 

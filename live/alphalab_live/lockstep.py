@@ -115,7 +115,7 @@ class LockstepVenue(CcxtVenue):
         found: list[Signal] = []
         while missing:
             try:
-                signal = await asyncio.wait_for(self._signals.get(), _CANDLE_SECONDS)
+                signal = await asyncio.wait_for(self._streams.signal(), _CANDLE_SECONDS)
             except TimeoutError:
                 break
             candle = signal.candle

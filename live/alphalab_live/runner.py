@@ -198,6 +198,7 @@ class Runner:
             self._control.begins(Trouble.STREAM)
         elif signal.stir is Stir.UP:
             self._control.ends(Trouble.STREAM)
+            await self._books.settle(everything=True)  # what was not heard meanwhile
         elif signal.stir is Stir.ORDERS:
             await self._books.settle()
         if signal.candle is not None:

@@ -29,6 +29,7 @@ from alphalab_live.ccxt_records import (
     timeframe,
     trade_record,
 )
+from alphalab_live.ccxt_streams import Streams
 from alphalab_live.venue import (
     Answered,
     Candle,
@@ -36,15 +37,12 @@ from alphalab_live.venue import (
     Income,
     KeyRights,
     Signal,
-    Stir,
     Trade,
     VenueOrder,
 )
 
 _PAGE = 500  # of trades
 _LONGEST_FUNDING = 86_400 * 10**9  # ns between two fundings
-_TICK = 0.5  # seconds
-_BACKOFF = (0.2, 1.0, 5.0, 15.0)  # seconds before a stream is opened again
 
 
 class CcxtVenue:
@@ -86,11 +84,10 @@ class CcxtVenue:
         self._intervals = dict(intervals)
         self._dialect = DIALECTS.get(exchange, PLAIN)
         self._client = make_client(exchange, _options(exchange, config), api=api)
-        self._client.on_kline = self._on_kline
+        self._client.stream_ends = self._dialect.stream_ends
+        self._streams = Streams(self._client, symbols, intervals)
         self._orders = CcxtOrders(self._client, self._dialect, symbols)
         self._session: aiohttp.ClientSession | None = None
-        self._signals: asyncio.Queue[Signal] = asyncio.Queue()
-        self._tasks: list[asyncio.Task[None]] = []
         self._ahead_ns = 0  # of this machine's clock, before the venue's
 
     # ---- connection
@@ -111,17 +108,12 @@ class CcxtVenue:
             if theirs not in self._client.markets:
                 raise UnknownNameError(f"symbol of {self.name}", theirs, self._client.markets)
         await self.skew()
-        if self._dialect.closed_flag:
-            self._start(self._watch_candles)
-        self._tasks.append(asyncio.create_task(self._tick()))
-        if self._watches_orders and self.key and self._client.has.get("watchOrders"):
-            self._start(self._watch_orders)
+        orders = self._watches_orders and self.key and self._client.has.get("watchOrders")
+        self._streams.open(candles=self._dialect.closed_flag, orders=bool(orders))
 
     async def close(self) -> None:
         """Close the streams and the session."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._streams.close()
         await self._client.close()
         if self._session is not None:
             await self._session.close()
@@ -186,14 +178,6 @@ class CcxtVenue:
             if after < close <= now:
                 found.append(Candle(symbol, close, *(finite(x) for x in row[1:6])))
         return sorted(found, key=lambda candle: candle.time)
-
-    def _on_kline(self, theirs: str, k: Mapping[str, Any]) -> None:
-        symbol = self._ours.get(theirs)
-        if symbol is None or k.get("x") is not True:
-            return
-        close = int(k["t"]) * NS_MS + self._intervals[symbol]
-        candle = Candle(symbol, close, *(float(k[name]) for name in "ohlcv"))
-        self._signals.put_nowait(Signal(Stir.CANDLE, candle))
 
     # ---- orders
 
@@ -298,47 +282,14 @@ class CcxtVenue:
 
     async def signal(self) -> Signal:
         """Wait for the next signal."""
-        return await self._signals.get()
+        return await self._streams.signal()
 
     def wake(self) -> None:
         """Let `signal` return."""
-        self._signals.put_nowait(Signal(Stir.TICK))
+        self._streams.wake()
 
     async def idle(self) -> None:
         """Do nothing: a real exchange does not wait."""
-
-    async def _tick(self) -> None:
-        """Wake the runner now and then: for commands, and for candles that do not come."""
-        while True:
-            await asyncio.sleep(_TICK)
-            self.wake()
-
-    def _start(self, watch: Callable[[], Any]) -> None:
-        self._tasks.append(asyncio.create_task(self._keep(watch)))
-
-    async def _keep(self, watch: Callable[[], Any]) -> None:
-        """Keep a stream open; each loss is a signal, and the runner settles by REST."""
-        failures = 0
-        while True:
-            try:
-                await watch()
-                if failures:
-                    failures = 0
-                    self._signals.put_nowait(Signal(Stir.UP))
-            except asyncio.CancelledError:
-                raise
-            except Exception:
-                self._signals.put_nowait(Signal(Stir.DOWN))
-                await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
-                failures += 1
-
-    async def _watch_candles(self) -> None:
-        wanted = [[x, timeframe(self._intervals[o])] for o, x in self._symbols.items()]
-        await self._client.watch_ohlcv_for_symbols(wanted)
-
-    async def _watch_orders(self) -> None:
-        await self._client.watch_orders()
-        self._signals.put_nowait(Signal(Stir.ORDERS))
 
     async def _read(self, method: str, *arguments: Any) -> Any:
         """Call a method of ccxt that reads; any failure is a `VenueError`."""
