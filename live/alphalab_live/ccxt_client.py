@@ -150,8 +150,19 @@ def open_session(client: Any) -> aiohttp.ClientSession:
                 fix="Look for what changed the addresses of ccxt.",
             )
 
+    async def refuse_redirect(
+        session: aiohttp.ClientSession, context: SimpleNamespace, params: Any
+    ) -> None:
+        target = params.response.headers.get("Location", "another address")
+        raise RefusedError(
+            f"{params.url.host} redirects {params.url.path} to {target}",
+            rule="the runner follows no redirect: a signed request goes to one host.",
+            fix="Look at the status of the exchange, and for what changed the addresses of ccxt.",
+        )
+
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(refuse_others)
+    trace.on_request_redirect.append(refuse_redirect)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=client.ssl_context or True), trace_configs=[trace]
     )

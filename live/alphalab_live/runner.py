@@ -19,6 +19,7 @@ from alphalab_live.arrival import check_clock, check_key, history_of
 from alphalab_live.bookkeeper import Bookkeeper
 from alphalab_live.control import Control, End, Trouble
 from alphalab_live.dispatch import Dispatcher
+from alphalab_live.market_checks import check_terms, set_modes
 from alphalab_live.pushing import RowPusher
 from alphalab_live.reconcile import baseline
 from alphalab_live.recorder import Recorder
@@ -140,8 +141,12 @@ class Runner:
         self._recorder.change(RunState.RECONCILING, "start")
         await self._venue.open()
         await check_clock(self._venue, self._settings.max_skew_seconds)
+        check_terms(self._venue, self._session.traders)
         if start.real:
             await check_key(self._venue)
+        if self._session.sends:
+            for changed in await set_modes(self._venue, self._session.traders):
+                self._recorder.note(changed)
         if first:
             await self._begin(start)
         if self._session.sends:

@@ -23,6 +23,7 @@ from alphalab_live.ccxt_records import (
     finite,
     income_record,
     is_true,
+    market_terms,
     milliseconds,
     number_of,
     order_record,
@@ -36,7 +37,9 @@ from alphalab_live.venue import (
     Holdings,
     Income,
     KeyRights,
+    Modes,
     Signal,
+    Terms,
     Trade,
     VenueOrder,
 )
@@ -153,6 +156,35 @@ class CcxtVenue:
     def follow_clock(self) -> None:
         """Sign requests with the venue's time from now on."""
         self._client.options["timeDifference"] = self._ahead_ns // NS_MS
+
+    def terms(self, symbol: str) -> Terms:
+        """Return the rules of a market."""
+        return market_terms(self.market(symbol), self._client.precisionMode)
+
+    async def modes(self, symbol: str) -> Modes:
+        """Return how a contract is held, as far as the exchange tells."""
+        theirs, has = self._symbols[symbol], self._client.has
+        leverage = crossed = one_way = None
+        if has.get("fetchLeverage"):
+            told = await self._read("fetch_leverage", theirs)
+            leverage = finite(told.get("longLeverage"))
+        if has.get("fetchMarginMode"):
+            told = await self._read("fetch_margin_mode", theirs)
+            crossed = told.get("marginMode") == "cross"
+        if has.get("fetchPositionMode"):
+            told = await self._read("fetch_position_mode", theirs)
+            one_way = told.get("hedged") is False
+        return Modes(leverage, crossed, one_way)
+
+    async def set_modes(self, symbol: str, before: Modes, wanted: Modes) -> None:
+        """Change what differs."""
+        theirs = self._symbols[symbol]
+        if before.one_way is False:
+            await self._read("set_position_mode", False, theirs)
+        if before.crossed is False:
+            await self._read("set_margin_mode", "cross", theirs)
+        if before.leverage is not None and before.leverage != wanted.leverage:
+            await self._read("set_leverage", wanted.leverage, theirs)
 
     async def key_rights(self) -> KeyRights:
         """Return what the API key may do, where the exchange tells."""
