@@ -131,7 +131,7 @@ class Settlement:
                     if trade_key(symbol, x.id) not in self._session.trades
                     and x.time >= self._started
                 ]
-        return sorted(new, key=lambda x: x.time)
+        return sorted(new, key=_as_executed)
 
     async def _incomes(self, trader: Trader, *, everything: bool) -> list[Income]:
         names = [x for x, due in zip(trader.symbols, _fundings(trader), strict=True) if due]
@@ -261,6 +261,11 @@ class Settlement:
 def accepted(trader: Trader, order: LiveOrder, venue_id: str, time: int) -> Report:
     """Return the report that the venue has an order."""
     return about(trader, order, ReportKind.ACCEPTED, time, venue_id=venue_id)
+
+
+def _as_executed(trade: Trade) -> tuple[int, int]:
+    """Sort trades of several symbols: cash is a sum of floats, so their order shows in its bits."""
+    return trade.time, int(trade.id) if trade.id.isdigit() else 0
 
 
 def _funding(trader: Trader, income: Income, held: float) -> Report:
