@@ -12,8 +12,8 @@ import pytest
 from alphalab_live.commands.app import app as live_commands
 from alphalab_live.trader import Trader
 from commands import Run
-from live_cases import logs_of_trader, rows_of
 from live_artifacts import KINDS, WARMUP, Desk
+from live_cases import logs_of_trader, rows_of
 
 from alphalab.cli.main import app
 from alphalab.core.engine import Block, Engine
