@@ -123,11 +123,11 @@ class CcxtOrders:
             )
         else:
             reading = read_answer(request, wire, intent.client_id, self._dialect.protocol)
-        found = None
+        record = None
         if reading.outcome is Outcome.ACKED and order is not None:
             with contextlib.suppress(VenueError):  # its ids are right: the rest is asked for again
-                found = order_record(order, intent.symbol)
-        return Answered(reading, wire, found)
+                record = order_record(order, intent.symbol)
+        return Answered(reading, wire, record)
 
     def _terms(self, intent: Intent) -> tuple[str, float | None, dict[str, Any]]:
         """Return type, price and parameters of an order as ccxt takes them."""
