@@ -102,12 +102,13 @@ class Asset:
         tick = self.instrument.tick
         if not tick:
             return price
-        ticks = math.ceil(price / tick - ROUNDING) if up else math.floor(price / tick + ROUNDING)
+        k = price / tick
+        ticks = math.ceil(k - slack(k)) if up else math.floor(k + slack(k))
         return steps_of(max(ticks, 1), tick)
 
     def in_lots(self, units: float) -> float:
         lot = self.instrument.lot
-        return steps_of(math.floor(units / lot + ROUNDING), lot) if lot else units
+        return steps_of(math.floor(units / lot + slack(units / lot)), lot) if lot else units
 
     def exact_price(self, price: float) -> float:
         """A price on a tick, as a person would write it."""
@@ -122,14 +123,11 @@ class Asset:
     def sum_of(self, held: float, units: float) -> float:
         """Units that come to others. What is left by rounding alone is nothing."""
         together = held + units
-        if abs(together) <= ROUNDING * max(abs(held), abs(units)):
-            return 0.0
         lot = self.instrument.lot
-        if not lot or not abs(together) >= lot / 2:
-            return together
-        lots = together / lot
-        is_exact = abs(lots - round(lots)) <= max(ROUNDING, 1e-14 * abs(lots))
-        return self.exact_units(together) if is_exact else together
+        if lot and abs(together) >= lot / 2:
+            return self.exact_units(together) if is_whole(together, lot) else together
+        is_rounding = abs(together) <= ROUNDING * max(abs(held), abs(units))
+        return 0.0 if is_rounding else together
 
 
 def steps_of(number: float, step: float) -> float:
@@ -139,12 +137,17 @@ def steps_of(number: float, step: float) -> float:
     return float(Decimal(number) * exact) if whole < 10**9 else number * step
 
 
+def slack(steps: float) -> float:
+    """How far a number of steps may be from a whole one."""
+    return min(max(ROUNDING, 1e-14 * abs(steps)), 0.1)
+
+
 def is_whole(number: float, step: float) -> bool:
     """Whether a number is a multiple of a step, roundings aside."""
     if not step or math.isnan(number):
         return True
     steps = number / step
-    return abs(steps - round(steps)) <= ROUNDING * max(abs(steps), 1.0)
+    return abs(steps - round(steps)) <= slack(steps)
 
 
 @dataclass

@@ -35,18 +35,25 @@ def scale(instrument: Instrument, rate: float) -> float:
     return instrument.multiplier * rate
 
 
+def error(k: float) -> float:
+    """How far a number of ticks or lots may be from a whole one (section 1)."""
+    return min(max(1e-9, 1e-14 * abs(k)), 0.1)
+
+
 def on_tick(instrument: Instrument, price: float, up: bool) -> float:
     tick = instrument.tick
     if not tick:
         return price
-    k = math.ceil(price / tick - 1e-9) if up else math.floor(price / tick + 1e-9)
+    ticks = price / tick
+    k = math.ceil(ticks - error(ticks)) if up else math.floor(ticks + error(ticks))
     return steps(max(k, 1), tick)
 
 
 def lots(instrument: Instrument, qty: float) -> float:
     if not instrument.lot:
         return qty
-    return steps(math.floor(qty / instrument.lot + 1e-9), instrument.lot)
+    k = qty / instrument.lot
+    return steps(math.floor(k + error(k)), instrument.lot)
 
 
 @functools.cache
@@ -70,13 +77,10 @@ def steps(k: int, step: float) -> float:
 def sum_of(instrument: Instrument, a: float, b: float) -> float:
     """A sum of units: 0 where that is rounding, whole lots where it is a whole number of them."""
     total, lot = a + b, instrument.lot
-    if abs(total) <= 1e-9 * max(abs(a), abs(b)):
-        return 0.0
     if lot and abs(total) >= lot / 2:
         k = round(total / lot)
-        if abs(total / lot - k) <= max(1e-9, 1e-14 * abs(k)):
-            return steps(k, lot)
-    return total
+        return steps(k, lot) if abs(total / lot - k) <= error(k) else total
+    return 0.0 if abs(total) <= 1e-9 * max(abs(a), abs(b)) else total
 
 
 def nearest(x: float, step: float) -> float:
@@ -85,11 +89,11 @@ def nearest(x: float, step: float) -> float:
 
 
 def is_whole(x: float, step: float) -> bool:
-    """True if `x` is a whole number k >= 1 of steps, to 1e-9 * k (section 6)."""
+    """True if `x` is a whole number k >= 1 of steps, to error(k) (section 6)."""
     if not step:
         return True
     k = round(x / step)
-    return k >= 1 and abs(x / step - k) <= 1e-9 * k
+    return k >= 1 and abs(x / step - k) <= error(k)
 
 
 def day_of(time: int) -> int:

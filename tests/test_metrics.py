@@ -226,7 +226,7 @@ def test_empty() -> None:
 def paired(fills: np.ndarray, mark: np.ndarray, *, multiplier: float = 1.0, **last: int):
     """Round trips of spot assets in one currency."""
     n = mark.size
-    assets = holdings.Assets(np.zeros(n, np.int64), np.full(n, multiplier))
+    assets = holdings.Assets(np.zeros(n, np.int64), np.full(n, multiplier), np.zeros(n))
     changes = holdings.changes_of(fills, np.empty(0, POSTED), np.ones((100, n)))
     return round_trips.round_trips(changes, assets, mark, np.ones(n), **last)
 

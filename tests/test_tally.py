@@ -244,6 +244,16 @@ def test_a_dividend_of_a_holding_on_the_first_row() -> None:
     check_mixes(random_mix, range(289, 290))
 
 
+def test_a_dividend_of_a_holding_is_part_of_its_round_trip() -> None:
+    """One reinvested in the first row: ten units come with the holding, two with the dividend."""
+    columns = {"split": [NAN] * 4, "dividend": [20.0] + [NAN] * 3, "told": [NAN, 0.0, 0.0, 0.0]}
+    cells = {name: np.array(values)[:, np.newaxis] for name, values in columns.items()}
+    bars = panel([100.0, 110.0, 100.0, 120.0]).with_columns(cells)
+    holdings = {"S0": al.Holding(qty=10, price=120)}
+    result = check(bars, [Holds()], actions="reinvest", holdings=holdings)[0]
+    assert result.round_trips["qty"].tolist() == [12.0]
+
+
 def test_quiet_mixtures() -> None:
     check_mixes(quiet_mix, range(100))
 

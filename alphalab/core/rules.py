@@ -10,7 +10,7 @@ import numpy as np
 
 from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Quotes, Rebalancing
 from alphalab.config import Costs, RunSettings
-from alphalab.kernels.market.money import ROUNDING
+from alphalab.kernels.market.money import DECIMAL_ERROR, MOST_SLACK, ROUNDING
 from alphalab.types import INSTRUMENT, RULES, START, TIER, Instrument, IntArray, Records
 
 _LARGEST_STEP = 1e9  # of a step as an integer: a million such steps are exact in a float64
@@ -151,7 +151,9 @@ def whole_lots(units: float, lot: float) -> float:
     """
     if lot == 0.0:
         return units
-    lots, den = float(np.floor(units / lot + ROUNDING)), _ten_power(lot)
+    steps, den = units / lot, _ten_power(lot)
+    slack = min(max(ROUNDING, DECIMAL_ERROR * abs(steps)), MOST_SLACK)
+    lots = float(np.floor(steps + slack))
     return lots * round(lot * den) / den if den > 0.0 else lots * lot
 
 

@@ -192,6 +192,7 @@ class VectorEngine:
         assert record is not None  # only an engine that records has a venue outside
         self.failed = True
         record.begin(0)
+        reports = np.require(reports, requirements=["C", "W"])  # the kernel takes no other array
         booked = 0
         while booked < reports.size:
             with silent():

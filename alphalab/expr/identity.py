@@ -12,7 +12,8 @@ import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from functools import lru_cache
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -126,7 +127,7 @@ class _Walk:
         yield _content(code.co_filename)
         yield from self._code(code, "it", seen)
         yield from self.facts((function.__defaults__, function.__kwdefaults__), "a default", seen)
-        steps = list(_steps(code))
+        steps = _steps(code)
         scope = {
             step.argval: function.__globals__[step.argval]
             for step in steps
@@ -195,12 +196,11 @@ class _Walk:
         )
 
 
-def _steps(code: types.CodeType) -> Iterator[dis.Instruction]:
-    """Yield the instructions of code and of the code within it."""
-    yield from dis.get_instructions(code)
-    for part in code.co_consts:
-        if isinstance(part, types.CodeType):
-            yield from _steps(part)
+@lru_cache(maxsize=256)
+def _steps(code: types.CodeType) -> tuple[dis.Instruction, ...]:
+    """Return the instructions of code and of the code within it."""
+    inner = (_steps(part) for part in code.co_consts if isinstance(part, types.CodeType))
+    return (*dis.get_instructions(code), *chain.from_iterable(inner))
 
 
 def _called(value: Any) -> tuple[str, str] | None:
@@ -214,6 +214,7 @@ def _package(module: Any) -> str:
     return str(module).partition(".")[0]
 
 
+@lru_cache(maxsize=1024)
 def installed(file: str) -> bool:
     """Return True if a file belongs to Python, to alphalab or to an installed package."""
     path = Path(file)

@@ -10,7 +10,8 @@ from alphalab.kernels._jit import jit
 SPOT, LINEAR, INVERSE = (np.int64(x) for x in Kind)
 
 ROUNDING = 1e-9  # a smaller part of a tick or a lot is a rounding error
-SUM_ERROR = 1e-14  # relative error of a sum of decimals in binary: about forty ulps
+DECIMAL_ERROR = 1e-14  # relative error of sums and ratios of decimals: about forty ulps
+MOST_SLACK = 0.1  # of a tick or a lot
 MAX_STEPS = 64  # steps to the next smaller float before `affordable` gives up
 
 
@@ -95,12 +96,19 @@ def multiple(k, step, den):
 
 
 @jit
+def slack(steps):
+    """Return by how much a number of ticks or lots may miss a whole number through rounding."""
+    return min(max(ROUNDING, DECIMAL_ERROR * abs(steps)), MOST_SLACK)
+
+
+@jit
 def on_tick(instrument, price, up):
     """Return the price rounded up or down to a tick, at least one tick."""
     tick = instrument["tick"]
     if tick == 0.0:
         return price
-    k = np.ceil(price / tick - ROUNDING) if up else np.floor(price / tick + ROUNDING)
+    ticks = price / tick
+    k = np.ceil(ticks - slack(ticks)) if up else np.floor(ticks + slack(ticks))
     return multiple(max(k, 1.0), tick, instrument["tick_den"])
 
 
@@ -117,7 +125,8 @@ def whole_lots(instrument, qty):
     lot = instrument["lot"]
     if lot == 0.0:
         return qty
-    return multiple(np.floor(qty / lot + ROUNDING), lot, instrument["lot_den"])
+    lots = qty / lot
+    return multiple(np.floor(lots + slack(lots)), lot, instrument["lot_den"])
 
 
 @jit
@@ -128,17 +137,22 @@ def nearest_lot(instrument, qty):
 
 
 @jit
+def is_whole(number, step):
+    """Return True if a number is a whole number of steps."""
+    if step == 0.0:
+        return True
+    steps = number / step
+    return abs(steps - np.rint(steps)) <= slack(steps)
+
+
+@jit
 def add_units(instrument, held, qty):
     """Return held + qty without rounding errors: 0, or whole lots, if it is that close."""
     total = held + qty
-    if abs(total) <= ROUNDING * max(abs(held), abs(qty)):
-        return 0.0
     lot = instrument["lot"]
-    if lot == 0.0 or abs(total) < 0.5 * lot:
-        return total
-    lots = total / lot
-    few_ulps = abs(lots - np.rint(lots)) <= max(ROUNDING, SUM_ERROR * abs(lots))
-    return nearest_lot(instrument, total) if few_ulps else total
+    if lot > 0.0 and abs(total) >= 0.5 * lot:
+        return nearest_lot(instrument, total) if is_whole(total, lot) else total
+    return 0.0 if abs(total) <= ROUNDING * max(abs(held), abs(qty)) else total
 
 
 @jit
@@ -150,15 +164,6 @@ def is_flat(books, j, qty):
     if books.rules["at_decision"] == 1:
         return whole_lots(books.instruments[j], abs(qty)) == 0.0
     return qty == 0.0
-
-
-@jit
-def is_whole(number, step):
-    """Return True if a number is a whole number of steps."""
-    if step == 0.0:
-        return True
-    steps = number / step
-    return abs(steps - np.rint(steps)) <= ROUNDING * max(abs(steps), 1.0)
 
 
 @jit

@@ -215,22 +215,22 @@ def close_trip(f, trip, row, part_of_fee):
 
 
 @jit
-def fold_change(trip, qty):
+def fold_change(trip, qty, lot):
     """Add units to a trip; return the units held before and after."""
     before = trip["held"]
     trip["total"] += qty
     after = trip["total"]
-    if abs(after) <= DUST * abs(qty):
+    if abs(after) <= DUST * abs(qty) and (lot == 0.0 or abs(after) < 0.5 * lot):
         after = 0.0
     trip["held"] = after
     return before, after
 
 
 @jit
-def fold_fill(f, trip, fill):
+def fold_fill(f, trip, fill, lot):
     """Add a fill to its round trip, by the rules of `alphalab.research.results.round_trips`."""
     qty = fill["qty"]
-    before, after = fold_change(trip, qty)
+    before, after = fold_change(trip, qty, lot)
     if before * after < 0.0:
         trip["realised"] += fill["realised"]
         close_trip(f, trip, fill["row"], fill["fee"] * (-before / qty))
@@ -258,11 +258,12 @@ def fold_logs(tally, books):
     for i in range(counts[N_FILLS]):
         fill = books.fills[i]
         while p < counts[N_POSTINGS] and books.postings[p]["row"] <= fill["row"]:
-            fold_posting(tally, books.postings[p])
+            fold_posting(tally, books, books.postings[p])
             p += 1
-        fold_fill(f, tally.trips[fill["asset"]], fill)
+        j = fill["asset"]
+        fold_fill(f, tally.trips[j], fill, books.instruments[j]["lot"])
     for rest in range(p, counts[N_POSTINGS]):
-        fold_posting(tally, books.postings[rest])
+        fold_posting(tally, books, books.postings[rest])
     fold_fills(tally.words, tally.fill_bits[: counts[N_FILLS]])
     f["n_fills"] += counts[N_FILLS]
     f["n_refusals"] += counts[N_REFUSALS]
@@ -272,13 +273,20 @@ def fold_logs(tally, books):
 
 
 @jit
-def fold_posting(tally, posting):
-    """Add the units of a split or a reinvestment to the open round trip."""
+def fold_posting(tally, books, posting):
+    """Add the units of a split or a reinvestment to the round trip.
+
+    A posting with units on a flat trip is one on a holding of the first row: the fill that books
+    the holding is in the same row, and opens the trip with these units.
+    """
     kind = posting["kind"]
     if kind in (SPLIT, REINVESTMENT):
-        trip = tally.trips[posting["asset"]]
-        if trip["held"] != 0.0:
-            fold_change(trip, posting["qty"])
+        j = posting["asset"]
+        trip = tally.trips[j]
+        if trip["held"] == 0.0:
+            trip["total"] += posting["qty"]
+        else:
+            fold_change(trip, posting["qty"], books.instruments[j]["lot"])
 
 
 @jit

@@ -39,13 +39,14 @@ class Assets(NamedTuple):
 
     Examples
     --------
-    >>> future = Assets(np.array([Kind.LINEAR]), np.array([50.0]))
+    >>> future = Assets(np.array([Kind.LINEAR]), np.array([50.0]), np.array([1.0]))
     >>> future.unit(np.array([4000.0]), np.array([1.0]))
     array([200000.])
     """
 
     kind: IntArray  # (N,), a Kind code
     multiplier: FloatArray  # (N,)
+    lot: FloatArray  # (N,), 0: any number of units
 
     def unit(self, price: FloatArray, rate: FloatArray, asset: Any = ...) -> FloatArray:
         """Return the value of one unit, quote currency."""
@@ -69,10 +70,11 @@ class Assets(NamedTuple):
 
 
 def assets_of(bars: Bars) -> Assets:
-    """Return kinds and multipliers of the assets of bars."""
+    """Return kinds, multipliers and lots of the assets of bars."""
     return Assets(
         np.array([Kind[instrument.kind.upper()] for instrument in bars.instruments], np.int64),
         np.array([instrument.multiplier for instrument in bars.instruments]),
+        np.array([instrument.lot for instrument in bars.instruments]),
     )
 
 

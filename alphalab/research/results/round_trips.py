@@ -39,7 +39,7 @@ TRIP = np.dtype(
     ]
 )
 
-#: A position below this fraction of the fill before it is rounding, and counts as flat.
+#: A position below this fraction of the fill before it, and below half a lot, is rounding: flat.
 DUST = 1e-9
 
 
@@ -77,11 +77,11 @@ def round_trips(
     >>> changes["row"], changes["qty"] = [0, 1, 4], [2.0, 2.0, -4.0]
     >>> changes["price"], changes["realised"] = [10.0, 12.0, 13.0], [0.0, 0.0, 8.0]
     >>> changes["rate"] = changes["ratio"] = one = np.ones(1)
-    >>> trip = round_trips(changes, Assets(np.zeros(1, np.int64), one), one, one, 5, 0)[0]
+    >>> trip = round_trips(changes, Assets(np.zeros(1, np.int64), one, 0 * one), one, one, 5, 0)[0]
     >>> trip["entry_row"], trip["exit_row"], trip["entry_price"], trip["pnl"]
     (np.int64(0), np.int64(4), np.float64(11.0), np.float64(8.0))
     """
-    change, before, after = _with_positions(changes)
+    change, before, after = _with_positions(changes, assets.lot)
     if not change.size:
         return np.empty(0, TRIP)
 
@@ -182,13 +182,14 @@ def average_holding(trips: Records) -> tuple[float, float]:
     return float(formulas.share(rows, closed.size)), float(formulas.share(days, closed.size))
 
 
-def _with_positions(changes: Records) -> tuple[Records, FloatArray, FloatArray]:
+def _with_positions(changes: Records, lot: FloatArray) -> tuple[Records, FloatArray, FloatArray]:
     """Return the changes with the units held before and after; drop splits of flat positions."""
     after = np.empty(changes.size)
     bounds = np.flatnonzero(np.diff(changes["asset"], prepend=-1, append=-1))
     for low, high in itertools.pairwise(bounds):
         after[low:high] = np.cumsum(changes["qty"][low:high])
-    after[np.abs(after) <= DUST * np.abs(changes["qty"])] = 0.0
+    below = np.where(lot > 0.0, 0.5 * lot, np.inf)[changes["asset"]]
+    after[(np.abs(after) <= DUST * np.abs(changes["qty"])) & (np.abs(after) < below)] = 0.0
     before = np.append(0.0, after[:-1])
     before[bounds[:-1]] = 0.0
     idle = (changes["fill"] < 0) & (before == 0)
