@@ -23,6 +23,10 @@ OnSend = Callable[[str, str, str], None]
 _SECRET = ("signature", "apiKey", "listenKey")
 
 
+class NoJson(Exception):
+    """An exchange has answered with something else, such as a web page."""
+
+
 class _Recording:
     """What one request did on the wire."""
 
@@ -54,13 +58,19 @@ class Listening:
     async def fetch(
         self, url: str, method: str = "GET", headers: Any = None, body: Any = None
     ) -> Any:
-        """Send a request, and note that it left."""
+        """Send a request, and note that it left; refuse an answer that is no JSON.
+
+        ccxt hands a web page on as text, and reads candles and orders from its letters.
+        """
         found = _recording.get()
         if found is not None:
             if found.on_send is not None:
                 found.on_send(method, *_without_secrets(url, body))
             found.wire = Wire(sent=True)
-        return await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        answer = await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        if not isinstance(answer, dict | list):
+            raise NoJson(f"the answer is no JSON: {' '.join(str(answer).split())[:100]}")
+        return answer
 
     def on_rest_response(
         self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *sent: Any

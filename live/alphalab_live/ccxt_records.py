@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphalab.errors import ParameterError, VenueError
-from alphalab_live.venue import Income, Terms, Trade, VenueOrder
+from alphalab_live.venue import Candle, Income, Terms, Trade, VenueOrder
 
 NS_MS = 1_000_000
 _NS_SECOND = 10**9
@@ -83,6 +83,20 @@ def market_terms(market: Mapping[str, Any], precision_mode: int) -> Terms:
         min_value=least("cost"),
         multiplier=float(market.get("contractSize") or 1.0),
     )
+
+
+def candle_record(told: Any, symbol: str, interval: int) -> Candle:
+    """Return a bar, whether it is closed or not; `interval` is its length, ns.
+
+    Raises
+    ------
+    VenueError
+        It is no row of a time and five numbers.
+    """
+    if not isinstance(told, Sequence) or len(told) < 6:
+        raise VenueError(f"a candle of {symbol} reads {str(told)[:100]}")
+    close = milliseconds(told[0], f"a candle of {symbol}") * NS_MS + interval
+    return Candle(symbol, close, *(finite(x) for x in told[1:6]))
 
 
 def order_record(told: Mapping[str, Any], symbol: str) -> VenueOrder:
@@ -163,7 +177,10 @@ def income_record(told: Mapping[str, Any], symbol: str, rates: Mapping[int, floa
 
 def finite(value: Any) -> float:
     """Return a number; refuse one that is missing, NaN or infinite."""
-    number = math.nan if value is None else float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
     if not math.isfinite(number):
         raise VenueError(f"a number reads {value!r}", rule="it is finite.")
     return number

@@ -126,7 +126,16 @@ class RunFolder(NamedTuple):
         JournalError
             Another process runs it, or it is damaged.
         """
-        return self._open({})
+        journal = self._open({})
+        damage = journal.verify()
+        if damage is not None:
+            journal.close()
+            raise JournalError(
+                f"{self.journal}: {damage}",
+                rule="a run goes on only with the journal that it has written.",
+                fix="Restore the file; or close what the run holds, and begin a new run.",
+            )
+        return journal
 
     def reader(self) -> JournalReader:
         """Open the journal to read it.

@@ -71,7 +71,7 @@ class Settlement:
                     if x.time >= self._started
                     and trade_key(trades_name(symbol), x.id) not in self._session.trades
                 ]
-        return sorted(new, key=lambda x: x.time)
+        return sorted(new, key=_as_executed)
 
     async def _incomes(self, trader: Trader, *, everything: bool) -> list[Income]:
         names = [x for x, due in zip(trader.symbols, _fundings(trader), strict=True) if due]
@@ -203,6 +203,11 @@ class Settlement:
     def _is_replaced(self, order: LiveOrder) -> bool:
         newest = self._session.orders.current(order.terms.engine, order.terms.order)
         return newest is not None and newest is not order
+
+
+def _as_executed(trade: Trade) -> tuple[int, int]:
+    """Sort trades of several symbols: cash is a sum of floats, so their order shows in its bits."""
+    return trade.time, int(trade.id) if trade.id.isdigit() else 0
 
 
 def _funding(trader: Trader, income: Income, held: float) -> Report:

@@ -19,6 +19,7 @@ from alphalab_live.ccxt_client import make_client, open_session
 from alphalab_live.ccxt_orders import DIALECTS, PLAIN, CcxtOrders
 from alphalab_live.ccxt_records import (
     NS_MS,
+    candle_record,
     cash_record,
     finite,
     income_record,
@@ -107,6 +108,10 @@ class CcxtVenue:
         """
         self._session = open_session(self._client)
         await self._read("load_markets")
+        if not self._client.markets:
+            raise VenueError(
+                f"{self.name} lists no market", fix="Check the status of the exchange."
+            )
         for theirs in self._symbols.values():
             if theirs not in self._client.markets:
                 raise UnknownNameError(f"symbol of {self.name}", theirs, self._client.markets)
@@ -203,13 +208,9 @@ class CcxtVenue:
         frame = timeframe(interval)
         first = (after // interval) * interval
         rows = await self._read("fetch_ohlcv", self._symbols[symbol], frame, first // NS_MS, most)
+        found = [candle_record(row, symbol, interval) for row in rows]
         now = self.now()
-        found = []
-        for row in rows:
-            close = milliseconds(row[0], "fetch_ohlcv") * NS_MS + interval
-            if after < close <= now:
-                found.append(Candle(symbol, close, *(finite(x) for x in row[1:6])))
-        return sorted(found, key=lambda candle: candle.time)
+        return sorted((x for x in found if after < x.time <= now), key=lambda x: x.time)
 
     # ---- orders
 
@@ -295,6 +296,12 @@ class CcxtVenue:
     async def holdings(self, symbols: Sequence[str]) -> Holdings:
         """Return cash by currency and units by symbol."""
         told = await self._read("fetch_balance")
+        if not told.get("info"):
+            raise VenueError(
+                f"{self.name}: fetch_balance: the answer is empty",
+                rule="a balance names its coins.",
+                fix="Check the status of the exchange.",
+            )
         totals = cash_record(told)
         units = {}
         contracts = [x for x in symbols if self.market(x).get("contract")]
@@ -336,7 +343,9 @@ class CcxtVenue:
                 fix="Check the network, the keys and the status of the exchange.",
             ) from None
         if told is None:
-            raise VenueError(f"{self.name}: {method} answered nothing")
+            raise VenueError(
+                f"{self.name}: {method} answered nothing", fix="Check the status of the exchange."
+            )
         return told
 
 
