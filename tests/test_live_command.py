@@ -20,7 +20,7 @@ from alphalab_live.run_folder import RunFolder
 from alphalab_live.settings import api_keys, load_settings
 from commands import Run
 from live_cases import rows_of
-from live_desk import IN_A_PROCESS, TEXT, Desk, know_live_commands
+from live_desk import IN_A_PROCESS, TEXT, WARMUP, Desk, know_live_commands, wait_for_rows
 
 from alphalab.artifact.open import open_artifact
 from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedError
@@ -185,15 +185,6 @@ def killed_runs(desk: Desk, *, kills: int) -> None:
         [*command, "--run", "runs/cross"], capture_output=True, text=True, timeout=300
     )
     assert last.returncode == 0, last.stderr
-
-
-def wait_for_rows(path: Path, rows: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(6_000):
-        assert process.poll() is None, "the run has ended by itself"
-        if RunFolder(path).exists and len(rows_of(path)[0]) >= rows:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"no {rows} rows")
 
 
 def test_settings_and_keys(tmp_path: Path) -> None:

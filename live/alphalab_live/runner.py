@@ -162,6 +162,7 @@ class Runner:
             self._control.unlock()
         goes_on = before not in LATCHED or start.resumed
         self._recorder.change(RunState.RUNNING if goes_on else before, "start")
+        self._control.take_observations()
         await self._rows.push_whole()
         await self._dispatcher.dispatch()
 
@@ -199,6 +200,7 @@ class Runner:
         self._recorder.change(RunState.STOPPED, reason)
 
     async def _take(self, signal: Signal) -> None:
+        self._control.take_observations()
         if signal.stir is Stir.DOWN:
             self._control.begins(Trouble.STREAM)
         elif signal.stir is Stir.UP:

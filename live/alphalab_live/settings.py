@@ -19,6 +19,7 @@ PREFIX = "ALPHALAB_LIVE_"
 _SERVICE = "alphalab"
 
 Money = Annotated[float, Meta(gt=0, le=1e18)]
+Age = Annotated[float, Meta(gt=0, le=1e9)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 
 
@@ -32,6 +33,8 @@ class LiveSettings(Settings, frozen=True):
     capital : float or dict of str to float, optional
         Cash that each artifact trades, or that of some by the name of the artifact; not given: that
         of its settings.
+    observe : dict of str to float
+        Columns that observers fill, and for how many seconds a value holds after it became known.
     grace_seconds : float
         How long after the close of a bar its candles may come; then a symbol without one has not
         traded.
@@ -60,6 +63,7 @@ class LiveSettings(Settings, frozen=True):
 
     symbols: dict[str, str] = {}  # noqa: RUF012
     capital: Money | dict[str, Money] | None = None
+    observe: dict[str, Age] = {}  # noqa: RUF012
     grace_seconds: Seconds = 10.0
     current_seconds: Seconds = 30.0
     settle_seconds: Seconds = 30.0

@@ -28,7 +28,7 @@ from alphalab_live.paper import (
     start_exchange,
     stop_exchange,
 )
-from alphalab_live.promoted import Promoted, check_columns, check_same_engines
+from alphalab_live.promoted import Promoted, check_same_engines, observed_columns
 from alphalab_live.replay import replay
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.runner import Runner, Start
@@ -107,12 +107,12 @@ def _trade(
         one.trader(i, length, sends=asked.sends)
         for i, (one, length) in enumerate(zip(chosen, lengths, strict=True))
     ]
-    check_columns(traders)
+    observes = observed_columns(traders, settings.observe)
     session = _recover(asked, folder, journal, traders)
     venue = _venue(asked, settings, traders, place)
     runner = Runner(folder, journal, session, venue, settings, tell=tell)
     start = Start(
-        run=_start_event(asked, journal, chosen, traders),
+        run=_start_event(asked, journal, chosen, traders, observes),
         warmup=[one.warmup for one in chosen],
         commands=_unlatch(folder, asked.resume),
         resumed=asked.resume is not None,
@@ -161,7 +161,11 @@ def _recover(
 
 
 def _start_event(
-    asked: Asked, journal: Journal, chosen: Sequence[Promoted], traders: Sequence[Trader]
+    asked: Asked,
+    journal: Journal,
+    chosen: Sequence[Promoted],
+    traders: Sequence[Trader],
+    observes: tuple[tuple[str, int], ...],
 ) -> Run:
     return Run(
         run=journal.meta["run"],
@@ -175,6 +179,7 @@ def _start_event(
         columns=tuple(trader.columns for trader in traders),
         sends=asked.sends,
         versions=versions(),
+        observes=observes,
     )
 
 
