@@ -22,7 +22,7 @@ PAGES = [
 ]
 TUTORIALS = [
     *("decide.md", "expressions.md", "first_strategy.md", "results.md", "settings.md"),
-    *("from_freqtrade.md", "tutorial_artifact.md"),
+    *("from_freqtrade.md", "tutorial_artifact.md", "tutorial_live.md"),
 ]
 WITHOUT_COMMANDS = ["environments.md"]
 

@@ -20,7 +20,7 @@ from alphalab_live.run_folder import RunFolder
 from alphalab_live.settings import api_keys, load_settings
 from commands import Run
 from live_cases import rows_of
-from live_desk import IN_A_PROCESS, TEXT, WARMUP, Desk, know_live_commands, wait_for_rows
+from live_desk import IN_A_PROCESS, TEXT, Desk, know_live_commands, wait_for_rows
 
 from alphalab.artifact.open import open_artifact
 from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedError

@@ -163,7 +163,7 @@ def test_what_a_run_cannot_use_is_refused(run: Path, tmp_path: Path) -> None:
         observe(run, "moods", 1.0)
     with pytest.raises(UnknownNameError, match="symbol of the run"):
         observe(run, "mood", 1.0, symbol="BTC")
-    with pytest.raises(ParameterError, match="an observation is a number"):
+    with pytest.raises(ParameterError, match="value is a finite number"):
         observe(run, "mood", float("nan"))
     with pytest.raises(InputError, match="is no run"):
         observe(tmp_path, "mood", 1.0)
@@ -197,7 +197,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALPHALAB_KEYS", str(tmp_path / "keys"))
     know_live_commands()
-    text = "where(mood > 0, 0.6, -0.6) + 0 * ts_mean(close, 3)"
+    text = "where(column('mood') > 0, 0.6, -0.6) + 0 * ts_mean(close, 3)"
     return Desk(tmp_path, text=text, observed="mood").promote()
 
 

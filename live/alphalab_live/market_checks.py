@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from alphalab.core.events import Reconcile
 from alphalab.errors import RefusedError
@@ -76,7 +76,9 @@ def _is_multiple(ours: float, theirs: float) -> bool:
     return steps > 0.5 and abs(steps - round(steps)) < _EPSILON * steps
 
 
-async def set_modes(venue: Venue, traders: Sequence[Trader]) -> list[Reconcile]:
+async def set_modes(
+    venue: Venue, traders: Sequence[Trader], *, tell: Callable[[str], None]
+) -> list[Reconcile]:
     """Set leverage, margin mode and position mode of contracts where they differ; return what was.
 
     Positions are one-way and margin is crossed: those are the books of an engine. The leverage is
@@ -98,6 +100,8 @@ async def set_modes(venue: Venue, traders: Sequence[Trader]) -> list[Reconcile]:
                 continue
             wanted = Modes(leverage=leverage, crossed=True, one_way=True)
             before = await venue.modes(instrument.symbol)
+            if None in before:
+                tell(f"{instrument.symbol}: {venue.name} tells {before}; it needs {wanted}")
             if not _fits(before, wanted):
                 await venue.set_modes(instrument.symbol, before, wanted)
                 after = await venue.modes(instrument.symbol)

@@ -83,7 +83,7 @@ def check(told: Told, run: Run) -> None:
 
     Raises
     ------
-    UnknownNameError, ParameterError
+    UnknownNameError
         See `observe`.
     """
     columns = [name for name, _ in run.observes]
@@ -92,8 +92,6 @@ def check(told: Told, run: Run) -> None:
         raise UnknownNameError("observed column", told.column, columns)
     if told.symbol and told.symbol not in symbols:
         raise UnknownNameError("symbol of the run", told.symbol, symbols)
-    if not np.isfinite(told.value):
-        raise ParameterError(f"{told.column}={told.value}", rule="an observation is a number.")
 
 
 class Taken(NamedTuple):

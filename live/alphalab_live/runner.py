@@ -143,9 +143,11 @@ class Runner:
         await check_clock(self._venue, self._settings.max_skew_seconds)
         check_terms(self._venue, self._session.traders)
         if start.real:
-            await check_key(self._venue)
+            await check_key(self._venue, self._control.tell)
         if self._session.sends:
-            for changed in await set_modes(self._venue, self._session.traders):
+            for changed in await set_modes(
+                self._venue, self._session.traders, tell=self._control.tell
+            ):
                 self._recorder.note(changed)
         if first:
             await self._begin(start)

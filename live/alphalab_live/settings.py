@@ -17,6 +17,7 @@ from alphalab.settings import Settings, broken_rule
 #: Prefix of the variables of the environment that set a field.
 PREFIX = "ALPHALAB_LIVE_"
 _SERVICE = "alphalab"
+_TABLES = ("symbols", "observe")  # fields that the environment cannot set
 
 Money = Annotated[float, Meta(gt=0, le=1e18)]
 Age = Annotated[float, Meta(gt=0, le=1e9)]
@@ -111,6 +112,10 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> LiveSett
             continue
         if name not in fields:
             raise UnknownNameError("live setting", name, fields)
+        if name in _TABLES:
+            raise ParameterError(
+                variable, rule=f"{name} is a table.", fix="Put it into a file: --settings FILE."
+            )
         try:
             changed[name] = msgspec.convert(text, fields[name].type, strict=False)
         except msgspec.ValidationError as error:

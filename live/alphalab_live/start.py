@@ -19,6 +19,7 @@ from alphalab.errors import RefusedError
 from alphalab_live.account_lock import lock_account
 from alphalab_live.asked import Asked, exchange_of
 from alphalab_live.choose import choose, intervals
+from alphalab_live.offers import check_offer
 from alphalab_live.paper import (
     ACCOUNT,
     PaperPlace,
@@ -58,7 +59,7 @@ def trade(asked: Asked, tell: Callable[[str], None]) -> RunFolder:
         The run has halted.
     """
     if not asked.is_paper:
-        exchange_of(asked.venue)
+        check_offer(exchange_of(asked.venue))
     settings = load_settings(asked.settings, os.environ)
     folder = asked.run_folder
     chosen = choose(asked, folder, settings)
