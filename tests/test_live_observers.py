@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -207,24 +208,39 @@ def test_a_process_that_scores_headlines(desk: Desk, cli: Callable[..., Ran]) ->
     assert MOOD is not None
     Path("mood.py").write_text(MOOD[1])
     Path("live.toml").write_text("[observe]\nmood = 1_000_000\n")
-    command = [sys.executable, "-c", IN_A_PROCESS, "live", "run", "cross", "--pause", "0.3"]
-    with subprocess.Popen([*command, "--settings", "live.toml"]) as trading:
-        wait_for_rows(Path("runs/cross"), 2, trading)
-        with subprocess.Popen(
-            [sys.executable, "mood.py", "runs/cross"], stdin=subprocess.PIPE, text=True
-        ) as observer:
-            assert observer.stdin is not None
-            for line in ("Bitcoin at a record\n", "Exchange loses coins in a hack\n"):
-                before = len(rows_of(Path("runs/cross"))[0])
-                observer.stdin.write(line)
-                observer.stdin.flush()
-                wait_for_rows(Path("runs/cross"), before + 8, trading)
-        assert observer.returncode == 0
-        assert cli("live", "stop", "runs/cross").code == 0
+    run = Path("runs/cross")
+    command = [sys.executable, "-c", IN_A_PROCESS, "live", "run", "cross", "--pause", "0.5"]
+    with (
+        subprocess.Popen(
+            [sys.executable, "mood.py", str(run)], stdin=subprocess.PIPE, text=True
+        ) as observer,
+        subprocess.Popen([*command, "--settings", "live.toml"]) as trading,
+    ):
+        assert observer.stdin is not None
+        wait_for_rows(run, 2, trading)
+        for n, line in enumerate(("Bitcoin at a record", "Exchange loses coins in a hack"), 1):
+            print(line, file=observer.stdin, flush=True)
+            wait_for_moods(run, n, trading)
+            wait_for_rows(run, len(rows_of(run)[0]) + 3, trading)
+        observer.stdin.close()
+        assert cli("live", "stop", str(run)).code == 0
+    assert observer.returncode == 0
     assert trading.returncode == 0
-    told = [x for _, x in events_of(Path("runs/cross")) if isinstance(x, Observation)]
-    values = [np.frombuffer(x.values)[0] for x in told if x.name == "mood"]
-    assert values == [1.0, -1.0]
-    _, qty = rows_of(Path("runs/cross"))
+    assert moods_of(run) == [1.0, -1.0]
+    _, qty = rows_of(run)
     assert (qty.max() > 0) and (qty.min() < 0) and (qty[0] == 0).all()
-    assert cli("live", "verify", "runs/cross").code == 0
+    assert cli("live", "verify", str(run)).code == 0
+
+
+def moods_of(run: Path) -> list[float]:
+    told = [x for _, x in events_of(run) if isinstance(x, Observation) and x.name == "mood"]
+    return [float(np.frombuffer(x.values)[0]) for x in told]
+
+
+def wait_for_moods(run: Path, n: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(1_200):
+        assert process.poll() is None, "the run has ended by itself"
+        if len(moods_of(run)) >= n:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{len(moods_of(run))} of {n} moods")

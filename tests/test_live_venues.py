@@ -108,24 +108,27 @@ def test_an_exchange_that_does_not_conform_is_found() -> None:
 def test_the_command_asks_a_local_exchange(cli: Callable[..., Ran], tmp_path: Path) -> None:
     know_live_commands()
     file = tmp_path / "bars.parquet"
-    until_now("BTC/USDT").to_frame("long").reset_index().to_parquet(file)
-    (tmp_path / "paper.toml").write_text("[instrument]\ntick = 0.01\nlot = 0.001\n")
+    bars = until_now("BTC/USDT")
+    bars.to_frame("long").reset_index().to_parquet(file)
+    (tmp_path / "paper.toml").write_text(
+        '[instrument]\ntick = 0.01\nlot = 0.001\ncurrency = "USDT"\n'
+    )
     keys = tmp_path / "keys.toml"
     keys.write_text('api_key = "key"\nsecret = "secret"\n')
     keys.chmod(0o600)
     served = "from alphalab_live.commands.exchange import app; app()"
+    start = np.datetime_as_string(np.datetime64(int(bars.time[-2]), "ns"), "s")
     command = [sys.executable, "-c", served, "serve", "--json", "--data", str(file), "--port", "0"]
-    with subprocess.Popen(
-        [*command, "--settings", str(tmp_path / "paper.toml"), "--speed", "36000"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["url"]
-        time.sleep(5)  # 40 hours at 36,000 times their speed
-        flags = ["--venue", "ccxt:binance", "--symbol", "BTC/USDT", "--interval", "1h"]
-        ran = cli("live", "check", *flags, "--api-keys", str(keys), "--orders", "--at", url)
-        process.terminate()
+    flags = ["--settings", str(tmp_path / "paper.toml"), "--speed", "36000", "--start", start]
+    with subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"]
+            time.sleep(1)  # two hours at 36,000 times their speed
+            flags = ["--venue", "ccxt:binance", "--symbol", "BTC/USDT", "--interval", "1h"]
+            ran = cli("live", "check", *flags, "--api-keys", str(keys), "--orders", "--at", url)
+        finally:
+            process.terminate()
     assert ran.code == 0, ran
     assert "order cancelled" in ran.out and "FAILED" not in ran.out
 
