@@ -84,6 +84,7 @@ def test_a_run_that_was_killed_a_hundred_times(desk_of: Callable[[int], Desk], c
     check_end(desk, cli)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_frozen_goes_on(desk_of: Callable[[int], Desk], cli: Cli) -> None:
     desk = desk_of(60)
     with subprocess.Popen([*BEGIN, "--pause", "0.02"], stderr=subprocess.DEVNULL) as one:
@@ -113,6 +114,7 @@ def test_a_sync_that_fails_once_is_not_repeated(
     check_end(desk, cli)
 
 
+@pytest.mark.slow
 def test_a_sync_that_takes_long_is_waited_for(
     desk_of: Callable[[int], Desk], cli: Cli, tmp_path: Path
 ) -> None:
