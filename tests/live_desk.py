@@ -47,13 +47,14 @@ class Desk:
         symbol: str = "BTC/USDT:USDT",
         text: str = TEXT,
         observed: str = "",
+        rows: int = 60,
         **options: Any,
     ) -> None:
         self.folder = folder
         now = time.time_ns()
         artifact_cases.NOW, artifact_cases.END = now, now + 10 * artifact_cases.DAY
         self.ring, self.keys = keyring(folder, "anna")
-        given = bars_of(symbol, rows=60, kind="linear" if ":" in symbol else "spot")
+        given = bars_of(symbol, rows=rows, kind="linear" if ":" in symbol else "spot")
         file = folder / "bars.parquet"
         given.to_frame("long").reset_index().to_parquet(file)
         self.bars = al.load(str(file)).with_instruments(list(given.instruments))

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 from alphalab_live.account_lock import lock_account
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.settings import api_keys, load_settings
 from commands import Run
 from live_cases import rows_of
-from live_desk import IN_A_PROCESS, TEXT, Desk, know_live_commands, wait_for_rows
+from live_desk import TEXT, Desk, know_live_commands
 
 from alphalab.artifact.open import open_artifact
 from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedError
@@ -148,43 +144,6 @@ def test_data_that_is_too_short(desk: Desk, cli: Cli, tmp_path: Path) -> None:
     desk.bars.rows(0, 9).to_frame("long").reset_index().to_parquet(tmp_path / "short.parquet")
     ran = cli("live", "run", "cross", "--data", "short.parquet")
     assert ran.code == 2 and "rows of history, and at least two to trade" in ran.err
-
-
-def test_a_run_that_was_killed_goes_on(desk: Desk, cli: Cli) -> None:
-    desk.promote()
-    killed_runs(desk, kills=1)
-    want = desk.backtest()
-    ledger, qty = rows_of(Path("runs/cross"))
-    assert ledger.tobytes() == want.ledger.tobytes()
-    assert qty.tobytes() == want.qty.tobytes()
-    assert cli("live", "verify", "runs/cross").code == 0
-
-
-@pytest.mark.slow
-def test_a_run_that_was_killed_a_hundred_times(desk: Desk, cli: Cli) -> None:
-    desk.promote()
-    killed_runs(desk, kills=100)
-    assert rows_of(Path("runs/cross"))[0].tobytes() == desk.backtest().ledger.tobytes()
-    assert cli("live", "verify", "runs/cross").code == 0
-
-
-def killed_runs(desk: Desk, *, kills: int) -> None:
-    """Start the run, kill it without warning, and start it again; the last time let it end."""
-    command = [sys.executable, "-c", IN_A_PROCESS, "live", "run"]
-    rng = np.random.default_rng(0)
-    with subprocess.Popen([*command, "cross", "--pause", "0.02"], stderr=subprocess.DEVNULL) as one:
-        wait_for_rows(Path("runs/cross"), 5, one)
-        one.send_signal(signal.SIGKILL)
-    for _ in range(kills - 1):
-        with subprocess.Popen(
-            [*command, "--run", "runs/cross", "--pause", "0.5"], stderr=subprocess.DEVNULL
-        ) as one:
-            time.sleep(float(rng.uniform(0.5, 4.0)))
-            one.send_signal(signal.SIGKILL)
-    last = subprocess.run(
-        [*command, "--run", "runs/cross"], capture_output=True, text=True, timeout=300
-    )
-    assert last.returncode == 0, last.stderr
 
 
 def test_settings_and_keys(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from alphalab_live.lockstep import LockstepVenue
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.runner import Runner, Start
 from alphalab_live.session import Session
+from alphalab_live.start import check_starts
 from alphalab_live.states import RunState
 from live_cases import (
     AT_DECISION,
@@ -116,6 +117,21 @@ def test_a_symbol_that_the_exchange_does_not_have(tmp_path: Path) -> None:
     error, n_orders = start(case, case.account(), tmp_path, misspelt)
     assert isinstance(error, UnknownNameError) and n_orders == 0
     assert f"did you mean '{PERP}'" in str(error)
+
+
+def test_a_run_that_is_started_again_and_again(tmp_path: Path) -> None:
+    now = 10**18
+    case = case_of()
+    with opened(RunFolder(tmp_path)) as journal:
+        for minute in range(19):
+            journal.write([(now - minute * 60 * 10**9, case.start())], durable=False)
+            check_starts(journal, now)
+        journal.write([(now - 3_601 * 10**9, case.start())])
+        check_starts(journal, now)
+        journal.write([(now, case.start())])
+        with pytest.raises(RefusedError, match="started 20 times within an hour") as error:
+            check_starts(journal, now)
+    assert "--resume WHY" in error.value.fix
 
 
 @contextmanager

@@ -60,6 +60,10 @@ class Control:
         """Note that a trouble is over."""
         self._troubles.discard(trouble)
 
+    def has(self, trouble: Trouble) -> bool:
+        """Return True while a trouble lasts."""
+        return trouble in self._troubles
+
     def recover(self) -> None:
         """Trade again if no trouble is left."""
         if self._session.state is RunState.DEGRADED and not self._troubles:

@@ -228,8 +228,13 @@ class RunFolder(NamedTuple):
         RefusedError
             A file that is no command.
         """
-        found = []
-        for path in sorted((self.path / _COMMANDS).glob("*.msgpack")):
+        folder, found = self.path / _COMMANDS, []
+        try:
+            names = os.listdir(folder)  # many times a second: a glob takes ten times as long
+        except FileNotFoundError:
+            return []
+        for name in sorted(x for x in names if x.endswith(".msgpack")):
+            path = folder / name
             try:
                 found.append((path, msgspec.msgpack.decode(path.read_bytes(), type=Command)))
             except msgspec.MsgspecError:

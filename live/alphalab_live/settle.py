@@ -52,10 +52,17 @@ class Settlement:
         """
         found: list[Report] = []
         for trader in self._session.traders:  # each has symbols of its own
+            if not everything and self._is_quiet(trader):
+                continue
             incomes = await self._incomes(trader, everything=everything)
             trades = await self._trades(trader, everything=everything)
             found += await self._reports(trader, incomes, trades)
         return found
+
+    def _is_quiet(self, trader: Trader) -> bool:
+        """Return True if nothing can have happened: no order at the venue, and no funding due."""
+        orders = self._session.orders.living(trader.place)
+        return not any(x.may_be_there for x in orders) and not any(_fundings(trader))
 
     async def _trades(self, trader: Trader, *, everything: bool) -> list[Trade]:
         """Return the trades of a trader that are not booked, oldest first."""

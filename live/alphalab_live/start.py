@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from alphalab.core.events import Command, Run
+from alphalab.core.events import Command, Kind, Run
 from alphalab.core.journal import Journal
+from alphalab.core.rows import HOUR_NS
 from alphalab.errors import RefusedError
 from alphalab_live.account_lock import lock_account
 from alphalab_live.asked import Asked, exchange_of
@@ -39,6 +40,8 @@ from alphalab_live.states import RunState
 from alphalab_live.trader import Trader
 from alphalab_live.venue_ccxt import CcxtVenue
 from alphalab_live.versions import versions
+
+_MOST_STARTS = 20  # within an hour
 
 
 def trade(asked: Asked, tell: Callable[[str], None]) -> RunFolder:
@@ -158,7 +161,35 @@ def _recover(
             rule="a run that has halted goes on when an operator says so.",
             fix="Look at it (alphalab live log), then: alphalab live run --run FOLDER --resume WHY",
         )
+    if asked.resume is None:
+        check_starts(journal, time.time_ns())
     return session
+
+
+def check_starts(journal: Journal, now: int) -> None:
+    """Refuse a run that was started too often within an hour, by the times of its journal.
+
+    A supervisor that starts a failing run again and again would end in a ban by the exchange.
+
+    Parameters
+    ----------
+    journal : Journal
+    now : int
+        ns UTC.
+
+    Raises
+    ------
+    RefusedError
+        How often it was started.
+    """
+    starts = [entry.time for entry in journal.entries() if entry.kind == Kind.RUN]
+    recent = sum(begun > now - HOUR_NS for begun in starts)
+    if recent >= _MOST_STARTS:
+        raise RefusedError(
+            f"{journal.path.parent} was started {recent} times within an hour",
+            rule=f"a run that was started {_MOST_STARTS} times within an hour is looked at first.",
+            fix="Look at it (alphalab live log), then: alphalab live run --run FOLDER --resume WHY",
+        )
 
 
 def _start_event(

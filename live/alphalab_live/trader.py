@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -85,17 +86,20 @@ class Trader:
             times, {name: values[:, i].copy() for i, name in enumerate(self.columns)}
         )
         self.last = int(times[-1])
-        hashes = self._hashes(block, int(first))
+        ledger = _cut(block.ledger.tobytes(), len(times))
+        qty = _cut(array_bytes(block.qty), len(times))
+        decisions = self._hashes(block, int(first), ledger, qty)
+        read = _cut(array_bytes(values), len(times))
         return [
             Row(
                 engine=self.place,
-                time=int(times[i]),
-                values=array_bytes(values[i]),
-                ledger=block.ledger[i].tobytes(),
-                qty=array_bytes(block.qty[i]),
-                decision=hashes[i],
+                time=time,
+                values=read[i],
+                ledger=ledger[i],
+                qty=qty[i],
+                decision=decisions[i],
             )
-            for i in range(len(times))
+            for i, time in enumerate(times.tolist())
         ]
 
     def book(self, reports: Sequence[Report]) -> None:
@@ -104,25 +108,26 @@ class Trader:
         if rows:
             self._between.append(self.engine.report(np.array(rows, REPORT)))
 
-    def _hashes(self, block: Block, first: int) -> list[bytes]:
+    def _hashes(
+        self, block: Block, first: int, ledger: Sequence[bytes], qty: Sequence[bytes]
+    ) -> list[bytes]:
         """Return the hash of each row: what reports recorded before it, and what it recorded."""
-        digests = [hashlib.sha256() for _ in range(len(block.ledger))]
+        before = hashlib.sha256()
         for name in _LOGS:  # one log after the other: how reports were grouped does not matter
-            for before in self._between:
-                digests[0].update(getattr(before, name).tobytes())
+            for reported in self._between:
+                before.update(getattr(reported, name).tobytes())
         self._between.clear()
-        logs: list[tuple[Records, IntArray]] = []
-        for name in _LOGS:
-            log = getattr(block, name)
-            rows = np.arange(first, first + len(digests) + 1)
-            logs.append((log, np.searchsorted(log["row"], rows)))
-        for i, digest in enumerate(digests):
-            digest.update(block.ledger[i].tobytes())
-            digest.update(array_bytes(block.qty[i]))
-            digest.update(array_bytes(block.targets[i]))
-            for log, bounds in logs:
-                digest.update(log[bounds[i] : bounds[i + 1]].tobytes())
-        return [digest.digest() for digest in digests]
+        targets = _cut(array_bytes(block.targets), len(ledger))
+        rows = np.arange(first, first + len(ledger) + 1)
+        logs = [_by_row(log, rows) for name in _LOGS if len(log := getattr(block, name))]
+        found = []
+        for i in range(len(ledger)):
+            digest = hashlib.sha256() if i else before
+            digest.update(ledger[i] + qty[i] + targets[i])
+            for log in logs:
+                digest.update(log[i])
+            found.append(digest.digest())
+        return found
 
     @property
     def in_progress(self) -> int:
@@ -134,6 +139,19 @@ def ledger_of(row: Row) -> np.void:
     """Return the account after a row, one record of `alphalab.types.LEDGER`."""
     record: np.void = np.frombuffer(row.ledger, LEDGER)[0]
     return record
+
+
+def _cut(raw: bytes, n: int) -> list[bytes]:
+    """Return n equal parts of bytes: cutting is much cheaper than an array for each row."""
+    size = len(raw) // n
+    return [raw[i * size : (i + 1) * size] for i in range(n)]
+
+
+def _by_row(log: Records, rows: IntArray) -> list[bytes]:
+    """Return the bytes of a log in each row but the last of some rows."""
+    raw, size = log.tobytes(), log.dtype.itemsize
+    bounds = np.searchsorted(log["row"], rows).tolist()
+    return [raw[a * size : b * size] for a, b in itertools.pairwise(bounds)]
 
 
 def _record(report: Report) -> tuple[object, ...]:
