@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+
 from alphalab.core.events import Reconcile
+from alphalab.core.timeline import Timeline
 from alphalab.errors import RefusedError
 from alphalab.types import Instrument
 from alphalab_live.trader import Trader
@@ -28,7 +31,7 @@ def check_terms(venue: Venue, traders: Sequence[Trader]) -> None:
     found = [
         f"{instrument.symbol}: {text}"
         for trader in traders
-        for instrument in trader.engine.instruments
+        for instrument in _in_force(trader, venue.now())
         for text in term_differences(instrument, venue.terms(instrument.symbol))
     ]
     if found:
@@ -37,6 +40,12 @@ def check_terms(venue: Venue, traders: Sequence[Trader]) -> None:
             rule="an artifact trades the market that it was validated on.",
             fix="Validate and promote it with the instruments as the venue lists them now.",
         )
+
+
+def _in_force(trader: Trader, now: int) -> Sequence[Instrument]:
+    """Return the instruments of an engine after the changes that have come."""
+    timeline = Timeline(trader.engine.instruments, trader.engine.changes)
+    return timeline.states[int(np.searchsorted(timeline.times, now))]
 
 
 def term_differences(instrument: Instrument, terms: Terms) -> Iterator[str]:
