@@ -104,6 +104,17 @@ def test_an_artifact_that_may_not_trade(desk: Desk, cli: Cli, tmp_path: Path) ->
     assert tampered.code == 1 and "settings.json has changed" in tampered.err
 
 
+def test_an_artifact_that_has_expired(
+    desk: Desk, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.promote()
+    later = time.time_ns() + 11 * 86_400 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    ran = cli("live", "run", "cross")
+    assert ran.code == 1 and "has expired" in ran.err, ran
+    assert not Path("runs").exists()
+
+
 def test_settings_that_no_venue_keeps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_cli: None, cli: Cli
 ) -> None:

@@ -14,13 +14,14 @@ import pytest
 from alphalab_live.run_folder import RunFolder
 from commands import Run
 from live_cases import rows_of
+from live_child import start
 from live_desk import IN_A_PROCESS, Desk, know_live_commands
 from sync_faults import sync_fault
 
 Cli = Callable[..., Run]
-RUN = (sys.executable, "-c", IN_A_PROCESS, "live", "run")
 FOLDER = Path("runs/cross")
-BEGIN, GO_ON = (*RUN, "cross"), (*RUN, "--run", str(FOLDER))
+BEGIN = (sys.executable, "-c", IN_A_PROCESS, "live", "run", "cross")
+GO_ON = ("--run", str(FOLDER))
 
 
 @pytest.fixture
@@ -48,27 +49,29 @@ def n_events() -> int:
         return reader.head.seq
 
 
-def kill_after(command: tuple[str, ...], events: int) -> None:
+def kill_after(events: int, *command: str) -> None:
     """Start a run, and kill it without warning once it has written some events."""
-    before = n_events()
-    with subprocess.Popen([*command, "--pause", "0.02"], stderr=subprocess.DEVNULL) as one:
-        until = time.monotonic() + 300
-        while n_events() - before < events:
-            assert one.poll() is None, "the run has ended by itself"
-            assert time.monotonic() < until, "the run writes nothing"
-            time.sleep(0.005)
-        one.send_signal(signal.SIGKILL)
+    before, one = n_events(), start(*command, "--pause", "0.02")
+    until = time.monotonic() + 300
+    while n_events() - before < events:
+        assert one.is_alive(), "the run has ended by itself"
+        assert time.monotonic() < until, "the run writes nothing"
+        time.sleep(0.005)
+    one.kill()
+    one.join()
+    assert one.exitcode == -signal.SIGKILL
 
 
 def finish() -> None:
     """Let a run go on to the end of its market."""
-    last = subprocess.run(GO_ON, capture_output=True, text=True, timeout=300)
-    assert last.returncode == 0, last.stderr
+    last = start(*GO_ON)
+    last.join(300)
+    assert last.exitcode == 0
 
 
 def test_a_run_that_was_killed_goes_on(desk_of: Callable[[int], Desk], cli: Cli) -> None:
     desk = desk_of(60)
-    kill_after(BEGIN, 20)
+    kill_after(20, "cross")
     finish()
     check_end(desk, cli)
 
@@ -77,9 +80,9 @@ def test_a_run_that_was_killed_goes_on(desk_of: Callable[[int], Desk], cli: Cli)
 def test_a_run_that_was_killed_a_hundred_times(desk_of: Callable[[int], Desk], cli: Cli) -> None:
     """Kills come during starts, which write about ten events each, and between rows."""
     desk = desk_of(1_000)
-    kill_after(BEGIN, 20)
+    kill_after(20, "cross")
     for events in np.random.default_rng(0).integers(0, 25, 99).tolist():
-        kill_after(GO_ON, events)
+        kill_after(events, *GO_ON)
     finish()
     check_end(desk, cli)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from live_cases import (
 from live_crashes import bytes_of, orders_of, scripted, trade
 
 import alphalab as al
+from alphalab.errors import HaltError
 
 PERP = "BTC/USDT:USDT"
 
@@ -58,48 +60,71 @@ def test_trailing_stops_of_an_earlier_process_are_adopted(tmp_path: Path) -> Non
 
 
 class Acting:
-    """A venue that does something once, before one of the runner's waits."""
+    """A venue that does something before some of the runner's waits, counted from 1."""
 
-    def __init__(self, venue: Any, wait: int, act: Callable[[], Any]) -> None:
-        self._venue, self._left, self._act = venue, wait, act
+    def __init__(self, venue: Any, waits: Container[int], act: Callable[[], Any]) -> None:
+        self._venue, self._waits, self._act = venue, waits, act
+        self._n = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._venue, name)
 
     async def signal(self) -> Any:
-        self._left -= 1
-        if self._left == 0:
+        self._n += 1
+        if self._n in self._waits:
             await self._act()
         return await self._venue.signal()
 
 
-def test_the_venue_ends_all_orders(tmp_path: Path) -> None:
-    """In maintenance a venue ends what stands there, and nobody has asked for it."""
-    case = scripted(45)
+def ending(case: Case, path: Path, *, waits: range) -> tuple[list[str], Any, Counter[str]]:
+    """Trade while the venue ends all exits before some of the runner's waits, as in maintenance.
+
+    Return what it has ended, how the run ended, and the orders.
+    """
     ended: list[str] = []
 
-    async def all_of_it() -> Any:
+    async def all_of_it() -> tuple[list[str], Any, Counter[str]]:
         async with LocalExchange(case.bars, [case.account()]) as exchange:
             (wallet,) = exchange.desk.wallets.values()
 
             async def end_all() -> None:
-                for order in list(wallet.living):
+                for order in [x for x in wallet.living if x.reduce_only or x.closes]:
                     ended.append(order.client_id)
                     await exchange.cancel(int(order.id or order.algo_id))
 
             def make_venue(exchange: LocalExchange, case: Case) -> Any:
-                return Acting(venue_of(exchange, case), 25, end_all)
+                return Acting(venue_of(exchange, case), waits, end_all)
 
-            state = await live(case, exchange, tmp_path, make_venue=make_venue)
-            again = await live(case, exchange, tmp_path)  # compares the books with the exchange
-            return state, again, orders_of(exchange)
+            end: RunState | HaltError
+            try:
+                await live(case, exchange, path, make_venue=make_venue)
+                end = await live(case, exchange, path)  # compares the books with the exchange
+            except HaltError as halt:
+                end = halt
+            return ended, end, orders_of(exchange)
 
-    state, again, orders = asyncio.run(all_of_it())
-    assert ended, "nothing stood at the venue"
-    assert (state, again) == (RunState.STOPPED, RunState.STOPPED)
+    return asyncio.run(all_of_it())
+
+
+def test_exits_that_the_venue_has_ended_are_sent_again(tmp_path: Path) -> None:
+    case = scripted(45)
+    ended, end, orders = ending(case, tmp_path, waits=range(25, 26))
+    assert ended == ["al-test-0-9", "al-test-0-10"]  # a stop and a target
+    assert end is RunState.STOPPED
     assert set(orders.values()) == {1}
+    assert orders.keys() >= {"al-test-0-9-1", "al-test-0-10-1"}
     assert replayed(case, tmp_path).divergence is None
-    print(ended, orders)
+
+
+def test_exits_that_the_venue_ends_again_and_again(tmp_path: Path) -> None:
+    exits = al.RunSettings(
+        exits=al.Exits(stop_loss=0.5), execution=al.Execution(path="ohlc"), **AT_DECISION
+    )
+    case = Case(bars_of(PERP, rows=45), Cross(slow=30), exits)
+    _, halt, _ = ending(case, tmp_path, waits=range(1_000))
+    assert isinstance(halt, HaltError) and "has ended this exit 4 times" in halt.what
+    assert "Protect or close the position by hand" in halt.fix
+    assert replayed(case, tmp_path).divergence is None
 
 
 def test_a_stopped_run_leaves_its_orders_and_finds_them(tmp_path: Path) -> None:
@@ -115,7 +140,7 @@ def test_a_stopped_run_leaves_its_orders_and_finds_them(tmp_path: Path) -> None:
                 folder.command("stop", (), who="anna", now=1)
 
             def make_venue(exchange: LocalExchange, case: Case) -> Any:
-                return Acting(venue_of(exchange, case), 25, stop)
+                return Acting(venue_of(exchange, case), {24}, stop)
 
             await live(case, exchange, tmp_path, make_venue=make_venue)
             stood = {order.client_id for order in wallet.living}

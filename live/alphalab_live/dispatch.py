@@ -142,7 +142,7 @@ class Dispatcher:
 
     async def _send_one(self, trader: Trader, order: LiveOrder) -> None:
         while order.state is OrderState.INTENT:
-            if not (self._is_current(trader) or _protects(order)):
+            if not (self._is_current(trader) or order.protects):
                 self._drop(trader, order)
                 return
             self._check()
@@ -225,7 +225,7 @@ class Dispatcher:
         if not order.lives or order.venue_id or order.filled != filled:
             return not order.lives or bool(order.venue_id)
         self._recorder.note(_answer(order, Request.QUERY, answered))
-        if order.unwanted or not (self._is_current(trader) or _protects(order)):
+        if order.unwanted or not (self._is_current(trader) or order.protects):
             self._drop(trader, order)
         else:
             await self._send_one(trader, order)
@@ -256,11 +256,6 @@ def _needs_work(order: LiveOrder) -> bool:
         OrderState.UNKNOWN,
         OrderState.CANCELLING,
     )
-
-
-def _protects(order: LiveOrder) -> bool:
-    """Return True for an exit: it is sent late rather than never."""
-    return order.terms.reduce_only and order.terms.order_type != "market"
 
 
 def _answer(order: LiveOrder, request: Request, answered: Answered) -> Answer:

@@ -7,6 +7,7 @@ fundings by their time, and orders by their client id.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 from alphalab.codes import Posting, ReportKind
@@ -19,6 +20,8 @@ from alphalab_live.reports import about, accepted, report_of
 from alphalab_live.session import BEGIN, Session, income_name, trade_key, trades_name
 from alphalab_live.trader import Trader
 from alphalab_live.venue import Income, Trade, Venue, VenueOrder
+
+_MOST_ENDS = 3  # of one exit, by the venue
 
 
 class Settlement:
@@ -33,6 +36,7 @@ class Settlement:
     def __init__(self, session: Session, venue: Venue) -> None:
         self._session = session
         self._venue = venue
+        self._ended = Counter[tuple[int, int]]()  # exits that the venue has ended by itself
         self._trades_as: dict[str, str] = {}  # client id by the id in the list of trades
 
     async def collect(self, *, everything: bool) -> list[Report]:
@@ -204,8 +208,32 @@ class Settlement:
     def _end(self, trader: Trader, order: LiveOrder, told: VenueOrder) -> Report:
         """Return the report that the venue has ended an order."""
         kind = ReportKind.EXPIRED if told.expired else ReportKind.CANCELLED
-        replaced = self._is_replaced(order)
+        replaced = self._is_replaced(order) or self._is_sent_again(order)
         return about(trader, order, kind, self._venue.now(), final=True, replaced=replaced)
+
+    def _is_sent_again(self, order: LiveOrder) -> bool:
+        """Return True for an exit that nobody has asked to end: the position still needs it.
+
+        The engine keeps it, so it leaves as a new revision; if the position has gone with it, then
+        the engine has ended it too.
+
+        Raises
+        ------
+        HaltError
+            The venue ends it again and again.
+        """
+        if not order.protects or order.unwanted:
+            return False
+        number = (order.terms.engine, order.terms.order)
+        self._ended[number] += 1
+        if self._ended[number] > _MOST_ENDS:
+            raise HaltError(
+                f"{order.terms.client_id}: the venue has ended this exit "
+                f"{self._ended[number]} times",
+                rule="a position keeps its exits at the venue.",
+                fix="Protect or close the position by hand; then start with --resume WHY.",
+            )
+        return True
 
     def _is_replaced(self, order: LiveOrder) -> bool:
         newest = self._session.orders.current(order.terms.engine, order.terms.order)
