@@ -271,7 +271,7 @@ REFUSED: list[tuple[dict[str, Any], type[AlphalabError], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "error", "text"), REFUSED, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("change", "error", "text"), REFUSED)
 def test_what_is_refused(change: dict[str, Any], error: type[AlphalabError], text: str) -> None:
     with pytest.raises(error, match=text):
         forward(**change).join()

@@ -246,7 +246,7 @@ REFUSED: list[tuple[BaseEstimator, np.ndarray, type[AlphalabError], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("model", "x", "error", "text"), REFUSED, ids=lambda x: str(x)[:30])
+@pytest.mark.parametrize(("model", "x", "error", "text"), REFUSED)
 def test_what_is_refused(
     model: BaseEstimator, x: np.ndarray, error: type[AlphalabError], text: str
 ) -> None:
