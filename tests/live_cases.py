@@ -23,7 +23,7 @@ from builders import walk
 
 import alphalab as al
 from alphalab.core.engine import Block, Engine
-from alphalab.core.events import RUN_EVENTS, Report, Row, Run
+from alphalab.core.events import RUN_EVENTS, History, Report, Row, Run
 from alphalab.core.journal import Journal
 from alphalab.core.journal_reader import JournalReader
 from alphalab.types import LEDGER, Instrument
@@ -83,7 +83,8 @@ def with_funding(bars: al.Bars) -> al.Bars:
         stamps < pd.Timestamp(int(bars.time[-1]), tz="UTC")
     )
     frame = pd.DataFrame({"time": stamps[inside], "funding_rate": rates[inside]})
-    return funded.with_funding(frame)
+    frames = [frame.assign(symbol=symbol) for symbol in bars.symbols]
+    return funded.with_funding(pd.concat(frames))
 
 
 class Case(NamedTuple):
@@ -167,7 +168,8 @@ async def live(
         found = replay(journal, case.traders(), from_snapshots=True)
         assert found.divergence is None, found.divergence
         runner = Runner(folder, journal, found.session, make_venue(exchange, case), settings)
-        return await runner.run(Start(case.start(), warmup=[0], resumed=resumed))
+        start = case.start()
+        return await runner.run(Start(start, warmup=[0] * len(start.engines), resumed=resumed))
 
 
 def lockstep(case: Case, path: Path, **options: Any) -> RunState:
@@ -203,10 +205,17 @@ def rows_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def logs_of(case: Case, path: Path) -> dict[str, np.ndarray]:
     """Return the logs of an engine that is fed with the rows and reports of a journal."""
     (trader,) = case.traders()
+    return logs_of_trader(trader, path)
+
+
+def logs_of_trader(trader: Trader, path: Path) -> dict[str, np.ndarray]:
+    """Return the logs of a trader that is fed with the history, rows and reports of a journal."""
     blocks = []
     with JournalReader(RunFolder(path).journal, RUN_EVENTS) as reader:
         for _, event in reader.events():
-            if isinstance(event, Row):
+            if isinstance(event, History):
+                trader.warm(event)
+            elif isinstance(event, Row):
                 shape = (1, len(trader.columns), len(trader.symbols))
                 values = np.frombuffer(event.values, "<f8").reshape(shape)
                 cells = {name: values[:, i].copy() for i, name in enumerate(trader.columns)}

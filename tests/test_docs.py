@@ -31,7 +31,7 @@ PAGES = [
 ]
 TUTORIALS = [
     *("decide.md", "expressions.md", "first_strategy.md", "results.md", "settings.md"),
-    *("from_freqtrade.md", "tutorial_artifact.md"),
+    *("from_freqtrade.md", "tutorial_artifact.md", "tutorial_live.md"),
 ]
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 WITHOUT_COMMANDS = [

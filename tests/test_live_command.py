@@ -4,98 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import artifact_cases
 import msgspec
-import numpy as np
 import pytest
 from alphalab_live.account_lock import lock_account
-from alphalab_live.commands.app import app as live_commands
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.settings import api_keys, load_settings
-from artifact_cases import content_of, keyring, made
 from commands import Run
-from live_cases import bars_of, rows_of
+from live_cases import rows_of
+from live_desk import TEXT, Desk, know_live_commands
 
-import alphalab as al
 from alphalab.artifact.open import open_artifact
-from alphalab.artifact.stages import StagePolicy, propose, standing
-from alphalab.cli.main import app, main
-from alphalab.core.engine import Engine
 from alphalab.errors import ArtifactError, InputError, ParameterError, RefusedError
 
 Cli = Callable[..., Run]
-TEXT = "where(ts_mean(close, 3) > ts_mean(close, 9), 0.6, -0.6)"
-WARMUP = 12  # rows of history
-IN_A_PROCESS = (
-    "import sys; from alphalab.cli.main import app, main\n"
-    "from alphalab_live.commands.app import app as live\n"
-    "if 'live' not in {x.name for x in app.registered_groups}: app.add_typer(live, name='live')\n"
-    "sys.exit(main(sys.argv[1:]))"
-)
 
 
 @pytest.fixture(scope="module")
-def live_cli() -> Iterator[None]:
-    """Make the commands known where the package is not installed with them."""
-    if "live" not in {group.name for group in app.registered_groups}:
-        app.add_typer(live_commands, name="live")
-    assert callable(main)
-    yield
-
-
-class Desk:
-    """A folder with bars, a keyring and an artifact in the stage paper."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        warmup: int | None = WARMUP,
-        symbol: str = "BTC/USDT:USDT",
-        text: str = TEXT,
-        **options: Any,
-    ) -> None:
-        self.folder = folder
-        now = time.time_ns()
-        artifact_cases.NOW, artifact_cases.END = now, now + 10 * artifact_cases.DAY
-        self.ring, self.keys = keyring(folder, "anna")
-        given = bars_of(symbol, rows=60, kind="linear" if ":" in symbol else "spot")
-        file = folder / "bars.parquet"
-        given.to_frame("long").reset_index().to_parquet(file)
-        self.bars = al.load(str(file)).with_instruments(list(given.instruments))
-        self.strategy = al.ExprStrategy(text=text)
-        settings = {"sizing": "at_decision"} | options
-        record = {"warmup_rows": warmup}
-        content = content_of(
-            self.strategy, data=str(file), bars=self.bars, record=record, **settings
-        )
-        self.settings = content.settings
-        self.artifact = made(folder / "cross", self.strategy, self.keys, content=content)
-
-    def promote(self) -> Desk:
-        trusted, now = self.ring.public(), time.time_ns()
-        artifact = open_artifact(self.artifact, trusted, now=now)
-        at, policy = standing(artifact, trusted, StagePolicy(), now=now), StagePolicy()
-        propose(artifact, at, "paper", policy=policy, keys=self.keys, why="a test", time=now)
-        return self
-
-    def backtest(self) -> Any:
-        """Return the block of the rows behind the history."""
-        engine = Engine(self.strategy, self.bars.instruments, self.settings)
-        names = engine.plan.columns
-        seen = {name: self.bars[name][:WARMUP] for name in names}
-        engine.warm(seen, self.bars.time[:WARMUP])
-        cells = {name: self.bars[name][WARMUP:] for name in engine.columns}
-        return engine.push(self.bars.time[WARMUP:], cells)
+def live_cli() -> None:
+    """Make the commands known."""
+    know_live_commands()
 
 
 @pytest.fixture
@@ -172,6 +104,17 @@ def test_an_artifact_that_may_not_trade(desk: Desk, cli: Cli, tmp_path: Path) ->
     assert tampered.code == 1 and "settings.json has changed" in tampered.err
 
 
+def test_an_artifact_that_has_expired(
+    desk: Desk, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.promote()
+    later = time.time_ns() + 11 * 86_400 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    ran = cli("live", "run", "cross")
+    assert ran.code == 1 and "has expired" in ran.err, ran
+    assert not Path("runs").exists()
+
+
 def test_settings_that_no_venue_keeps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_cli: None, cli: Cli
 ) -> None:
@@ -212,52 +155,6 @@ def test_data_that_is_too_short(desk: Desk, cli: Cli, tmp_path: Path) -> None:
     desk.bars.rows(0, 9).to_frame("long").reset_index().to_parquet(tmp_path / "short.parquet")
     ran = cli("live", "run", "cross", "--data", "short.parquet")
     assert ran.code == 2 and "rows of history, and at least two to trade" in ran.err
-
-
-def test_a_run_that_was_killed_goes_on(desk: Desk, cli: Cli) -> None:
-    desk.promote()
-    killed_runs(desk, kills=1)
-    want = desk.backtest()
-    ledger, qty = rows_of(Path("runs/cross"))
-    assert ledger.tobytes() == want.ledger.tobytes()
-    assert qty.tobytes() == want.qty.tobytes()
-    assert cli("live", "verify", "runs/cross").code == 0
-
-
-@pytest.mark.slow
-def test_a_run_that_was_killed_a_hundred_times(desk: Desk, cli: Cli) -> None:
-    desk.promote()
-    killed_runs(desk, kills=100)
-    assert rows_of(Path("runs/cross"))[0].tobytes() == desk.backtest().ledger.tobytes()
-    assert cli("live", "verify", "runs/cross").code == 0
-
-
-def killed_runs(desk: Desk, *, kills: int) -> None:
-    """Start the run, kill it without warning, and start it again; the last time let it end."""
-    command = [sys.executable, "-c", IN_A_PROCESS, "live", "run"]
-    rng = np.random.default_rng(0)
-    with subprocess.Popen([*command, "cross", "--pause", "0.02"], stderr=subprocess.DEVNULL) as one:
-        wait_for_rows(Path("runs/cross"), 5, one)
-        one.send_signal(signal.SIGKILL)
-    for _ in range(kills - 1):
-        with subprocess.Popen(
-            [*command, "--run", "runs/cross", "--pause", "0.5"], stderr=subprocess.DEVNULL
-        ) as one:
-            time.sleep(float(rng.uniform(0.5, 4.0)))
-            one.send_signal(signal.SIGKILL)
-    last = subprocess.run(
-        [*command, "--run", "runs/cross"], capture_output=True, text=True, timeout=300
-    )
-    assert last.returncode == 0, last.stderr
-
-
-def wait_for_rows(path: Path, rows: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(6_000):
-        assert process.poll() is None, "the run has ended by itself"
-        if RunFolder(path).exists and len(rows_of(path)[0]) >= rows:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"no {rows} rows")
 
 
 def test_settings_and_keys(tmp_path: Path) -> None:

@@ -2,150 +2,117 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
-from alphalab_live.exchange import LocalExchange
-from alphalab_live.lockstep import LockstepVenue
-from alphalab_live.run_folder import RunFolder
-from alphalab_live.states import RunState
-from live_cases import AT_DECISION, Case, Cross, bars_of, live, replayed, rows_of, venue_of
+from live_cases import Case
+from live_crashes import (
+    Whole,
+    bytes_of,
+    check_books,
+    check_same_end,
+    scripted,
+    trade,
+    undisturbed,
+)
 
-import alphalab as al
-from alphalab.core.event_codec import Event
-from alphalab.core.events import RUN_EVENTS
-from alphalab.core.journal import Journal
-from alphalab.core.journal_reader import Head
-
-
-class Crash(BaseException):
-    """The process dies here."""
+CRASHES = 500
+LONGEST_LIFE = 100  # points; a start has about 55 of them
 
 
-class Points:
-    """Counts the points at which a process can die, and dies at one of them."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.names: list[str] = []
-        self.at = at
-
-    def __call__(self, name: str) -> None:
-        self.names.append(name)
-        if self.at is not None and len(self.names) - 1 == self.at:
-            raise Crash(name)
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return scripted()
 
 
-def crashing_journal(points: Points) -> Any:
-    class CrashingJournal(Journal):
-        def write(self, events: Sequence[tuple[int, Event]], *, durable: bool = True) -> Head:
-            kinds = ",".join(type(event).__name__ for _, event in events)
-            points(f"before writing {kinds}")
-            head = super().write(events, durable=durable)
-            points(f"after writing {kinds}")
-            return head
-
-    def opened(folder: RunFolder) -> Journal:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        (folder.path / "commands").mkdir(exist_ok=True)
-        return CrashingJournal(folder.journal, RUN_EVENTS, meta={"run": "test"})
-
-    return opened
+@pytest.fixture(scope="module")
+def whole(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Return the session without a crash, which is the backtest."""
+    path = tmp_path_factory.mktemp("whole")
+    found = undisturbed(case, path)
+    want = case.backtest()
+    assert found.rows == (want.ledger.tobytes(), want.qty.tobytes())
+    return found
 
 
-def crashing_venue(points: Points) -> Any:
-    def made(exchange: LocalExchange, case: Case) -> LockstepVenue:
-        venue = venue_of(exchange, case)
-        for name in ("submit", "cancel", "query", "trades", "signal", "holdings", "open_orders"):
-            setattr(venue, name, _wrapped(getattr(venue, name), name, points))
-        return venue
-
-    return made
-
-
-def _wrapped(method: Any, name: str, points: Points) -> Any:
-    async def call(*arguments: Any) -> Any:
-        points(f"before {name}")
-        answer = await method(*arguments)
-        points(f"after {name}")
-        return answer
-
-    return call
+def test_the_session_has_every_kind_of_point(whole: Whole) -> None:
+    assert len(whole.points) > 400
+    for what in (
+        "write of Row, Intent",
+        "commit of Report, Intent",
+        "commit of a snapshot",
+        "request POST fapi/v1/order",
+        "request POST fapi/v1/algoOrder",
+        "request DELETE fapi/v1/order",
+        "request GET fapi/v1/userTrades",
+    ):
+        assert any(what in name for name in whole.points), what
 
 
-def session(case: Case, path: Path, at: int | None) -> tuple[Points, list[str], int]:
-    """Trade a case, dying at one point; return the points, the orders, and the number of lives."""
-    points = Points(at)
-
-    async def all_of_it() -> tuple[list[str], int]:
-        lives = 0
-        async with LocalExchange(case.bars, [case.account()]) as exchange:
-            while True:
-                lives += 1
-                try:
-                    state = await live(
-                        case,
-                        exchange,
-                        path,
-                        make_venue=crashing_venue(points),
-                        open_journal=crashing_journal(points),
-                    )
-                except Crash:
-                    continue
-                assert state is RunState.STOPPED
-                return [
-                    order.client_id
-                    for wallet in exchange.desk.wallets.values()
-                    for order in {
-                        id(x): x for x in (*wallet.algos.values(), *wallet.orders.values())
-                    }.values()
-                ], lives
-
-    orders, lives = asyncio.run(all_of_it())
-    return points, orders, lives
+def check_crashes(case: Case, whole: Whole, folder: Path, points: range) -> int:
+    """Check a crash at each of some points; return how many there were."""
+    for point in points:
+        path = folder / str(point)
+        ended = trade(case, path, [point])
+        assert ended.points.deaths == [whole.points[point]]
+        check_same_end(case, path, whole, ended)
+    return len(points)
 
 
-def market(rows: int = 30) -> Case:
-    return Case(
-        bars_of("BTC/USDT:USDT", rows=rows),
-        Cross(),
-        al.RunSettings(
-            exits=al.Exits(stop_loss=0.004, take_profit=0.006),
-            execution=al.Execution(path="ohlc"),
-            **AT_DECISION,
-        ),
-    )
-
-
-def crash_at(every: int, first: int, tmp_path: Path) -> tuple[int, int]:
-    case = market()
-    points, orders, _ = session(case, tmp_path / "whole", None)
-    whole = rows_of(tmp_path / "whole")
-    n_points = len(points.names)
-    tried = 0
-    for at in range(first, n_points, every):
-        path = tmp_path / str(at)
-        _, got, lives = session(case, path, at)
-        name = points.names[at]
-        assert lives == 2, name
-        assert sorted(got) == sorted(orders), f"{at}: {name}"
-        assert len(set(got)) == len(got), f"{at}: {name}"
-        found = rows_of(path)
-        assert found[0].tobytes() == whole[0].tobytes(), f"{at}: {name}"
-        assert found[1].tobytes() == whole[1].tobytes(), f"{at}: {name}"
-        assert replayed(case, path).divergence is None, f"{at}: {name}"
-        tried += 1
-    return tried, n_points
-
-
-def test_a_crash_at_some_points(tmp_path: Path) -> None:
-    tried, n_points = crash_at(23, 1, tmp_path)
-    assert tried >= 10 and n_points > 200
+def test_a_crash_at_some_points(case: Case, whole: Whole, tmp_path: Path) -> None:
+    assert check_crashes(case, whole, tmp_path, range(7, len(whole.points), 43)) > 10
 
 
 @pytest.mark.slow
-def test_a_crash_at_every_point(tmp_path: Path) -> None:
-    tried, n_points = crash_at(1, 0, tmp_path)
-    assert tried == n_points
+def test_a_crash_at_every_point(case: Case, whole: Whole, tmp_path: Path) -> None:
+    points = range(len(whole.points))
+    assert check_crashes(case, whole, tmp_path, points) == len(whole.points)
+
+
+def random_lives(seed: int, crashes: int) -> Iterator[int]:
+    yield from np.random.default_rng(seed).integers(0, LONGEST_LIFE, crashes).tolist()
+
+
+def check_random_crashes(folder: Path, rows: int, crashes: int) -> None:
+    """Check one session that dies at random points, also of its restarts."""
+    case = scripted(rows)
+    ended = trade(case, folder, random_lives(0, crashes))
+    assert len(ended.points.deaths) == crashes
+    want = case.backtest()
+    rows_of_backtest = (want.ledger.tobytes(), want.qty.tobytes())
+    check_same_end(case, folder, Whole([], ended.orders, rows_of_backtest), ended)
+    assert set(ended.orders.values()) == {1}
+
+
+def test_the_market_goes_on_while_the_runner_is_dead(tmp_path: Path) -> None:
+    for moves in (1, 3):
+        path = tmp_path / str(moves)
+        ended = trade(scripted(40), path, random_lives(moves, 6), moves=moves)
+        assert len(ended.points.deaths) == 6
+        check_books(scripted(40), path, ended)
+
+
+def test_some_random_crashes_of_one_session(tmp_path: Path) -> None:
+    check_random_crashes(tmp_path, 30, 12)
+
+
+@pytest.mark.slow
+def test_500_random_crashes_of_one_session(tmp_path: Path) -> None:
+    check_random_crashes(tmp_path, 1_000, CRASHES)
+
+
+def test_the_check_can_fail(case: Case, whole: Whole, tmp_path: Path) -> None:
+    ended = trade(case, tmp_path)
+    assert bytes_of(tmp_path) == whole.rows
+    name = next(iter(whole.orders))
+    one_more = whole._replace(orders=whole.orders + Counter([name]))
+    with pytest.raises(AssertionError, match=f"lost .'{name}'"):
+        check_same_end(case, tmp_path, one_more, ended)
+    one_less = whole._replace(orders=Counter(x for x in whole.orders if x != name))
+    with pytest.raises(AssertionError, match=f"doubled .'{name}'"):
+        check_same_end(case, tmp_path, one_less, ended)
+    with pytest.raises(AssertionError, match="other rows"):
+        check_same_end(case, tmp_path, whole._replace(rows=(b"", b"")), ended)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 
 from alphalab.errors import HaltError, VenueError
+from alphalab_live.control import Control, Trouble
 from alphalab_live.reconcile import differences
 from alphalab_live.recorder import Recorder
 from alphalab_live.settings import LiveSettings
@@ -23,15 +23,7 @@ class Bookkeeper:
     recorder : Recorder
     venue : Venue
     settings : LiveSettings
-    started : int
-        Start of the run, ns: nothing before it is the run's.
-    degrade : callable
-        Called with the reason when the venue does not answer, or answers nonsense.
-
-    Attributes
-    ----------
-    answers : bool
-        Whether the venue has answered the last time.
+    control : Control
     """
 
     def __init__(
@@ -39,17 +31,17 @@ class Bookkeeper:
         recorder: Recorder,
         venue: Venue,
         settings: LiveSettings,
-        started: int,
-        degrade: Callable[[str], None],
+        control: Control,
     ) -> None:
         self._recorder, self._venue, self._settings = recorder, venue, settings
-        self._settlement = Settlement(recorder.session, venue, started)
-        self._degrade = degrade
+        self._settlement = Settlement(recorder.session, venue)
+        self._control = control
         self._compared = -math.inf  # time.monotonic
-        self.answers = True
 
     async def settle(self, *, everything: bool = False) -> None:
         """Book what has happened at the venue; `everything`: also where nothing is expected.
+
+        A shadow run has nothing there.
 
         Raises
         ------
@@ -58,18 +50,22 @@ class Bookkeeper:
         HaltError
             A trade of an order that this run has not sent.
         """
+        if not self._recorder.session.sends:
+            return
         try:
             reports = await self._settlement.collect(everything=everything)
         except VenueError as error:
             self._fail(error)
             return
-        self.answers = True
+        if everything:  # else there may have been nothing to ask for
+            self._control.ends(Trouble.VENUE)
         if reports:
             self._recorder.book(reports)
 
     async def compare_if_due(self) -> None:
-        """Compare, unless that was done within the last `settle_seconds`."""
-        if time.monotonic() - self._compared > self._settings.settle_seconds:
+        """Compare, unless that was done within the last `settle_seconds`, and the venue answers."""
+        late = time.monotonic() - self._compared > self._settings.settle_seconds
+        if (late or self._control.has(Trouble.VENUE)) and self._recorder.session.sends:
             await self.settle(everything=True)
             await self.compare()
 
@@ -102,5 +98,4 @@ class Bookkeeper:
     def _fail(self, error: VenueError) -> None:
         if self._recorder.session.state in STARTING:
             raise error
-        self.answers = False
-        self._degrade(error.what)
+        self._control.begins(Trouble.VENUE, error.what)

@@ -1,6 +1,6 @@
 """ccxt's own client, listened to: what went over the wire, and which candles are closed.
 
-Nothing of ccxt is replaced: three of its hooks are extended, and they call what they extend. The
+Nothing of ccxt is replaced: four of its hooks are extended, and they call what they extend. The
 session refuses every host that is not one of the exchange's.
 """
 
@@ -15,12 +15,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
-from alphalab.errors import RefusedError, UnknownNameError, import_extra
+from alphalab.errors import RefusedError, UnknownNameError, VenueError, import_extra
 from alphalab_live.outcomes import Wire
 
 #: Called before a request leaves, with method, path and body without signature and keys.
 OnSend = Callable[[str, str, str], None]
 _SECRET = ("signature", "apiKey", "listenKey")
+
+
+class NoJson(Exception):
+    """An exchange has answered with something else, such as a web page."""
 
 
 class _Recording:
@@ -46,20 +50,27 @@ def recording(on_send: OnSend | None = None) -> Iterator[_Recording]:
 
 
 class Listening:
-    """Mixed into a class of `ccxt.pro`: extends three hooks of it."""
+    """Mixed into a class of `ccxt.pro`: extends four hooks of it."""
 
     on_kline: Callable[[str, Mapping[str, Any]], None] | None = None
+    stream_ends: frozenset[str] = frozenset()
 
     async def fetch(
         self, url: str, method: str = "GET", headers: Any = None, body: Any = None
     ) -> Any:
-        """Send a request, and note that it left."""
+        """Send a request, and note that it left; refuse an answer that is no JSON.
+
+        ccxt hands a web page on as text, and reads candles and orders from its letters.
+        """
         found = _recording.get()
         if found is not None:
             if found.on_send is not None:
                 found.on_send(method, *_without_secrets(url, body))
             found.wire = Wire(sent=True)
-        return await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        answer = await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        if not isinstance(answer, dict | list):
+            raise NoJson(f"the answer is no JSON: {' '.join(str(answer).split())[:100]}")
+        return answer
 
     def on_rest_response(
         self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *sent: Any
@@ -81,6 +92,17 @@ class Listening:
             kind = "spot" if ccxt.is_spot_url(client) else "contract"
             self.on_kline(ccxt.safe_symbol(message["k"]["s"], None, None, kind), message["k"])
         super().handle_ohlcv(client, message)  # type: ignore[misc]
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Fail what waits for a stream whose key has expired: ccxt would wait for ever."""
+        super().handle_message(client, message)  # type: ignore[misc]
+        told = message.get("event", message) if isinstance(message, Mapping) else {}
+        if isinstance(told, Mapping) and told.get("e") in self.stream_ends:
+            ccxt: Any = self
+            for kept in ccxt.options.values():
+                if isinstance(kept, dict) and "lastAuthenticatedTime" in kept:
+                    kept["lastAuthenticatedTime"] = 0  # it asks for a new key
+            client.reject(VenueError(f"the stream has ended: {told['e']}"))
 
 
 def make_client(
@@ -138,8 +160,19 @@ def open_session(client: Any) -> aiohttp.ClientSession:
                 fix="Look for what changed the addresses of ccxt.",
             )
 
+    async def refuse_redirect(
+        session: aiohttp.ClientSession, context: SimpleNamespace, params: Any
+    ) -> None:
+        target = params.response.headers.get("Location", "another address")
+        raise RefusedError(
+            f"{params.url.host} redirects {params.url.path} to {target}",
+            rule="the runner follows no redirect: a signed request goes to one host.",
+            fix="Look at the status of the exchange, and for what changed the addresses of ccxt.",
+        )
+
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(refuse_others)
+    trace.on_request_redirect.append(refuse_redirect)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=client.ssl_context or True), trace_configs=[trace]
     )

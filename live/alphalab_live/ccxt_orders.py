@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from alphalab.core.events import Intent
-from alphalab.errors import AlphalabError
+from alphalab.errors import AlphalabError, VenueError
 from alphalab_live.ccxt_client import OnSend, recording
 from alphalab_live.ccxt_records import order_record
 from alphalab_live.outcomes import (
@@ -36,14 +37,22 @@ class Dialect(NamedTuple):
         Its stream of candles says which are closed.
     trade_ids : bool
         Its own trades are numbered, and can be read from a number on.
+    stream_ends : frozenset of str
+        Events by which a stream of the account says that nothing more will come.
     """
 
     protocol: Protocol
     closed_flag: bool
     trade_ids: bool
+    stream_ends: frozenset[str] = frozenset()
 
 
-_BINANCE = Dialect(BINANCE, closed_flag=True, trade_ids=True)
+_BINANCE = Dialect(
+    BINANCE,
+    closed_flag=True,
+    trade_ids=True,
+    stream_ends=frozenset({"listenKeyExpired", "eventStreamTerminated"}),
+)
 DIALECTS = {"binance": _BINANCE, "binanceusdm": _BINANCE}
 PLAIN = Dialect(UNLISTED, closed_flag=False, trade_ids=False)
 
@@ -122,9 +131,11 @@ class CcxtOrders:
             )
         else:
             reading = read_answer(request, wire, intent.client_id, self._dialect.protocol)
-        if reading.outcome is not Outcome.ACKED or order is None:
-            return Answered(reading, wire)
-        return Answered(reading, wire, order_record(order, intent.symbol))
+        record = None
+        if reading.outcome is Outcome.ACKED and order is not None:
+            with contextlib.suppress(VenueError):  # its ids are right: the rest is asked for again
+                record = order_record(order, intent.symbol)
+        return Answered(reading, wire, record)
 
     def _terms(self, intent: Intent) -> tuple[str, float | None, dict[str, Any]]:
         """Return type, price and parameters of an order as ccxt takes them."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alphalab.errors import ParameterError, VenueError
-from alphalab_live.venue import Income, Trade, VenueOrder
+from alphalab_live.venue import Candle, Income, Terms, Trade, VenueOrder
 
 NS_MS = 1_000_000
 _NS_SECOND = 10**9
@@ -45,6 +45,58 @@ def interval_of(name: str) -> int:
     if not name[:-1].isdigit() or name[-1] not in units or int(name[:-1]) == 0:
         raise ParameterError(f"interval {name!r}", rule="it reads 1m, 15m, 4h or 1d.")
     return int(name[:-1]) * units[name[-1]] * 10**9
+
+
+#: How ccxt writes precisions: as decimals, as significant digits, or as the step itself.
+_DECIMALS, _STEP = 2, 4
+
+
+def market_terms(market: Mapping[str, Any], precision_mode: int) -> Terms:
+    """Return the rules of a market of ccxt.
+
+    Examples
+    --------
+    >>> told = {"spot": True, "quote": "USDT", "active": True, "precision": {"price": 2}}
+    >>> market_terms(told, precision_mode=2).tick
+    0.01
+    """
+    precision, limits = market.get("precision") or {}, market.get("limits") or {}
+    is_linear = bool(market.get("swap") and market.get("linear"))
+
+    def step(name: str) -> float:
+        value = precision.get(name)
+        if value is None or precision_mode not in (_DECIMALS, _STEP):
+            return math.nan
+        return float(value) if precision_mode == _STEP else 1 / 10 ** int(value)
+
+    def least(name: str) -> float:
+        value = (limits.get(name) or {}).get("min")
+        return math.nan if value is None else float(value)
+
+    return Terms(
+        kind="spot" if market.get("spot") else "linear" if is_linear else str(market.get("type")),
+        currency=str(market.get("settle") or market.get("quote")),
+        is_active=market.get("active") is not False,
+        tick=step("price"),
+        lot=step("amount"),
+        least=least("amount"),
+        min_value=least("cost"),
+        multiplier=float(market.get("contractSize") or 1.0),
+    )
+
+
+def candle_record(told: Any, symbol: str, interval: int) -> Candle:
+    """Return a bar, whether it is closed or not; `interval` is its length, ns.
+
+    Raises
+    ------
+    VenueError
+        It is no row of a time and five numbers.
+    """
+    if not isinstance(told, Sequence) or len(told) < 6:
+        raise VenueError(f"a candle of {symbol} reads {str(told)[:100]}")
+    close = milliseconds(told[0], f"a candle of {symbol}") * NS_MS + interval
+    return Candle(symbol, close, *(finite(x) for x in told[1:6]))
 
 
 def order_record(told: Mapping[str, Any], symbol: str) -> VenueOrder:
@@ -125,7 +177,10 @@ def income_record(told: Mapping[str, Any], symbol: str, rates: Mapping[int, floa
 
 def finite(value: Any) -> float:
     """Return a number; refuse one that is missing, NaN or infinite."""
-    number = math.nan if value is None else float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
     if not math.isfinite(number):
         raise VenueError(f"a number reads {value!r}", rule="it is finite.")
     return number

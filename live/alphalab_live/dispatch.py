@@ -9,39 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
-from alphalab.codes import Reason, ReportKind
+from alphalab.codes import ReportKind
 from alphalab.core.events import Answer
 from alphalab.errors import HaltError
+from alphalab_live.bookkeeper import Bookkeeper
+from alphalab_live.control import Control
 from alphalab_live.order_book import LiveOrder, OrderState
 from alphalab_live.outcomes import Outcome, Request
 from alphalab_live.recorder import Recorder
+from alphalab_live.reports import about, accepted
 from alphalab_live.settings import LiveSettings
-from alphalab_live.settle import about, accepted
 from alphalab_live.trader import Trader
 from alphalab_live.venue import Answered, Venue
+from alphalab_live.verdicts import CLOCK, REASONS, check_explained, stop_if_hopeless
+from alphalab_live.wanted import wanted
 
-#: What the venue's codes of refusals mean for the books.
-_REASONS = {
-    -2010: Reason.CASH,
-    -2018: Reason.CASH,
-    -2019: Reason.MARGIN,
-    -1013: Reason.MIN_VALUE,
-    -4164: Reason.MIN_VALUE,
-    -1111: Reason.LOT,
-    -4003: Reason.LOT,
-    -4005: Reason.LOT,
-    -4023: Reason.LOT,
-    -4014: Reason.OFF_TICK,
-    -2021: Reason.WRONG_SIDE,
-    -2022: Reason.NOTHING_TO_REDUCE,
-    -5022: Reason.POST_ONLY,
-    -5021: Reason.FILL_OR_KILL,
-}
-_CLOCK = frozenset({-1021, -5028})
-_KEYS = frozenset({-1022, -2014, -2015})
-_BANNED = 418
 _PAUSE = 0.05  # seconds between two looks at an order that is being cancelled
 _ASK_AGAIN = 3.0  # seconds after which a cancel is sent again: it may have been lost
 _LONGEST_WAIT = 60.0  # seconds that a venue may ask for
@@ -55,10 +38,8 @@ class Dispatcher:
     recorder : Recorder
     venue : Venue
     settings : LiveSettings
-    settle : callable
-        Books what has happened at the venue.
-    check : callable
-        Takes the commands of operators; raises if nothing may be sent.
+    books : Bookkeeper
+    control : Control
     """
 
     def __init__(
@@ -66,15 +47,15 @@ class Dispatcher:
         recorder: Recorder,
         venue: Venue,
         settings: LiveSettings,
-        settle: Callable[[], Awaitable[None]],
-        check: Callable[[], None],
+        books: Bookkeeper,
+        control: Control,
     ) -> None:
         self._recorder = recorder
         self._session = recorder.session
         self._venue = venue
         self._settings = settings
-        self._settle = settle
-        self._check = check
+        self._settle = books.settle
+        self._check = control.check
         self._clock_errors = 0
 
     async def dispatch(self) -> None:
@@ -109,7 +90,7 @@ class Dispatcher:
         self._check()
         answered = await self._venue.cancel(order.terms)
         self._recorder.note(_answer(order, Request.CANCEL, answered))
-        self._stop_if_hopeless(answered)
+        stop_if_hopeless(answered)
         if answered.reading.outcome is Outcome.THROTTLED:
             await self._wait(answered)
 
@@ -138,7 +119,7 @@ class Dispatcher:
     def _drop_stale(self, symbols: set[str]) -> None:
         """Expire new orders whose size was decided before an old order of the symbol filled."""
         for trader in self._session.traders:
-            sized = {x.order for x in trader.wanted() if not x.closes}
+            sized = {x.order for x in wanted(trader) if not x.closes}
             for order in self._session.orders.living(trader.place):
                 terms = order.terms
                 waits = order.state is OrderState.INTENT and terms.order in sized
@@ -161,7 +142,7 @@ class Dispatcher:
 
     async def _send_one(self, trader: Trader, order: LiveOrder) -> None:
         while order.state is OrderState.INTENT:
-            if not (self._is_current(trader) or _protects(order)):
+            if not (self._is_current(trader) or order.protects):
                 self._drop(trader, order)
                 return
             self._check()
@@ -176,10 +157,10 @@ class Dispatcher:
                 self._refused(trader, order, answered, answer)
             else:
                 self._recorder.note(answer)
-            self._stop_if_hopeless(answered)
+            stop_if_hopeless(answered)
             if reading.outcome is Outcome.THROTTLED:
                 await self._wait(answered)
-            elif reading.code in _CLOCK:
+            elif reading.code in CLOCK:
                 await self._set_clock()
 
     def _refused(
@@ -187,26 +168,19 @@ class Dispatcher:
     ) -> None:
         """Book a refusal by a rule of the market; one for any other reason halts the run."""
         code, now = answered.reading.code, self._venue.now()
-        if code in _REASONS:
-            units, reason = abs(order.terms.qty), int(_REASONS[code])
+        if code in REASONS:
+            units, reason = abs(order.terms.qty), int(REASONS[code])
             kind = ReportKind.REFUSED
             report = about(trader, order, kind, now, final=True, qty=units, code=reason)
             self._recorder.book([report], answer)
             return
         report = about(trader, order, ReportKind.CANCELLED, now, final=True)
         self._recorder.book([report], answer)
-        if code not in _CLOCK | _KEYS:
-            told = " ".join(answered.wire.body.decode(errors="replace").split())[:300]
-            raise HaltError(
-                f"{order.terms.client_id} is refused (code {code}): {told}",
-                rule="an order is refused only by a rule of the market.",
-                fix="Compare the market at the exchange with the artifact's instrument; then start "
-                "with --resume WHY.",
-            )
+        check_explained(order, answered)
 
     def _is_current(self, trader: Trader) -> bool:
         """Return True while what was decided on the last row may still be sent."""
-        return self._venue.now() <= trader.last + int(self._settings.current_seconds * 1e9)
+        return self._settings.is_current(trader.last, self._venue.now())
 
     # ---- what is unknown
 
@@ -229,7 +203,7 @@ class Dispatcher:
                 now = self._venue.now()
                 self._recorder.book([accepted(trader, order, reading.venue_id, now)], answer)
                 return
-            self._stop_if_hopeless(answered)
+            stop_if_hopeless(answered)
             absences = absences + 1 if reading.outcome is Outcome.ABSENT else 0
             waited = time.monotonic() - began
             if absences >= settings.absence_checks and waited >= settings.absence_seconds:
@@ -251,7 +225,7 @@ class Dispatcher:
         if not order.lives or order.venue_id or order.filled != filled:
             return not order.lives or bool(order.venue_id)
         self._recorder.note(_answer(order, Request.QUERY, answered))
-        if order.unwanted or not (self._is_current(trader) or _protects(order)):
+        if order.unwanted or not (self._is_current(trader) or order.protects):
             self._drop(trader, order)
         else:
             await self._send_one(trader, order)
@@ -274,21 +248,6 @@ class Dispatcher:
             )
         self._venue.follow_clock()
 
-    def _stop_if_hopeless(self, answered: Answered) -> None:
-        """Halt where further requests would be refused, or do harm."""
-        if answered.wire.status == _BANNED:
-            raise HaltError(
-                f"the venue has banned this machine for {answered.wire.retry_after:.0f} s",
-                rule="nothing is sent during a ban.",
-                fix="Wait for its end; then start with --resume WHY.",
-            )
-        if answered.reading.code in _KEYS:
-            raise HaltError(
-                f"the venue refuses the API key (code {answered.reading.code})",
-                rule="requests are signed with a key that may trade, from an allowed address.",
-                fix="Check key, rights and allowed addresses; then start with --resume WHY.",
-            )
-
 
 def _needs_work(order: LiveOrder) -> bool:
     return order.unwanted or order.state in (
@@ -297,11 +256,6 @@ def _needs_work(order: LiveOrder) -> bool:
         OrderState.UNKNOWN,
         OrderState.CANCELLING,
     )
-
-
-def _protects(order: LiveOrder) -> bool:
-    """Return True for an exit: it is sent late rather than never."""
-    return order.terms.reduce_only and order.terms.order_type != "market"
 
 
 def _answer(order: LiveOrder, request: Request, answered: Answered) -> Answer:

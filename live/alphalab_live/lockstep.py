@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from alphalab.errors import VenueError
-from alphalab_live.ccxt_records import NS_MS, timeframe
+from alphalab_live.ccxt_records import NS_MS, candle_record, timeframe
 from alphalab_live.venue import Signal, Stir
 from alphalab_live.venue_ccxt import CcxtVenue
 
@@ -71,8 +71,8 @@ class LockstepVenue(CcxtVenue):
         await super().open()
         for symbol, interval in self._intervals.items():
             told = await self._read("fetch_ohlcv", self._symbols[symbol], timeframe(interval))
-            for row in told[-1:]:
-                self._market_time = max(self._market_time, row[0] * NS_MS + interval)
+            closes = (candle_record(row, symbol, interval).time for row in told)
+            self._market_time = max(self._market_time, *closes, 0)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -115,7 +115,7 @@ class LockstepVenue(CcxtVenue):
         found: list[Signal] = []
         while missing:
             try:
-                signal = await asyncio.wait_for(self._signals.get(), _CANDLE_SECONDS)
+                signal = await asyncio.wait_for(self._streams.signal(), _CANDLE_SECONDS)
             except TimeoutError:
                 break
             candle = signal.candle

@@ -73,6 +73,11 @@ class LiveOrder:
         return self.lives and self.state is not OrderState.INTENT
 
     @property
+    def protects(self) -> bool:
+        """True for an exit: an order that waits at the venue to reduce a position."""
+        return self.terms.reduce_only and self.terms.order_type != "market"
+
+    @property
     def left(self) -> float:
         """Units still to fill, at least 0."""
         return max(abs(self.terms.qty) - self.filled, 0.0)

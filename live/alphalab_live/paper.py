@@ -19,11 +19,14 @@ import msgspec
 
 from alphalab.artifact.files import write_file
 from alphalab.config import RunSettings
-from alphalab.errors import InputError, VenueError
+from alphalab.errors import InputError, ParameterError, VenueError
 from alphalab.settings import Settings
 from alphalab.types import Instrument, InstrumentChange
+from alphalab_live.asked import Asked
 from alphalab_live.exchange.local import ccxt_urls
 from alphalab_live.lockstep import LockstepVenue
+from alphalab_live.promoted import Promoted
+from alphalab_live.settings import LiveSettings
 
 _PLAN, _PLACE = "paper.json", "exchange.json"
 ACCOUNT = "paper"
@@ -31,29 +34,82 @@ ACCOUNT = "paper"
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
-class PaperPlan(Settings, frozen=True):
-    """What the paper exchange of a run is.
+class PaperMarket(Settings, frozen=True):
+    """The bars of one artifact on a paper exchange.
 
     Parameters
     ----------
     data : dict
         Flags of the data, as `alphalab backtest` takes them.
-    settings : RunSettings
-        Cash, costs and margin of the account.
     instruments : tuple of Instrument
     changes : tuple of InstrumentChange
+    """
+
+    data: dict[str, Any]
+    instruments: tuple[Instrument, ...]
+    changes: tuple[InstrumentChange, ...] = ()
+
+
+class PaperPlan(Settings, frozen=True):
+    """What the paper exchange of a run is.
+
+    Parameters
+    ----------
+    markets : tuple of PaperMarket
+        One for each artifact.
+    settings : RunSettings
+        Cash, costs and margin of the account.
     warmup : int
         Rows that are history.
     names : dict of str to str
         Names of the symbols on the exchange, where they differ.
     """
 
-    data: dict[str, Any]
+    markets: tuple[PaperMarket, ...]
     settings: RunSettings
-    instruments: tuple[Instrument, ...]
-    changes: tuple[InstrumentChange, ...] = ()
     warmup: int = 0
     names: dict[str, str] = {}  # noqa: RUF012
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The instruments of all markets."""
+        return tuple(x for market in self.markets for x in market.instruments)
+
+
+def paper_plan(asked: Asked, chosen: Sequence[Promoted], live: LiveSettings) -> PaperPlan:
+    """Return the exchange that trades the bars of some artifacts, or those of ``--data``.
+
+    Raises
+    ------
+    ParameterError
+        Artifacts whose venues differ.
+    """
+    first = chosen[0].settings
+    for one in chosen[1:]:
+        for field in ("costs", "margin", "execution"):
+            if getattr(one.settings, field) != getattr(first, field):
+                raise ParameterError(
+                    f"{one.artifact.manifest.name} has other {field} than "
+                    f"{chosen[0].artifact.manifest.name}",
+                    rule="a paper account has one set of costs, one margin and one execution.",
+                    fix="Begin a run for each.",
+                )
+    cash = sum(one.settings.cash for one in chosen)
+    return PaperPlan(
+        markets=tuple(_market(asked, one) for one in chosen),
+        settings=msgspec.structs.replace(first, cash=cash),
+        warmup=max(one.warmup for one in chosen),
+        names=live.symbols,
+    )
+
+
+def _market(asked: Asked, one: Promoted) -> PaperMarket:
+    request = one.artifact.data.request
+    symbols = None if request.symbols is None else ",".join(request.symbols)
+    data = asked.data or {"data": request.name, "symbols": symbols, "end": request.end}
+    funding = {} if asked.funding is None else {"funding": str(asked.funding)}
+    listed = one.artifact.instruments
+    return PaperMarket(data | funding, listed.instruments, listed.changes)
 
 
 class PaperPlace(Settings, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.errors import ArtifactError, ParameterError, RefusedError
 from alphalab_live.feed import PRICES
 from alphalab_live.run_folder import RunFolder
+from alphalab_live.settings import LiveSettings
 from alphalab_live.trader import Trader
 
 #: Columns of a row that the runner can fill: candles, and the funding of perpetual contracts.
@@ -52,9 +53,9 @@ def promoted(
     folder: Path,
     ring: Keyring,
     policy: StagePolicy,
+    live: LiveSettings,
     *,
     real: bool,
-    capital: float | None,
     pins: Collection[str],
     now: int,
 ) -> Promoted:
@@ -66,10 +67,10 @@ def promoted(
     ring : Keyring
         The keys that are trusted.
     policy : StagePolicy
+    live : LiveSettings
+        Its capital is traded.
     real : bool
         True: real money. False: a paper account, or nothing is sent.
-    capital : float or None
-        Cash to trade with; None: that of the artifact's settings.
     pins : collection of str
         SHA-256 of source files that may run.
     now : int
@@ -93,8 +94,7 @@ def promoted(
             rule=f"{'real money' if real else 'a paper account'} needs the stage {needed}.",
             fix=f"alphalab artifact stage {folder} --to {needed} --why ... --key ...",
         )
-    if capital is not None:
-        settings = msgspec.structs.replace(settings, cash=capital)
+    settings = msgspec.structs.replace(settings, cash=live.capital_of(name, settings.cash))
     if real and settings.cash > stands.cap:
         raise RefusedError(
             f"{name} with a capital of {settings.cash:,.0f}",
@@ -147,29 +147,68 @@ def check_tradable(name: str, artifact: Artifact, settings: RunSettings) -> None
             )
 
 
-def check_columns(traders: Sequence[Trader]) -> None:
-    """Refuse engines that read what no candle has, or symbols that two of them trade.
+def check_together(chosen: Sequence[Promoted]) -> None:
+    """Refuse artifacts that cannot trade in one account.
 
     Raises
     ------
     ParameterError
-        The column or the symbol.
+        A symbol that two of them trade, markets of two kinds, or two currencies.
     """
-    seen: set[str] = set()
-    for trader in traders:
-        for column in trader.columns:
-            if column not in COLUMNS:
+    owners: dict[str, str] = {}
+    kinds, currencies = set(), set()
+    for one in chosen:
+        name, instruments = one.artifact.manifest.name, one.artifact.instruments.instruments
+        kinds |= {"spot" if x.kind == "spot" else "contracts" for x in instruments}
+        currencies.add(one.settings.currency or instruments[0].currency)
+        for symbol in (x.symbol for x in instruments):
+            if symbol in owners:
                 raise ParameterError(
-                    f"engine {trader.place} reads the column {column!r}",
-                    rule=f"live rows have {', '.join(COLUMNS)}.",
-                    fix="Trade a strategy without it.",
+                    f"{symbol} is traded by {owners[symbol]} and by {name}",
+                    rule="each symbol of an account is traded by one artifact: a venue nets the "
+                    "positions of a symbol, and its fills could not be told apart.",
+                    fix="Trade one of them in an account of its own.",
                 )
-        for symbol in trader.symbols:
-            if symbol in seen:
-                raise ParameterError(
-                    f"{symbol} is traded by two artifacts", rule="each symbol is traded by one."
-                )
-            seen.add(symbol)
+            owners[symbol] = name
+    for found, rule in ((kinds, "one kind of markets"), (currencies, "one currency")):
+        if len(found) > 1:
+            raise ParameterError(
+                f"artifacts of {' and of '.join(sorted(found))} in one run",
+                rule=f"an account has {rule}.",
+                fix="Begin a run for each.",
+            )
+
+
+def observed_columns(
+    traders: Sequence[Trader], ages: Mapping[str, float]
+) -> tuple[tuple[str, int], ...]:
+    """Return the columns that observers fill, and how long a value of each holds, ns.
+
+    Parameters
+    ----------
+    traders : sequence of Trader
+    ages : mapping of str to float
+        `LiveSettings.observe`, seconds.
+
+    Raises
+    ------
+    ParameterError
+        A column that no live row has and nobody observes, or one that is observed and not read.
+    """
+    read = {name for trader in traders for name in trader.columns}
+    for name in sorted(read - set(COLUMNS) - set(ages)):
+        raise ParameterError(
+            f"a strategy reads the column {name!r}",
+            rule=f"live rows have {', '.join(COLUMNS)}, and the columns of observers.",
+            fix=f"Say in the live settings how long its values hold: [observe], {name} = 3600",
+        )
+    for name in sorted(set(ages) - (read - set(COLUMNS))):
+        raise ParameterError(
+            f"observe names {name!r}",
+            rule="it names columns that a strategy reads and that no candle has.",
+            fix="Correct [observe] in the live settings.",
+        )
+    return tuple((name, int(age * 1e9)) for name, age in sorted(ages.items()))
 
 
 def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) -> list[Promoted]:
@@ -183,7 +222,7 @@ def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) ->
     found = []
     for place, (expected, capital) in enumerate(zip(run.artifacts, run.capital, strict=True)):
         path = folder.artifact(place)
-        artifact = open_artifact(path, ring.public(), now=_valid_at(path))
+        artifact = open_artifact(path, ring.public(), now=folder.manifest(place).created)
         if artifact.id != expected:
             raise ArtifactError(
                 f"{path} is {artifact.id[:12]}, and the run trades {expected[:12]}",
@@ -193,18 +232,6 @@ def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) ->
         settings = msgspec.structs.replace(artifact.settings, cash=capital)
         found.append(Promoted(artifact, artifact.make_strategy(pins), settings))
     return found
-
-
-def _valid_at(path: Path) -> int:
-    """Return a time at which the artifact of a run had not expired: its own creation."""
-    from alphalab.artifact.files import read_regular
-    from alphalab.artifact.format import MANIFEST, MOST_TEXT_BYTES, Manifest
-
-    content = read_regular(path / MANIFEST, MOST_TEXT_BYTES)
-    try:
-        return msgspec.json.decode(content, type=Manifest).created
-    except msgspec.MsgspecError as error:
-        raise ArtifactError(f"{path / MANIFEST}: {error}", fix="Restore the run.") from None
 
 
 def check_same_engines(traders: Sequence[Trader], run: Run) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from alphalab.core.event_codec import array_bytes
 from alphalab.core.events import Cursor, Observation, Reconcile
 from alphalab_live.order_book import PREFIX
-from alphalab_live.session import Session, trades_cursor
+from alphalab_live.session import Session, trades_name
 from alphalab_live.settings import LiveSettings
 from alphalab_live.venue import Holdings, Venue, VenueOrder
 
@@ -30,9 +30,8 @@ async def differences(session: Session, venue: Venue, settings: LiveSettings) ->
     VenueError
         The venue does not answer.
     """
-    symbols = [symbol for trader in session.traders for symbol in trader.symbols]
-    orders = await venue.open_orders(symbols)
-    holdings = await venue.holdings(symbols)
+    orders = await venue.open_orders(session.symbols)
+    holdings = await venue.holdings(session.symbols)
     return [
         *_order_differences(session, orders),
         *_unit_differences(session, holdings),
@@ -50,17 +49,16 @@ async def baseline(session: Session, venue: Venue, *, ignore: bool) -> list[Obse
     ignore : bool
         True: units that the account holds already are not the run's. False: they are a difference.
     """
-    symbols = [symbol for trader in session.traders for symbol in trader.symbols]
-    holdings = await venue.holdings(symbols)
+    holdings = await venue.holdings(session.symbols)
     now = venue.now()
     found: list[Observation | Cursor] = []
     for currency, capital in _cash(session).items():
         extra = holdings.cash.get(currency, 0.0) - capital
         found.append(_observed(_CASH + currency, now, extra))
-    for symbol in symbols:
+    for symbol in session.symbols:
         extra = holdings.units.get(symbol, 0.0) if ignore else 0.0
         found.append(_observed(_UNITS + symbol, now, extra))
-        found.append(Cursor(name=trades_cursor(symbol), value=await venue.last_trade(symbol)))
+        found.append(Cursor(name=trades_name(symbol), value=await venue.last_trade(symbol)))
     return found
 
 
@@ -91,7 +89,7 @@ def _order_differences(session: Session, orders: Sequence[VenueOrder]) -> Iterat
 def _unit_differences(session: Session, holdings: Holdings) -> Iterator[Reconcile]:
     for trader in session.traders:
         for asset, symbol in enumerate(trader.symbols):
-            extra = session.observed.get(_UNITS + symbol, 0.0)
+            extra = session.baseline.get(_UNITS + symbol, 0.0)
             expected = float(trader.qty[asset]) + extra
             found = holdings.units.get(symbol, 0.0)
             if abs(expected - found) > trader.half_lot(asset):
@@ -108,7 +106,7 @@ def _cash_differences(
     session: Session, holdings: Holdings, tolerance: float
 ) -> Iterator[Reconcile]:
     for currency, booked in _cash(session).items():
-        extra = session.observed.get(_CASH + currency, 0.0)
+        extra = session.baseline.get(_CASH + currency, 0.0)
         found = holdings.cash.get(currency, 0.0)
         if extra < -tolerance * booked:
             yield Reconcile(

@@ -30,8 +30,8 @@ class Recorder:
 
     def __init__(self, journal: Journal, session: Session, clock: Callable[[], int]) -> None:
         self.session = session
+        self.now = clock
         self._journal = journal
-        self._clock = clock
 
     def note(self, *events: Event, durable: bool = False) -> None:
         """Write events that lead to no intents."""
@@ -73,5 +73,5 @@ class Recorder:
             self.session.apply(intent)
 
     def _write(self, events: Sequence[Event], *, durable: bool) -> None:
-        now = self._clock()
+        now = self.now()
         self._journal.write([(now, event) for event in events], durable=durable)

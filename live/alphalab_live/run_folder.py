@@ -5,6 +5,7 @@
     run.journal     everything that happened (`alphalab.core.events`)
     artifacts/0/    what is traded, as it was when the run began
     commands/       what operators ask for, one file each, until it is journalled
+    observations/   what observers tell, the same way
     KILL            nothing is sent while this file is there
 """
 
@@ -20,15 +21,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from alphalab.artifact.files import files_below, write_file, write_folder
+from alphalab.artifact.files import files_below, read_regular, write_file, write_folder
+from alphalab.artifact.format import MANIFEST, MOST_TEXT_BYTES, Manifest
 from alphalab.artifact.open import Artifact
-from alphalab.core.events import RUN_EVENTS, Command, Pairs
+from alphalab.core.events import RUN_EVENTS, Command, Pairs, Run
 from alphalab.core.journal import Journal
 from alphalab.core.journal_reader import JournalReader
-from alphalab.errors import InputError, JournalError, RefusedError
+from alphalab.errors import ArtifactError, InputError, JournalError, RefusedError
 
 JOURNAL = "run.journal"
-_ARTIFACTS, _COMMANDS, _KILL = "artifacts", "commands", "KILL"
+_ARTIFACTS, _COMMANDS, _OBSERVATIONS, _KILL = "artifacts", "commands", "observations", "KILL"
 COMMANDS = ("pause", "resume", "stop", "flatten", "kill")
 
 
@@ -41,6 +43,11 @@ class RunFolder(NamedTuple):
     def journal(self) -> Path:
         """The journal."""
         return self.path / JOURNAL
+
+    @property
+    def observations(self) -> Path:
+        """Where observers leave what they tell."""
+        return self.path / _OBSERVATIONS
 
     @property
     def exists(self) -> bool:
@@ -56,6 +63,27 @@ class RunFolder(NamedTuple):
     def artifact(self, place: int) -> Path:
         """Return the copy of an artifact."""
         return self.path / _ARTIFACTS / str(place)
+
+    def manifest(self, place: int) -> Manifest:
+        """Return the manifest of the copy of an artifact, unverified.
+
+        Raises
+        ------
+        ArtifactError
+            It is not there, or none.
+        """
+        path = self.artifact(place) / MANIFEST
+        try:
+            return msgspec.json.decode(read_regular(path, MOST_TEXT_BYTES), type=Manifest)
+        except msgspec.MsgspecError as error:
+            raise ArtifactError(f"{path}: {error}", fix="Restore the folder of the run.") from None
+
+    def name_of(self, place: int) -> str:
+        """Return the name of an artifact; its place where its copy is not there."""
+        try:
+            return self.manifest(place).name
+        except ArtifactError:
+            return str(place)
 
     def begin(
         self, artifacts: Sequence[Artifact], *, venue: str, account: str, now: int
@@ -81,6 +109,7 @@ class RunFolder(NamedTuple):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / _COMMANDS).mkdir(mode=0o700, exist_ok=True)
+            self.observations.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             what = f"{self.path}: {error.strerror}"
             raise InputError(what, fix="Choose another folder.") from None
@@ -104,7 +133,35 @@ class RunFolder(NamedTuple):
         JournalError
             Another process runs it, or it is damaged.
         """
-        return self._open({})
+        journal = self._open({})
+        damage = journal.verify()
+        if damage is not None:
+            journal.close()
+            raise JournalError(
+                f"{self.journal}: {damage}",
+                rule="a run goes on only with the journal that it has written.",
+                fix="Restore the file; or close what the run holds, and begin a new run.",
+            )
+        return journal
+
+    def first_start(self) -> Run:
+        """Return the first start of the run.
+
+        Raises
+        ------
+        InputError
+            No run was begun here.
+        JournalError
+            The journal does not begin with a start.
+        """
+        with self.reader() as reader:
+            first = next((event for _, event in reader.events()), None)
+        if not isinstance(first, Run):
+            raise JournalError(
+                f"{self.journal} does not begin with a start",
+                fix="The first start did not come far: begin a new run.",
+            )
+        return first
 
     def reader(self) -> JournalReader:
         """Open the journal to read it.
@@ -171,8 +228,13 @@ class RunFolder(NamedTuple):
         RefusedError
             A file that is no command.
         """
-        found = []
-        for path in sorted((self.path / _COMMANDS).glob("*.msgpack")):
+        folder, found = self.path / _COMMANDS, []
+        try:
+            names = os.listdir(folder)  # many times a second: a glob takes ten times as long
+        except FileNotFoundError:
+            return []
+        for name in sorted(x for x in names if x.endswith(".msgpack")):
+            path = folder / name
             try:
                 found.append((path, msgspec.msgpack.decode(path.read_bytes(), type=Command)))
             except msgspec.MsgspecError:

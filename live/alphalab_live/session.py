@@ -6,7 +6,7 @@ and only then sends anything; `replay` takes the same inputs from the journal, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -25,9 +25,11 @@ from alphalab.core.events import (
     State,
 )
 from alphalab.types import FloatArray
+from alphalab_live.observed import Observed, value_of
 from alphalab_live.order_book import OrderBook
 from alphalab_live.states import NOTHING, RIGHTS, Rights, RunState
 from alphalab_live.trader import Trader
+from alphalab_live.wanted import intents
 
 #: Cursor of the time at which the first row of a run begins, ns.
 BEGIN = "begin"
@@ -50,8 +52,10 @@ class Session:
     orders : OrderBook
     cursors : dict of str to int
         How far lists of the venue have been read.
-    observed : dict of str to float
-        The last value of each observation of one number.
+    baseline : dict of str to float
+        What the account held before the first row, by name.
+    observed : Observed
+        What observers have told.
     trades : set of str
         `trade_key` of the trades and fundings that are booked.
     """
@@ -63,15 +67,38 @@ class Session:
         self.orders = OrderBook()
         self.cursors: dict[str, int] = {}
         self.trades: set[str] = set()
-        self.observed: dict[str, float] = {}
+        self.baseline: dict[str, float] = {}
+        self.observed = Observed()
         self.warmed: set[int] = set()
+
+    @property
+    def sends(self) -> bool:
+        """False before the start, and in a shadow run, which has no orders at the venue."""
+        return self.run is not None and self.run.sends
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols of all engines; each belongs to one."""
+        return tuple(symbol for trader in self.traders for symbol in trader.symbols)
+
+    @property
+    def ages(self) -> dict[str, int]:
+        """How long a value of each observed column holds after it became known, ns."""
+        return {} if self.run is None else dict(self.run.observes)
+
+    def observations(self, trader: Trader, time: int) -> Iterator[tuple[int, FloatArray]]:
+        """Yield place and values of the observed columns of a row, (symbols,)."""
+        for name, age in self.ages.items():
+            if name in trader.columns:
+                yield (
+                    trader.columns.index(name),
+                    np.array([self.observed.value(name, x, time, age) for x in trader.symbols]),
+                )
 
     @property
     def rights(self) -> Rights:
         """What may be sent now; nothing in a shadow run."""
-        if self.run is None or not self.run.sends:
-            return NOTHING
-        return RIGHTS[self.state]
+        return RIGHTS[self.state] if self.sends else NOTHING
 
     def intents(self) -> list[Intent]:
         """Return what has to be sent now, over all engines."""
@@ -79,7 +106,7 @@ class Session:
         return [
             intent
             for trader in self.traders
-            for intent in trader.intents(self.orders, name, self.rights)
+            for intent in intents(trader, self.orders, name, self.rights)
         ]
 
     def push(self, place: int, time: int, values: FloatArray) -> Row:
@@ -100,15 +127,16 @@ class Session:
 
     def _remember(self, report: Report) -> None:
         """Note that a trade or a funding is booked, so that it is never booked again."""
+        if report.kind not in (ReportKind.POSTED, ReportKind.EXECUTED):
+            return
+        symbol = self.traders[report.engine].symbols[report.asset]
         if report.kind == ReportKind.POSTED:
-            self.trades.add(trade_key("income", report.venue_id))
-            self.cursors["income"] = max(self.cursors.get("income", 0), report.venue_time)
-        elif report.kind == ReportKind.EXECUTED:
-            symbol = self.traders[report.engine].symbols[report.asset]
-            self.trades.add(trade_key(symbol, report.venue_id))
-            if report.venue_id.isdigit():
-                name = trades_cursor(symbol)
-                self.cursors[name] = max(self.cursors.get(name, 0), int(report.venue_id))
+            name, read = income_name(symbol), report.venue_time
+        else:
+            name = trades_name(symbol)
+            read = int(report.venue_id) if report.venue_id.isdigit() else 0
+        self.trades.add(trade_key(name, report.venue_id))
+        self.cursors[name] = max(self.cursors.get(name, 0), read)
 
     def apply(self, event: Event) -> None:
         """Take in an event that is no row and no report."""
@@ -127,20 +155,26 @@ class Session:
                     for trader in self.traders:
                         trader.begin(event.value)
             case Observation():
-                values = np.frombuffer(event.values, "<f8")
-                if values.size == 1:
-                    self.observed[event.name] = float(values[0])
+                if event.name in self.ages:
+                    self.observed.add(event)
+                else:
+                    self.baseline[event.name] = value_of(event)
             case Intent() | Sent() | Answer():
                 self.orders.apply(event)
             case _:
                 pass  # commands, refusals and reconciliations change no state themselves
 
 
-def trades_cursor(symbol: str) -> str:
-    """Return the name of the cursor in the list of a symbol's trades."""
+def trades_name(symbol: str) -> str:
+    """Return the name of the venue's list of a symbol's trades."""
     return f"trades {symbol}"
 
 
-def trade_key(owner: str, venue_id: str) -> str:
-    """Return the key of a trade of a symbol, or of an income, in `Session.trades`."""
-    return f"{owner} {venue_id}"
+def income_name(symbol: str) -> str:
+    """Return the name of the venue's list of a symbol's fundings."""
+    return f"income {symbol}"
+
+
+def trade_key(name: str, venue_id: str) -> str:
+    """Return the key of an entry of a list of the venue in `Session.trades`."""
+    return f"{name} {venue_id}"

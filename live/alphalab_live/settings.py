@@ -17,7 +17,10 @@ from alphalab.settings import Settings, broken_rule
 #: Prefix of the variables of the environment that set a field.
 PREFIX = "ALPHALAB_LIVE_"
 _SERVICE = "alphalab"
+_TABLES = ("symbols", "observe")  # fields that the environment cannot set
 
+Money = Annotated[float, Meta(gt=0, le=1e18)]
+Age = Annotated[float, Meta(gt=0, le=1e9)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 
 
@@ -28,8 +31,11 @@ class LiveSettings(Settings, frozen=True):
     ----------
     symbols : dict of str to str
         The venue's symbol, as ccxt writes it, of a symbol of the artifact; others keep their name.
-    capital : float, optional
-        Cash that each artifact trades; not given: that of its settings.
+    capital : float or dict of str to float, optional
+        Cash that each artifact trades, or that of some by the name of the artifact; not given: that
+        of its settings.
+    observe : dict of str to float
+        Columns that observers fill, and for how many seconds a value holds after it became known.
     grace_seconds : float
         How long after the close of a bar its candles may come; then a symbol without one has not
         traded.
@@ -57,7 +63,8 @@ class LiveSettings(Settings, frozen=True):
     """
 
     symbols: dict[str, str] = {}  # noqa: RUF012
-    capital: Annotated[float, Meta(gt=0, le=1e18)] | None = None
+    capital: Money | dict[str, Money] | None = None
+    observe: dict[str, Age] = {}  # noqa: RUF012
     grace_seconds: Seconds = 10.0
     current_seconds: Seconds = 30.0
     settle_seconds: Seconds = 30.0
@@ -67,6 +74,16 @@ class LiveSettings(Settings, frozen=True):
     max_skew_seconds: Annotated[float, Meta(gt=0, le=60)] = 1.0
     cash_tolerance: Annotated[float, Meta(ge=0, le=1)] = 1e-6
     snapshot_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000
+
+    def is_current(self, close: int, now: int) -> bool:
+        """Return True while the orders of a bar with this close (ns) may be sent."""
+        return now <= close + int(self.current_seconds * 1e9)
+
+    def capital_of(self, name: str, cash: float) -> float:
+        """Return what an artifact trades; `cash`: that of its own settings."""
+        if isinstance(self.capital, dict):
+            return self.capital.get(name, cash)
+        return cash if self.capital is None else self.capital
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str]) -> LiveSettings:
@@ -95,6 +112,10 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> LiveSett
             continue
         if name not in fields:
             raise UnknownNameError("live setting", name, fields)
+        if name in _TABLES:
+            raise ParameterError(
+                variable, rule=f"{name} is a table.", fix="Put it into a file: --settings FILE."
+            )
         try:
             changed[name] = msgspec.convert(text, fields[name].type, strict=False)
         except msgspec.ValidationError as error:

@@ -7,8 +7,8 @@ fundings by their time, and orders by their client id.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 from alphalab.codes import Posting, ReportKind
 from alphalab.core.events import Report
@@ -16,66 +16,12 @@ from alphalab.core.rows import HOUR_NS
 from alphalab.errors import HaltError
 from alphalab_live.order_book import LiveOrder, OrderState
 from alphalab_live.outcomes import Outcome
-from alphalab_live.session import Session, trade_key, trades_cursor
+from alphalab_live.reports import about, accepted, report_of
+from alphalab_live.session import BEGIN, Session, income_name, trade_key, trades_name
 from alphalab_live.trader import Trader
 from alphalab_live.venue import Income, Trade, Venue, VenueOrder
 
-NAN = math.nan
-
-
-def report_of(trader: Trader, kind: ReportKind, venue_time: int, **fields: Any) -> Report:
-    """Return a report of a trader; what is not given is zero, empty or NaN."""
-    plain: dict[str, Any] = {
-        "order": 0,
-        "asset": -1,
-        "qty": 0.0,
-        "filled": 0.0,
-        "price": 0.0,
-        "stop": NAN,
-        "fee": 0.0,
-        "amount": 0.0,
-        "rate": NAN,
-        "code": 0,
-        "last": False,
-        "client_id": "",
-        "final": False,
-        "venue_id": "",
-    }
-    return Report(
-        engine=trader.place,
-        kind=int(kind),
-        time=trader.in_progress,
-        venue_time=venue_time,
-        **plain | fields,
-    )
-
-
-def about(
-    trader: Trader,
-    order: LiveOrder,
-    kind: ReportKind,
-    time: int,
-    *,
-    final: bool = False,
-    replaced: bool = False,
-    **fields: Any,
-) -> Report:
-    """Return a report about an order.
-
-    `final` ends it, and with it the engine's order, unless a newer revision has `replaced` it.
-    """
-    terms = order.terms
-    return report_of(
-        trader,
-        kind,
-        time,
-        order=terms.order,
-        asset=trader.symbols.index(terms.symbol),
-        client_id=terms.client_id,
-        final=final,
-        last=final and not replaced,
-        **fields,
-    )
+_MOST_ENDS = 3  # of one exit, by the venue
 
 
 class Settlement:
@@ -85,14 +31,12 @@ class Settlement:
     ----------
     session : Session
     venue : Venue
-    started : int
-        Start of the run, ns: nothing before it is the run's.
     """
 
-    def __init__(self, session: Session, venue: Venue, started: int) -> None:
+    def __init__(self, session: Session, venue: Venue) -> None:
         self._session = session
         self._venue = venue
-        self._started = started
+        self._ended = Counter[tuple[int, int]]()  # exits that the venue has ended by itself
         self._trades_as: dict[str, str] = {}  # client id by the id in the list of trades
 
     async def collect(self, *, everything: bool) -> list[Report]:
@@ -111,11 +55,18 @@ class Settlement:
             A trade of an order that this run has not sent.
         """
         found: list[Report] = []
-        for trader in self._session.traders:
+        for trader in self._session.traders:  # each has symbols of its own
+            if not everything and self._is_quiet(trader):
+                continue
             incomes = await self._incomes(trader, everything=everything)
             trades = await self._trades(trader, everything=everything)
             found += await self._reports(trader, incomes, trades)
         return found
+
+    def _is_quiet(self, trader: Trader) -> bool:
+        """Return True if nothing can have happened: no order at the venue, and no funding due."""
+        orders = self._session.orders.living(trader.place)
+        return not any(x.may_be_there for x in orders) and not any(_fundings(trader))
 
     async def _trades(self, trader: Trader, *, everything: bool) -> list[Trade]:
         """Return the trades of a trader that are not booked, oldest first."""
@@ -123,25 +74,32 @@ class Settlement:
         new: list[Trade] = []
         for symbol in trader.symbols:
             if everything or symbol in busy:
-                after = self._session.cursors.get(trades_cursor(symbol), 0)
+                after = self._session.cursors.get(trades_name(symbol), 0)
                 told = await self._venue.trades(symbol, after, self._started)
                 new += [
                     x
                     for x in told
-                    if trade_key(symbol, x.id) not in self._session.trades
-                    and x.time >= self._started
+                    if x.time >= self._started
+                    and trade_key(trades_name(symbol), x.id) not in self._session.trades
                 ]
-        return sorted(new, key=lambda x: x.time)
+        return sorted(new, key=_as_executed)
 
     async def _incomes(self, trader: Trader, *, everything: bool) -> list[Income]:
         names = [x for x, due in zip(trader.symbols, _fundings(trader), strict=True) if due]
         if everything:
             names = [i.symbol for i in trader.engine.instruments if i.funding_hours]
-        if not names:
-            return []
-        since = self._session.cursors.get("income", self._started)
-        told = await self._venue.income(names, since)
-        return [x for x in told if trade_key("income", x.id) not in self._session.trades]
+        new: list[Income] = []
+        for symbol in names:
+            name = income_name(symbol)
+            since = self._session.cursors.get(name, self._started)
+            told = await self._venue.income([symbol], since)
+            new += [x for x in told if trade_key(name, x.id) not in self._session.trades]
+        return sorted(new, key=lambda x: (x.time, x.symbol))
+
+    @property
+    def _started(self) -> int:
+        """Start of the run, ns: nothing before it is the run's."""
+        return self._session.cursors[BEGIN]
 
     async def _reports(
         self, trader: Trader, incomes: list[Income], trades: list[Trade]
@@ -250,17 +208,41 @@ class Settlement:
     def _end(self, trader: Trader, order: LiveOrder, told: VenueOrder) -> Report:
         """Return the report that the venue has ended an order."""
         kind = ReportKind.EXPIRED if told.expired else ReportKind.CANCELLED
-        replaced = self._is_replaced(order)
+        replaced = self._is_replaced(order) or self._is_sent_again(order)
         return about(trader, order, kind, self._venue.now(), final=True, replaced=replaced)
+
+    def _is_sent_again(self, order: LiveOrder) -> bool:
+        """Return True for an exit that nobody has asked to end: the position still needs it.
+
+        The engine keeps it, so it leaves as a new revision; if the position has gone with it, then
+        the engine has ended it too.
+
+        Raises
+        ------
+        HaltError
+            The venue ends it again and again.
+        """
+        if not order.protects or order.unwanted:
+            return False
+        number = (order.terms.engine, order.terms.order)
+        self._ended[number] += 1
+        if self._ended[number] > _MOST_ENDS:
+            raise HaltError(
+                f"{order.terms.client_id}: the venue has ended this exit "
+                f"{self._ended[number]} times",
+                rule="a position keeps its exits at the venue.",
+                fix="Protect or close the position by hand; then start with --resume WHY.",
+            )
+        return True
 
     def _is_replaced(self, order: LiveOrder) -> bool:
         newest = self._session.orders.current(order.terms.engine, order.terms.order)
         return newest is not None and newest is not order
 
 
-def accepted(trader: Trader, order: LiveOrder, venue_id: str, time: int) -> Report:
-    """Return the report that the venue has an order."""
-    return about(trader, order, ReportKind.ACCEPTED, time, venue_id=venue_id)
+def _as_executed(trade: Trade) -> tuple[int, int]:
+    """Sort trades of several symbols: cash is a sum of floats, so their order shows in its bits."""
+    return trade.time, int(trade.id) if trade.id.isdigit() else 0
 
 
 def _funding(trader: Trader, income: Income, held: float) -> Report:

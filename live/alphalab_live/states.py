@@ -12,8 +12,6 @@ class RunState(StrEnum):
     """The state of a run."""
 
     LOADING = "LOADING"
-    COMPILING = "COMPILING"
-    RECOVERING = "RECOVERING"
     RECONCILING = "RECONCILING"
     WARMING = "WARMING"
     RUNNING = "RUNNING"
@@ -60,8 +58,6 @@ LATCHED = frozenset({RunState.HALTED, RunState.KILLED, RunState.PAUSED, RunState
 STARTING = frozenset(
     {
         RunState.LOADING,
-        RunState.COMPILING,
-        RunState.RECOVERING,
         RunState.RECONCILING,
         RunState.WARMING,
     }
@@ -72,9 +68,7 @@ _WORKING = {_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.FLATTENING}
 _ENDS = {_S.HALTED, _S.KILLED, _S.STOPPED}
 #: The states that may follow each state. Any state may be followed by LOADING: a new start.
 FOLLOWS: dict[RunState, set[RunState]] = {
-    _S.LOADING: {_S.COMPILING} | _ENDS,
-    _S.COMPILING: {_S.RECOVERING} | _ENDS,
-    _S.RECOVERING: {_S.RECONCILING} | _ENDS,
+    _S.LOADING: {_S.RECONCILING} | _ENDS,
     _S.RECONCILING: {_S.WARMING} | _WORKING | _ENDS,
     _S.WARMING: _WORKING | _ENDS,
     **{state: (_WORKING - {state}) | _ENDS for state in _WORKING},

@@ -5,6 +5,7 @@ Times are int64 ns UTC, quantities units of the asset, prices in its currency.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -89,6 +90,50 @@ class KeyRights(NamedTuple):
     moves_money: bool | None
 
 
+class Terms(NamedTuple):
+    """The rules of a market; NaN where the venue does not tell.
+
+    Attributes
+    ----------
+    kind : str
+        ``spot``, ``linear`` or another.
+    currency : str
+        In which prices and profits are counted.
+    is_active : bool
+    tick, lot : float
+        Steps of prices and of units.
+    least : float
+        Smallest order, units.
+    min_value : float
+        Smallest order, currency.
+    multiplier : float
+        Units of the asset in one unit of an order.
+    """
+
+    kind: str
+    currency: str
+    is_active: bool
+    tick: float = math.nan
+    lot: float = math.nan
+    least: float = math.nan
+    min_value: float = math.nan
+    multiplier: float = 1.0
+
+
+class Modes(NamedTuple):
+    """How a contract is held; None: the venue does not tell."""
+
+    leverage: float | None
+    crossed: bool | None
+    one_way: bool | None
+
+    def __str__(self) -> str:
+        leverage = "unknown" if self.leverage is None else f"{self.leverage:g}"
+        margin = {True: "crossed", False: "isolated", None: "unknown"}[self.crossed]
+        positions = {True: "one-way", False: "hedged", None: "unknown"}[self.one_way]
+        return f"leverage {leverage}, margin {margin}, positions {positions}"
+
+
 class Answered(NamedTuple):
     """The answer to a request about an order: what it means, and what went over the wire."""
 
@@ -141,6 +186,15 @@ class Venue(Protocol):
 
     def follow_clock(self) -> None:
         """Sign requests with the venue's time, as `skew` has found it."""
+
+    def terms(self, symbol: str) -> Terms:
+        """Return the rules of a market."""
+
+    async def modes(self, symbol: str) -> Modes:
+        """Return how a contract is held."""
+
+    async def set_modes(self, symbol: str, before: Modes, wanted: Modes) -> None:
+        """Change what differs."""
 
     async def key_rights(self) -> KeyRights:
         """Return what the API key may do."""

@@ -19,32 +19,34 @@ from alphalab_live.ccxt_client import make_client, open_session
 from alphalab_live.ccxt_orders import DIALECTS, PLAIN, CcxtOrders
 from alphalab_live.ccxt_records import (
     NS_MS,
+    candle_record,
     cash_record,
     finite,
     income_record,
     is_true,
+    market_terms,
     milliseconds,
     number_of,
     order_record,
     timeframe,
     trade_record,
 )
+from alphalab_live.ccxt_streams import Streams
 from alphalab_live.venue import (
     Answered,
     Candle,
     Holdings,
     Income,
     KeyRights,
+    Modes,
     Signal,
-    Stir,
+    Terms,
     Trade,
     VenueOrder,
 )
 
 _PAGE = 500  # of trades
 _LONGEST_FUNDING = 86_400 * 10**9  # ns between two fundings
-_TICK = 0.5  # seconds
-_BACKOFF = (0.2, 1.0, 5.0, 15.0)  # seconds before a stream is opened again
 
 
 class CcxtVenue:
@@ -86,11 +88,10 @@ class CcxtVenue:
         self._intervals = dict(intervals)
         self._dialect = DIALECTS.get(exchange, PLAIN)
         self._client = make_client(exchange, _options(exchange, config), api=api)
-        self._client.on_kline = self._on_kline
+        self._client.stream_ends = self._dialect.stream_ends
+        self._streams = Streams(self._client, symbols, intervals)
         self._orders = CcxtOrders(self._client, self._dialect, symbols)
         self._session: aiohttp.ClientSession | None = None
-        self._signals: asyncio.Queue[Signal] = asyncio.Queue()
-        self._tasks: list[asyncio.Task[None]] = []
         self._ahead_ns = 0  # of this machine's clock, before the venue's
 
     # ---- connection
@@ -107,21 +108,20 @@ class CcxtVenue:
         """
         self._session = open_session(self._client)
         await self._read("load_markets")
+        if not self._client.markets:
+            raise VenueError(
+                f"{self.name} lists no market", fix="Check the status of the exchange."
+            )
         for theirs in self._symbols.values():
             if theirs not in self._client.markets:
                 raise UnknownNameError(f"symbol of {self.name}", theirs, self._client.markets)
         await self.skew()
-        if self._dialect.closed_flag:
-            self._start(self._watch_candles)
-        self._tasks.append(asyncio.create_task(self._tick()))
-        if self._watches_orders and self.key and self._client.has.get("watchOrders"):
-            self._start(self._watch_orders)
+        orders = self._watches_orders and self.key and self._client.has.get("watchOrders")
+        self._streams.open(candles=self._dialect.closed_flag, orders=bool(orders))
 
     async def close(self) -> None:
         """Close the streams and the session."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._streams.close()
         await self._client.close()
         if self._session is not None:
             await self._session.close()
@@ -162,6 +162,35 @@ class CcxtVenue:
         """Sign requests with the venue's time from now on."""
         self._client.options["timeDifference"] = self._ahead_ns // NS_MS
 
+    def terms(self, symbol: str) -> Terms:
+        """Return the rules of a market."""
+        return market_terms(self.market(symbol), self._client.precisionMode)
+
+    async def modes(self, symbol: str) -> Modes:
+        """Return how a contract is held, as far as the exchange tells."""
+        theirs, has = self._symbols[symbol], self._client.has
+        leverage = crossed = one_way = None
+        if has.get("fetchLeverage"):
+            told = await self._read("fetch_leverage", theirs)
+            leverage = finite(told.get("longLeverage"))
+        if has.get("fetchMarginMode"):
+            told = await self._read("fetch_margin_mode", theirs)
+            crossed = told.get("marginMode") == "cross"
+        if has.get("fetchPositionMode"):
+            told = await self._read("fetch_position_mode", theirs)
+            one_way = told.get("hedged") is False
+        return Modes(leverage, crossed, one_way)
+
+    async def set_modes(self, symbol: str, before: Modes, wanted: Modes) -> None:
+        """Change what differs."""
+        theirs = self._symbols[symbol]
+        if before.one_way is False:
+            await self._read("set_position_mode", False, theirs)
+        if before.crossed is False:
+            await self._read("set_margin_mode", "cross", theirs)
+        if before.leverage is not None and before.leverage != wanted.leverage:
+            await self._read("set_leverage", wanted.leverage, theirs)
+
     async def key_rights(self) -> KeyRights:
         """Return what the API key may do, where the exchange tells."""
         if not hasattr(self._client, "sapi_get_account_apirestrictions"):
@@ -179,21 +208,9 @@ class CcxtVenue:
         frame = timeframe(interval)
         first = (after // interval) * interval
         rows = await self._read("fetch_ohlcv", self._symbols[symbol], frame, first // NS_MS, most)
+        found = [candle_record(row, symbol, interval) for row in rows]
         now = self.now()
-        found = []
-        for row in rows:
-            close = milliseconds(row[0], "fetch_ohlcv") * NS_MS + interval
-            if after < close <= now:
-                found.append(Candle(symbol, close, *(finite(x) for x in row[1:6])))
-        return sorted(found, key=lambda candle: candle.time)
-
-    def _on_kline(self, theirs: str, k: Mapping[str, Any]) -> None:
-        symbol = self._ours.get(theirs)
-        if symbol is None or k.get("x") is not True:
-            return
-        close = int(k["t"]) * NS_MS + self._intervals[symbol]
-        candle = Candle(symbol, close, *(float(k[name]) for name in "ohlcv"))
-        self._signals.put_nowait(Signal(Stir.CANDLE, candle))
+        return sorted((x for x in found if after < x.time <= now), key=lambda x: x.time)
 
     # ---- orders
 
@@ -279,6 +296,12 @@ class CcxtVenue:
     async def holdings(self, symbols: Sequence[str]) -> Holdings:
         """Return cash by currency and units by symbol."""
         told = await self._read("fetch_balance")
+        if not told.get("info"):
+            raise VenueError(
+                f"{self.name}: fetch_balance: the answer is empty",
+                rule="a balance names its coins.",
+                fix="Check the status of the exchange.",
+            )
         totals = cash_record(told)
         units = {}
         contracts = [x for x in symbols if self.market(x).get("contract")]
@@ -298,47 +321,14 @@ class CcxtVenue:
 
     async def signal(self) -> Signal:
         """Wait for the next signal."""
-        return await self._signals.get()
+        return await self._streams.signal()
 
     def wake(self) -> None:
         """Let `signal` return."""
-        self._signals.put_nowait(Signal(Stir.TICK))
+        self._streams.wake()
 
     async def idle(self) -> None:
         """Do nothing: a real exchange does not wait."""
-
-    async def _tick(self) -> None:
-        """Wake the runner now and then: for commands, and for candles that do not come."""
-        while True:
-            await asyncio.sleep(_TICK)
-            self.wake()
-
-    def _start(self, watch: Callable[[], Any]) -> None:
-        self._tasks.append(asyncio.create_task(self._keep(watch)))
-
-    async def _keep(self, watch: Callable[[], Any]) -> None:
-        """Keep a stream open; each loss is a signal, and the runner settles by REST."""
-        failures = 0
-        while True:
-            try:
-                await watch()
-                if failures:
-                    failures = 0
-                    self._signals.put_nowait(Signal(Stir.UP))
-            except asyncio.CancelledError:
-                raise
-            except Exception:
-                self._signals.put_nowait(Signal(Stir.DOWN))
-                await asyncio.sleep(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
-                failures += 1
-
-    async def _watch_candles(self) -> None:
-        wanted = [[x, timeframe(self._intervals[o])] for o, x in self._symbols.items()]
-        await self._client.watch_ohlcv_for_symbols(wanted)
-
-    async def _watch_orders(self) -> None:
-        await self._client.watch_orders()
-        self._signals.put_nowait(Signal(Stir.ORDERS))
 
     async def _read(self, method: str, *arguments: Any) -> Any:
         """Call a method of ccxt that reads; any failure is a `VenueError`."""
@@ -353,7 +343,9 @@ class CcxtVenue:
                 fix="Check the network, the keys and the status of the exchange.",
             ) from None
         if told is None:
-            raise VenueError(f"{self.name}: {method} answered nothing")
+            raise VenueError(
+                f"{self.name}: {method} answered nothing", fix="Check the status of the exchange."
+            )
         return told
 
 

@@ -89,8 +89,8 @@ def replaced(expr: Expr, old: Expr, new: Expr) -> Expr:
 
 
 def _winner(names: list[str], fitness: dict[str, float], rng: np.random.Generator) -> str:
-    drawn = rng.integers(len(names), size=_TOURNAMENT)
-    return max((names[i] for i in drawn), key=lambda text: fitness[text])
+    drawn = [names[i] for i in rng.integers(len(names), size=_TOURNAMENT).tolist()]
+    return max(drawn, key=lambda text: fitness[text])
 
 
 def _child(first: Expr, second: Expr, growth: Growth, rng: np.random.Generator) -> tuple[Expr, str]:

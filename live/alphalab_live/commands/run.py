@@ -84,8 +84,9 @@ def run(
 
     Exit code 3: the start was refused. 1: the run has halted, and the message says why.
     """
+    from alphalab_live.asked import Asked
     from alphalab_live.commands.status import read_status
-    from alphalab_live.start import Asked, trade
+    from alphalab_live.start import trade
 
     out = Output(json=json, quiet=quiet)
     asked = Asked(
