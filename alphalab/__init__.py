@@ -1,10 +1,11 @@
 """An alpha is a causal dataflow: one compiled step backtests it, sweeps it and trades it.
 
 Every public name is here, and its module is imported when the name is first used: `import alphalab`
-stays cheap; `__init__.pyi` has their types. Four modules hold the rest: `al.data` (ingestion,
-checks, trade bars), `al.errors`, `al.ops` (the functions of the alpha language) and `al.orders`
-(orders of a compiled `decide`). Operators and indicators work at the top as well (`al.ts_mean`,
-`al.where`, `al.adx`, ...); ``alphalab ops`` lists them.
+stays cheap; `__init__.pyi` has their types. Six modules hold the rest: `al.data` (ingestion,
+checks, trade bars), `al.errors`, `al.factors` (factors of the literature), `al.models` (models
+that are fitted forward), `al.ops` (the functions of the alpha language) and `al.orders` (orders of
+a compiled `decide`). Operators and indicators work at the top as well (`al.ts_mean`, `al.where`,
+`al.adx`, ...); ``alphalab ops`` lists them.
 
 Examples
 --------
@@ -40,6 +41,11 @@ _PUBLIC = {
     "expr.functions": "close column group high low open per_symbol volume",
     "expr.nodes": "Expr",
     "expr.text": "parse",
+    "research.factors.report": "FactorReport factor_report",
+    "research.factors.worlds": "null planted",
+    "research.models.forward": "fit_forward",
+    "research.portfolio.allocation": "Allocation allocate",
+    "research.portfolio.ensemble": "Ensemble Votes",
     "research.results.comparison": "Comparison compare",
     "research.results.result": "Result",
     "research.results.summary": "Summary",
@@ -58,6 +64,8 @@ _PUBLIC = {
 _MODULES = {
     "data": "alphalab.data",
     "errors": "alphalab.errors",
+    "factors": "alphalab.research.factors",
+    "models": "alphalab.research.models",
     "ops": "alphalab.expr.ops",
     "orders": "alphalab.kernels.market.orders",
 }

@@ -237,6 +237,8 @@ class Reason(IntEnum):
     CASH_IN_LIEU = 33
     ADJUSTED = 34
     COMMANDED = 35
+    NO_DISTANCE = 36
+    MAX_POSITIONS = 37
 
 
 #: The text of each reason; the unit of `asked` and `approved` is in brackets.
@@ -278,4 +280,6 @@ REASONS: dict[Reason, str] = {
     Reason.CASH_IN_LIEU: "cash for the fraction of a lot that a split left",
     Reason.ADJUSTED: "position corrected by an operator",
     Reason.COMMANDED: "flattened by an operator: flat and locked (quote currency)",
+    Reason.NO_DISTANCE: "distance of an exit is unknown: no position is opened (weight)",
+    Reason.MAX_POSITIONS: "more assets wanted than may be held (assets)",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import typing
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -38,6 +39,22 @@ WeightOrZero = Annotated[float, Meta(ge=0, le=1e12)]
 MarginShare = Annotated[float, Meta(ge=1e-4, le=1)]
 
 
+_SPAN = re.compile(r"([1-9][0-9]*)([smhd])")
+_UNIT_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
+
+
+def span_ns(text: str) -> int | None:
+    """Return a length of time such as ``30m`` in ns; None for other text.
+
+    Examples
+    --------
+    >>> span_ns("1h") == 3_600 * 10**9, span_ns("1y")
+    (True, None)
+    """
+    match = _SPAN.fullmatch(text)
+    return int(match[1]) * _UNIT_NS[match[2]] if match else None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all settings: checked when made, unknown fields refused.
 
@@ -48,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     def __post_init__(self) -> None:
-        hints, checked = _hints(type(self)), _DEFAULTS.setdefault(type(self), {})
+        hints, checked = hints_of(type(self)), _DEFAULTS.setdefault(type(self), {})
         n_required = len(self.__struct_fields__) - len(self.__struct_defaults__)
         defaults = (*[msgspec.NODEFAULT] * n_required, *self.__struct_defaults__)
         for name, default in zip(self.__struct_fields__, defaults, strict=True):
@@ -77,7 +94,8 @@ _DEFAULTS: dict[type, dict[str, tuple[Any, Any]]] = {}
 _HINTS: dict[type, dict[str, Any]] = {}
 
 
-def _hints(cls: type) -> dict[str, Any]:
+def hints_of(cls: type) -> dict[str, Any]:
+    """Return the type of each field of a settings class, with its bounds."""
     if cls not in _HINTS:
         _HINTS[cls] = typing.get_type_hints(cls, include_extras=True)
     return _HINTS[cls]

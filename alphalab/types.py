@@ -62,6 +62,7 @@ RULES = np.dtype(
         ("drawdown", "f8"),  # limit, fraction of the peak
         ("daily_loss", "f8"),  # limit, fraction of the equity at the end of the previous day
         ("order", "f8"),  # limit of one order, fraction of equity
+        ("max_positions", "i8"),  # limit of assets held; 0: no limit
         ("path", "i8"),  # a Path code
         ("delay", "i8"),  # rows
         ("participation", "f8"),  # fraction of a bar's volume
@@ -98,12 +99,17 @@ RULES = np.dtype(
         ("stop_loss", "f8"),  # fraction of the entry price; NaN: none
         ("take_profit", "f8"),  # fraction of the entry price; NaN: none
         ("trailing", "f8"),  # fraction of the best price; NaN: none
+        ("stop_distance", "i8"),  # 1: the stop is at a distance from `Rows.distances`
+        ("profit_distance", "i8"),  # 1: the target is
+        ("trailing_distance", "i8"),  # 1: the trailing stop is
+        ("trailing_after", "f8"),  # gain that starts the trailing stop, fraction of entry price
         ("max_holding", "i8"),  # rows; 0: no limit
         ("entry", "i8"),  # 1: limit orders open positions
         ("entry_offset", "f8"),  # fraction of the mark
         ("entry_ttl", "i8"),  # rows; 0: no limit
         ("entry_then", "i8"),  # an OnExpiry code
         ("entry_post_only", "i8"),  # 0 or 1
+        ("decides", "i8"),  # 1: targets come from a `decide`
     ]
 )
 
@@ -124,6 +130,15 @@ TIER = np.dtype(
     ]
 )
 
+#: One rung of a ladder of targets: from an age on, the target of a position.
+RUNG = np.dtype(
+    [
+        ("rows", "i8"),  # since the fill that opened the position
+        ("time", "i8"),  # the same in ns; one of the two is 0
+        ("profit", "f8"),  # fraction of the entry price
+    ]
+)
+
 #: The position of one asset.
 POSITION = np.dtype(
     [
@@ -133,6 +148,7 @@ POSITION = np.dtype(
         ("entry_price", "f8"),  # average price of the units held; NaN when flat
         ("basis", "f8"),  # average profit basis (`basis_at` in money.py); NaN when flat
         ("entry_row", "i8"),  # row of the fill that opened the position; -1 when flat
+        ("entry_time", "i8"),  # close time of that row, ns UTC; NEVER when flat
         ("target", "f8"),  # last approved weight that became an order; NaN: none
         ("unmet", "i8"),  # 1: the order of the target was refused or ended unfilled
         ("period", "i8"),  # calendar period of that order; NEVER before the first
@@ -143,6 +159,9 @@ POSITION = np.dtype(
         ("room", "f8"),  # units that the current bar can still fill
         ("over", "f8"),  # last known ask / close - 1, at least 0
         ("under", "f8"),  # last known 1 - bid / close, at least 0
+        ("stop_distance", "f8"),  # last known distance of a new stop, price; NaN: none yet
+        ("profit_distance", "f8"),  # the same of a new target
+        ("trailing_distance", "f8"),  # the same of a new trailing stop
     ]
 )
 
@@ -160,9 +179,11 @@ ORDER = np.dtype(
         ("filled", "f8"),  # units filled so far
         ("limit", "f8"),  # price
         ("stop", "f8"),  # price that triggers it; of a trailing stop: its current level
-        ("trail", "f8"),  # distance of a trailing stop, price
-        ("trail_frac", "f8"),  # the same as a fraction of the best price
+        ("trail", "f8"),  # distance, price: of a trailing stop from the best price, of an exit from
+        # the entry price
+        ("trail_frac", "f8"),  # the same as a fraction of that price
         ("best", "f8"),  # best price seen by a trailing stop
+        ("starts_at", "f8"),  # best price from which a trailing stop has a level; NaN: from any
         ("triggered", "i8"),  # 1: a two-stage order that is a limit order now
         ("tif", "i8"),  # a TimeInForce code
         ("until_row", "i8"),  # last row it may meet

@@ -4,8 +4,6 @@ import numpy as np
 
 import alphalab as al
 
-CLOSE, HIGHEST, LOWEST, SHARE = range(4)
-
 
 class DonchianBreakout(al.Strategy):
     """Buy at a close above the highest high of the previous rows, sell below their lowest low.
@@ -29,13 +27,13 @@ class DonchianBreakout(al.Strategy):
         }
 
     @staticmethod
-    def decide(signals, account, memory):
+    def decide(signals, account):
         """Return the share at a breakout above, 0 at one below, else NaN (no change)."""
-        targets = np.full(signals.shape[1], np.nan)
+        targets = np.full(signals.close.size, np.nan)
         for j in range(targets.size):
             held = account.positions[j]["qty"] > 0.0
-            if held and signals[CLOSE, j] < signals[LOWEST, j]:
+            if held and signals.close[j] < signals.lowest[j]:
                 targets[j] = 0.0
-            elif not held and signals[CLOSE, j] > signals[HIGHEST, j]:
-                targets[j] = signals[SHARE, j]
+            elif not held and signals.close[j] > signals.highest[j]:
+                targets[j] = signals.share[j]
         return targets

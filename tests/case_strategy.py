@@ -77,25 +77,25 @@ class Scripted(Strategy):
         return {"w": column("w")} | {name: column(name) for name in SIGNALS}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
         for slot in range(SLOTS):
             k = 1 + slot * WIDTH
-            kind = int(signals[k, 0])
-            asset = int(signals[k + 1, 0])
-            side = int(signals[k + 2, 0])
-            qty = signals[k + 3, 0]
+            kind = int(table[k, 0])
+            asset = int(table[k + 1, 0])
+            side = int(table[k + 2, 0])
+            qty = table[k + 3, 0]
             p, q, r, x = (
-                signals[k + 4, 0],
-                signals[k + 5, 0],
-                signals[k + 6, 0],
-                signals[k + 7, 0],
+                table[k + 4, 0],
+                table[k + 5, 0],
+                table[k + 6, 0],
+                table[k + 7, 0],
             )
-            tif = int(signals[k + 8, 0])
-            until = account.time + int(signals[k + 9, 0]) * HOUR
-            reduce = signals[k + 10, 0] > 0.0
-            post = signals[k + 11, 0] > 0.0
-            group = int(signals[k + 12, 0])
-            parent = int(signals[k + 13, 0])
+            tif = int(table[k + 8, 0])
+            until = account.time + int(table[k + 9, 0]) * HOUR
+            reduce = table[k + 10, 0] > 0.0
+            post = table[k + 11, 0] > 0.0
+            group = int(table[k + 12, 0])
+            parent = int(table[k + 13, 0])
             if kind == MARKET:
                 orders.market(account, asset, side, qty, tif, until, reduce, group, parent)
             elif kind == LIMIT:
@@ -126,7 +126,7 @@ class Scripted(Strategy):
                 orders.limit_if_touched(
                     account, asset, side, qty, p, q, tif, until, reduce, group, parent
                 )
-        return signals[0].copy()
+        return table[0].copy()
 
 
 class Narrow(Scripted):

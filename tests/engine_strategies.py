@@ -48,17 +48,17 @@ class Patient(Strategy):
         return {"rise": close.returns(1), "rows": column("w") * 0.0 + float(self.rows)}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        targets = np.full(signals.shape[1], np.nan)
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        targets = np.full(table.shape[1], np.nan)
         memory[1] += 1.0
         for j in range(targets.size):
             position = account.positions[j]
             memory[0, j] = memory[0, j] + 1.0 if position["qty"] > 0.0 else 0.0
             if position["qty"] > 0.0:
                 lost = position["mark"] < 0.97 * position["entry_price"]
-                if lost or memory[0, j] >= signals[1, j] or account.drawdown > 0.2:
+                if lost or memory[0, j] >= table[1, j] or account.drawdown > 0.2:
                     targets[j] = 0.0
-            elif signals[0, j] > 0.0:
+            elif table[0, j] > 0.0:
                 targets[j] = 0.3
         return targets
 

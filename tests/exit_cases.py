@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from math import nan
+
 from case_strategy import Case, case
 
-from alphalab.config import Entry, Execution, Exits, Rebalance
+from alphalab.config import Entry, Execution, Exits, Limits, Rebalance
 
 HALF = Execution(participation=0.5)  # half a bar's volume can be had
 
@@ -280,4 +282,181 @@ ENTRY = [
     ),
 ]
 
-CASES: list[Case] = [*EXITS, *ENTRY]
+DISTANCES = [
+    case(
+        "a distance of price is the value at the close before the fill, and stays",
+        bars=[100, (100, 100, 95, 96), (96, 97, 93, 94)],
+        asks={0: "hold 0.1"},
+        fills=[(1, 10, 100), (2, -10, 94)],
+        cash=10_000 - 10 * 6,
+        columns={"stop_distance": [6, 2, 2]},
+        exits=Exits(stop_distance="column('stop_distance')"),
+    ),
+    case(
+        "a distance that is unknown keeps its last value; before the first no position is opened",
+        bars=[100, 100, 100, 100, (100, 104, 97, 98), (98, 98, 96, 96)],
+        asks={0: "hold 0.1"},
+        fills=[(3, 10, 100), (4, -10, 97)],
+        cash=10_000 - 10 * 3,
+        columns={"stop_distance": [nan, -1, 3, nan, 9, 9]},
+        exits=Exits(stop_distance="column('stop_distance')"),
+        refusals=[(0, "NO_DISTANCE", 0.1, 0)],
+    ),
+    case(
+        "stop and target of a short are at their distances from the average",
+        bars=[100, 100, 120, (120, 126, 119, 125)],
+        asks={0: "sell 10 market", 1: "sell 10 market"},
+        fills=[(1, -10, 100), (2, -10, 120), (3, 20, 125)],
+        cash=10_000 + 2_200 - 20 * 125,
+        columns={"stop_distance": [15, 1, 1, 1], "profit_distance": [30, 1, 1, 1]},
+        exits=Exits(
+            stop_distance="column('stop_distance')", profit_distance="column('profit_distance')"
+        ),
+        changes=[
+            *((2, 2, "AMENDED"), (2, 3, "AMENDED")),
+            (3, 3, "CANCELLED", "NOTHING_TO_REDUCE"),
+        ],
+    ),
+    case(
+        "an order of a decide that opens needs the distances too",
+        bars=[100, 100, 100],
+        asks={0: "buy 10 market", 1: "buy 10 market"},
+        fills=[(2, 10, 100)],
+        cash=9_000,
+        columns={"stop_distance": [nan, 5, 5]},
+        exits=Exits(stop_distance="column('stop_distance')"),
+        refusals=[(0, "NO_DISTANCE", 0.1, 0)],
+        changes=[(0, 1, "REFUSED", "NO_DISTANCE")],
+    ),
+    case(
+        "a trailing stop at a distance of price",
+        bars=[100, (100, 103, 100, 103), (110, 110, 104, 105)],
+        asks={0: "hold 0.1"},
+        fills=[(1, 10, 100), (2, -10, 106)],
+        cash=10_000 + 10 * 6,
+        columns={"trailing_distance": [4, 9, 9]},
+        exits=Exits(trailing_distance="column('trailing_distance')"),
+    ),
+    case(
+        "a split divides the distance of what is held",
+        bars=[100, 100, (50, 51, 46, 47)],
+        asks={0: "hold 0.1"},
+        fills=[(1, 10, 100), (2, -20, 47)],
+        cash=10_000 - 20 * 3,
+        columns={"stop_distance": [6, 6, 6], "split": [nan, nan, 2]},
+        actions="cash",
+        exits=Exits(stop_distance="column('stop_distance')"),
+        postings=[(2, "SPLIT", 0, 10)],
+    ),
+]
+
+LADDER = [
+    case(
+        "a target moves with the age of its position, in rows",
+        bars=[
+            *(100, (100, 103, 100, 102), (102, 103, 102, 102)),
+            *((102, 103, 101, 101), (101, 102.5, 101, 102)),
+        ],
+        asks={0: "hold 0.1"},
+        fills=[(1, 10, 100), (4, -10, 102)],
+        cash=10_000 + 10 * 2,
+        exits=Exits(take_profit={0: 0.04, 1: 0.035, 2: 0.02}),
+        changes=[(3, 2, "AMENDED")],
+        instrument={"tick": 1},
+    ),
+    case(
+        "ages in time are counted from the close of the fill's row",
+        bars=[100, 100, 100, (100, 101, 99, 100), (100, 101.5, 99, 100)],
+        asks={0: "hold 0.1"},
+        fills=[(1, 10, 100), (4, -10, 101)],
+        cash=10_000 + 10,
+        hours=[0, 24, 36, 48, 60],
+        exits=Exits(take_profit={0: 0.04, "24h": 0.01}),
+        changes=[(3, 2, "AMENDED")],
+    ),
+    case(
+        "a target that has moved below the price trades at the next open, as a taker",
+        bars=[100, (100, 102, 99, 102), 102, (103, 104, 103, 103)],
+        asks={0: "buy 10 market"},
+        fills=[(1, 10, 100, 10), (3, -10, 103, 10.3)],
+        cash=10_000 + 30 - 20.3,
+        exits=Exits(take_profit={0: 0.5, 1: -0.01}),
+        instrument={"taker_bps": 100},
+        changes=[(2, 2, "AMENDED")],
+    ),
+]
+
+START = [
+    case(
+        "a trailing stop with a start stands from the gain on",
+        bars=[100, (100, 104, 90, 104), (104, 105, 103, 105), (105, 105, 94, 95)],
+        asks={0: "hold 0.1"},
+        fills=[(1, 10, 100), (3, -10, 99.75)],  # 105 * 0.95
+        cash=10_000 - 2.5,
+        exits=Exits(trailing=0.05, trailing_after=0.05),
+    ),
+    case(
+        "a trailing stop of a short starts below",
+        bars=[100, (100, 109, 96, 97), (97, 97, 95, 95), (95, 101, 95, 100)],
+        asks={0: "hold -0.1"},
+        fills=[(1, -10, 100), (3, 10, 99.75)],  # 95 * 1.05
+        cash=10_000 + 2.5,
+        exits=Exits(trailing=0.05, trailing_after=0.05),
+    ),
+]
+
+AGAIN = [
+    case(
+        "after an exit, NaN of a decide makes the same target a new one",
+        bars=[100, 100, (100, 100, 94, 96), 96, 96],
+        asks={0: "hold 0.1", 2: "hold nan", 3: "hold 0.1"},
+        fills=[(1, 10, 100), (2, -10, 95), (4, 995 / 96, 96)],
+        cash=9_950 - 995,
+        exits=Exits(stop_loss=0.05),
+    ),
+]
+
+PLACES = [
+    case(
+        "the largest targets get the places, the first asset where they are equal",
+        bars=[[100, 100, 100], [100, 100, 100]],
+        asks={0: "hold 0.1; B hold -0.2; C hold 0.2"},
+        fills=[(1, "B", -20, 100)],
+        cash=12_000,
+        limits=Limits(max_positions=1),
+        refusals=[(0, "*", "MAX_POSITIONS", 3, 1), (1, "*", "MAX_POSITIONS", 3, 1)],
+    ),
+    case(
+        "an asset keeps its place until its target is 0, which frees it on that row",
+        bars=[[100, 100], [100, 100], [100, 100], [100, 100], [100, 100]],
+        asks={0: "hold 0.1", 1: "B hold 0.2", 2: "hold 0; B hold 0.2"},
+        fills=[(1, 10, 100), (3, -10, 100), (3, "B", 20, 100)],
+        cash=8_000,
+        limits=Limits(max_positions=1),
+        refusals=[(1, "*", "MAX_POSITIONS", 2, 1)],
+    ),
+    case(
+        "an asset that an exit has closed waits outside",
+        bars=[[100, 100], [100, 100], [(100, 100, 94, 96), 100], [96, 100], [96, 100]],
+        asks={0: "hold 0.1; B hold 0.05"},
+        fills=[(1, 10, 100), (2, -10, 95), (3, "B", 4.975, 100)],
+        cash=9_950 - 497.5,
+        limits=Limits(max_positions=1),
+        exits=Exits(stop_loss=0.05),
+        refusals=[(0, "*", "MAX_POSITIONS", 2, 1), (1, "*", "MAX_POSITIONS", 2, 1)],
+    ),
+    case(
+        "an order of a decide needs a place, and an order that may open has one",
+        bars=[[100, 100], [100, 100], [100, 100]],
+        asks={0: "buy 10 limit 90; B buy 10 market; buy 5 market"},
+        fills=[(1, 5, 100)],
+        cash=9_500,
+        limits=Limits(max_positions=1),
+        refusals=[(0, "B", "MAX_POSITIONS", 2, 0)],
+        changes=[(0, 2, "REFUSED", "MAX_POSITIONS")],
+    ),
+]
+
+CASES: list[Case] = [
+    *(*EXITS, *ENTRY, *DISTANCES, *LADDER, *START, *AGAIN, *PLACES),
+]

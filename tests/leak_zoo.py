@@ -318,10 +318,10 @@ class Deciding(al.Strategy):
         return {"close": al.close}
 
     @staticmethod
-    def decide(signals: Any, account: Any, memory: Any) -> Any:
+    def decide(table: Any, account: Any, memory: Any) -> Any:
         row = min(account.row + 1, HELD.size - 1)
-        out = np.zeros(signals.shape[1])
-        out[0] = 1.0 if HELD[row] > signals[0, 0] else 0.0
+        out = np.zeros(table.shape[1])
+        out[0] = 1.0 if HELD[row] > table[0, 0] else 0.0
         return out
 
 

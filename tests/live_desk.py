@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import artifact_cases
+import numpy as np
 from alphalab_live.commands.app import app as live_commands
+from alphalab_live.run_folder import RunFolder
 from artifact_cases import content_of, keyring, made
-from live_cases import bars_of
+from live_cases import bars_of, rows_of
 
 import alphalab as al
 from alphalab.artifact.open import open_artifact
@@ -43,6 +46,7 @@ class Desk:
         warmup: int | None = WARMUP,
         symbol: str = "BTC/USDT:USDT",
         text: str = TEXT,
+        observed: str = "",
         rows: int = 60,
         **options: Any,
     ) -> None:
@@ -57,9 +61,10 @@ class Desk:
         self.strategy = al.ExprStrategy(text=text)
         settings = {"sizing": "at_decision"} | options
         record = {"warmup_rows": warmup}
-        content = content_of(
-            self.strategy, data=str(file), bars=self.bars, record=record, **settings
-        )
+        seen = self.bars
+        if observed:
+            seen = seen.with_columns({observed: np.sin(np.arange(seen.n_rows))[:, None]})
+        content = content_of(self.strategy, data=str(file), bars=seen, record=record, **settings)
         self.settings = content.settings
         self.artifact = made(folder / "cross", self.strategy, self.keys, content=content)
 
@@ -79,3 +84,12 @@ class Desk:
         engine.warm(seen, self.bars.time[:WARMUP])
         cells = {name: self.bars[name][WARMUP:] for name in engine.columns}
         return engine.push(self.bars.time[WARMUP:], cells)
+
+
+def wait_for_rows(path: Path, rows: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(6_000):
+        assert process.poll() is None, "the run has ended by itself"
+        if RunFolder(path).exists and len(rows_of(path)[0]) >= rows:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {rows} rows")

@@ -32,6 +32,12 @@ from alphalab.expr.functions import column
 from alphalab.expr.nodes import Expr
 from alphalab.types import FloatArray, Instrument, IntArray
 
+#: Fields of `Exits` that hold an expression, and the fraction that each replaces.
+DISTANCES = {
+    "stop_distance": "stop_loss",
+    "profit_distance": "take_profit",
+    "trailing_distance": "trailing",
+}
 HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
 MONDAY = int(np.datetime64("2024-01-01T21:00", "ns").astype(np.int64))
@@ -118,7 +124,40 @@ def random_market(rng: random.Random, max_rows: int = 60, max_assets: int = 6) -
         **(_plain_costs(rng) if plain else _terms(dice, fill)),
     )
     market = Market(time, opens, closes, weights, instruments, settings)
-    return market if plain else _with_everything(dice, market)
+    market = market if plain else _with_everything(dice, market)
+    return _with_places(dice, _with_distances(dice, market))
+
+
+def _with_places(dice: Dice, market: Market) -> Market:
+    """Let an account hold only some of its assets."""
+    most = dice.some(0.1, 1, 2, 3)
+    limits = structs.replace(market.settings.limits, max_positions=most)
+    return market._replace(settings=structs.replace(market.settings, limits=limits))
+
+
+def _with_distances(dice: Dice, market: Market) -> Market:
+    """Give exits a ladder, a start of the trailing stop, and distances of their own columns."""
+    exits = market.settings.exits
+    if exits is None:
+        return market
+    changes: dict[str, Any] = {}
+    if exits.trailing is not None:
+        changes["trailing_after"] = dice.some(0.4, 0.001, 0.02)
+    if exits.take_profit is not None and dice.happens(0.4):
+        ages = dice.rng.choice([(1, 3), (2,), (4, 5, 9), ("1h", "3d"), ("90m",)])
+        profits = [dice.rng.choice([0.02, 0.005, 0.0, -0.01]) for _ in ages]
+        changes["take_profit"] = {0: exits.take_profit, **dict(zip(ages, profits, strict=True))}
+    more = {**market.more}
+    for name, fraction in DISTANCES.items():
+        given = changes.get(fraction, getattr(exits, fraction))
+        if isinstance(given, float) and not market.settings.holdings and dice.happens(0.4):
+            changes |= {name: f"column({name!r})", fraction: None}
+            spread = [[dice.some(0.1, math.nan, -1.0, default=1.0) for _ in x] for x in more["bid"]]
+            late = dice.rng.choice([0, 0, 5])
+            more[name] = given * market.close * np.array(spread)
+            more[name][:late] = math.nan
+    exits = structs.replace(exits, **changes)
+    return market._replace(settings=structs.replace(market.settings, exits=exits), more=more)
 
 
 def _with_everything(dice: Dice, market: Market) -> Market:

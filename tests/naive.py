@@ -91,6 +91,12 @@ def power(x, y):
 
 
 @cell
+def signed_power(x, y):
+    size = TWINS["power"](np.array(x if x >= 0 else -x), np.array(y)).item()
+    return math.copysign(size, x) if x else x * size
+
+
+@cell
 def neg(x):
     return -x
 
@@ -189,6 +195,16 @@ def sign(x):
 
 
 @cell
+def floor(x):
+    return float(math.floor(x)) if math.isfinite(x) else x
+
+
+@cell
+def tanh(x):
+    return math.tanh(x)
+
+
+@cell
 def clip(x, low, high):
     return sorted([low, x, high])[1]
 
@@ -211,6 +227,11 @@ def is_nan(x):
 @cell_of_unknowns
 def fill_nan(x, value):
     return value if x != x else x
+
+
+@cell_of_unknowns
+def finite(x, value):
+    return x if math.isfinite(x) else value
 
 
 # The past of one asset.
@@ -409,6 +430,15 @@ def ts_corr(x, y):
 
 
 @windows(2)
+def ts_corr_or(x, y, value):
+    dx, dy = exact(x)[1], exact(y)[1]
+    if not (any(dx) and any(dy)):
+        return value
+    xy = products(dx, dy)
+    return math.copysign(root(xy * xy / products(dx, dx) / products(dy, dy)), xy)
+
+
+@windows(2)
 def ts_beta(y, x):
     dx, dy = exact(x)[1], exact(y)[1]
     return float(products(dx, dy) / products(dx, dx)) if any(dx) else NAN
@@ -544,6 +574,23 @@ def cs_rank(x):
 
 
 @rows()
+def cs_bucket(x, k):
+    ordered = sorted(x)
+    ranks = [Fraction(2 * ordered.index(v) + 1 + ordered.count(v), 2) for v in x]
+    return [float(math.ceil(rank * k / len(x))) for rank in ranks]
+
+
+@rows()
+def cs_mean(x):
+    return [float(exact(x)[0])] * len(x)
+
+
+@rows()
+def cs_std(x):
+    return [deviation(exact(x)[1]) if len(x) > 1 else NAN] * len(x)
+
+
+@rows()
 def cs_demean(x):
     return [float(d) for d in exact(x)[1]]
 
@@ -572,6 +619,37 @@ def cs_neutralize(x, group):
         float(Fraction(v) - exact([w for w, h in zip(x, group, strict=True) if h == g])[0])
         for v, g in zip(x, group, strict=True)
     ]
+
+
+def _of_group(x, group, of):
+    """Apply a function to the values of each asset's group and the asset's own."""
+    members = [[w for w, h in zip(x, group, strict=True) if h == g] for g in group]
+    return [of(values, v) for values, v in zip(members, x, strict=True)]
+
+
+@rows(2)
+def group_mean(x, group):
+    return _of_group(x, group, lambda values, v: float(exact(values)[0]))
+
+
+@rows(2)
+def group_rank(x, group):
+    return _of_group(
+        x,
+        group,
+        lambda values, v: (
+            (sum(w < v for w in values) + sum(w <= v for w in values) + 1) / 2 / len(values)
+        ),
+    )
+
+
+@rows(2)
+def group_zscore(x, group):
+    def of(values: list[float], v: float) -> float:
+        mean, d = exact(values)
+        return float(Fraction(v) - mean) / deviation(d) if any(d) else NAN
+
+    return _of_group(x, group, of)
 
 
 @rows()

@@ -34,6 +34,9 @@ class Row(NamedTuple):
     bid: Sequence[float]
     ask: Sequence[float]
     delisting: Sequence[float]  # what is paid for an asset whose listing ends
+    stop_distance: Sequence[float]
+    profit_distance: Sequence[float]
+    trailing_distance: Sequence[float]
     requests: Sequence[dict[str, Any]]
 
 
@@ -50,6 +53,7 @@ class Asset:
     entry: float = NAN  # average price
     basis: float = NAN  # average of what profit is counted from
     opened_in: int = -1
+    opened_at: int = 0
     acted_on: float = NAN  # last target that became a decision
     handled_in: Any = None  # calendar period in which that was
     is_unmet: bool = False  # its order was refused or ended: it is still to be met
@@ -62,6 +66,7 @@ class Asset:
     volume: float = NAN
     over: float = NAN  # the ask above the close, as a fraction of it
     under: float = NAN  # the bid below it
+    distances: dict[str, float] = field(default_factory=dict)  # of exits, last known
     orders: dict[int, Any] = field(default_factory=dict)  # by slot
 
     @property
@@ -277,9 +282,10 @@ class Books:
         asset.mark /= ratio
         asset.entry /= ratio
         asset.basis /= ratio
+        asset.distances = {name: x / ratio for name, x in asset.distances.items()}
         for order in asset.orders.values():
             order.qty *= ratio
-            for price in ("limit", "stop", "trail", "best"):
+            for price in ("limit", "stop", "trail", "best", "away", "starts_at"):
                 setattr(order, price, getattr(order, price) / ratio)
         if asset.held:
             self.diary.post(asset.index, "SPLIT", came, ratio, 0.0)
@@ -364,7 +370,7 @@ class Books:
             asset.opened_in = -1
         elif before == 0.0 or (before > 0.0) != (after > 0.0):
             asset.entry, asset.basis = price, asset.basis_of(price)
-            asset.opened_in = self.diary.row
+            asset.opened_in, asset.opened_at = self.diary.row, self.diary.time
         elif (before > 0.0) == (units > 0.0):
             self.average_in(asset, units, price, after)
         asset.held = after

@@ -35,6 +35,9 @@ class Order:
     trail: float = NAN
     frac: float = NAN
     best: float = NAN
+    away: float = NAN  # of an exit: from the entry, in price
+    part: float = NAN  # or as a fraction
+    starts_at: float = NAN  # best price from which it trails
     triggered: bool = False
     tif: str = "GTC"
     until_row: int = FOREVER
@@ -152,6 +155,16 @@ class OrderTable:
             if other.reduce_only and other.state != "HELD" and not reduces:
                 self.end(asset, other, "CANCELLED", "NOTHING_TO_REDUCE")
 
+    def has_place(self, asset: Asset, without: Order | None = None) -> bool:
+        """Whether an asset is held, or an order may open it."""
+        opening = [x for x in asset.orders.values() if not x.reduce_only and x is not without]
+        return not self.is_flat(asset, asset.held) or bool(opening)
+
+    def lacks_distance(self, asset: Asset) -> bool:
+        """Whether an exit would not know where to stand."""
+        exits = self.settings.exits
+        return exits is not None and bool(exits.distances.keys() - asset.distances.keys())
+
     def is_flat(self, asset: Asset, units: float) -> bool:
         """Whether no order can close so few units."""
         counts_lots = self.settings.sizing == "at_decision"
@@ -255,15 +268,17 @@ class OrderTable:
     def trail(self, asset: Asset, order: Order, price: float) -> None:
         if order.side < 0:
             order.best = price if math.isnan(order.best) else max(order.best, price)
+            waits = order.best < order.starts_at
             away = order.best - order.trail
             if math.isnan(order.trail):
                 away = order.best * (1.0 - order.frac)
         else:
             order.best = price if math.isnan(order.best) else min(order.best, price)
+            waits = order.best > order.starts_at
             away = order.best + order.trail
             if math.isnan(order.trail):
                 away = order.best * (1.0 + order.frac)
-        order.stop = asset.on_tick(away, up=order.side > 0)
+        order.stop = NAN if waits else asset.on_tick(away, up=order.side > 0)
 
     # What follows a trade.
 
@@ -300,39 +315,78 @@ class OrderTable:
         elif self.is_flat(asset, before) or (before > 0.0) != (asset.held > 0.0):
             self.place_exits(asset, price)
         elif abs(asset.held) > abs(before):
-            self.move_exits(asset)
+            self.move_exits(asset, STOP_LOSS, TAKE_PROFIT)
 
     def place_exits(self, asset: Asset, price: float) -> None:
         exits, side = self.settings.exits, -1 if asset.held > 0.0 else 1
         assert exits is not None
-        levels = self.exit_levels(asset)
         common = dict(origin="EXITS", side=side, sizing="CLOSE", reduce_only=True)
-        if exits.stop_loss is not None:
-            self.join(asset, STOP_LOSS, type="STOP", stop=levels[STOP_LOSS], **common)
-        if exits.take_profit is not None:
-            self.join(asset, TAKE_PROFIT, type="LIMIT", limit=levels[TAKE_PROFIT], **common)
-        if exits.trailing is not None:
-            away = asset.on_tick(price * (1.0 + side * exits.trailing), up=side > 0)
-            trailing = dict(type="TRAILING", frac=exits.trailing, best=price, stop=away)
-            self.join(asset, TRAILING, **trailing, **common)
+        if exits.stop_loss is not None or exits.stop_distance is not None:
+            away = asset.distances.get("stop_distance", NAN)
+            self.stand(asset, STOP_LOSS, "STOP", away, exits.stop_loss, **common)
+        if exits.take_profit is not None or exits.profit_distance is not None:
+            away = asset.distances.get("profit_distance", NAN)
+            part = exits.ladder[0].profit if exits.ladder else exits.take_profit
+            self.stand(asset, TAKE_PROFIT, "LIMIT", away, part, **common)
+        if exits.trailing is not None or exits.trailing_distance is not None:
+            after = exits.trailing_after
+            order = self.new_exit(
+                asset,
+                TRAILING,
+                type="TRAILING",
+                trail=asset.distances.get("trailing_distance", NAN),
+                frac=NAN if exits.trailing is None else exits.trailing,
+                starts_at=NAN if after is None else asset.entry * (1.0 - side * after),
+                **common,
+            )
+            self.trail(asset, order, price)
+            self.join(order)
 
-    def join(self, asset: Asset, slot: int, **fields: Any) -> None:
+    def new_exit(self, asset: Asset, slot: int, **fields: Any) -> Order:
+        """An exit that is told when its level is known."""
+        order = self.new_order(asset, slot, joined_row=self.diary.row, logged=False, **fields)
+        order.logged = True
+        return order
+
+    def stand(
+        self, asset: Asset, slot: int, kind: str, away: float, part: Any, **fields: Any
+    ) -> None:
+        fields |= dict(type=kind, away=away, part=NAN if part is None else part)
+        order = self.new_exit(asset, slot, **fields)
+        setattr(order, "stop" if kind == "STOP" else "limit", self.exit_level(asset, order))
+        self.join(order)
+
+    def join(self, order: Order) -> None:
         """An order that is at the venue at once, and takes part in the rest of the bar."""
-        self.activate(self.new_order(asset, slot, joined_row=self.diary.row, **fields))
+        self.tell(order, "SUBMITTED")
+        self.activate(order)
 
-    def exit_levels(self, asset: Asset) -> dict[int, float]:
-        exits, is_long = self.settings.exits, asset.held > 0.0
-        assert exits is not None
-        loss, gain = exits.stop_loss or 0.0, exits.take_profit or 0.0
-        if is_long:
-            stop = asset.on_tick(asset.entry * (1.0 - loss), up=False)
-            return {STOP_LOSS: stop, TAKE_PROFIT: asset.on_tick(asset.entry * (1.0 + gain), True)}
-        stop = asset.on_tick(asset.entry * (1.0 + loss), up=True)
-        return {STOP_LOSS: stop, TAKE_PROFIT: asset.on_tick(asset.entry * (1.0 - gain), False)}
+    def exit_level(self, asset: Asset, order: Order) -> float:
+        is_long, is_target = asset.held > 0.0, order.type == "LIMIT"
+        sign = 1 if is_long == is_target else -1
+        if math.isnan(order.away):
+            return asset.on_tick(asset.entry * (1.0 + sign * order.part), up=sign > 0)
+        return asset.on_tick(asset.entry + sign * order.away, up=sign > 0)
 
-    def move_exits(self, asset: Asset) -> None:
-        for slot, level in self.exit_levels(asset).items():
+    def move_exits(self, asset: Asset, *slots: int) -> list[Order]:
+        """Move exits to where they belong; return those that moved."""
+        moved = []
+        for slot in slots:
             order = asset.orders.get(slot)
-            if order is not None and order.level != level:
+            if order is not None and order.level != (level := self.exit_level(asset, order)):
                 setattr(order, "limit" if slot == TAKE_PROFIT else "stop", level)
                 self.tell(order, "AMENDED")
+                moved.append(order)
+        return moved
+
+    def step_down(self, asset: Asset) -> None:
+        """Move the target to the rung that the age of the position has reached."""
+        exits, order = self.settings.exits, asset.orders.get(TAKE_PROFIT)
+        if exits is None or order is None:
+            return
+        rows, time = self.diary.row - asset.opened_in, self.diary.time - asset.opened_at
+        reached = [x.profit for x in exits.ladder if rows >= x.rows and time >= x.time]
+        if reached and reached[-1] != order.part:
+            order.part = reached[-1]
+            for moved in self.move_exits(asset, TAKE_PROFIT):
+                moved.has_met = False

@@ -199,6 +199,9 @@ class Desk:
         reducing = min(order.qty, reducible)
         extra = order.qty - reducing
         if extra > 0.0:
+            opens = asset.held == 0.0 or reducing > 0.0
+            if opens and self.venue.lacks_distance(asset):
+                raise Refused("NO_DISTANCE", order.side * extra * unit / self.books.equity)
             self.check_limits(asset, order.side, extra * unit / self.books.equity, itself)
             self.check_money(asset, order.side, extra * unit, reducing)
 
@@ -234,6 +237,9 @@ class Desk:
 
     def check_limits(self, asset: Asset, side: int, weight: float, itself: Any) -> None:
         limits, assets = self.limits, self.books.assets
+        n_held = sum(self.venue.has_place(other, itself) for other in assets)
+        n_held += not self.venue.has_place(asset, itself)
+        most = None if self.venue.has_place(asset, itself) else limits.max_positions
         held = self.held(asset)
         on_side = weight + added(0.0, self.waiting(asset, side, itself))
         on_side += abs(held) if side * held > 0.0 else 0.0
@@ -248,6 +254,7 @@ class Desk:
         in_group = limits.group_gross if asset.group is not None else None
         for reason, limit, figure in (
             ("LARGEST_ORDER", limits.order, weight),
+            ("MAX_POSITIONS", most, n_held),
             ("WEIGHT_LIMIT", limits.weight, on_side),
             ("GROUP_LIMIT", in_group, group + weight),
             ("NET_LIMIT", limits.net, side * net + on_the_way + weight),

@@ -37,6 +37,7 @@ class NaiveAccount:
         self.peak = self.books.equity
         self.locked = ""
         self.flat_day: int | None = None
+        self.decides = max_orders > 0
 
     def push(self, rows: Iterable[Row]) -> NaiveAccount:
         for row in rows:
@@ -51,9 +52,12 @@ class NaiveAccount:
                 self.venue.end_listing(asset, row.delisting[asset.index])
             self.liquidate_inside(row)
             self.liquidate_at_marks()
+            self.learn_distances(row)
             forced = self.has_to_be_flat()
             self.desk.handle(row.requests)
             targets = [0.0] * len(self.assets) if forced else self.within_limits([*row.weights])
+            for asset in self.assets:
+                self.venue.step_down(asset)
             self.close_old_positions()
             self.decide_orders(targets, forced, self.period(row.time))
             if self.settings.fill == "same_close":
@@ -63,6 +67,15 @@ class NaiveAccount:
             self.write_down(targets)
             self.diary.row += 1
         return self
+
+    def learn_distances(self, row: Row) -> None:
+        """Keep the last distances that are known."""
+        exits = self.settings.exits
+        for name in exits.distances if exits is not None else ():
+            for asset in self.assets:
+                distance = getattr(row, name)[asset.index]
+                if 0.0 < distance < math.inf:
+                    asset.distances[name] = distance
 
     @property
     def equity(self) -> float:
@@ -203,6 +216,8 @@ class NaiveAccount:
 
     def within_limits(self, targets: list[float]) -> list[float]:
         limits = self.limits
+        if limits.max_positions is not None:
+            self.give_places(targets, limits.max_positions)
         for asset in self.assets:
             weight = targets[asset.index]
             if math.isinf(weight):
@@ -219,6 +234,23 @@ class NaiveAccount:
         if limits.net is not None:
             self.balance(targets, limits.net)
         return targets
+
+    def give_places(self, targets: list[float], most: int) -> None:
+        """Let the largest targets in that there is room for; the others have no opinion."""
+        taken, newcomers = 0, []
+        for asset in self.assets:
+            target = targets[asset.index]
+            waits = asset.out and target == asset.acted_on
+            if self.venue.has_place(asset):
+                taken += target != 0.0
+            elif target != 0.0 and math.isfinite(target) and not waits:
+                newcomers.append(asset.index)
+        newcomers.sort(key=lambda i: (-abs(targets[i]), i))
+        refused = newcomers[max(most - taken, 0) :]
+        if refused:
+            self.diary.refuse(-1, "MAX_POSITIONS", taken + len(newcomers), most)
+        for i in refused:
+            targets[i] = NAN
 
     def weight(self, asset: Asset) -> float:
         return asset.size(asset.mark) / self.equity
@@ -281,6 +313,8 @@ class NaiveAccount:
     def decide_orders(self, targets: list[float], forced: bool, period: Any) -> None:
         for asset in self.assets:
             target = targets[asset.index]
+            if math.isnan(target) and asset.out and self.decides:
+                asset.acted_on = NAN
             if math.isnan(target) or math.isnan(asset.mark) or self.is_on_its_way(asset):
                 continue
             changed = target != asset.acted_on
@@ -312,6 +346,8 @@ class NaiveAccount:
             largest = self.limits.order
             share = abs(value) / self.equity
             if not turns or (largest is not None and share > largest * (1.0 + ROUNDING)):
+                return False
+            if self.venue.lacks_distance(asset):
                 return False
             asset.is_unmet = True
         return True
@@ -366,6 +402,9 @@ class NaiveAccount:
         largest = self.limits.order
         if largest is not None and not reduces and share > largest * (1.0 + ROUNDING):
             self.venue.drop(asset, None, "LARGEST_ORDER", share)
+            return None
+        if not same_side and self.venue.lacks_distance(asset):
+            self.venue.drop(asset, None, "NO_DISTANCE", target)
             return None
         if self.settings.entry and held != 0.0 and not same_side:
             asset.is_unmet = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from page_assets import on_tick
 from page_books import Account
@@ -59,6 +60,13 @@ def follow(a: Account, order: Order, price: float, start: bool = False) -> None:
     if not math.isnan(order.trail):
         away = order.best + s * order.trail
     order.stop = on_tick(a.instruments[order.asset], away, up=s > 0)
+    if has_no_stop(order):
+        order.stop = math.nan
+
+
+def has_no_stop(order: Order) -> bool:
+    """True if a trailing stop has not seen its start yet."""
+    return order.side * order.best > order.side * order.start
 
 
 def place_exits(a: Account, j: int, p: float, before: float) -> None:
@@ -66,39 +74,91 @@ def place_exits(a: Account, j: int, p: float, before: float) -> None:
     exits, held = a.settings.exits, a.positions[j]
     if exits is None or held.qty == 0:
         return
-    s = 1 if held.qty > 0 else -1
-    stop = target = math.nan
-    instrument = a.instruments[j]
-    if exits.stop_loss is not None:
-        stop = on_tick(instrument, held.entry_price * (1 - s * exits.stop_loss), up=s < 0)
-    if exits.take_profit is not None:
-        target = on_tick(instrument, held.entry_price * (1 + s * exits.take_profit), up=s > 0)
     if before * held.qty > 0:
         if abs(held.qty) > abs(before):
-            _move_exits(a, j, stop, target)
+            for order in a.living(j):
+                move_exit(a, order)
         return
-    common = dict(
+    s = 1 if held.qty > 0 else -1
+    common: dict[str, Any] = dict(
         asset=j, origin=Origin.EXITS, sizing=Sizing.CLOSE, side=-s, reduce_only=True,
         live_row=a.row,
     )  # fmt: skip
-    if exits.stop_loss is not None:
-        a.activate(a.submit(type=OrderType.STOP, stop=stop, **common))
-    if exits.take_profit is not None:
-        a.activate(a.submit(type=OrderType.LIMIT, limit=target, **common))
-    if exits.trailing is not None:
-        order = a.new_order(type=OrderType.TRAILING, trail_frac=exits.trailing, **common)
+    target = exits.ladder[0].profit if exits.ladder else exits.take_profit
+    known = held.distances
+    for kind, part, away in (
+        (OrderType.STOP, exits.stop_loss, known.get("stop_distance")),
+        (OrderType.LIMIT, target, known.get("profit_distance")),
+    ):
+        if part is not None or away is not None:
+            numbers = dict(part=_or_nan(part), away=_or_nan(away))
+            order = a.new_order(type=kind, **numbers, **common)
+            set_level(order, level(a, order))
+            _tell(a, order)
+    away = known.get("trailing_distance")
+    if exits.trailing is not None or away is not None:
+        start = math.nan
+        if exits.trailing_after is not None:
+            start = held.entry_price * (1 + s * exits.trailing_after)
+        numbers = dict(trail_frac=_or_nan(exits.trailing), trail=_or_nan(away), start=start)
+        order = a.new_order(type=OrderType.TRAILING, **numbers, **common)
         follow(a, order, p, start=True)
-        a.event(order, OrderStatus.SUBMITTED)
-        a.activate(order)
+        _tell(a, order)
 
 
-def _move_exits(a: Account, j: int, stop: float, target: float) -> None:
+def _or_nan(x: float | None) -> float:
+    return math.nan if x is None else x
+
+
+def _tell(a: Account, order: Order) -> None:
+    a.event(order, OrderStatus.SUBMITTED)
+    a.activate(order)
+
+
+def level(a: Account, order: Order) -> float:
+    """The price of a stop or a limit at its distance from the entry price."""
+    held, s = a.positions[order.asset], -order.side
+    beyond = s if order.type == OrderType.LIMIT else -s
+    price = held.entry_price + beyond * order.away
+    if math.isnan(order.away):
+        price = held.entry_price * (1 + beyond * order.part)
+    return on_tick(a.instruments[order.asset], price, up=beyond > 0)
+
+
+def set_level(order: Order, price: float) -> None:
+    if order.type == OrderType.LIMIT:
+        order.limit = price
+    else:
+        order.stop = price
+
+
+def move_exit(a: Account, order: Order) -> bool:
+    """Move a stop or a limit of the exits to its distance; True if it has another price now."""
+    if order.origin != Origin.EXITS or order.type not in (OrderType.STOP, OrderType.LIMIT):
+        return False
+    price = level(a, order)
+    if price == (order.limit if order.type == OrderType.LIMIT else order.stop):
+        return False
+    set_level(order, price)
+    a.event(order, OrderStatus.AMENDED)
+    return True
+
+
+def take_rung(a: Account, j: int) -> None:
+    """Section 5, ladder: at the end of a row the target follows the age of its position."""
+    exits, held = a.settings.exits, a.positions[j]
+    if exits is None or held.qty == 0:
+        return
+    rows, time = a.row - held.entry_row, a.time - held.entry_time
+    reached = [x.profit for x in exits.ladder if rows >= x.rows and time >= x.time]
     for order in a.living(j):
-        if order.origin != Origin.EXITS:
-            continue
-        if order.type == OrderType.STOP and order.stop != stop:
-            order.stop = stop
-            a.event(order, OrderStatus.AMENDED)
-        elif order.type == OrderType.LIMIT and order.limit != target:
-            order.limit = target
-            a.event(order, OrderStatus.AMENDED)
+        is_target = order.origin == Origin.EXITS and order.type == OrderType.LIMIT
+        if is_target and reached and order.part != reached[-1]:
+            order.part = reached[-1]
+            if move_exit(a, order):
+                order.met = is_rested(order)
+
+
+def is_rested(order: Order) -> bool:
+    """True if a target that a ladder has moved is still a maker at the next open; it is not."""
+    return False

@@ -25,6 +25,8 @@ class Position:
     entry_price: float = NAN
     basis: float = NAN
     entry_row: int = -1
+    entry_time: int = 0
+    distances: dict[str, float] = field(default_factory=dict)  # of exits, last known
     target: float = NAN  # the one last acted upon
     due: bool = False  # it is still to be met
     period: int | None = None  # calendar period in which it was acted upon
@@ -132,6 +134,18 @@ class Account:
             case Reason.DAILY_LOSS:
                 return 1 - self.equity / self.day_equity
         return self.equity
+
+    def has_place(self, j: int, without: Order | None = None) -> bool:
+        """True if an asset is held, or a living order may open it."""
+        opening = (o for o in self.living(j) if not o.reduce_only and o is not without)
+        return self.positions[j].qty != 0 or any(opening)
+
+    def lacks_distance(self, j: int) -> bool:
+        """True if a distance of the asset's exits has had no value yet."""
+        exits = self.settings.exits
+        return (
+            exits is not None and not exits.distances.keys() <= self.positions[j].distances.keys()
+        )
 
     def total_value(self) -> float:
         return sum((self.value(j, p.mark) for j, p in enumerate(self.positions)), 0.0)

@@ -69,6 +69,7 @@ def draw(seed: int) -> Market:
     max_orders = rng.choice([3, 8, 8])
     if style != "targets":
         requests = Script(rng, instruments, columns["close"], settings.cash).rows()
+    settings = _with_new_exits(rng, settings, columns, n_assets)
     return Market(time.astype(np.int64), columns, instruments, settings, requests, max_orders)
 
 
@@ -186,6 +187,35 @@ def _exits(rng: random.Random) -> Exits | None:
         "max_holding": rng.choice([None, 1, 3, 10]),
     }
     return Exits(**some) if any(some.values()) else None
+
+
+def _with_new_exits(
+    rng: random.Random, settings: RunSettings, columns: dict[str, FloatArray], n_assets: int
+) -> RunSettings:
+    """Let some exits have a distance from a column, a ladder or a start, and few assets a place."""
+    if n_assets > 1 and rng.random() < 0.3:
+        limits = replace(settings.limits, max_positions=rng.choice([1, 1, 2]))
+        settings = replace(settings, limits=limits)
+    if settings.exits is None:
+        return settings
+    fields = {name: getattr(settings.exits, name) for name in settings.exits.__struct_fields__}
+    if fields["trailing"]:
+        fields["trailing_after"] = rng.choice([None, 0.002, 0.01])
+    if fields["take_profit"] and rng.random() < 0.5:
+        ages = rng.choice([(1,), (2, 4), ("3h", "2d"), ("30m",)])
+        rungs = {age: rng.choice([0.004, 0.0, -0.01]) for age in ages}
+        fields["take_profit"] = {0: fields["take_profit"]} | rungs
+    for name in ("stop", "profit", "trailing"):
+        column, fraction = f"{name}_distance", _FRACTIONS[name]
+        if isinstance(fields[fraction], float) and rng.random() < 0.4:
+            near = np.array([rng.choice([0.5, 1.0, 1.0, NAN, -1.0]) for _ in columns["close"]])
+            columns[column] = fields[fraction] * columns["close"] * near[:, None]
+            columns[column][: rng.choice([0, 0, 3])] = NAN
+            fields |= {column: f"column({column!r})", fraction: None}
+    return replace(settings, exits=Exits(**fields))
+
+
+_FRACTIONS = {"stop": "stop_loss", "profit": "take_profit", "trailing": "trailing"}
 
 
 def _entry(rng: random.Random) -> Entry | None:

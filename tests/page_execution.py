@@ -249,7 +249,8 @@ def _move(a: Account, j: int, q: float, p: float) -> float:
         held.entry_price = held.basis = math.nan
         held.entry_row = -1
     elif old * new <= 0:
-        held.entry_price, held.basis, held.entry_row = p, a.basis(j, p), a.row
+        held.entry_price, held.basis = p, a.basis(j, p)
+        held.entry_row, held.entry_time = a.row, a.time
     elif old * q > 0:
         held.entry_price = (old * held.entry_price + q * p) / new
         held.basis = (old * held.basis + q * a.basis(j, p)) / new

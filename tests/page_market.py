@@ -49,6 +49,7 @@ def step(a: Account, market: Any, t: int, ids: list[int]) -> None:
     meet(a, bars)
     _mark(a, bars)
     _lock(a)
+    _learn_distances(a, market, t)
     flat = a.flat_reason()
     if flat:
         _end_orders_of_decide(a, flat)
@@ -119,12 +120,55 @@ def _end_orders_of_decide(a: Account, flat: int) -> None:
 
 
 def _approved(a: Account, targets: list[float]) -> list[float]:
-    """The gate, without limits: an infinite target is ignored."""
+    """The gate, without limits of weights: an infinite target is ignored."""
+    if not a.flat_reason():
+        _give_places(a, targets)
     for j, target in enumerate(targets):
         if math.isinf(target):
             a.refusal(j, Reason.NOT_FINITE, target, math.nan)
             targets[j] = math.nan
     return targets
+
+
+def _give_places(a: Account, targets: list[float]) -> None:
+    """Section 5, places: the largest targets are let in."""
+    most = a.settings.limits.max_positions
+    if most is None:
+        return
+    places = [j for j in range(len(targets)) if a.has_place(j)]
+    newcomers = [
+        j
+        for j, target in enumerate(targets)
+        if j not in places
+        and math.isfinite(target)
+        and target != 0
+        and not (a.positions[j].out and target == a.positions[j].target)
+    ]
+    taken = sum(targets[j] != 0 for j in places)
+    if taken + len(newcomers) <= most or not newcomers:
+        return
+    a.refusal(-1, Reason.MAX_POSITIONS, taken + len(newcomers), most)
+    newcomers.sort(key=lambda j: rank(targets, j), reverse=True)
+    for j in newcomers[max(most - taken, 0) :]:
+        targets[j] = math.nan
+
+
+def rank(targets: list[float], j: int) -> tuple[float, int]:
+    """The larger it is, the sooner a newcomer gets a place."""
+    return abs(targets[j]), -j
+
+
+def _learn_distances(a: Account, market: Any, t: int) -> None:
+    """Distances of exits take their value of the row, if it is finite and above 0."""
+    exits = a.settings.exits
+    for name in exits.distances if exits is not None else ():
+        for held, x in zip(a.positions, market.columns[name][t].tolist(), strict=True):
+            if is_distance(x):
+                held.distances = held.distances | {name: x}
+
+
+def is_distance(x: float) -> bool:
+    return math.isfinite(x) and x > 0
 
 
 def _fill_at_close(a: Account, bars: Sequence[Bar]) -> None:

@@ -33,6 +33,9 @@ class Order:
     trail: float = NAN
     trail_frac: float = NAN
     best: float = NAN
+    away: float = NAN  # of an exit from the entry price
+    part: float = NAN  # the same as a fraction of it
+    start: float = NAN  # best price from which it has a stop
     tif: int = 0
     until_time: int = FOREVER
     until_row: int = FOREVER

@@ -222,6 +222,8 @@ def _too_large(a: Account, wish: Wish, amended: Order | None) -> Verdict | None:
     extra = wish.qty - reduces
     if extra <= 0:
         return None
+    if (held == 0 or reduces > 0) and a.lacks_distance(j):
+        return Reason.NO_DISTANCE, s * (extra * u / a.equity)
     return _above_limits(a, wish, extra * u / a.equity, amended) or _unpaid(
         a, wish, extra * u, reduces
     )
@@ -237,6 +239,10 @@ def _above_limits(a: Account, wish: Wish, w: float, amended: Order | None) -> Ve
     held = [a.size(k) / a.equity for k in range(len(a.positions))]
     if limits.order is not None and w > limits.order * TOLERANCE:
         return Reason.LARGEST_ORDER, w
+    if limits.max_positions is not None and not a.has_place(j, amended):
+        places = 1 + sum(a.has_place(k, amended) for k in range(len(held)))
+        if places > limits.max_positions:
+            return Reason.MAX_POSITIONS, float(places)
     if limits.weight is not None:
         same = sum(weight for o, weight in waiting if o.asset == j and o.side == s)
         asked = w + same + max(s * held[j], 0.0)

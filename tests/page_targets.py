@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from page_after import take_rung
 from page_assets import on_tick, period_of
 from page_books import Account, Position
 from page_orders import FOREVER, Order
@@ -16,6 +17,8 @@ TOLERANCE = 1 + 1e-9
 
 def rebalance(a: Account, targets: list[float], flat: bool) -> None:
     """Step 6 of a row, after the gate."""
+    for j in range(len(targets)):
+        take_rung(a, j)
     for j in range(len(targets)):
         close_what_was_held_too_long(a, j)
     for j, target in enumerate(targets):
@@ -54,6 +57,8 @@ def leave(a: Account, j: int) -> None:
 
 def meet_target(a: Account, j: int, target: float) -> None:
     held = a.positions[j]
+    if math.isnan(target) and held.out and counts_as_target(target):
+        held.target = target
     if math.isnan(target) or math.isnan(held.mark):
         return
     waiting = a.target_order(j)
@@ -69,6 +74,11 @@ def meet_target(a: Account, j: int, target: float) -> None:
         act_upon(a, j, target, waiting)
     elif is_other and waiting is not None and ends_when_left(a, waiting):
         a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
+
+
+def counts_as_target(target: float) -> bool:
+    """True if NaN of a `decide` counts as a target, for an asset that is out; it does."""
+    return True
 
 
 def chases_another(held: Position) -> bool:
@@ -109,9 +119,11 @@ def act_upon(a: Account, j: int, target: float, waiting: Order | None) -> None:
     turns = held.qty * target < 0
     is_small = target != 0 and abs(value) < 1e-9 * a.equity
     large = is_too_large(a, j, value) and target != 0 and not is_small
-    closes = held.qty != 0 and not large
+    large_or_unsafe = large or (target != 0 and not is_small and is_unsafe(a, j, target))
+    closes = held.qty != 0 and not large_or_unsafe
     closes &= target == 0 or (turns and a.settings.entry is not None)
-    held.target, held.due, held.out = target, large or (closes and target != 0), False
+    held.target, held.out = target, False
+    held.due = large_or_unsafe or (closes and target != 0)
     if rule.period is not None:
         held.period = period_of(a.time, rule.period)
     if waiting is not None:
@@ -121,7 +133,9 @@ def act_upon(a: Account, j: int, target: float, waiting: Order | None) -> None:
     if closes:
         _close(a, j, Origin.TARGET)
     elif large:
-        _refuse_too_large(a, j, value)
+        _refuse_early(a, j, Reason.LARGEST_ORDER, abs(value) / a.equity)
+    elif large_or_unsafe:
+        _refuse_early(a, j, Reason.NO_DISTANCE, target)
     elif target != 0 and not is_small:
         grows = held.qty * value >= 0
         _submit(a, j, value, is_entry=a.settings.entry is not None and grows and not held.chase)
@@ -139,12 +153,17 @@ def is_too_large(a: Account, j: int, value: float) -> bool:
     return largest is not None and not reduces and abs(value) > largest * a.equity * TOLERANCE
 
 
-def _refuse_too_large(a: Account, j: int, value: float) -> None:
-    """Refuse a target's LARGEST_ORDER, which has no order; it is told once."""
+def is_unsafe(a: Account, j: int, target: float) -> bool:
+    """True if a target opens or turns a position while a distance of its exits is unknown."""
+    return a.positions[j].qty * target <= 0 and a.lacks_distance(j)
+
+
+def _refuse_early(a: Account, j: int, reason: Reason, asked: float) -> None:
+    """Refuse a target before an order is made; the same is told once."""
     held = a.positions[j]
-    if held.told != Reason.LARGEST_ORDER:
-        held.told = int(Reason.LARGEST_ORDER)
-        a.refusal(j, Reason.LARGEST_ORDER, abs(value) / a.equity, 0.0)
+    if held.told != reason:
+        held.told = int(reason)
+        a.refusal(j, reason, asked, 0.0)
 
 
 def _submit(a: Account, j: int, value: float, is_entry: bool) -> None:

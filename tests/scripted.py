@@ -95,13 +95,13 @@ class Scripted(Strategy):
         return {name: column(name) for name in ("w", *NAMES)}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        for j in range(signals.shape[1]):
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        for j in range(table.shape[1]):
             for slot in range(SLOTS):
                 first = 1 + slot * N_FIELDS
-                if signals[first, j] > 0.0:
-                    send(signals[first : first + N_FIELDS, j].copy(), account, memory)
-        return signals[0].copy()
+                if table[first, j] > 0.0:
+                    send(table[first : first + N_FIELDS, j].copy(), account, memory)
+        return table[0].copy()
 
 
 def encoded(requests: Sequence[Sequence[dict[str, Any]]], n_assets: int) -> dict[str, FloatArray]:

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import numpy as np
-from markets import Given, Market
+from markets import DISTANCES, Given, Market
 from msgspec import structs
 
 from alphalab.core.engine import Block, Engine
@@ -17,7 +17,12 @@ NAMES = ("ledger", "qty", "targets", "fills", "refusals", "events", "postings", 
 
 
 def without_script(market: Market) -> Market:
-    """Return a market that is traded by targets alone."""
+    """Return a market that is traded by targets alone, with exits at fractions of a price."""
+    exits = market.settings.exits
+    if exits is not None and exits.distances:
+        fractions = {DISTANCES[name]: 0.02 for name in exits.distances}
+        exits = structs.replace(exits, **dict.fromkeys(exits.distances), **fractions)
+        market = market._replace(settings=structs.replace(market.settings, exits=exits))
     return market._replace(requests=())
 
 

@@ -137,10 +137,10 @@ def test_source_runs_only_if_its_hash_is_pinned(tmp_path: Path) -> None:
         f"import alphalab as al\nimport pathlib\npathlib.Path({str(ran)!r}).write_text('x')\n\n"
         "class Free(al.Strategy):\n    n: int = 3\n\n    def signals(self):\n"
         "        return {'close': al.close, 'mean': al.close.ts_mean(self.n)}\n\n"
-        "    @staticmethod\n    def decide(signals, account, memory):\n"
-        "        targets = signals[0].copy()\n"
+        "    @staticmethod\n    def decide(signals, params, account):\n"
+        "        targets = signals.close.copy()\n"
         "        for j in range(targets.size):\n"
-        "            targets[j] = 1.0 if signals[0, j] > signals[1, j] else 0.0\n"
+        "            targets[j] = 1.0 if signals.close[j] > signals.mean[j] else 0.0\n"
         "        return targets\n"
     )
     file = tmp_path / "free.py"

@@ -103,8 +103,8 @@ def test_a_strategy_is_decided_in_one_way():
             return {"x": al.close}
 
         @staticmethod
-        def decide(signals, account, memory):
-            return signals[0]
+        def decide(table, account, memory):
+            return table[0]
 
     with pytest.raises(al.errors.StrategyError, match="one of the two"):
         al.backtest(Both(), bars())
@@ -139,8 +139,8 @@ def test_a_snapshot_is_refused_after_half_a_push():
             return {"close": al.close}
 
         @staticmethod
-        def decide(signals, account, memory):
-            return signals[0, :0] if account.row == 1 else signals[0] * 0.0
+        def decide(table, account, memory):
+            return table[0, :0] if account.row == 1 else table[0] * 0.0
 
     market = bars()
     engine = al.Engine(Breaks(), market.instruments, al.RunSettings())

@@ -30,10 +30,22 @@ def test_metrics_stand_side_by_side() -> None:
     assert list(both.table.columns) == ["hold", "trend"]
     for name, result in (("hold", HOLD), ("trend", TREND)):
         assert both.table[name].to_dict() == pytest.approx(result.metrics, nan_ok=True)
-    assert list(al.compare([HOLD, TREND]).runs) == ["ExprStrategy", "ExprStrategy 2"]
     lines = {trace.name for trace in both.plot().data}
     assert lines == {"hold", "trend", "Benchmark"}
     assert "trend" in repr(both) and "<table>" in both._repr_html_()
+
+
+def test_results_of_one_strategy_are_named_by_what_differs() -> None:
+    cross = al.load_strategy("sma_cross")
+    some = [al.backtest(cross(fast=n), BARS) for n in (5, 20)]
+    assert list(al.compare(some).runs) == ["SmaCross(fast=5)", "SmaCross(fast=20)"]
+    dear = al.backtest(cross(fast=5), BARS, costs=al.Costs(fee_bps=5), exits=al.Exits(trailing=0.1))
+    assert list(al.compare([some[0], dear]).runs) == [
+        "SmaCross",
+        "SmaCross(costs.fee_bps=5.0, exits.trailing=0.1)",
+    ]
+    assert list(al.compare([HOLD, some[0]]).runs) == ["ExprStrategy", "SmaCross"]
+    assert list(al.compare([HOLD, HOLD]).runs) == ["ExprStrategy", "ExprStrategy 2"]
 
 
 def test_the_page_of_a_comparison(tmp_path: Path) -> None:

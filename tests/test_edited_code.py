@@ -44,8 +44,8 @@ class Edited(al.Strategy):
         return {"close": al.close}
 
     @staticmethod
-    def decide(signals, account, memory):
-        return signals[0] * 0.0 + 0.01 * (2.0 + constants.VALUE)
+    def decide(signals):
+        return signals.close * 0.0 + 0.01 * (2.0 + constants.VALUE)
 """
 
 RUN_DECIDE = """

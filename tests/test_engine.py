@@ -212,8 +212,8 @@ def test_a_snapshot_of_something_else_is_refused(other: Callable[[], Engine]) ->
 def test_a_snapshot_of_another_decide_is_refused() -> None:
     class Other(Patient):
         @staticmethod
-        def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-            return np.full(signals.shape[1], 0.125)
+        def decide(table, account, memory):  # type: ignore[no-untyped-def]
+            return np.full(table.shape[1], 0.125)
 
     Other.__name__ = "Patient"
     one, other = engine_of(Patient(rows=3)), engine_of(Other(rows=3))
@@ -229,8 +229,8 @@ def _with_limit(limit: float) -> type[Strategy]:
             return {"close": close}
 
         @staticmethod
-        def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-            return np.full(signals.shape[1], limit)
+        def decide(table, account, memory):  # type: ignore[no-untyped-def]
+            return np.full(table.shape[1], limit)
 
     return Limited
 
@@ -403,7 +403,7 @@ class Witness(Strategy):
         return {"close": close, "double": close * 2.0}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
         position = account.positions[0]
         seen = memory[9 * account.row : 9 * account.row + 9, 0]
         seen[0] = account.cash
@@ -414,7 +414,7 @@ class Witness(Strategy):
         seen[5] = position["entry_price"]
         seen[6] = position["entry_row"]
         seen[7] = position["target"]
-        seen[8] = signals[1, 0] - signals[0, 0]
+        seen[8] = table[1, 0] - table[0, 0]
         return np.array([0.5]) if account.row < 2 else np.array([0.0])
 
 
@@ -457,10 +457,10 @@ class Forger(Strategy):
         return {"close": close}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        for j in range(signals.shape[1]):
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        for j in range(table.shape[1]):
             account.positions[j]["qty"] = 1e6
-        return np.zeros(signals.shape[1])
+        return np.zeros(table.shape[1])
 
 
 @nojit
@@ -483,50 +483,50 @@ def deciding(decide: Callable[..., Any], memory: int = 0) -> Strategy:
     return Deciding()
 
 
-def too_few(signals, account, memory):  # type: ignore[no-untyped-def]
+def too_few(table, account, memory):  # type: ignore[no-untyped-def]
     return np.zeros(2)
 
 
-def one_for_all(signals, account, memory):  # type: ignore[no-untyped-def]
+def one_for_all(table, account, memory):  # type: ignore[no-untyped-def]
     return np.zeros(1)
 
 
-def nothing(signals, account, memory):  # type: ignore[no-untyped-def]
+def nothing(table, account, memory):  # type: ignore[no-untyped-def]
     return None
 
 
-def a_number(signals, account, memory):  # type: ignore[no-untyped-def]
+def a_number(table, account, memory):  # type: ignore[no-untyped-def]
     return 0.5
 
 
-def no_such_field(signals, account, memory):  # type: ignore[no-untyped-def]
-    return account.wealth * signals[0]
+def no_such_field(table, account, memory):  # type: ignore[no-untyped-def]
+    return account.wealth * table[0]
 
 
-def two_arguments(signals, account):  # type: ignore[no-untyped-def]
-    return signals[0]
+def another_argument(table, prices):  # type: ignore[no-untyped-def]
+    return table[0]
 
 
-def memory_it_has_not(signals, account, memory):  # type: ignore[no-untyped-def]
+def memory_it_has_not(table, account, memory):  # type: ignore[no-untyped-def]
     memory[0, 0] = 1.0
-    return np.zeros(signals.shape[1])
+    return np.zeros(table.shape[1])
 
 
-def a_signal_it_has_not(signals, account, memory):  # type: ignore[no-untyped-def]
-    return signals[1] * 0.0
+def a_signal_it_has_not(table, account, memory):  # type: ignore[no-untyped-def]
+    return table[1] * 0.0
 
 
-def gives_up(signals, account, memory):  # type: ignore[no-untyped-def]
+def gives_up(table, account, memory):  # type: ignore[no-untyped-def]
     if account.row == 7:
         raise ValueError("no idea")
-    return np.full(signals.shape[1], 0.2)
+    return np.full(table.shape[1], 0.2)
 
 
 @nojit
 @pytest.mark.parametrize(
     "decide",
     [
-        too_few, one_for_all, nothing, a_number, no_such_field, two_arguments,
+        too_few, one_for_all, nothing, a_number, no_such_field, another_argument,
         memory_it_has_not, a_signal_it_has_not, gives_up,
     ],
 )  # fmt: skip

@@ -36,14 +36,14 @@ class Sent(Strategy):
         return {name: column(name) for name in FIELDS}
 
     @staticmethod
-    def decide(signals: Any, account: Any, memory: Any) -> Any:
-        n_assets = signals.shape[1]
+    def decide(table: Any, account: Any, memory: Any) -> Any:
+        n_assets = table.shape[1]
         for j in range(n_assets):
-            if signals[8, j] > 0:
-                orders.cancel(account, int(signals[8, j]))
-            kind, side, qty = int(signals[0, j]), int(signals[1, j]), signals[2, j]
-            limit, stop, frac = signals[3, j], signals[4, j], signals[5, j]
-            tif, reduce = int(signals[6, j]), signals[7, j] > 0
+            if table[8, j] > 0:
+                orders.cancel(account, int(table[8, j]))
+            kind, side, qty = int(table[0, j]), int(table[1, j]), table[2, j]
+            limit, stop, frac = table[3, j], table[4, j], table[5, j]
+            tif, reduce = int(table[6, j]), table[7, j] > 0
             if kind == 1:
                 orders.market(account, j, side, qty, 0, 0, reduce)
             elif kind == 2:

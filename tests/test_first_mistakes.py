@@ -49,8 +49,19 @@ def with_self() -> None:
         (lambda: al.sweep(BARS, Half), "Write al.sweep(strategy, bars)"),
         (lambda: al.evaluate(BARS, al.close), "Write al.evaluate(expression, bars)"),
         (lambda: al.load(FRAME), "al.Bars.from_frame(frame)"),
-        (lambda: al.backtest(Named(), BARS), "signals[1] is 'c'"),
+        (lambda: al.backtest(Named(), BARS), "Write signals.c"),
         (with_self, "@staticmethod"),
+        (lambda: al.Exits(stop_loss=2 * al.close), "units of the price as stop_distance"),
+        (lambda: al.Exits(take_profit={30: 0.02}), "Begin with 0"),
+        (
+            lambda: al.backtest(Half(), BARS, settings=al.RunSettings()),
+            "**msgspec.structs.asdict(settings)",
+        ),
+        (lambda: al.backtest(Half(), BARS, fee_bps=5), "Write costs=al.Costs(fee_bps=...)"),
+        (
+            lambda: al.backtest(Half(), BARS, exits=al.Exits(stop_distance="2 * atr(close)")),
+            "Write stop_distance=2 * al.atr(al.high, al.low, al.close, 14)",
+        ),
         (
             lambda: al.Bars.from_frame(FRAME.rename(columns={"close": "Last"})),
             "schema={'columns': {'close': ...}}",

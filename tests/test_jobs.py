@@ -480,11 +480,11 @@ class Decides(al.Strategy):
         return {"mean": al.close.ts_mean(self.n), "close": al.close}
 
     @staticmethod
-    def decide(signals, account, memory):
+    def decide(signals, params, account, memory):
         memory[0] += 1.0
         if account.row == 7:
             limit(account, 0, 1, 1.0, 1e6)
-        return np.where(signals[1] > signals[0], twice(LIMIT), 0.0)
+        return np.where((signals.close > signals.mean) & (params.n > 0), twice(LIMIT), 0.0)
 """
 
 BESIDE = """

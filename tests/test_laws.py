@@ -58,13 +58,13 @@ class Decided(al.Strategy):
         return {"x": al.parse(self.text), "close": al.close}
 
     @staticmethod
-    def decide(signals, account, memory):
-        targets = np.empty(signals.shape[1])
+    def decide(table, account, memory):
+        targets = np.empty(table.shape[1])
         for j in range(targets.size):
             memory[0, j] += 1.0
             memory[1, j] = 0.9 * memory[1, j] + account.equity * 1e-9
             held = account.positions[j]["qty"] != 0.0
-            targets[j] = 0.0 if held and memory[0, j] % 5.0 == 0.0 else signals[0, j]
+            targets[j] = 0.0 if held and memory[0, j] % 5.0 == 0.0 else table[0, j]
         return targets
 
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from alphalab_live.ccxt_client import make_client, moved, open_session
 from alphalab_live.ccxt_records import market_terms
 from alphalab_live.commands.status import read_status
 from alphalab_live.exchange import Account, Fault, LocalExchange
-from alphalab_live.market_checks import term_differences
+from alphalab_live.market_checks import check_terms, term_differences
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.states import RunState
+from alphalab_live.trader import Trader
 from alphalab_live.venue import Terms
 from live_cases import AT_DECISION, Case, Cross, bars_of, live
 
 import alphalab as al
+from alphalab.core.engine import Engine
 from alphalab.core.events import Reconcile
 from alphalab.errors import RefusedError, VenueError
-from alphalab.types import Instrument
+from alphalab.types import Instrument, InstrumentChange
 
 LEVERED = al.RunSettings(margin=al.Margin(initial=0.2, maintenance=0.05), **AT_DECISION)
 CASE = Case(bars_of("BTC/USDT:USDT", rows=12), Cross(), LEVERED)
@@ -83,6 +87,21 @@ def test_precisions_that_ccxt_writes_in_another_way() -> None:
     assert (market_terms(told, 2).tick, market_terms(told, 2).lot) == (0.1, 0.001)
     unknown = market_terms(told, 3)  # significant digits: no step follows from them
     assert unknown.tick != unknown.tick
+
+
+def test_an_instrument_is_the_one_in_force() -> None:
+    finer = msgspec.structs.replace(CASE.bars.instruments[0], tick=0.001)
+    changes = [InstrumentChange(100, finer)]
+    engine = Engine(CASE.strategy, CASE.bars.instruments, CASE.settings, changes=changes)
+    trader = Trader(0, engine, CASE.interval)
+    listed = Terms("linear", "USDT", True, tick=0.01, lot=0.001, least=0.001, min_value=5.0)
+
+    def venue(now: int) -> Any:
+        return SimpleNamespace(now=lambda: now, terms=lambda symbol: listed)
+
+    check_terms(venue(100), [trader])
+    with pytest.raises(RefusedError, match=r"tick 0\.001, and the venue's is 0\.01"):
+        check_terms(venue(101), [trader])
 
 
 def test_the_leverage_is_set_and_checked(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_a_decide_that_reads_a_global_array_by_the_row() -> None:
             return {"close": al.close}
 
         @staticmethod
-        def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-            up = CLOSES[min(account.row + 1, 119)] > signals[0]
+        def decide(table, account, memory):  # type: ignore[no-untyped-def]
+            up = CLOSES[min(account.row + 1, 119)] > table[0]
             return np.where(up, 0.4, 0.0)
 
     (said,) = warned(Knows())

@@ -62,14 +62,14 @@ class Units(Strategy):
         return {"units": column("units"), "closing": column("closing")}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        for j in range(signals.shape[1]):
-            units = signals[0, j]
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        for j in range(table.shape[1]):
+            units = table[0, j]
             if units != 0.0:
                 side = orders.BUY if units > 0.0 else orders.SELL
-                reduce = signals[1, j] > 0.0
+                reduce = table[1, j] > 0.0
                 orders.market(account, j, side, abs(units), orders.GTC, 0, reduce)
-        return np.full(signals.shape[1], np.nan)
+        return np.full(table.shape[1], np.nan)
 
 
 def run(strategy: Strategy, columns: dict[str, FloatArray], **fields: Any) -> Block:
@@ -240,16 +240,16 @@ class Crosses(Strategy):
         return {"gap": gap, "close": close, "stop": self.stop, "target": self.target}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        gap, price, before = signals[0, 0], signals[1, 0], memory[0, 0]
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        gap, price, before = table[0, 0], table[1, 0], memory[0, 0]
         memory[0, 0] = gap
         if gap * before < 0.0:
             side = orders.BUY if gap > 0.0 else orders.SELL
             held = account.positions["qty"][0]
             if held == 0.0:
                 size = np.floor(0.5 * account.equity / price)
-                target = price * (1.0 + side * signals[3, 0])
-                stop = price * (1.0 - side * signals[2, 0])
+                target = price * (1.0 + side * table[3, 0])
+                stop = price * (1.0 - side * table[2, 0])
                 orders.bracket(account, 0, side, size, np.nan, target, stop)
             elif held * side < 0.0:
                 orders.market(account, 0, side, abs(held), orders.GTC, 0, True)
@@ -329,13 +329,13 @@ class Gambler(Strategy):
         return {"close": close, "side": self.side, "down": self.down, "up": self.up}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        for j in range(signals.shape[1]):
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        for j in range(table.shape[1]):
             if account.positions["qty"][j] == 0.0:
-                price, side = signals[0, j], signals[1, j]
-                target, stop = price + side * signals[3, j], price - side * signals[2, j]
+                price, side = table[0, j], table[1, j]
+                target, stop = price + side * table[3, j], price - side * table[2, j]
                 orders.bracket(account, j, int(side), 1.0, np.nan, target, stop)
-        return np.full(signals.shape[1], np.nan)
+        return np.full(table.shape[1], np.nan)
 
 
 @pytest.mark.parametrize("side", [1, -1], ids=["long", "short"])

@@ -125,7 +125,7 @@ def calls(name: str) -> list[tuple[Expr, tuple[float, ...]]]:
 
 def twin_of(name: str, columns: dict[str, np.ndarray], params: tuple[float, ...]) -> np.ndarray:
     args = list(columns.values())
-    if name == "cs_neutralize":
+    if OPERATORS[name].inputs[1:] == ("group",):
         args[1] = np.broadcast_to(
             group_codes(assets(args[0].shape[1]), "sector"), args[0].shape
         ).copy()
@@ -154,6 +154,7 @@ SIZE: dict[str, Callable[..., np.ndarray | float]] = {
     "ts_skew": lambda c, p: 1.0,
     "ts_kurt": lambda c, p: 1.0,
     "ts_corr": lambda c, p: 1.0,
+    "ts_corr_or": lambda c, p: 1.0,
     "ts_cov": lambda c, p: np.multiply(*deviations(c, p)),
     "ts_beta": lambda c, p: ratio(*deviations(c, p)),
     "ts_residual": lambda c, p: deviations(c, p)[0],
@@ -164,6 +165,10 @@ SIZE: dict[str, Callable[..., np.ndarray | float]] = {
     "cs_demean": row_spread,
     "cs_neutralize": row_spread,
     "cs_zscore": lambda c, p: 1.0,
+    "cs_mean": row_spread,
+    "cs_std": row_spread,
+    "group_mean": row_spread,
+    "group_zscore": lambda c, p: 1.0,
     "cs_residual": row_spread,
 }
 
@@ -341,17 +346,20 @@ def test_all_sequences_of_truth_values(name, length):
 
 
 @pytest.mark.nojit
-@pytest.mark.parametrize("name", ["cs_rank", "cs_top", "cs_winsorize"])
-def test_rows_in_any_order_are_sorted(name):
+@pytest.mark.parametrize("n_assets", [50, 300])  # sorted by comparison, and by bits
+@pytest.mark.parametrize("name", ["cs_rank", "cs_bucket", "cs_top", "cs_winsorize"])
+def test_rows_in_any_order_are_sorted(name, n_assets):
     rng = np.random.default_rng(8)
-    noise = rng.normal(size=(1, 300))
+    noise = rng.normal(size=(1, n_assets))
     clumped = 1e9 + np.round(noise, 1) * 1e-3  # almost all in the same leading bits
     clumped[0, 5] = -1e300
     rows = [noise, clumped, np.sort(noise), -np.sort(noise), np.round(noise), noise * 1e-300]
     x = np.concatenate(rows)
-    x[4, :50] = np.where(x[4, :50] == 0.0, -0.0, x[4, :50])
+    x[4, : n_assets // 6] = np.where(x[4, : n_assets // 6] == 0.0, -0.0, x[4, : n_assets // 6])
     x[:, 17] = np.nan
-    params = {"cs_rank": (), "cs_top": (100,), "cs_winsorize": (0.1,)}[name]
+    params = {"cs_rank": (), "cs_bucket": (5,), "cs_top": (n_assets // 3,), "cs_winsorize": (0.1,)}[
+        name
+    ]
     out = run(apply(name, column("x"), *params), {"x": x})
     assert_same(out, TWINS[name](x, *params), rtol=1e-12)
 
@@ -463,7 +471,7 @@ def test_does_not_drift(name, n):
         key: np.ascontiguousarray(walks[:, [i]])
         for i, key in zip(range(len(record.inputs)), "xy", strict=False)
     }
-    second = {"q": 0.3, "min_periods": 1}  # of a window with a second number
+    second = {"q": 0.3, "min_periods": 1, "value": 0.0}  # of a window with a second number
     params = (n, *(second[p.name] for p in OPERATORS[name].params[1:]))
     expr = apply(name, *map(column, columns), *params)
     end = {key: values[last] for key, values in columns.items()}

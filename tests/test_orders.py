@@ -340,11 +340,11 @@ class Flood(Strategy):
         return {"close": functions.close}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
         if account.row == 0:
             for _ in range(20):
                 orders.limit(account, 0, orders.BUY, 1.0, 5.0)
-        return np.full(signals.shape[1], np.nan)
+        return np.full(table.shape[1], np.nan)
 
 
 def test_requests_beyond_the_buffer_are_told_not_forgotten() -> None:

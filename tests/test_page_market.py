@@ -51,6 +51,16 @@ RULES = {
     "the close that waits is not replaced by the same": (
         page_targets, "closes_already", lambda waiting: False,
     ),
+    "a target that a ladder has moved trades at once": (
+        page_after, "is_rested", lambda order: True,
+    ),
+    "a trailing stop may have a start": (page_after, "has_no_stop", lambda order: False),
+    "a distance is above 0": (page_market, "is_distance", lambda x: not math.isnan(x)),
+    "no position without its distances": (page_targets, "is_unsafe", lambda a, j, target: False),
+    "NaN of a decide counts for an asset that is out": (
+        page_targets, "counts_as_target", lambda target: False,
+    ),
+    "the largest targets get the places": (page_market, "rank", lambda targets, j: (0.0, -j)),
 }  # fmt: skip
 _has_rested = page_targets.has_rested
 

@@ -74,8 +74,8 @@ def test_the_strategy_names_come_first() -> None:
             return {"slow average": al.close.ts_mean(200), "momentum": al.close.rsi(14)}
 
         @staticmethod
-        def decide(signals, account, memory):
-            return np.full(signals.shape[1], np.nan)
+        def decide(table, account, memory):
+            return np.full(table.shape[1], np.nan)
 
     result = al.backtest(Named(), BARS, quality="unchecked")
     assert list(price_series(result, [0])) == ["slow average"]

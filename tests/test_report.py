@@ -265,12 +265,12 @@ class Breakout(al.Strategy):
         return {"close": al.close}
 
     @staticmethod
-    def decide(signals, account, memory):
+    def decide(table, account, memory):
         if account.row == 1:
             venue.stop(account, 0, venue.BUY, 1.0, 102.0)
         if account.row == 10:
             venue.market(account, 0, venue.SELL, 1.0)
-        return np.full(signals.shape[1], np.nan)
+        return np.full(table.shape[1], np.nan)
 
 
 def test_a_stop_that_enters_is_a_purchase() -> None:

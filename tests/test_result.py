@@ -339,12 +339,12 @@ class Bracket(al.Strategy):
         return {"close": al.close}
 
     @staticmethod
-    def decide(signals, account, memory):
+    def decide(table, account, memory):
         if account.row == 2:
             orders.bracket(account, 0, orders.BUY, 2.0, 98.0, 105.0, 95.0)
             orders.limit(account, 0, orders.BUY, 1e9, 90.0)
             orders.market(account, 5, orders.SELL, 1.0)
-        return np.full(signals.shape[1], np.nan)
+        return np.full(table.shape[1], np.nan)
 
 
 def test_orders_of_a_decide_by_hand() -> None:
@@ -387,12 +387,12 @@ class Changing(al.Strategy):
         return {"close": al.close}
 
     @staticmethod
-    def decide(signals, account, memory):
+    def decide(table, account, memory):
         if account.row == 0:
             orders.limit(account, 0, orders.BUY, 4.0, 100.0)
         if account.row == 1:
             orders.amend(account, 1, 2.0, 99.0)
-        return np.full(signals.shape[1], np.nan)
+        return np.full(table.shape[1], np.nan)
 
 
 def test_an_order_is_told_as_it_stood_last() -> None:

@@ -65,8 +65,8 @@ class Patient(al.Strategy):
         return {"mean": al.close.ts_mean(self.n), "close": al.close}
 
     @staticmethod
-    def decide(signals, account, memory):
-        memory[0] = np.where(signals[1] > signals[0], memory[0] + 1.0, 0.0)
+    def decide(table, account, memory):
+        memory[0] = np.where(table[1] > table[0], memory[0] + 1.0, 0.0)
         return np.where(memory[0] > 3.0, LEVEL / memory.shape[1], 0.0)
 
 

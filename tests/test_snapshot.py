@@ -52,15 +52,15 @@ class Sender(Strategy):
         }
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        for j in range(signals.shape[1]):
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        for j in range(table.shape[1]):
             memory[0, j] += 1.0
             price = account.positions[j]["mark"]
             if account.row % 5 == j:
                 orders.bracket(
                     account, j, orders.BUY, 1.0, 0.99 * price, 1.03 * price, 0.96 * price
                 )
-        return np.full(signals.shape[1], np.nan)
+        return np.full(table.shape[1], np.nan)
 
 
 def market() -> tuple[Any, dict[str, FloatArray]]:

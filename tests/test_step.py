@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from typing import Any
@@ -99,9 +100,9 @@ def test_few_random_markets() -> None:
 def test_random_markets() -> None:
     """The comparison means something only where the markets go: everything happens in them."""
     seen: Counter[str] = Counter()
-    check(range(1_000), seen)
+    check(range(1_300), seen)
     assert {name: seen[name] for name in wanted() if seen[name] < 5} == {}
-    check(range(1_000, 2_000))
+    check(range(1_300, 2_000))
 
 
 @pytest.mark.slow
@@ -179,6 +180,11 @@ def seen_in(market: Market, block: Block, twin: NaiveAccount) -> Counter[str]:
             words = [order.sizing, order.tif, settings.fill]
             words += ["reduce-only"] * order.reduce_only + ["post-only"] * order.post_only
             words += ["of a group"] * bool(order.group) + ["of a parent"] * bool(order.parent)
+            if order.origin == "EXITS":
+                words += ["by distance"] * (not math.isnan(order.away))
+                words += ["by a trailing distance"] * (not math.isnan(order.trail))
+                words += ["after its start"] * (not math.isnan(order.starts_at))
+                words += ["on a rung"] * bool(settings.exits and settings.exits.ladder)
             seen.update(f"{status} {word}" for word in words)
     for posting in twin.diary.postings:
         seen[posting["kind"]] += 1
@@ -243,6 +249,8 @@ def wanted() -> list[str]:
     names += [f"tier {place} reached" for place in (0, 1, 2)]
     names += ["LIQUIDATED when pessimistic", "LIQUIDATED when optimistic", "LIQUIDATED when ohlc"]
     names += ["traded in a foreign currency", "waited", "maker was paid"]
+    names += [f"FILLED {word}" for word in ("by distance", "by a trailing distance")]
+    names += ["FILLED after its start", "FILLED on a rung", "AMENDED on a rung"]
     names += ["with a child's delay", "left by its target", "fee in coin", "largest fee", "cents"]
     names += [f"quotes {side}" for side in ("both", "ask", "bid")] + ["only past the limit"]
     return [*names, "flips", "covers", "cash below zero"]

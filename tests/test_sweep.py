@@ -43,14 +43,14 @@ class Ladder(al.Strategy):
         return {"rise": al.close.returns(1), "rows": float(self.rows), "part": self.part}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        targets = np.full(signals.shape[1], np.nan)
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        targets = np.full(table.shape[1], np.nan)
         for j in range(targets.size):
             memory[0, j] = memory[0, j] + 1.0 if account.positions[j]["qty"] > 0.0 else 0.0
-            if memory[0, j] >= signals[1, j]:
+            if memory[0, j] >= table[1, j]:
                 targets[j] = 0.0
-            elif signals[0, j] > 0.0 and memory[0, j] == 0.0:
-                targets[j] = signals[2, j] / targets.size
+            elif table[0, j] > 0.0 and memory[0, j] == 0.0:
+                targets[j] = table[2, j] / targets.size
         return targets
 
 
@@ -444,10 +444,10 @@ class Gives(al.Strategy):
         return {"close": al.close, "row": float(self.row)}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        if account.row == signals[1, 0]:
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        if account.row == table[1, 0]:
             raise ValueError("enough")
-        return np.zeros(signals.shape[1])
+        return np.zeros(table.shape[1])
 
 
 # --- results that are kept -----------------------------------------------------------------------

@@ -362,13 +362,13 @@ class Units(al.Strategy):
         return {"told": al.column("told")}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        units = signals[0, 0]
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        units = table[0, 0]
         if units > 0.0:
             al.orders.market(account, 0, al.orders.BUY, units)
         elif units < 0.0:
             al.orders.market(account, 0, al.orders.SELL, -units)
-        return np.full(signals.shape[1], np.nan)
+        return np.full(table.shape[1], np.nan)
 
 
 def traded(prices: Sequence[float], units: Sequence[float], fee_bps: float = 0.0) -> Any:

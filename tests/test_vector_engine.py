@@ -386,10 +386,10 @@ class Fails(Strategy):
         return {"close": close, "row": self.row}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
-        if account.row == signals[1, 0]:
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
+        if account.row == table[1, 0]:
             raise ValueError("enough")
-        return np.zeros(signals.shape[1])
+        return np.zeros(table.shape[1])
 
 
 class Fixed(Strategy):

@@ -69,9 +69,9 @@ class Counts(al.Strategy):
         return {"rows": al.where(al.close > 0, float(self.rows), 0.0)}
 
     @staticmethod
-    def decide(signals, account, memory):  # type: ignore[no-untyped-def]
+    def decide(table, account, memory):  # type: ignore[no-untyped-def]
         memory[0] += 1.0
-        return np.where(memory[0] <= signals[0], 0.5, 0.0)
+        return np.where(memory[0] <= table[0], 0.5, 0.0)
 
 
 @pytest.fixture(scope="module")

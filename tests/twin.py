@@ -13,6 +13,7 @@ from naive_step import NaiveAccount
 from scripted import Scripted, spelled_out
 
 from alphalab.codes import OrderStatus, OrderType, Origin, Posting, Reason
+from alphalab.core.distances import DISTANCES
 from alphalab.core.engine import Block
 from alphalab.types import AMBIGUITY, EVENT, FILL, LEDGER, POSTED, REFUSAL
 
@@ -40,7 +41,7 @@ def rows_of(market: Market) -> list[Row]:
         if instrument.currency != quote:
             rate[:, j] = given[settings.conversions[instrument.currency]][:, j]
     prices = [given.get(name, unknown) for name in ("open", "high", "low", "close", "volume")]
-    names = ("funding", "split", "dividend", "bid", "ask", "delisting")
+    names = ("funding", "split", "dividend", "bid", "ask", "delisting", *DISTANCES)
     others = [given.get(name, unknown) for name in names]
     tables = [table.tolist() for table in (*prices, market.weights, rate, *others)]
     times = market.time.tolist()

@@ -21,6 +21,8 @@ from alphalab.cli.check import check
 from alphalab.cli.compare import compare
 from alphalab.cli.data.app import app as data
 from alphalab.cli.doctor import doctor
+from alphalab.cli.factors import app as factors
+from alphalab.cli.factors import factor
 from alphalab.cli.journal.app import app as journal
 from alphalab.cli.key import app as key
 from alphalab.cli.new import new
@@ -67,12 +69,20 @@ for command in (
     validate,
     promote,
     reproduce,
+    factor,
     ops,
     new,
     doctor,
 ):
     app.command()(command)
-families = {"data": data, "trials": trials, "artifact": artifact, "key": key, "journal": journal}
+families = {
+    "data": data,
+    "factors": factors,
+    "trials": trials,
+    "artifact": artifact,
+    "key": key,
+    "journal": journal,
+}
 for name, family in families.items():
     app.add_typer(family, name=name)
 # Environments and the runner import alphalab, never the other way: their commands are found.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from alphalab.config import RunSettings
 from alphalab.core.decide import compiled_decide
+from alphalab.core.distances import DISTANCES
 from alphalab.core.rows import market_columns
 from alphalab.core.rules import (
     foreign,
     instrument_records,
+    ladder_records,
     periods,
     rule_records,
     start_equity,
@@ -54,12 +56,16 @@ class Shape(NamedTuple):
     n_requests: int
     memory_rows: int
     n_tiers: int
-    n_signals: int
+    n_rungs: int
+    signals: tuple[str, ...]  # of a `decide`, and its parameters
+    distances: tuple[str, ...]  # of exits, from expressions
     period: str | None
     decide: Callable[..., Any] | None
 
 
-def shape_of(strategy: Strategy, settings: RunSettings, n_signals: int, n_assets: int) -> Shape:
+def shape_of(
+    strategy: Strategy, settings: RunSettings, signals: Collection[str], n_assets: int
+) -> Shape:
     """Return the shape of a column's books."""
     most = strategy.max_orders
     return Shape(
@@ -67,7 +73,9 @@ def shape_of(strategy: Strategy, settings: RunSettings, n_signals: int, n_assets
         n_requests=max(16, 4 * n_assets * most) if most else 0,
         memory_rows=strategy.memory_rows,
         n_tiers=len(settings.costs.tiers),
-        n_signals=n_signals,
+        n_rungs=len(ladder_records(settings)),
+        signals=tuple(signals),
+        distances=() if settings.exits is None else tuple(settings.exits.distances),
         period=settings.rebalance.period,
         decide=type(strategy).decide,
     )
@@ -94,15 +102,17 @@ class Accounts:
     ) -> None:
         n, n_assets = len(columns), len(instruments)
         self.shape = shape
-        self.decide = compiled_decide(columns[0][0])
+        self.decide = compiled_decide(columns[0][0], shape.signals)
         different = {id(settings): settings for _, settings in columns}  # most columns share one
         place = {key: i for i, key in enumerate(different)}
         which = np.array([place[id(settings)] for _, settings in columns])
         self._costs, self._which = [settings.costs for settings in different.values()], which
         records = [_records_of(settings, instruments) for settings in different.values()]
-        rules, tiers, assets, groups = zip(*records, strict=True)
+        rules, tiers, ladders, assets, groups = zip(*records, strict=True)
         self.rules: Any = np.concatenate(rules)[which]
+        self.rules["decides"] = self.decide is not None
         self.tiers: Any = np.array(tiers)[which]
+        self.ladder: Any = np.array(ladders)[which]
         self.instruments: Any = np.array(assets)[which]
         self.groups = np.array(groups)[which]
         starts = [start_records(settings, instruments) for settings in different.values()]
@@ -242,12 +252,13 @@ def bits(records: Records) -> Any:
 
 
 def _records_of(settings: RunSettings, instruments: Sequence[Instrument]) -> tuple[Any, ...]:
-    """Return settings as records for the kernels: rules, tiers, instruments, groups."""
+    """Return settings as records for the kernels: rules, tiers, ladder, instruments, groups."""
     groups = _groups(settings, instruments)
     n_groups = int(groups.max(initial=-1)) + 1
     return (
         rule_records(settings, instruments, n_groups),
         tier_records(settings.costs),
+        ladder_records(settings),
         instrument_records(instruments, settings.costs),
         groups,
     )
@@ -275,8 +286,9 @@ def _flat(n_columns: int, n_assets: int) -> Any:
     """Return positions before the first row."""
     positions: Any = np.zeros((n_columns, n_assets), POSITION)
     positions["period"] = NEVER
-    for name in ("mark", "entry_price", "basis", "target"):
+    for name in ("mark", "entry_price", "basis", "target", *DISTANCES):
         positions[name] = np.nan
+    positions["entry_time"] = NEVER
     for name in ("entry_row", "traded_row"):
         positions[name] = -1
     positions["rate"] = 1.0

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.core.accounts import Accounts, Market, Shape
+from alphalab.core.distances import DISTANCES
 from alphalab.core.strategy import Strategy
 from alphalab.core.workspace import workspace
 from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS
@@ -41,7 +42,8 @@ class Batch(NamedTuple):
         market : Market
             Has read the rows.
         values : iterator of str and ndarray of shape (R, N)
-            One item for each expression of each column: its targets, or a signal of its `decide`.
+            One item for each expression of each column: its targets, or the signals of its
+            `decide`, then the distances of its exits.
         targets : ndarray of shape (C, R or more, N)
         n_rows : int
             R.
@@ -52,8 +54,10 @@ class Batch(NamedTuple):
             if self.decide is None:
                 targets[c, :n_rows] = next(values)[1]
             else:
-                for k in range(self.shape.n_signals):
+                for k in range(len(self.shape.signals)):
                     self.rows.signals[c, :n_rows, k] = next(values)[1]
+            for name in self.shape.distances:
+                self.rows.distances[c, :n_rows, DISTANCES.index(name)] = next(values)[1]
 
 
 def batches_of(
@@ -62,12 +66,14 @@ def batches_of(
     """Yield columns of one shape in batches whose targets and signals stay in the cache."""
     shape, decide = accounts.shape, accounts.decide
     capacity, n_assets = market.time.size, accounts.positions.shape[1]
-    n_signals = 0 if decide is None else shape.n_signals
+    n_signals = 0 if decide is None else len(shape.signals)
     most = max(_CELLS // (capacity * n_assets * (1 + n_signals)), 1)
     most = min(most, len(strategies))
     work = workspace(n_assets, shape, accounts.bounds, events=recording)
     period = np.zeros(capacity, np.int64)
     signals = np.empty((most, capacity, n_signals, n_assets))
+    n_distances = len(DISTANCES) if shape.distances else 0
+    distances = np.full((most, capacity, n_distances, n_assets), np.nan)
     targets = np.empty((0 if recording else most, capacity, n_assets))
     ledger, qty = np.zeros((most, 1), LEDGER), np.zeros((most, 1, n_assets))
     for first in range(0, len(strategies), most):
@@ -85,6 +91,7 @@ def batches_of(
                 bars=market.bars,
                 delists=market.delists,
                 signals=signals[:n],
+                distances=distances[:n],
             ),
             None if recording else OUTPUT.pack(targets=targets[:n], ledger=ledger[:n], qty=qty[:n]),
         )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alphalab.codes import OrderState, OrderType, Origin, Reason, Sizing, TimeInForce
+from alphalab.core.distances import DISTANCES
 from alphalab.errors import StateError
 from alphalab.kernels.market.step import DAY_NS
 from alphalab.types import NEVER, Instrument
@@ -77,12 +78,13 @@ def _check_position(where: str, position: Any, account: Any) -> None:
     for name in ("entry_price", "basis", "target"):
         _require(f"{where}: {name}", ~np.isinf(position[name]), "a number, or unknown")
     _require(f"{where}: room", position["room"] >= 0.0, "at least 0")
-    for name in ("over", "under"):
+    for name in ("over", "under", *DISTANCES):
         known = np.isnan(position[name]) | (0.0 <= position[name] < np.inf)
         _require(f"{where}: {name}", known, "at least 0, or unknown")
     _require(f"{where}: refusal", _is_code(position["refusal"], Reason, none=True), "0 or a Reason")
     _check_flags(where, position, ("unmet", "out", "chase"))
     _check_rows(where, position, ("entry_row", "traded_row"), account)
+    _require(f"{where}: entry_time", position["entry_time"] <= account["time"], "not in the future")
 
 
 def _check_order(where: str, order: Any, account: Any) -> None:
@@ -97,7 +99,17 @@ def _check_order(where: str, order: Any, account: Any) -> None:
     _require(f"{where}: id", 0 < order["id"] <= account["n_orders"], "1, 2, 3, ...")
     _require(f"{where}: side", order["side"] in (-1, 1), "1 or -1")
     _require(f"{where}: parent", 0 <= order["parent"] < order["id"], "an earlier order, or 0")
-    for name in ("qty", "value", "filled", "limit", "stop", "trail", "trail_frac", "best"):
+    for name in (
+        "qty",
+        "value",
+        "filled",
+        "limit",
+        "stop",
+        "trail",
+        "trail_frac",
+        "best",
+        "starts_at",
+    ):
         _require(f"{where}: {name}", ~np.isinf(order[name]), "a number, or unknown")
     for name in ("raw_fee", "fee"):
         _require(f"{where}: {name}", np.isfinite(order[name]), "a finite number")

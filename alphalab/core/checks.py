@@ -52,6 +52,14 @@ def _check_holdings(instruments: Sequence[Instrument], settings: RunSettings) ->
     """Refuse holdings of unknown assets or in other currencies, and an account that begins at 0."""
     known = {instrument.symbol: instrument for instrument in instruments}
     abroad = foreign(settings, instruments)
+    if settings.holdings and settings.exits is not None and settings.exits.distances:
+        name = next(iter(settings.exits.distances))
+        raise ParameterError(
+            f"holdings with Exits({name}=...)",
+            rule="the exits of a holding are placed before the first row, when no expression has "
+            "a value.",
+            fix="Use stop_loss, take_profit or trailing, or buy the asset in the first row.",
+        )
     for symbol in settings.holdings:
         if symbol not in known:
             raise UnknownNameError("symbol", symbol, known)

@@ -12,6 +12,7 @@ from alphalab.config import RunSettings
 from alphalab.core.accounts import Market
 from alphalab.core.checks import check_weights
 from alphalab.core.decide import decide_identity
+from alphalab.core.distances import distances_of
 from alphalab.core.strategy import Strategy
 from alphalab.errors import ParameterError
 from alphalab.expr.identity import identity
@@ -60,6 +61,12 @@ class Column(NamedTuple):
         return cls(strategy, settings, expressions)
 
     @property
+    def outputs(self) -> Mapping[str, Expr]:
+        """The expressions, then the distances of the exits, which are expressions as well."""
+        distances = distances_of(self.settings)
+        return {**self.expressions, **{f"exits.{name}": x for name, x in distances.items()}}
+
+    @property
     def key(self) -> bytes:
         """Hash of everything that decides its results except rows and assets, 16 bytes."""
         digest = hashlib.blake2b(digest_size=16)
@@ -78,7 +85,7 @@ class Column(NamedTuple):
 def columns_read(columns: Sequence[Column], instruments: Sequence[Instrument]) -> tuple[str, ...]:
     """Return the names of the bar columns that the columns of a sweep read."""
     pairs = [(x.strategy, x.settings) for x in columns]
-    nodes = (n for x in columns for expr in x.expressions.values() for n in expr.walk())
+    nodes = (n for x in columns for expr in x.outputs.values() for n in expr.walk())
     read = (node.params[0] for node in nodes if node.op == "column")
     return tuple(dict.fromkeys((*Market(pairs, instruments, 1).columns, *read)))
 

@@ -50,6 +50,8 @@ class Run(Event, frozen=True, tag=tag(Kind.RUN)):
     sends : bool
         False: a shadow run, which decides and sends nothing.
     versions : tuple of (name, version)
+    observes : tuple of (column, age)
+        Columns that observers fill, and how long a value holds after it became known, ns.
     """
 
     run: str
@@ -63,6 +65,7 @@ class Run(Event, frozen=True, tag=tag(Kind.RUN)):
     columns: tuple[tuple[str, ...], ...]
     sends: bool
     versions: Pairs
+    observes: tuple[tuple[str, int], ...] = ()
 
 
 class History(Event, frozen=True, tag=tag(Kind.HISTORY)):
@@ -111,11 +114,27 @@ class Row(Event, frozen=True, tag=tag(Kind.ROW)):
 
 
 class Observation(Event, frozen=True, tag=tag(Kind.OBSERVATION)):
-    """Values of a slow or non-deterministic source, with the time they became known (ns UTC)."""
+    """Values of a slow or non-deterministic source, with the time they became known.
+
+    Attributes
+    ----------
+    name : str
+        Of a column, or of something that the runner itself has read.
+    known : int
+        When the runner had it, ns UTC.
+    values : bytes
+        `array_bytes` of any shape.
+    time : int
+        The instant that it is about, ns UTC.
+    symbol : str
+        Empty: about all symbols.
+    """
 
     name: str
     known: int
     values: bytes
+    time: int = 0
+    symbol: str = ""
 
 
 class Cursor(Event, frozen=True, tag=tag(Kind.CURSOR)):

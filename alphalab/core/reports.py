@@ -65,6 +65,14 @@ def check_external(settings: RunSettings) -> None:
             rule="an order is sent after the close that decided it.",
             fix='Use fill="next_open".',
         )
+    exits = settings.exits
+    if exits is not None and (exits.trailing_after or exits.trailing_distance):
+        name = "trailing_after" if exits.trailing_after else "trailing_distance"
+        raise ParameterError(
+            f"Exits({name}={getattr(exits, name)!r}) with a venue outside",
+            rule="venues take a trailing stop at a fraction of the best price, from the fill on.",
+            fix="Use trailing alone, or a stop_distance.",
+        )
 
 
 def check_reports(reports: Records, n_assets: int, account: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from alphalab.codes import Actions, FillAt, Kind, OnExpiry, Path, Quotes, Rebalancing
 from alphalab.config import Costs, RunSettings
 from alphalab.kernels.market.money import DECIMAL_ERROR, MOST_SLACK, ROUNDING
-from alphalab.types import INSTRUMENT, RULES, START, TIER, Instrument, IntArray, Records
+from alphalab.types import INSTRUMENT, RULES, RUNG, START, TIER, Instrument, IntArray, Records
 
 _LARGEST_STEP = 1e9  # of a step as an integer: a million such steps are exact in a float64
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -40,6 +40,7 @@ def _set_decisions(rules: dict[str, float], settings: RunSettings, n_groups: int
     for name in _LIMITS:
         limit = getattr(settings.limits, name)
         rules[name] = np.inf if limit is None else limit
+    rules["max_positions"] = settings.limits.max_positions or 0
 
 
 def _set_execution(rules: dict[str, float], settings: RunSettings) -> None:
@@ -89,8 +90,14 @@ def _set_orders(rules: dict[str, float], settings: RunSettings) -> None:
     for name in ("stop_loss", "take_profit", "trailing"):
         fraction = None if exits is None else getattr(exits, name)
         rules[name] = np.nan if fraction is None else fraction
-    rules["exits"] = exits is not None
-    rules["max_holding"] = (exits.max_holding or 0) if exits else 0
+    if exits is not None:
+        rules["exits"] = 1
+        rules["max_holding"] = exits.max_holding or 0
+        rules["trailing_after"] = exits.trailing_after or 0.0
+        if exits.ladder:
+            rules["take_profit"] = exits.ladder[0].profit
+        for name in exits.distances:
+            rules[name] = 1
     if entry is not None:
         rules["entry"] = 1
         rules["entry_offset"] = entry.limit_offset_bps / 1e4
@@ -181,6 +188,12 @@ def tier_records(costs: Costs) -> Records:
     """Return the fee tiers as records."""
     tiers = [(t.value, t.maker_bps / 1e4, t.taker_bps / 1e4) for t in costs.tiers]
     return np.array(tiers, TIER)
+
+
+def ladder_records(settings: RunSettings) -> Records:
+    """Return the rungs of the ladder of targets after the first, by age."""
+    rungs = settings.exits.ladder[1:] if settings.exits else ()
+    return np.array([(x.rows, x.time, x.profit) for x in rungs], RUNG)
 
 
 def periods(time: IntArray, period: str | None) -> IntArray:

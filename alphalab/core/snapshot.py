@@ -20,7 +20,7 @@ import msgspec
 from alphalab.errors import StateError
 
 MAGIC = b"alphasnp"
-VERSION = 5
+VERSION = 6
 _HASH_SIZE = 32
 _HEADER = len(MAGIC) + 4 + _HASH_SIZE
 _RULE = "restore takes what snapshot() returned."

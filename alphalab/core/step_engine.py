@@ -117,8 +117,9 @@ class StepEngine:
         self.assets, self.settings = tuple(instruments), settings
         n_rows, n_assets = sum(x.time.size for x in stretches), len(instruments)
         check_assets(self.assets, settings, n_rows)
+        _check_exits(settings)
         strategy = Outside()
-        shape = shape_of(strategy, settings, 0, n_assets)
+        shape = shape_of(strategy, settings, (), n_assets)
         accounts = Accounts([(strategy, settings)] * n_accounts, self.assets, shape, _NO_SEGMENTS)
         template = Accounts([(strategy, settings)], self.assets, shape, _NO_SEGMENTS)
         rows = _rows_of(stretches, self.assets, settings, strategy, template)
@@ -246,6 +247,17 @@ class StepEngine:
         return figures, words
 
 
+def _check_exits(settings: RunSettings) -> None:
+    """Refuse distances from expressions: accounts start anywhere, with no rows before."""
+    if settings.exits is not None and settings.exits.distances:
+        name, text = next(iter(settings.exits.distances.items()))
+        raise ParameterError(
+            f"an environment with Exits({name}={text!r})",
+            rule="an episode starts in any row, so the exits of an environment read no expression.",
+            fix="Use a fraction of the price: stop_loss, take_profit or trailing.",
+        )
+
+
 def _silently(*arguments: Any) -> Any:
     """Call the driver that is not compiled, without NumPy's warnings."""
     with silent():
@@ -300,4 +312,5 @@ def _rows_of(
         bars=bars,
         delists=np.array([delists]),
         signals=np.empty((template.accounts.size, 0, 0, len(assets))),
+        distances=np.empty((template.accounts.size, 0, 0, len(assets))),
     )

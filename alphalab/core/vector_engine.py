@@ -110,7 +110,7 @@ class VectorEngine:
         # A copy: workers of a cluster get arrays that cannot be written to.
         self._bounds = np.array([0] if bounds is None else bounds, np.int64)
         self.failed = False
-        shapes = [shape_of(x.strategy, x.settings, len(x.expressions), n_assets) for x in columns]
+        shapes = [shape_of(x.strategy, x.settings, x.expressions, n_assets) for x in columns]
         by_shape: dict[Shape, list[int]] = {}
         for place, shape in enumerate(shapes):
             by_shape.setdefault(shape, []).append(place)
@@ -119,7 +119,7 @@ class VectorEngine:
         outputs = {
             f"{place} {name}": expr
             for place, column in enumerate(self._columns)
-            for name, expr in column.expressions.items()
+            for name, expr in column.outputs.items()
         }
         self.plan = Plan(outputs, self.instruments, self.capacity)
         pairs = [(x.strategy, x.settings) for x in self._columns]
@@ -279,7 +279,7 @@ class VectorEngine:
                 raise StrategyError(
                     f"{batch.strategies[c]!r}.decide failed in row {row[c]}: "
                     f"{type(error).__name__}: {error}",
-                    rule="decide(signals, account, memory) returns N weights.",
+                    rule="decide returns N weights.",
                     fix="Run it alone with NUMBA_DISABLE_JIT=1 and --debug to see the line.",
                 ) from error
             if record is not None:

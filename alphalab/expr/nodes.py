@@ -361,10 +361,8 @@ def apply(name: str, *args: Any, **kwargs: Any) -> Expr:
         return constant(-inputs[0].params[0])
     if name == "on_traded":
         _check_traded(inputs[0])
-    if name == "cs_neutralize" and inputs[1].op != "group":
-        raise ExprError(
-            f"cs_neutralize: group={inputs[1]}", rule="its second input is group('label')."
-        )
+    if record.inputs[1:] == ("group",) and inputs[1].op != "group":
+        raise ExprError(f"{name}: group={inputs[1]}", rule="its second input is group('label').")
     return Expr(name, inputs, params)
 
 

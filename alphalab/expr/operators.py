@@ -82,8 +82,8 @@ def _recursive(
     _add(name, inputs, doc, params, "series", kernel, **{**rule, **more})
 
 
-def _cross(name: str, inputs: str, doc: str, *params: Param) -> None:
-    _add(name, inputs, doc, params, "cross", "cross", unknown=CROSS)
+def _cross(name: str, inputs: str, doc: str, *params: Param, kernel: str = "cross") -> None:
+    _add(name, inputs, doc, params, "cross", kernel, unknown=CROSS)
 
 
 def _source(name: str, doc: str, *inputs: str, family: Family = "source") -> None:
@@ -136,6 +136,11 @@ _cell("sub", "x y", "Difference.", infix="-")
 _cell("mul", "x y", "Product.", infix="*")
 _cell("div", "x y", "Quotient; x / 0 is infinite, 0 / 0 unknown.", infix="/")
 _cell("power", "x y", "x to the power y.", infix="**")
+_cell(
+    "signed_power",
+    "x y",
+    "Absolute value of x to the power y, with the sign of x; signed_power(x, 2) keeps the order.",
+)
 _cell("neg", "x", "x times -1.", infix="-")
 _cell("gt", "x y", "1 where x > y, else 0.", infix=">")
 _cell("ge", "x y", "1 where x >= y, else 0.", infix=">=")
@@ -169,6 +174,8 @@ _cell("log", "x", "Natural logarithm; minus infinity for 0, unknown for a negati
 _cell("exp", "x", "e to the power x.")
 _cell("sqrt", "x", "Square root; unknown for a negative number.")
 _cell("sign", "x", "-1, 0 or 1.")
+_cell("floor", "x", "Largest integer that is not above x.")
+_cell("tanh", "x", "Hyperbolic tangent: x pressed into the range from -1 to 1.")
 _cell("clip", "x", "x limited to the range from low to high.", Param("low"), Param("high"))
 _cell("minimum", "x y", "The smaller of two.")
 _cell("maximum", "x y", "The larger of two.")
@@ -177,6 +184,13 @@ _cell(
     "fill_nan",
     "x",
     "x, or the value where x is unknown.",
+    Param("value", default=0.0),
+    unknown="replaced by the value",
+)
+_cell(
+    "finite",
+    "x",
+    "x, or the value where x is unknown or infinite.",
     Param("value", default=0.0),
     unknown="replaced by the value",
 )
@@ -252,6 +266,15 @@ _window(
     "ts_corr",
     "x y",
     "Correlation; unknown if either input is constant.",
+    kernel="pair",
+    state="5*n + 21",
+)
+_window(
+    "ts_corr_or",
+    "x y",
+    "Correlation, or the value if either input is constant.",
+    N,
+    Param("value", default=0.0),
     kernel="pair",
     state="5*n + 21",
 )
@@ -383,7 +406,15 @@ _recursive(
 # Cross-section.
 _cross("cs_rank", "x", "Rank among the assets, ties averaged, divided by their number: in (0, 1].")
 _cross("cs_zscore", "x", "Distance from the row's mean in standard deviations (divisor n - 1).")
+_cross("cs_mean", "x", "Mean of the row, the same for every known asset.")
+_cross("cs_std", "x", "Standard deviation of the row, divisor n - 1.")
 _cross("cs_demean", "x", "x minus the row's mean.")
+_cross(
+    "cs_bucket",
+    "x",
+    "Bucket of equal count among k, by rank: 1 has the lowest values; ties share one.",
+    Param("k", integer=True, low=1),
+)
 _cross(
     "cs_scale",
     "x",
@@ -406,3 +437,18 @@ _cross(
     Param("k", integer=True, low=1),
 )
 _cross("cs_residual", "y x", "Residual of the row's regression of y on x over the assets.")
+
+# Within each group of a row: group_rank(x, group('sector')).
+_cross("group_mean", "x group", "Mean of its group.", kernel="groups")
+_cross(
+    "group_rank",
+    "x group",
+    "Rank within its group, ties averaged, divided by the group's number: in (0, 1].",
+    kernel="groups",
+)
+_cross(
+    "group_zscore",
+    "x group",
+    "Distance from the mean of its group in its standard deviations (divisor n - 1).",
+    kernel="groups",
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from alphalab.core.event_codec import array_bytes
@@ -29,8 +31,8 @@ async def check_clock(venue: Venue, most: float) -> None:
         )
 
 
-async def check_key(venue: Venue) -> None:
-    """Refuse an API key that may move money, or may not trade.
+async def check_key(venue: Venue, tell: Callable[[str], None]) -> None:
+    """Refuse an API key that may move money, or may not trade; tell where that is not known.
 
     Raises
     ------
@@ -50,6 +52,8 @@ async def check_key(venue: Venue) -> None:
             rule="the runner takes keys that may read and trade.",
             fix="Give it the right to trade this market, or take another key.",
         )
+    if rights.moves_money is None:
+        tell(f"{venue.name} does not tell what the API key may do: make sure it cannot withdraw")
 
 
 async def history_of(trader: Trader, venue: Venue, rows: int) -> History:

@@ -57,14 +57,15 @@ class Bookkeeper:
         except VenueError as error:
             self._fail(error)
             return
-        self._control.ends(Trouble.VENUE)
+        if everything:  # else there may have been nothing to ask for
+            self._control.ends(Trouble.VENUE)
         if reports:
             self._recorder.book(reports)
 
     async def compare_if_due(self) -> None:
-        """Compare, unless that was done within the last `settle_seconds`."""
-        is_due = time.monotonic() - self._compared > self._settings.settle_seconds
-        if is_due and self._recorder.session.sends:
+        """Compare, unless that was done within the last `settle_seconds`, and the venue answers."""
+        late = time.monotonic() - self._compared > self._settings.settle_seconds
+        if (late or self._control.has(Trouble.VENUE)) and self._recorder.session.sends:
             await self.settle(everything=True)
             await self.compare()
 

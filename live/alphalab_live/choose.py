@@ -9,7 +9,6 @@ from datetime import datetime
 
 from alphalab.artifact.format import DataDocument
 from alphalab.artifact.keys import Keyring
-from alphalab.core.events import Run
 from alphalab.errors import InputError, ParameterError, RefusedError
 from alphalab_live.asked import Asked
 from alphalab_live.ccxt_records import interval_of, timeframe
@@ -30,7 +29,7 @@ def choose(asked: Asked, folder: RunFolder, settings: LiveSettings) -> list[Prom
     RefusedError
         An artifact that may not trade there, or another venue or artifact than the run began with.
     """
-    first = _first_start(folder)
+    first = folder.first_start() if folder.exists else None
     if first is None and not asked.artifacts:
         raise InputError(f"{folder.path} is no run", fix="Give the artifacts to begin one.")
     if first is not None and (first.venue, first.sends) != (asked.venue, asked.sends):
@@ -55,13 +54,6 @@ def choose(asked: Asked, folder: RunFolder, settings: LiveSettings) -> list[Prom
             fix="Choose another --run for another artifact.",
         )
     return chosen
-
-
-def _first_start(folder: RunFolder) -> Run | None:
-    if not folder.exists:
-        return None
-    with folder.reader() as reader:
-        return next((event for _, event in reader.events() if isinstance(event, Run)), None)
 
 
 def _short(ids: Sequence[str]) -> str:

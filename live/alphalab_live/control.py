@@ -1,4 +1,4 @@
-"""`Control`: the state of a run, and the commands of its operators."""
+"""`Control`: the state of a run, and what operators and observers leave in its folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable
 from enum import Enum
 
 from alphalab.codes import Reason, ReportKind
+from alphalab.core.events import Reconcile
 from alphalab.errors import AlphalabError
+from alphalab_live.observing import observations
 from alphalab_live.recorder import Recorder
 from alphalab_live.reports import report_of
 from alphalab_live.run_folder import RunFolder
@@ -58,6 +60,10 @@ class Control:
         """Note that a trouble is over."""
         self._troubles.discard(trouble)
 
+    def has(self, trouble: Trouble) -> bool:
+        """Return True while a trouble lasts."""
+        return trouble in self._troubles
+
     def recover(self) -> None:
         """Trade again if no trouble is left."""
         if self._session.state is RunState.DEGRADED and not self._troubles:
@@ -78,6 +84,18 @@ class Control:
         if self._folder.is_killed:
             self._recorder.change(RunState.KILLED, "the file KILL is there")
             raise End
+
+    def take_observations(self) -> None:
+        """Journal what observers have told since the last time."""
+        run = self._session.run
+        if run is None or not run.observes:
+            return
+        known = max(self._recorder.now(), self._session.observed.last)
+        for path, event in observations(self._folder, run, known):
+            self._recorder.note(event, durable=True)
+            path.unlink()
+            if isinstance(event, Reconcile):
+                self.tell(f"{event.subject} was left out: {event.found}")
 
     def _obey(self, name: str) -> None:
         state = self._session.state

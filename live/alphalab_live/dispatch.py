@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from alphalab.codes import Reason, ReportKind
+from alphalab.codes import ReportKind
 from alphalab.core.events import Answer
 from alphalab.errors import HaltError
 from alphalab_live.bookkeeper import Bookkeeper
@@ -22,28 +22,9 @@ from alphalab_live.reports import about, accepted
 from alphalab_live.settings import LiveSettings
 from alphalab_live.trader import Trader
 from alphalab_live.venue import Answered, Venue
+from alphalab_live.verdicts import CLOCK, REASONS, check_explained, stop_if_hopeless
 from alphalab_live.wanted import wanted
 
-#: What the venue's codes of refusals mean for the books.
-_REASONS = {
-    -2010: Reason.CASH,
-    -2018: Reason.CASH,
-    -2019: Reason.MARGIN,
-    -1013: Reason.MIN_VALUE,
-    -4164: Reason.MIN_VALUE,
-    -1111: Reason.LOT,
-    -4003: Reason.LOT,
-    -4005: Reason.LOT,
-    -4023: Reason.LOT,
-    -4014: Reason.OFF_TICK,
-    -2021: Reason.WRONG_SIDE,
-    -2022: Reason.NOTHING_TO_REDUCE,
-    -5022: Reason.POST_ONLY,
-    -5021: Reason.FILL_OR_KILL,
-}
-_CLOCK = frozenset({-1021, -5028})
-_KEYS = frozenset({-1022, -2014, -2015})
-_BANNED = 418
 _PAUSE = 0.05  # seconds between two looks at an order that is being cancelled
 _ASK_AGAIN = 3.0  # seconds after which a cancel is sent again: it may have been lost
 _LONGEST_WAIT = 60.0  # seconds that a venue may ask for
@@ -109,7 +90,7 @@ class Dispatcher:
         self._check()
         answered = await self._venue.cancel(order.terms)
         self._recorder.note(_answer(order, Request.CANCEL, answered))
-        self._stop_if_hopeless(answered)
+        stop_if_hopeless(answered)
         if answered.reading.outcome is Outcome.THROTTLED:
             await self._wait(answered)
 
@@ -176,10 +157,10 @@ class Dispatcher:
                 self._refused(trader, order, answered, answer)
             else:
                 self._recorder.note(answer)
-            self._stop_if_hopeless(answered)
+            stop_if_hopeless(answered)
             if reading.outcome is Outcome.THROTTLED:
                 await self._wait(answered)
-            elif reading.code in _CLOCK:
+            elif reading.code in CLOCK:
                 await self._set_clock()
 
     def _refused(
@@ -187,22 +168,15 @@ class Dispatcher:
     ) -> None:
         """Book a refusal by a rule of the market; one for any other reason halts the run."""
         code, now = answered.reading.code, self._venue.now()
-        if code in _REASONS:
-            units, reason = abs(order.terms.qty), int(_REASONS[code])
+        if code in REASONS:
+            units, reason = abs(order.terms.qty), int(REASONS[code])
             kind = ReportKind.REFUSED
             report = about(trader, order, kind, now, final=True, qty=units, code=reason)
             self._recorder.book([report], answer)
             return
         report = about(trader, order, ReportKind.CANCELLED, now, final=True)
         self._recorder.book([report], answer)
-        if code not in _CLOCK | _KEYS:
-            told = " ".join(answered.wire.body.decode(errors="replace").split())[:300]
-            raise HaltError(
-                f"{order.terms.client_id} is refused (code {code}): {told}",
-                rule="an order is refused only by a rule of the market.",
-                fix="Compare the market at the exchange with the artifact's instrument; then start "
-                "with --resume WHY.",
-            )
+        check_explained(order, answered)
 
     def _is_current(self, trader: Trader) -> bool:
         """Return True while what was decided on the last row may still be sent."""
@@ -229,7 +203,7 @@ class Dispatcher:
                 now = self._venue.now()
                 self._recorder.book([accepted(trader, order, reading.venue_id, now)], answer)
                 return
-            self._stop_if_hopeless(answered)
+            stop_if_hopeless(answered)
             absences = absences + 1 if reading.outcome is Outcome.ABSENT else 0
             waited = time.monotonic() - began
             if absences >= settings.absence_checks and waited >= settings.absence_seconds:
@@ -273,21 +247,6 @@ class Dispatcher:
                 fix="Set the clock of this machine (NTP); then start with --resume WHY.",
             )
         self._venue.follow_clock()
-
-    def _stop_if_hopeless(self, answered: Answered) -> None:
-        """Halt where further requests would be refused, or do harm."""
-        if answered.wire.status == _BANNED:
-            raise HaltError(
-                f"the venue has banned this machine for {answered.wire.retry_after:.0f} s",
-                rule="nothing is sent during a ban.",
-                fix="Wait for its end; then start with --resume WHY.",
-            )
-        if answered.reading.code in _KEYS:
-            raise HaltError(
-                f"the venue refuses the API key (code {answered.reading.code})",
-                rule="requests are signed with a key that may trade, from an allowed address.",
-                fix="Check key, rights and allowed addresses; then start with --resume WHY.",
-            )
 
 
 def _needs_work(order: LiveOrder) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
 
 from alphalab.core.events import Reconcile
+from alphalab.core.timeline import Timeline
 from alphalab.errors import RefusedError
 from alphalab.types import Instrument
 from alphalab_live.trader import Trader
@@ -28,7 +31,7 @@ def check_terms(venue: Venue, traders: Sequence[Trader]) -> None:
     found = [
         f"{instrument.symbol}: {text}"
         for trader in traders
-        for instrument in trader.engine.instruments
+        for instrument in _in_force(trader, venue.now())
         for text in term_differences(instrument, venue.terms(instrument.symbol))
     ]
     if found:
@@ -37,6 +40,12 @@ def check_terms(venue: Venue, traders: Sequence[Trader]) -> None:
             rule="an artifact trades the market that it was validated on.",
             fix="Validate and promote it with the instruments as the venue lists them now.",
         )
+
+
+def _in_force(trader: Trader, now: int) -> Sequence[Instrument]:
+    """Return the instruments of an engine after the changes that have come."""
+    timeline = Timeline(trader.engine.instruments, trader.engine.changes)
+    return timeline.states[int(np.searchsorted(timeline.times, now))]
 
 
 def term_differences(instrument: Instrument, terms: Terms) -> Iterator[str]:
@@ -76,7 +85,9 @@ def _is_multiple(ours: float, theirs: float) -> bool:
     return steps > 0.5 and abs(steps - round(steps)) < _EPSILON * steps
 
 
-async def set_modes(venue: Venue, traders: Sequence[Trader]) -> list[Reconcile]:
+async def set_modes(
+    venue: Venue, traders: Sequence[Trader], *, tell: Callable[[str], None]
+) -> list[Reconcile]:
     """Set leverage, margin mode and position mode of contracts where they differ; return what was.
 
     Positions are one-way and margin is crossed: those are the books of an engine. The leverage is
@@ -98,6 +109,8 @@ async def set_modes(venue: Venue, traders: Sequence[Trader]) -> list[Reconcile]:
                 continue
             wanted = Modes(leverage=leverage, crossed=True, one_way=True)
             before = await venue.modes(instrument.symbol)
+            if None in before:
+                tell(f"{instrument.symbol}: {venue.name} tells {before}; it needs {wanted}")
             if not _fits(before, wanted):
                 await venue.set_modes(instrument.symbol, before, wanted)
                 after = await venue.modes(instrument.symbol)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,22 +179,36 @@ def check_together(chosen: Sequence[Promoted]) -> None:
             )
 
 
-def check_columns(traders: Sequence[Trader]) -> None:
-    """Refuse engines that read what no live row has.
+def observed_columns(
+    traders: Sequence[Trader], ages: Mapping[str, float]
+) -> tuple[tuple[str, int], ...]:
+    """Return the columns that observers fill, and how long a value of each holds, ns.
+
+    Parameters
+    ----------
+    traders : sequence of Trader
+    ages : mapping of str to float
+        `LiveSettings.observe`, seconds.
 
     Raises
     ------
     ParameterError
-        The column.
+        A column that no live row has and nobody observes, or one that is observed and not read.
     """
-    for trader in traders:
-        for column in trader.columns:
-            if column not in COLUMNS:
-                raise ParameterError(
-                    f"engine {trader.place} reads the column {column!r}",
-                    rule=f"live rows have {', '.join(COLUMNS)}.",
-                    fix="Trade a strategy without it.",
-                )
+    read = {name for trader in traders for name in trader.columns}
+    for name in sorted(read - set(COLUMNS) - set(ages)):
+        raise ParameterError(
+            f"a strategy reads the column {name!r}",
+            rule=f"live rows have {', '.join(COLUMNS)}, and the columns of observers.",
+            fix=f"Say in the live settings how long its values hold: [observe], {name} = 3600",
+        )
+    for name in sorted(set(ages) - (read - set(COLUMNS))):
+        raise ParameterError(
+            f"observe names {name!r}",
+            rule="it names columns that a strategy reads and that no candle has.",
+            fix="Correct [observe] in the live settings.",
+        )
+    return tuple((name, int(age * 1e9)) for name, age in sorted(ages.items()))
 
 
 def of_run(folder: RunFolder, run: Run, ring: Keyring, pins: Collection[str]) -> list[Promoted]:

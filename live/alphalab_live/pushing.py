@@ -118,6 +118,8 @@ class RowPusher:
             self._control.begins(Trouble.LATE)
         values = feed.row(due)
         await self._add_funding(trader, values, due)
+        for place, cells in self._session.observations(trader, due):
+            values[place] = cells
         self._recorder.push(trader, due, values)
         self._pushed[trader.place] += 1
         if self._pushed[trader.place] % self._settings.snapshot_rows == 0:

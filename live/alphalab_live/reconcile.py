@@ -89,7 +89,7 @@ def _order_differences(session: Session, orders: Sequence[VenueOrder]) -> Iterat
 def _unit_differences(session: Session, holdings: Holdings) -> Iterator[Reconcile]:
     for trader in session.traders:
         for asset, symbol in enumerate(trader.symbols):
-            extra = session.observed.get(_UNITS + symbol, 0.0)
+            extra = session.baseline.get(_UNITS + symbol, 0.0)
             expected = float(trader.qty[asset]) + extra
             found = holdings.units.get(symbol, 0.0)
             if abs(expected - found) > trader.half_lot(asset):
@@ -106,7 +106,7 @@ def _cash_differences(
     session: Session, holdings: Holdings, tolerance: float
 ) -> Iterator[Reconcile]:
     for currency, booked in _cash(session).items():
-        extra = session.observed.get(_CASH + currency, 0.0)
+        extra = session.baseline.get(_CASH + currency, 0.0)
         found = holdings.cash.get(currency, 0.0)
         if extra < -tolerance * booked:
             yield Reconcile(

@@ -17,6 +17,7 @@ from alphalab.core.events import Intent, Report, Row
 from alphalab.core.journal_reader import Entry, JournalReader
 from alphalab.core.journal_table import event_text
 from alphalab.errors import AlphalabError
+from alphalab.types import FloatArray, IntArray
 from alphalab_live.session import Session
 from alphalab_live.trader import Trader, ledger_of
 
@@ -144,12 +145,27 @@ class _Replay:
         shape = (len(new), len(trader.columns), len(trader.symbols))
         values = np.frombuffer(b"".join(row.values for _, row in new), "<f8").reshape(shape)
         times = np.array([row.time for _, row in new])
+        self._compare_observations(trader, [seq for seq, _ in new], times, values)
         pushed = self._run(new[0][0], lambda: trader.push(times, values))
         for (seq, row), again in zip(new, pushed, strict=True):
             if row != again:
                 raise _Diverged(
                     Divergence(seq, "another decision", _row_text(row), _row_text(again))
                 )
+
+    def _compare_observations(
+        self, trader: Trader, seqs: Sequence[int], times: IntArray, values: FloatArray
+    ) -> None:
+        """Compare the observed columns of rows, (R, columns, symbols), with what was told."""
+        if not self.session.ages:
+            return
+        for seq, time, recorded in zip(seqs, times, values, strict=True):
+            for place, told in self.session.observations(trader, int(time)):
+                if not np.array_equal(recorded[place], told, equal_nan=True):
+                    name = f"another observation of {trader.columns[place]}"
+                    raise _Diverged(
+                        Divergence(seq, name, str(recorded[place].tolist()), str(told.tolist()))
+                    )
 
     def _run(self, seq: int, push: Callable[[], list[Row] | None]) -> list[Row]:
         try:

@@ -5,6 +5,7 @@
     run.journal     everything that happened (`alphalab.core.events`)
     artifacts/0/    what is traded, as it was when the run began
     commands/       what operators ask for, one file each, until it is journalled
+    observations/   what observers tell, the same way
     KILL            nothing is sent while this file is there
 """
 
@@ -23,13 +24,13 @@ import msgspec
 from alphalab.artifact.files import files_below, read_regular, write_file, write_folder
 from alphalab.artifact.format import MANIFEST, MOST_TEXT_BYTES, Manifest
 from alphalab.artifact.open import Artifact
-from alphalab.core.events import RUN_EVENTS, Command, Pairs
+from alphalab.core.events import RUN_EVENTS, Command, Pairs, Run
 from alphalab.core.journal import Journal
 from alphalab.core.journal_reader import JournalReader
 from alphalab.errors import ArtifactError, InputError, JournalError, RefusedError
 
 JOURNAL = "run.journal"
-_ARTIFACTS, _COMMANDS, _KILL = "artifacts", "commands", "KILL"
+_ARTIFACTS, _COMMANDS, _OBSERVATIONS, _KILL = "artifacts", "commands", "observations", "KILL"
 COMMANDS = ("pause", "resume", "stop", "flatten", "kill")
 
 
@@ -42,6 +43,11 @@ class RunFolder(NamedTuple):
     def journal(self) -> Path:
         """The journal."""
         return self.path / JOURNAL
+
+    @property
+    def observations(self) -> Path:
+        """Where observers leave what they tell."""
+        return self.path / _OBSERVATIONS
 
     @property
     def exists(self) -> bool:
@@ -103,6 +109,7 @@ class RunFolder(NamedTuple):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / _COMMANDS).mkdir(mode=0o700, exist_ok=True)
+            self.observations.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             what = f"{self.path}: {error.strerror}"
             raise InputError(what, fix="Choose another folder.") from None
@@ -136,6 +143,25 @@ class RunFolder(NamedTuple):
                 fix="Restore the file; or close what the run holds, and begin a new run.",
             )
         return journal
+
+    def first_start(self) -> Run:
+        """Return the first start of the run.
+
+        Raises
+        ------
+        InputError
+            No run was begun here.
+        JournalError
+            The journal does not begin with a start.
+        """
+        with self.reader() as reader:
+            first = next((event for _, event in reader.events()), None)
+        if not isinstance(first, Run):
+            raise JournalError(
+                f"{self.journal} does not begin with a start",
+                fix="The first start did not come far: begin a new run.",
+            )
+        return first
 
     def reader(self) -> JournalReader:
         """Open the journal to read it.

@@ -143,9 +143,11 @@ class Runner:
         await check_clock(self._venue, self._settings.max_skew_seconds)
         check_terms(self._venue, self._session.traders)
         if start.real:
-            await check_key(self._venue)
+            await check_key(self._venue, self._control.tell)
         if self._session.sends:
-            for changed in await set_modes(self._venue, self._session.traders):
+            for changed in await set_modes(
+                self._venue, self._session.traders, tell=self._control.tell
+            ):
                 self._recorder.note(changed)
         if first:
             await self._begin(start)
@@ -162,6 +164,7 @@ class Runner:
             self._control.unlock()
         goes_on = before not in LATCHED or start.resumed
         self._recorder.change(RunState.RUNNING if goes_on else before, "start")
+        self._control.take_observations()
         await self._rows.push_whole()
         await self._dispatcher.dispatch()
 
@@ -199,6 +202,7 @@ class Runner:
         self._recorder.change(RunState.STOPPED, reason)
 
     async def _take(self, signal: Signal) -> None:
+        self._control.take_observations()
         if signal.stir is Stir.DOWN:
             self._control.begins(Trouble.STREAM)
         elif signal.stir is Stir.UP:

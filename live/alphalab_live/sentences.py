@@ -11,12 +11,14 @@ from alphalab.core.events import (
     Command,
     History,
     Intent,
+    Observation,
     Reconcile,
     Report,
     Row,
     Run,
     State,
 )
+from alphalab_live.observed import value_of
 from alphalab_live.outcomes import Outcome
 from alphalab_live.trader import ledger_of
 
@@ -56,6 +58,12 @@ def _(event: State) -> str:
 @_said.register
 def _(event: History) -> str:
     return f"engine {event.engine}: {len(event.times) // 8} rows of history"
+
+
+@_said.register
+def _(event: Observation) -> str:
+    about = f" of {event.symbol}" if event.symbol else ""
+    return f"{event.name}{about}: {value_of(event):g}"
 
 
 @_said.register

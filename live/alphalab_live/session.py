@@ -6,7 +6,7 @@ and only then sends anything; `replay` takes the same inputs from the journal, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from alphalab.core.events import (
     State,
 )
 from alphalab.types import FloatArray
+from alphalab_live.observed import Observed, value_of
 from alphalab_live.order_book import OrderBook
 from alphalab_live.states import NOTHING, RIGHTS, Rights, RunState
 from alphalab_live.trader import Trader
@@ -51,8 +52,10 @@ class Session:
     orders : OrderBook
     cursors : dict of str to int
         How far lists of the venue have been read.
-    observed : dict of str to float
-        The last value of each observation of one number.
+    baseline : dict of str to float
+        What the account held before the first row, by name.
+    observed : Observed
+        What observers have told.
     trades : set of str
         `trade_key` of the trades and fundings that are booked.
     """
@@ -64,7 +67,8 @@ class Session:
         self.orders = OrderBook()
         self.cursors: dict[str, int] = {}
         self.trades: set[str] = set()
-        self.observed: dict[str, float] = {}
+        self.baseline: dict[str, float] = {}
+        self.observed = Observed()
         self.warmed: set[int] = set()
 
     @property
@@ -76,6 +80,20 @@ class Session:
     def symbols(self) -> tuple[str, ...]:
         """The symbols of all engines; each belongs to one."""
         return tuple(symbol for trader in self.traders for symbol in trader.symbols)
+
+    @property
+    def ages(self) -> dict[str, int]:
+        """How long a value of each observed column holds after it became known, ns."""
+        return {} if self.run is None else dict(self.run.observes)
+
+    def observations(self, trader: Trader, time: int) -> Iterator[tuple[int, FloatArray]]:
+        """Yield place and values of the observed columns of a row, (symbols,)."""
+        for name, age in self.ages.items():
+            if name in trader.columns:
+                yield (
+                    trader.columns.index(name),
+                    np.array([self.observed.value(name, x, time, age) for x in trader.symbols]),
+                )
 
     @property
     def rights(self) -> Rights:
@@ -137,9 +155,10 @@ class Session:
                     for trader in self.traders:
                         trader.begin(event.value)
             case Observation():
-                values = np.frombuffer(event.values, "<f8")
-                if values.size == 1:
-                    self.observed[event.name] = float(values[0])
+                if event.name in self.ages:
+                    self.observed.add(event)
+                else:
+                    self.baseline[event.name] = value_of(event)
             case Intent() | Sent() | Answer():
                 self.orders.apply(event)
             case _:

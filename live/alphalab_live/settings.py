@@ -17,8 +17,10 @@ from alphalab.settings import Settings, broken_rule
 #: Prefix of the variables of the environment that set a field.
 PREFIX = "ALPHALAB_LIVE_"
 _SERVICE = "alphalab"
+_TABLES = ("symbols", "observe")  # fields that the environment cannot set
 
 Money = Annotated[float, Meta(gt=0, le=1e18)]
+Age = Annotated[float, Meta(gt=0, le=1e9)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 
 
@@ -32,6 +34,8 @@ class LiveSettings(Settings, frozen=True):
     capital : float or dict of str to float, optional
         Cash that each artifact trades, or that of some by the name of the artifact; not given: that
         of its settings.
+    observe : dict of str to float
+        Columns that observers fill, and for how many seconds a value holds after it became known.
     grace_seconds : float
         How long after the close of a bar its candles may come; then a symbol without one has not
         traded.
@@ -60,6 +64,7 @@ class LiveSettings(Settings, frozen=True):
 
     symbols: dict[str, str] = {}  # noqa: RUF012
     capital: Money | dict[str, Money] | None = None
+    observe: dict[str, Age] = {}  # noqa: RUF012
     grace_seconds: Seconds = 10.0
     current_seconds: Seconds = 30.0
     settle_seconds: Seconds = 30.0
@@ -107,6 +112,10 @@ def load_settings(file: Path | None, environment: Mapping[str, str]) -> LiveSett
             continue
         if name not in fields:
             raise UnknownNameError("live setting", name, fields)
+        if name in _TABLES:
+            raise ParameterError(
+                variable, rule=f"{name} is a table.", fix="Put it into a file: --settings FILE."
+            )
         try:
             changed[name] = msgspec.convert(text, fields[name].type, strict=False)
         except msgspec.ValidationError as error:

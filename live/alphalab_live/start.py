@@ -20,6 +20,7 @@ from alphalab.errors import RefusedError
 from alphalab_live.account_lock import lock_account
 from alphalab_live.asked import Asked, exchange_of
 from alphalab_live.choose import choose, intervals
+from alphalab_live.offers import check_offer
 from alphalab_live.paper import (
     ACCOUNT,
     PaperPlace,
@@ -29,7 +30,7 @@ from alphalab_live.paper import (
     start_exchange,
     stop_exchange,
 )
-from alphalab_live.promoted import Promoted, check_columns, check_same_engines
+from alphalab_live.promoted import Promoted, check_same_engines, observed_columns
 from alphalab_live.replay import replay
 from alphalab_live.run_folder import RunFolder
 from alphalab_live.runner import Runner, Start
@@ -61,7 +62,7 @@ def trade(asked: Asked, tell: Callable[[str], None]) -> RunFolder:
         The run has halted.
     """
     if not asked.is_paper:
-        exchange_of(asked.venue)
+        check_offer(exchange_of(asked.venue))
     settings = load_settings(asked.settings, os.environ)
     folder = asked.run_folder
     chosen = choose(asked, folder, settings)
@@ -110,12 +111,12 @@ def _trade(
         one.trader(i, length, sends=asked.sends)
         for i, (one, length) in enumerate(zip(chosen, lengths, strict=True))
     ]
-    check_columns(traders)
+    observes = observed_columns(traders, settings.observe)
     session = _recover(asked, folder, journal, traders)
     venue = _venue(asked, settings, traders, place)
     runner = Runner(folder, journal, session, venue, settings, tell=tell)
     start = Start(
-        run=_start_event(asked, journal, chosen, traders),
+        run=_start_event(asked, journal, chosen, traders, observes),
         warmup=[one.warmup for one in chosen],
         commands=_unlatch(folder, asked.resume),
         resumed=asked.resume is not None,
@@ -192,7 +193,11 @@ def check_starts(journal: Journal, now: int) -> None:
 
 
 def _start_event(
-    asked: Asked, journal: Journal, chosen: Sequence[Promoted], traders: Sequence[Trader]
+    asked: Asked,
+    journal: Journal,
+    chosen: Sequence[Promoted],
+    traders: Sequence[Trader],
+    observes: tuple[tuple[str, int], ...],
 ) -> Run:
     return Run(
         run=journal.meta["run"],
@@ -206,6 +211,7 @@ def _start_event(
         columns=tuple(trader.columns for trader in traders),
         sends=asked.sends,
         versions=versions(),
+        observes=observes,
     )
 
 

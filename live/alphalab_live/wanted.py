@@ -6,6 +6,7 @@ there. So a restart sends what is missing and nothing twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -65,7 +66,7 @@ def wanted(trader: Trader) -> Iterator[Wanted]:
             qty=int(o["side"]) * _units(trader, asset, o, float(held[asset])),
             price=float(o["limit"]),
             stop=float(o["stop"]),
-            trail=float(o["trail_frac"]),
+            trail=float(o["trail_frac"]) if o["type"] == OrderType.TRAILING else math.nan,
             time_in_force=TimeInForce(int(o["tif"])).name,
             reduce_only=bool(o["reduce_only"]),
             post_only=bool(o["post_only"]),

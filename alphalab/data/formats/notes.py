@@ -26,6 +26,7 @@ NoteCode: TypeAlias = Literal[
     "not_renamed",
     "repair",
     "adjusted",
+    "permuted",
     "resampled",
     "unfinished",
     "made_of",

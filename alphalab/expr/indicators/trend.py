@@ -212,6 +212,43 @@ def ts_slope(x: Expr, n: int = 14) -> Expr:
     return 6.0 / (n - 1.0) * (apply("ts_decay_linear", x, n) - apply("ts_mean", x, n))
 
 
+def ts_rsquare(x: Expr, n: int = 14) -> Expr:
+    """Return the share of x's variance over n rows that its regression on time explains, 0 to 1.
+
+    It is unknown where x has not moved.
+
+    Raises
+    ------
+    ExprError
+        An n below 2.
+
+    Examples
+    --------
+    >>> from alphalab.expr.functions import close
+    >>> ts_rsquare(close, 20).warmup
+    19
+    """
+    # The variance of 1..n, divisor n - 1, is n (n + 1) / 12.
+    return ts_slope(x, n) ** 2 * (n * (n + 1.0) / 12.0) / apply("ts_var", x, n)
+
+
+def ts_resi(x: Expr, n: int = 14) -> Expr:
+    """Return this row's residual of the regression of x on time over n rows.
+
+    Raises
+    ------
+    ExprError
+        An n below 2.
+
+    Examples
+    --------
+    >>> from alphalab.expr.functions import close
+    >>> ts_resi(close, 20).warmup
+    19
+    """
+    return x - (apply("ts_mean", x, n) + ts_slope(x, n) * ((n - 1.0) / 2.0))
+
+
 def hurst(x: Expr, n: int = 100, lags: tuple[int, ...] = (1, 2, 4, 8, 16)) -> Expr:
     """Return the Hurst exponent: 0.5 for a random walk, more for a trend, less for reversion.
 

@@ -32,6 +32,18 @@ def vwap(high: Expr, low: Expr, close: Expr, volume: Expr, start: Expr | None = 
     return apply("sum_since", value, begins) / apply("sum_since", volume, begins)
 
 
+def adv(close: Expr, volume: Expr, n: int = 20) -> Expr:
+    """Return the average value traded a row over n rows, in quote currency.
+
+    Examples
+    --------
+    >>> from alphalab.expr.functions import close, volume
+    >>> str(adv(close, volume, 20))
+    'ts_mean(close * volume, 20)'
+    """
+    return apply("ts_mean", close * volume, n)
+
+
 def obv(close: Expr, volume: Expr) -> Expr:
     """Return on-balance volume: volume of rising closes minus volume of falling ones, so far.
 

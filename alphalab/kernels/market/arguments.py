@@ -25,6 +25,7 @@ from alphalab.types import (
     REFUSAL,
     REQUEST,
     RULES,
+    RUNG,
     START,
     TALLY,
     TIER,
@@ -97,6 +98,7 @@ COLUMNS = Group(
     "Columns",
     rules=(RULES, 1),
     tiers=(TIER, 2),
+    ladder=(RUNG, 2),  # rungs after the first, by age
     instruments=(INSTRUMENT, 2),
     groups=(INT, 2),
     starts=(START, 2),
@@ -146,6 +148,7 @@ ROWS = Group(
     bars=(FLOAT, 3),  # (fields of `Row`, R, N)
     delists=(INT, 1),  # one element; 1: the listing of an asset ends in these rows
     signals=(FLOAT, 4),  # (C, R, K, N), signals of a `decide`
+    distances=(FLOAT, 4),  # (C, R, 3, N) of new stops, targets, trailing stops, price; or no 3
 )
 
 #: Results of the columns. In a sweep (tallies only) ledger and qty hold one row.

@@ -27,12 +27,13 @@ N_FILLS, N_REFUSALS, N_EVENTS, N_POSTINGS, N_AMBIGUITIES = range(5)  # places in
 #: `instruments`, `groups` and `positions` hold one entry per asset; `orders` has several places per
 #: asset: 0 for the order of the target, 1 to 3 for the exits, the others for orders of a `decide`.
 #: `tiers` are the fee tiers; `traded` is the value traded today and on each of the 30 days before.
+#: `ladder` has the targets of the exits by age, without the first.
 #: The first `counts` entries of each log are in use; events are not logged if their log has size 0.
 #: `starts` holds the positions before the first row. `saved_account`, `saved_position` (one record
 #: each) and `saved_orders` keep a copy while a path inside a bar is tried.
 Books = namedtuple(
     "Books",
-    "rules tiers instruments groups starts accounts account positions orders traded"
+    "rules tiers ladder instruments groups starts accounts account positions orders traded"
     " fills refusals events postings ambiguities counts"
     " saved_account saved_position saved_orders saved_traded",
 )
@@ -43,9 +44,10 @@ Row = namedtuple("Row", "open high low close volume rate funding split dividend 
 CLOSE_COLUMN = Row._fields.index("close")
 
 #: Flags of the per-row rules in force. `rests`: rows may be quiet (see `quiet_rows.py`).
-#: `external`: a venue outside matches the orders (see `reports.py`).
+#: `external`: a venue outside matches the orders (see `reports.py`). `measures`: exits have a
+#: distance from an expression.
 Switches = namedtuple(
-    "Switches", "posts participates margin ages same_close quotes delists rests external"
+    "Switches", "posts participates margin ages same_close quotes delists rests external measures"
 )
 
 
@@ -71,15 +73,19 @@ def switches(books, delists):
     posts = rules["posts"] == 1
     participates = rules["participation"] < np.inf
     margin = rules["margin"] == 1
-    ages = rules["max_holding"] > 0
+    ages = rules["max_holding"] > 0 or books.ladder.size > 0
+    measures = rules["stop_distance"] + rules["profit_distance"] + rules["trailing_distance"] > 0
     same_close = rules["fill"] == SAME_CLOSE
     quotes = rules["quotes"] != 0
     limited = min(rules["drawdown"], rules["daily_loss"], rules["net"], rules["group_gross"])
     every_row = posts or participates or margin or ages or quotes or books.tiers.size > 0
     every_row = every_row or delists or rules["starts"] == 1
+    every_row = every_row or measures or rules["max_positions"] > 0
     rests = rules["rebalancing"] == ON_CHANGE and limited == np.inf and not every_row
     external = rules["external"] == 1
-    return Switches(posts, participates, margin, ages, same_close, quotes, delists, rests, external)
+    return Switches(
+        *(posts, participates, margin, ages, same_close, quotes, delists, rests, external, measures)
+    )
 
 
 def most_of_row(n_assets: int, n_orders: int, n_requests: int) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from alphalab.kernels.market.books import (
     logs_have_room,
     switches,
 )
+from alphalab.kernels.market.exits import take_distances
 from alphalab.kernels.market.gate import forced_flat
 from alphalab.kernels.market.order_table import FIRST_EXPLICIT
 from alphalab.kernels.market.orders import N_LOST, N_REQUESTS
@@ -99,8 +100,8 @@ def _run(columns, work, rows, output, recording, first, last, decide):
     """
     for c in range(columns.accounts.size):
         books = Books(
-            columns.rules[c], columns.tiers[c], columns.instruments[c], columns.groups[c],
-            columns.starts[c],
+            columns.rules[c], columns.tiers[c], columns.ladder[c],
+            columns.instruments[c], columns.groups[c], columns.starts[c],
             columns.accounts[c : c + 1], columns.accounts[c],
             columns.positions[c], columns.orders[c], columns.traded[c],
             work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
@@ -132,6 +133,8 @@ def _run(columns, work, rows, output, recording, first, last, decide):
             row = output.ledger[c, place]
             changes = counts[N_FILLS] + counts[N_POSTINGS]
             before_decision(books, on, rows.bars, t, rows.time[t], row)
+            if on.measures:
+                take_distances(books, rows.distances[c, t])
             if decide is not None:
                 view = Account(
                     *(a["row"], rows.time[t], a["cash"], a["equity"]),

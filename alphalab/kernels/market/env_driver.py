@@ -109,8 +109,8 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
         if envs.command[c] == REST:
             continue
         books = Books(
-            columns.rules[c], columns.tiers[c], columns.instruments[c], columns.groups[c],
-            columns.starts[c],
+            columns.rules[c], columns.tiers[c], columns.ladder[c],
+            columns.instruments[c], columns.groups[c], columns.starts[c],
             columns.accounts[c : c + 1], columns.accounts[c],
             columns.positions[c], columns.orders[c], columns.traded[c],
             work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,

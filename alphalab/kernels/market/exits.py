@@ -7,13 +7,14 @@ import numpy as np
 from alphalab.codes import OrderStatus, Origin, Reason, Sizing
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import ACTIVE, FREE, HELD, NO_REASON, SUBMITTED, tell
-from alphalab.kernels.market.money import is_flat, on_tick
+from alphalab.kernels.market.money import is_flat
 from alphalab.kernels.market.order_table import (
     FIRST_EXIT,
     FIRST_EXPLICIT,
     drop_target_order,
     end,
     join,
+    level_from,
     new_order,
     submit,
     trailing_level,
@@ -73,41 +74,80 @@ def drop_idle(books, j):
 
 
 @jit
-def exit_level(books, j, frac, side):
-    """Return entry price * (1 + side * frac), on a tick."""
-    price = books.positions[j]["entry_price"] * (1.0 + side * frac)
-    return on_tick(books.instruments[j], price, side > 0)
+def take_distances(books, values):
+    """Store the distances of new exits after a row, (3, N), price; an unknown one changes nothing.
+
+    A distance is known if it is finite and above 0.
+    """
+    for j in range(books.positions.size):
+        position = books.positions[j]
+        if values[0, j] > 0.0 and values[0, j] < np.inf:
+            position["stop_distance"] = values[0, j]
+        if values[1, j] > 0.0 and values[1, j] < np.inf:
+            position["profit_distance"] = values[1, j]
+        if values[2, j] > 0.0 and values[2, j] < np.inf:
+            position["trailing_distance"] = values[2, j]
 
 
 @jit
-def new_exit(books, j, k, kind):
+def lacks_distance(books, j):
+    """Return True if an exit of asset j would have an unknown distance."""
+    rules, position = books.rules, books.positions[j]
+    return (
+        (rules["stop_distance"] == 1 and np.isnan(position["stop_distance"]))
+        or (rules["profit_distance"] == 1 and np.isnan(position["profit_distance"]))
+        or (rules["trailing_distance"] == 1 and np.isnan(position["trailing_distance"]))
+    )
+
+
+@jit
+def new_exit(books, j, k, kind, distance, frac):
+    """Return an exit at a distance, price, or NaN and a fraction."""
     side = np.int64(-1 if books.positions[j]["qty"] > 0.0 else 1)
     o = new_order(books, j, k, EXITS, kind, CLOSE, side)
     o["reduce_only"] = 1
+    o["trail"] = distance
+    o["trail_frac"] = frac
     return o
+
+
+@jit
+def exit_level(books, j, o):
+    """Return the level of a stop or target, at its distance from the entry price."""
+    side = -o["side"] if o["type"] == LIMIT else o["side"]
+    return level_from(books, j, o, books.positions[j]["entry_price"], side)
+
+
+@jit
+def stand(books, j, o):
+    """Log an exit and make it active at once."""
+    submit(books, j, o)
+    join(books, j, o)
 
 
 @jit
 def place_exits(books, j, price):
     """Place the exits of a position that was opened at `price`."""
-    rules = books.rules
-    if rules["stop_loss"] > 0.0:
-        o = new_exit(books, j, STOP_PLACE, STOP)
-        o["stop"] = exit_level(books, j, rules["stop_loss"], o["side"])
-        submit(books, j, o)
-        join(books, j, o)
-    if rules["take_profit"] > 0.0:
-        o = new_exit(books, j, PROFIT_PLACE, LIMIT)
-        o["limit"] = exit_level(books, j, rules["take_profit"], -o["side"])
-        submit(books, j, o)
-        join(books, j, o)
-    if rules["trailing"] > 0.0:
-        o = new_exit(books, j, TRAILING_PLACE, TRAILING)
-        o["trail_frac"] = rules["trailing"]
+    rules, position = books.rules, books.positions[j]
+    if rules["stop_loss"] > 0.0 or rules["stop_distance"] == 1:
+        distance = position["stop_distance"]
+        o = new_exit(books, j, STOP_PLACE, STOP, distance, rules["stop_loss"])
+        o["stop"] = exit_level(books, j, o)
+        stand(books, j, o)
+    if rules["take_profit"] == rules["take_profit"] or rules["profit_distance"] == 1:
+        distance = position["profit_distance"]
+        o = new_exit(books, j, PROFIT_PLACE, LIMIT, distance, rules["take_profit"])
+        o["limit"] = exit_level(books, j, o)
+        stand(books, j, o)
+    if rules["trailing"] > 0.0 or rules["trailing_distance"] == 1:
+        distance = position["trailing_distance"]
+        o = new_exit(books, j, TRAILING_PLACE, TRAILING, distance, rules["trailing"])
+        gain = rules["trailing_after"]
+        if gain > 0.0:
+            o["starts_at"] = position["entry_price"] * (1.0 - o["side"] * gain)
         o["best"] = price
         o["stop"] = trailing_level(books, j, o, price)
-        submit(books, j, o)
-        join(books, j, o)
+        stand(books, j, o)
 
 
 @jit
@@ -115,16 +155,49 @@ def move_exits(books, j):
     """Move stop and take-profit to the new average entry price."""
     o = books.orders[j, STOP_PLACE]
     if o["state"] != FREE:
-        level = exit_level(books, j, books.rules["stop_loss"], o["side"])
+        level = exit_level(books, j, o)
         if level != o["stop"]:
             o["stop"] = level
             tell(books, j, o, AMENDED, NO_REASON)
     o = books.orders[j, PROFIT_PLACE]
     if o["state"] != FREE:
-        level = exit_level(books, j, books.rules["take_profit"], -o["side"])
+        level = exit_level(books, j, o)
         if level != o["limit"]:
             o["limit"] = level
             tell(books, j, o, AMENDED, NO_REASON)
+
+
+@jit
+def rung_of(books, j):
+    """Return the fraction of the last rung that a position has reached; NaN: still the first."""
+    position, account = books.positions[j], books.account
+    rows, time = account["row"] - position["entry_row"], account["time"] - position["entry_time"]
+    profit = np.nan
+    for i in range(books.ladder.size):
+        rung = books.ladder[i]
+        if rows >= rung["rows"] and time >= rung["time"]:
+            profit = rung["profit"]
+    return profit
+
+
+@jit_apart
+def step_down(books):
+    """Move targets to the rung that the age of their position has reached.
+
+    A moved target may trade at once at the next open, so there it pays as a taker.
+    """
+    for j in range(books.positions.size):
+        o = books.orders[j, PROFIT_PLACE]
+        if o["state"] == FREE:
+            continue
+        profit = rung_of(books, j)
+        if profit == profit and profit != o["trail_frac"]:
+            o["trail_frac"] = profit
+            level = exit_level(books, j, o)
+            if level != o["limit"]:
+                o["limit"] = level
+                o["met_row"] = -1
+                tell(books, j, o, AMENDED, NO_REASON)
 
 
 @jit_apart

@@ -34,6 +34,7 @@ from alphalab.kernels.market.money import (
     whole_lots,
 )
 from alphalab.kernels.market.order_table import end, free
+from alphalab.types import NEVER
 
 QTY, BUY_VALUE, SELL_QTY, CLOSE, SELL_VALUE = (np.int64(x) for x in Sizing)
 TARGET = np.int64(Origin.TARGET)
@@ -142,10 +143,12 @@ def book_trade(books, j, order, order_row, qty, price, unit, fee):
         position["entry_price"] = np.nan
         position["basis"] = np.nan
         position["entry_row"] = -1
+        position["entry_time"] = NEVER
     elif held == 0.0 or held * after < 0.0:
         position["entry_price"] = price
         position["basis"] = basis_of(instrument, price, rate)
         position["entry_row"] = account["row"]
+        position["entry_time"] = account["time"]
     elif held * qty > 0.0:
         basis = basis_of(instrument, price, rate)
         position["entry_price"] = (held * position["entry_price"] + qty * price) / after

@@ -7,15 +7,16 @@ import numpy as np
 from alphalab.codes import Reason
 from alphalab.kernels._jit import jit
 from alphalab.kernels.market.books import CLOSE, FREE, PORTFOLIO, ROUNDING, refuse
-from alphalab.kernels.market.money import held_weight
+from alphalab.kernels.market.money import held_weight, is_flat
 
 NOT_FINITE = np.int64(Reason.NOT_FINITE)
 WEIGHT_LIMIT, GROUP_LIMIT = np.int64(Reason.WEIGHT_LIMIT), np.int64(Reason.GROUP_LIMIT)
 NET_LIMIT, GROSS_LIMIT = np.int64(Reason.NET_LIMIT), np.int64(Reason.GROSS_LIMIT)
 DRAWDOWN_LOCK, DAILY_LOSS = np.int64(Reason.DRAWDOWN_LOCK), np.int64(Reason.DAILY_LOSS)
-BANKRUPT = np.int64(Reason.BANKRUPT)
+BANKRUPT, MAX_POSITIONS = np.int64(Reason.BANKRUPT), np.int64(Reason.MAX_POSITIONS)
 
 ALL = np.int64(-1)  # in place of a group: every asset
+NOBODY = np.int64(-1)  # in place of an asset
 
 
 @jit
@@ -53,6 +54,66 @@ def limit_weights(books, targets):
         elif abs(weight) > largest * (1.0 + ROUNDING):
             targets[j] = np.sign(weight) * largest
             refuse(books, j, WEIGHT_LIMIT, weight, targets[j])
+
+
+@jit
+def has_place(books, j):
+    """Return True if asset j is held, or a live order may open it."""
+    if not is_flat(books, j, books.positions[j]["qty"]):
+        return True
+    for k in range(books.orders.shape[1]):
+        o = books.orders[j, k]
+        if o["state"] != FREE and o["reduce_only"] == 0:
+            return True
+    return False
+
+
+@jit
+def wants_place(books, j, target):
+    """Return True if a target would open asset j, which has no place yet."""
+    position = books.positions[j]
+    waits = position["out"] == 1 and target == position["target"]
+    return np.isfinite(target) and target != 0.0 and not waits and not has_place(books, j)
+
+
+@jit
+def comes_after(targets, j, first):
+    """Return True if asset j gets a place after asset `first`: larger weights come before."""
+    if first == NOBODY:
+        return True
+    mine, other = abs(targets[j]), abs(targets[first])
+    return mine < other or (mine == other and j > first)
+
+
+@jit
+def limit_positions(books, targets):
+    """Replace by NaN the targets of assets that would open more positions than allowed.
+
+    Assets that have a place keep it until their target is 0. The largest absolute weights get the
+    places that are free, the first asset where weights are equal.
+    """
+    most = books.rules["max_positions"]
+    taken = wanted = 0
+    for j in range(targets.size):
+        if targets[j] != 0.0 and has_place(books, j):
+            taken += 1
+        elif wants_place(books, j, targets[j]):
+            wanted += 1
+    room = max(most - taken, 0)
+    if wanted <= room:
+        return
+    refuse(books, PORTFOLIO, MAX_POSITIONS, float(taken + wanted), float(most))
+    last = NOBODY  # got the last place so far
+    for _ in range(room):
+        best = NOBODY
+        for j in range(targets.size):
+            waits = comes_after(targets, j, last) and wants_place(books, j, targets[j])
+            if waits and (best < 0 or comes_after(targets, best, j)):
+                best = np.int64(j)
+        last = best
+    for j in range(targets.size):
+        if comes_after(targets, j, last) and wants_place(books, j, targets[j]):
+            targets[j] = np.nan
 
 
 @jit
@@ -131,6 +192,8 @@ def limit_net(books, targets):
 def gate(books, targets):
     """Approve a row of targets in place."""
     rules = books.rules
+    if rules["max_positions"] > 0:
+        limit_positions(books, targets)
     limit_weights(books, targets)
     if rules["group_gross"] < np.inf:
         for group in range(rules["n_groups"]):

@@ -43,6 +43,7 @@ def new_order(books, j, k, origin, kind, sizing, side):
     o["trail"] = np.nan
     o["trail_frac"] = np.nan
     o["best"] = np.nan
+    o["starts_at"] = np.nan
     o["triggered"] = 0
     o["tif"] = GTC
     o["until_row"] = FOREVER
@@ -100,14 +101,21 @@ def follow(books, j, o, price):
 
 
 @jit
-def trailing_level(books, j, o, best):
-    """Return the level of a trailing stop for a best price, on a tick."""
-    side = o["side"]
+def level_from(books, j, o, price, side):
+    """Return the level at an order's distance from a price, above it for side 1, on a tick."""
     if o["trail"] == o["trail"]:
-        level = best + side * o["trail"]
+        level = price + side * o["trail"]
     else:
-        level = best * (1.0 + side * o["trail_frac"])
+        level = price * (1.0 + side * o["trail_frac"])
     return on_tick(books.instruments[j], level, side > 0)
+
+
+@jit
+def trailing_level(books, j, o, best):
+    """Return the level of a trailing stop for a best price; NaN before it starts."""
+    if o["side"] * (best - o["starts_at"]) > 0.0:
+        return np.nan
+    return level_from(books, j, o, best, o["side"])
 
 
 @jit

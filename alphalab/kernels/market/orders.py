@@ -26,13 +26,13 @@ Examples
 ...     def signals(self):
 ...         return {"close": al.close}
 ...     @staticmethod
-...     def decide(signals, account, memory):
+...     def decide(signals, account):
 ...         if account.row == 0:
-...             price = signals[0, 0]
+...             price = signals.close[0]
 ...             al.orders.bracket(
 ...                 account, 0, al.orders.BUY, 2.0, 0.99 * price, 1.02 * price, 0.97 * price
 ...             )
-...         return np.full(signals.shape[1], np.nan)
+...         return np.full(signals.close.size, np.nan)
 >>> result = al.backtest(Dip(), al.load("sp500").rows(0, 60))
 >>> len(result.orders)
 3

@@ -42,6 +42,9 @@ def split(books, j, ratio):
     position["mark"] /= ratio
     position["entry_price"] /= ratio
     position["basis"] /= ratio
+    position["stop_distance"] /= ratio
+    position["profit_distance"] /= ratio
+    position["trailing_distance"] /= ratio
     for k in range(books.orders.shape[1]):
         o = books.orders[j, k]
         if o["state"] != FREE:
@@ -50,6 +53,7 @@ def split(books, j, ratio):
             o["stop"] /= ratio
             o["trail"] /= ratio
             o["best"] /= ratio
+            o["starts_at"] /= ratio
     if before != 0.0:
         post(books, j, SPLIT, position["qty"] - before, ratio, 0.0)
         if books.rules["in_lieu"] == 1 and books.rules["external"] == 0:

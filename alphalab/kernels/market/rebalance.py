@@ -14,6 +14,7 @@ from alphalab.kernels.market.books import (
     leave_due,
     refuse_once,
 )
+from alphalab.kernels.market.exits import lacks_distance
 from alphalab.kernels.market.matching import TAKER
 from alphalab.kernels.market.money import (
     fee_rate,
@@ -33,6 +34,7 @@ ON_CHANGE, EVERY_ROW, DRIFT, CALENDAR = (np.int64(x) for x in Rebalancing)
 QTY, BUY_VALUE, SELL_QTY, CLOSE, SELL_VALUE = (np.int64(x) for x in Sizing)
 TARGET, EXITS = np.int64(Origin.TARGET), np.int64(Origin.EXITS)
 LARGEST_ORDER, REPLACED = np.int64(Reason.LARGEST_ORDER), np.int64(Reason.REPLACED)
+NO_DISTANCE = np.int64(Reason.NO_DISTANCE)
 MIN_VALUE, LOT = np.int64(Reason.MIN_VALUE), np.int64(Reason.LOT)
 
 
@@ -160,9 +162,10 @@ def order_for(books, j, target):
         return
     reduces = target * held > 0.0 and abs(target * equity) < abs(held)
     if not reduces and abs(value) / equity > books.rules["order"] * (1.0 + ROUNDING):
-        drop_target_order(books, j, REPLACED)
-        refuse_once(books, j, LARGEST_ORDER, abs(value) / equity)
-        leave_due(position)
+        not_sent(books, j, LARGEST_ORDER, abs(value) / equity)
+        return
+    if target * held <= 0.0 and lacks_distance(books, j):
+        not_sent(books, j, NO_DISTANCE, target)
         return
     enters = books.rules["entry"] == 1 and not reduces
     if enters and target * held < 0.0:
@@ -183,7 +186,8 @@ def close_old(books):
         o = books.orders[j, 0]
         closing = o["state"] == SUBMITTED or (o["state"] != FREE and o["sizing"] == CLOSE)
         held = not is_flat(books, j, position["qty"])
-        if held and age >= books.rules["max_holding"] and not closing:
+        longest = books.rules["max_holding"]
+        if longest > 0 and held and age >= longest and not closing:
             close_position(books, j, -size(books, j), EXITS)
             position["out"] = 1
 
@@ -201,13 +205,15 @@ def rebalance(books, targets, forced, period):
 
     An asset is skipped if its target is NaN, if it has no mark to value the order with, or while an
     order is on its way to the venue: it stays due. A position that an exit closed is not reopened
-    until its target changes.
+    until its target changes; a `decide` that had no opinion in between has changed it.
     """
     for j in range(targets.size):
         position = books.positions[j]
         target = targets[j]
         changed = target != position["target"]
         nothing_new = not (changed or forced or position["unmet"] == 1)
+        if np.isnan(target) and position["out"] == 1 and books.rules["decides"] == 1:
+            position["target"] = np.nan
         if np.isnan(target) or (nothing_new and books.rules["rebalancing"] == ON_CHANGE):
             continue
         waits = books.orders[j, 0]["state"]

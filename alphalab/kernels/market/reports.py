@@ -220,8 +220,8 @@ def _report(columns, work, reports, first):
     That is their number, or the first report for which a log has no room.
     """
     books = Books(
-        columns.rules[0], columns.tiers[0], columns.instruments[0], columns.groups[0],
-        columns.starts[0],
+        columns.rules[0], columns.tiers[0], columns.ladder[0],
+        columns.instruments[0], columns.groups[0], columns.starts[0],
         columns.accounts[0:1], columns.accounts[0],
         columns.positions[0], columns.orders[0], columns.traded[0],
         work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,

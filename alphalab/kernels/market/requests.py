@@ -7,6 +7,8 @@ import numpy as np
 from alphalab.codes import OrderStatus, Origin, Reason, RequestKind, Sizing, TimeInForce
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import FREE, HELD, NO_REASON, PORTFOLIO, ROUNDING, refuse, tell
+from alphalab.kernels.market.exits import lacks_distance
+from alphalab.kernels.market.gate import MAX_POSITIONS, has_place
 from alphalab.kernels.market.matching import TAKER
 from alphalab.kernels.market.money import (
     SPOT,
@@ -44,7 +46,7 @@ DAILY_LOSS, MIN_VALUE = np.int64(Reason.DAILY_LOSS), np.int64(Reason.MIN_VALUE)
 LOT, OFF_TICK = np.int64(Reason.LOT), np.int64(Reason.OFF_TICK)
 LARGEST_ORDER, WEIGHT_LIMIT = np.int64(Reason.LARGEST_ORDER), np.int64(Reason.WEIGHT_LIMIT)
 GROUP_LIMIT, NET_LIMIT = np.int64(Reason.GROUP_LIMIT), np.int64(Reason.NET_LIMIT)
-GROSS_LIMIT = np.int64(Reason.GROSS_LIMIT)
+GROSS_LIMIT, NO_DISTANCE = np.int64(Reason.GROSS_LIMIT), np.int64(Reason.NO_DISTANCE)
 CASH, MARGIN = np.int64(Reason.CASH), np.int64(Reason.MARGIN)
 UNKNOWN_ASSET, UNKNOWN_ORDER = np.int64(Reason.UNKNOWN_ASSET), np.int64(Reason.UNKNOWN_ORDER)
 BAD_QUANTITY, BAD_PRICE = np.int64(Reason.BAD_QUANTITY), np.int64(Reason.BAD_PRICE)
@@ -112,6 +114,12 @@ def broken_limit(books, j, side, weight):
     rules = books.rules
     if beyond(rules["order"], weight):
         return LARGEST_ORDER, weight
+    if rules["max_positions"] > 0 and not has_place(books, j):
+        n_held = 0
+        for i in range(books.positions.size):
+            n_held += 1 if has_place(books, i) else 0
+        if n_held >= rules["max_positions"]:
+            return MAX_POSITIONS, n_held + 1.0
     waiting = 0.0
     for k in range(FIRST_EXPLICIT, books.orders.shape[1]):
         waiting += waiting_weight(books, j, k, side)
@@ -224,6 +232,8 @@ def fault_of_size(books, j, side, qty, price, reduce_only):
     owed = min(qty, max(-side * position["qty"], 0.0))
     extra = qty - owed
     if extra > 0.0:
+        if (position["qty"] == 0.0 or owed > 0.0) and lacks_distance(books, j):
+            return NO_DISTANCE, side * extra * unit / books.account["equity"]
         reason, figure = broken_limit(books, j, side, extra * unit / books.account["equity"])
         if reason != 0:
             return reason, figure

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from alphalab.kernels._jit import jit, jit_apart
 from alphalab.kernels.market.books import CLOSE_COLUMN, row_of
+from alphalab.kernels.market.exits import step_down
 from alphalab.kernels.market.forced import close_delisted, forget_delisted, take_over
 from alphalab.kernels.market.gate import gate
 from alphalab.kernels.market.liquidation import liquidate
@@ -180,6 +181,7 @@ def after_decision(books, on, bars, t, period, forced, targets, ledger):
     else:
         gate(books, targets)
     if on.ages:
+        step_down(books)
         close_old(books)
     rebalance(books, targets, forced, period)
     if on.same_close and books.account["waiting"] > 0:

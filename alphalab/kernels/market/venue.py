@@ -335,8 +335,8 @@ def take(books, r, rows, stand):
 def _run(columns, work, rows, stand):
     """Take the request, if there is one, else go on with the row; return the row's stage."""
     books = Books(
-        columns.rules[0], columns.tiers[0], columns.instruments[0], columns.groups[0],
-        columns.starts[0],
+        columns.rules[0], columns.tiers[0], columns.ladder[0],
+        columns.instruments[0], columns.groups[0], columns.starts[0],
         columns.accounts[0:1], columns.accounts[0],
         columns.positions[0], columns.orders[0], columns.traded[0],
         work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,

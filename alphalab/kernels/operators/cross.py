@@ -8,13 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.kernels._jit import jit, jit_allocating
-from alphalab.kernels.operators.sorting import ascending
-
-
-@jit_allocating
-def known_values(x):
-    """Return the finite values of a row."""
-    return x[np.isfinite(x)]
+from alphalab.kernels.operators.sorting import FEW, ascending, count_ranks
 
 
 @jit
@@ -23,7 +17,10 @@ def masked(x, value):
 
 
 @jit_allocating
-def cs_rank(params, x, out):
+def doubled_ranks(x, out):
+    """Write twice the rank of each known value, ties averaged, and return how many are known."""
+    if x.size <= FEW:
+        return few_doubled_ranks(x, out)
     ranked = ascending(x)
     out[:] = np.nan
     start = 0
@@ -32,49 +29,99 @@ def cs_rank(params, x, out):
         while end < ranked.size and x[ranked[end]] == x[ranked[start]]:
             end += 1
         for i in range(start, end):
-            out[ranked[i]] = (start + end + 1) / 2.0 / ranked.size
+            out[ranked[i]] = start + end + 1
         start = end
+    return ranked.size
+
+
+@jit_allocating
+def few_doubled_ranks(x, out):
+    finite = np.empty(x.size)
+    n = 0
+    for j in range(x.size):
+        known = np.isfinite(x[j])
+        finite[j] = x[j] if known else np.nan
+        n += 1 if known else 0
+    count_ranks(finite, n, out)
+    return n
+
+
+@jit_allocating
+def cs_rank(params, x, out):
+    n = doubled_ranks(x, out)
+    for j in range(x.size):
+        out[j] = out[j] / 2.0 / n
+
+
+@jit_allocating
+def cs_bucket(params, x, out):
+    n = doubled_ranks(x, out)
+    for j in range(x.size):
+        out[j] = np.ceil(out[j] * params[0] / (2.0 * n))
 
 
 @jit
-def centre(values):
-    """Return a point, the first value, and the mean of the values minus that point.
+def centre(x):
+    """Return a point, the first finite value, and the mean of the finite values minus that point.
 
     The deviation ``(v - point) - mean`` loses no digits to a large common offset, and is exactly 0
     when all values are equal.
     """
-    if values.size == 0:
-        return np.nan, np.nan
-    total = 0.0
-    for v in values:
-        total += v - values[0]
-    return values[0], total / values.size
+    point, total, n = np.nan, 0.0, 0
+    for v in x:
+        if np.isfinite(v):
+            point = v if n == 0 else point
+            total += v - point
+            n += 1
+    return point, total / n if n > 0 else np.nan
 
 
-@jit_allocating
+@jit
+def spread(x):
+    """Return the standard deviation of the finite values, divisor n - 1."""
+    point, mean = centre(x)
+    squares, n = 0.0, 0
+    for v in x:
+        if np.isfinite(v):
+            squares += ((v - point) - mean) ** 2
+            n += 1
+    return np.sqrt(squares / (n - 1.0)) if n > 1 else np.nan
+
+
+@jit
+def cs_mean(params, x, out):
+    point, mean = centre(x)
+    for j in range(x.size):
+        out[j] = masked(x[j], point + mean)
+
+
+@jit
+def cs_std(params, x, out):
+    deviation = spread(x)
+    for j in range(x.size):
+        out[j] = masked(x[j], deviation)
+
+
+@jit
 def cs_demean(params, x, out):
-    point, mean = centre(known_values(x))
+    point, mean = centre(x)
     for j in range(x.size):
         out[j] = masked(x[j], (x[j] - point) - mean)
 
 
-@jit_allocating
+@jit
 def cs_zscore(params, x, out):
-    values = known_values(x)
-    point, mean = centre(values)
-    squares = 0.0
-    for v in values:
-        squares += ((v - point) - mean) ** 2
-    deviation = np.sqrt(squares / (values.size - 1.0)) if values.size > 1 else np.nan
+    point, mean = centre(x)
+    deviation = spread(x)
     for j in range(x.size):
         out[j] = masked(x[j], ((x[j] - point) - mean) / deviation)
 
 
-@jit_allocating
+@jit
 def cs_scale(params, x, out):
     gross = 0.0
-    for v in known_values(x):
-        gross += abs(v)
+    for v in x:
+        gross += abs(v) if np.isfinite(v) else 0.0
     for j in range(x.size):
         out[j] = masked(x[j], x[j] / gross * params[0] if gross > 0.0 else 0.0)
 

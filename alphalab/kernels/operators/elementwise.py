@@ -48,6 +48,12 @@ def power(params, x, y):
 
 
 @jit
+def signed_power(params, x, y):
+    size = np.nan if np.isnan(x) or np.isnan(y) else np.power(abs(x), y)
+    return np.sign(x) * size
+
+
+@jit
 def gt(params, x, y):
     return np.nan if np.isnan(x) or np.isnan(y) else truth(x > y)
 
@@ -129,6 +135,16 @@ def sign(params, x):
 
 
 @jit
+def floor(params, x):
+    return np.floor(x)
+
+
+@jit
+def tanh(params, x):
+    return np.tanh(x)
+
+
+@jit
 def clip(params, x):
     return x if np.isnan(x) else min(max(x, params[0]), params[1])
 
@@ -151,3 +167,8 @@ def is_nan(params, x):
 @jit
 def fill_nan(params, x):
     return params[0] if np.isnan(x) else x
+
+
+@jit
+def finite(params, x):
+    return x if np.isfinite(x) else params[0]

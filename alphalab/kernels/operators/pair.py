@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.kernels._jit import jit
-from alphalab.kernels.operators.window import fill, tick, varies
+from alphalab.kernels.operators.window import ROWS, fill, tick, varies
 
 # First values of the head and last values of the tail, of x and y.
 FIRST_X, FIRST_Y, END_X, END_Y = 2, 3, 4, 5
@@ -119,6 +119,18 @@ def ts_corr(state, params, x, y, out):
         r = cov[j] / np.sqrt(xx) / np.sqrt(yy)
         r = min(max(r, -1.0), 1.0)
         out[j] = r if full & varies(xx) & varies(yy) else np.nan
+
+
+@jit
+def ts_corr_or(state, params, x, y, out):
+    """Correlation, or `params[1]` where the window of an input is constant."""
+    n = int(params[0])
+    ts_corr(state, params, x, y, out)
+    full, var_x, var_y = state[ROWS, 0] >= n, state[VX], state[VY]
+    for j in range(x.size):
+        still = (var_x[j] == 0.0) | (var_y[j] == 0.0)
+        known = (var_x[j] < np.inf) & (var_y[j] < np.inf)
+        out[j] = params[1] if full & still & known else out[j]
 
 
 @jit

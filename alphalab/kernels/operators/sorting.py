@@ -1,4 +1,4 @@
-"""Sorting the values of one row in linear time."""
+"""Sorting and ranking the values of one row: by comparison if they are few, else by bits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from alphalab.kernels._jit import jit, jit_allocating
 
 DIGIT = 10  # bits sorted in one pass
 QUICK = 2 * DIGIT  # leading bits sorted first; few values are then out of order, unless clustered
+FEW = 64  # assets up to which comparing all pairs is faster than the passes over bits
 PATIENCE = 16  # moves per value before the insertion sort gives up and all bits are sorted
 
 
@@ -54,11 +55,73 @@ def insertion_sort(keys, places, patience):
 
 
 @jit_allocating
+def few_ascending(x):
+    """Return `ascending` of a short row: insertion sort of the places."""
+    places = np.empty(x.size, np.int64)
+    n = 0
+    for j in range(x.size):
+        value = x[j]
+        if np.isfinite(value):
+            free = n
+            while free > 0 and x[places[free - 1]] > value:
+                places[free] = places[free - 1]
+                free -= 1
+            places[free] = j
+            n += 1
+    return places[:n]
+
+
+@jit
+def count_below(x, counts):
+    """Write for each value of a row the number of values below it; NaN is below nothing.
+
+    The loops over the row have no branch, so the compiler makes vector instructions of them.
+    """
+    n = x.size
+    for j in range(n):
+        counts[j] = 0.0
+    i = 0
+    while i + 3 < n:  # four at a time: fewer loads and stores of the counts
+        a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
+        for j in range(n):
+            value = x[j]
+            counts[j] += ((1.0 if a < value else 0.0) + (1.0 if b < value else 0.0)) + (
+                (1.0 if c < value else 0.0) + (1.0 if d < value else 0.0)
+            )
+        i += 4
+    while i < n:
+        a = x[i]
+        for j in range(n):
+            counts[j] += 1.0 if a < x[j] else 0.0
+        i += 1
+
+
+@jit
+def count_ranks(x, n, ranks):
+    """Write twice the rank of each of n values of a row, ties averaged; NaN for NaN."""
+    count_below(x, ranks)
+    total = 0.0
+    for j in range(x.size):
+        total += ranks[j]
+    tied = total < n * (n - 1.0) / 2.0
+    for j in range(x.size):
+        value = x[j]
+        equal = 1.0
+        if tied:
+            equal = 0.0
+            for i in range(x.size):
+                equal += 1.0 if x[i] == value else 0.0
+        ranks[j] = np.nan if np.isnan(value) else 2.0 * ranks[j] + equal + 1.0
+
+
+@jit_allocating
 def ascending(x):
     """Return the places of a row's finite values in ascending order; ties keep their order.
 
-    Keys are the bits of the values as ordered integers, minus the smallest key.
+    Keys of long rows are the bits of the values as ordered integers, minus the smallest key.
     """
+    if x.size <= FEW:
+        return few_ascending(x)
     sign = np.uint64(1 << 63)
     bits = (x + 0.0).view(np.uint64)  # turns -0.0 into 0.0: the two are equal
     keys, places = np.empty(x.size, np.uint64), np.empty(x.size, np.int64)

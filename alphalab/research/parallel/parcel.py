@@ -82,9 +82,10 @@ class Sender:
                 for node in expr.walk():
                     nodes.setdefault(node.key, node)
             cls = type(strategy)
-            kind = (cls.__name__, decides.setdefault(cls.decide, len(decides)))
+            kind: tuple[Any, ...] = (cls.__name__, decides.setdefault(cls.decide, len(decides)))
             outputs = {name: expr.key for name, expr in expressions.items()}
-            rows.append((*kind, cls.memory_rows, cls.max_orders, repr(strategy), outputs, settings))
+            kind += (cls.memory_rows, cls.max_orders, tuple(cls.numbers_of_class().items()))
+            rows.append((*kind, repr(strategy), outputs, settings))
         table = [(n.key, n.op, [arg.key for arg in n.args], n.params) for n in nodes.values()]
         code = _code(nodes.values(), tuple(decides))
         if code not in self._pickled:
@@ -130,7 +131,7 @@ def _columns(data: bytes, code: Code) -> Iterator[Column]:
         nodes[key] = Expr(op, tuple(nodes[arg] for arg in args), params)
     classes: dict[Any, Any] = {}
     for *kind, shown, outputs, settings in rows:
-        name, decide, memory_rows, max_orders = kind
+        name, decide, memory_rows, max_orders, numbers = kind
         if tuple(kind) not in classes:
             function = code.decides[decide]
             body = {
@@ -138,6 +139,7 @@ def _columns(data: bytes, code: Code) -> Iterator[Column]:
                 "decide": function and staticmethod(function),
                 "memory_rows": memory_rows,
                 "max_orders": max_orders,
+                "numbers_of_class": classmethod(lambda _, numbers=numbers: dict(numbers)),
             }
             classes[tuple(kind)] = new_class(name, (_Ready,), {}, partial(dict.update, **body))
         strategy = classes[tuple(kind)](shown=shown)

@@ -14,6 +14,7 @@ from alphalab.data.quality.findings import counted
 from alphalab.research.results.order_lives import meet_the_inside
 from alphalab.research.results.provenance import identity_text, quality_text
 from alphalab.research.results.record import Run
+from alphalab.trading import age_of
 from alphalab.types import DELISTING
 
 _FILL = {
@@ -263,18 +264,41 @@ def _entry(entry: Entry) -> str:
 
 def _exits(exits: Exits) -> str:
     parts = []
-    if exits.stop_loss is not None:
-        parts.append(f"a stop {_percent(exits.stop_loss)} below the average entry price")
-    if exits.take_profit is not None:
-        parts.append(f"a limit order {_percent(exits.take_profit)} above the average entry price")
-    if exits.trailing is not None:
-        parts.append(f"a stop {_percent(exits.trailing)} below the best price since the entry")
+    stop = exits.stop_loss or exits.stop_distance
+    if stop is not None:
+        parts.append(f"a stop {_distance(stop)} below the average entry price")
+    target = exits.profit_distance or (exits.ladder and exits.ladder[0].profit) or exits.take_profit
+    if isinstance(target, float | str):
+        parts.append(f"a limit order {_distance(target)} above the average entry price")
+    trailing = exits.trailing or exits.trailing_distance
+    if trailing is not None:
+        after = exits.trailing_after
+        start = f" once that is {_percent(after)} above it" if after else ""
+        parts.append(f"a stop {_distance(trailing)} below the best price since the entry{start}")
     if exits.max_holding is not None:
         parts.append(f"a market order after {counted(exits.max_holding, 'row')}")
     return (
         f"Every position is closed by {_list(parts, 'or')} (mirrored for a short), whichever "
-        "comes first. The asset then stays flat until its target changes."
+        f"comes first.{_later(exits)} The asset then stays flat until its target changes."
     )
+
+
+def _distance(given: float | str) -> str:
+    """Return the distance of an exit: a fraction, or an expression in units of the price."""
+    return f"({given}, at the close before)" if isinstance(given, str) else _percent(given)
+
+
+def _later(exits: Exits) -> str:
+    """Return how the limit order of a ladder moves."""
+    if not exits.ladder:
+        return ""
+    assert isinstance(exits.take_profit, dict)
+    ages = dict(zip(sorted(exits.take_profit, key=age_of), exits.ladder, strict=True))
+    steps = [
+        f"{_percent(rung.profit)} after {f'{age} rows' if rung.rows else age}"
+        for age, rung in list(ages.items())[1:]
+    ]
+    return f" The limit order moves to {_list(steps)}." if steps else ""
 
 
 def _rebalance(rebalance: Rebalance) -> str:

@@ -18,12 +18,14 @@ from alphalab.research.pages.thinning import thin
 from alphalab.research.results import figures, metrics
 from alphalab.research.results.plots import dates
 from alphalab.research.results.record import Run
+from alphalab.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
 _SCHEMA = "alphalab.compare/1"
+_MOST_SHOWN = 3  # differences in a name
 _COLOURS = (BLUE, AMBER, GREEN, RED, "#7a4fa3", "#2a9d9d", "#8a6d3b")
 
 #: Metrics of a comparison that is printed; its table has all of them.
@@ -157,7 +159,8 @@ def compare(results: Mapping[str, Run] | Sequence[Run]) -> Comparison:
     Parameters
     ----------
     results : mapping of str to Result, or sequence of Result
-        Not named: a result is called by its strategy, and counted where several have one.
+        Not named: a result is called by its strategy, and by the parameters and settings that
+        differ where several have one.
 
     Returns
     -------
@@ -175,10 +178,10 @@ def compare(results: Mapping[str, Run] | Sequence[Run]) -> Comparison:
     --------
     >>> import alphalab as al
     >>> bars = al.load("sp500")
-    >>> parts = "where(close > 0, 1, 0)", "where(close > delay(close, 1), 1, 0)"
-    >>> both = compare([al.backtest(al.ExprStrategy(text=text), bars) for text in parts])
+    >>> sma_cross = al.load_strategy("sma_cross")
+    >>> both = compare([al.backtest(sma_cross(fast=n), bars) for n in (5, 20)])
     >>> both.table.loc["n_fills"].astype(int).to_dict()
-    {'ExprStrategy': 1, 'ExprStrategy 2': 2656}
+    {'SmaCross(fast=5)': 242, 'SmaCross(fast=20)': 172}
     """
     named = results.items() if isinstance(results, Mapping) else _named(results)
     runs = {str(name): run for name, run in named}
@@ -203,10 +206,32 @@ def compare(results: Mapping[str, Run] | Sequence[Run]) -> Comparison:
 
 
 def _named(results: Sequence[Run]) -> list[tuple[str, Run]]:
+    """Name results by their strategies, and by what differs where several have one."""
+    strategies = [getattr(run, "strategy", type(run).__name__) for run in results]
     found: list[tuple[str, Run]] = []
-    seen: dict[str, int] = {}
-    for run in results:
-        name = getattr(run, "strategy", type(run).__name__)
-        seen[name] = seen.get(name, 0) + 1
-        found.append((name if seen[name] == 1 else f"{name} {seen[name]}", run))
+    for strategy, run in zip(strategies, results, strict=True):
+        same = [x for name, x in zip(strategies, results, strict=True) if name == strategy]
+        name = strategy if len(same) == 1 else f"{strategy}{_differences(run, same)}"
+        n = sum(other == name or other.startswith(f"{name} ") for other, _ in found)
+        found.append((f"{name} {n + 1}" if n else name, run))
     return found
+
+
+def _differences(run: Run, others: Sequence[Run]) -> str:
+    """Return the parameters and settings of a run that other runs have otherwise."""
+    mine, theirs = _parts(run), [_parts(other) for other in others]
+    different = [key for key in mine if any(mine[key] != parts.get(key) for parts in theirs)]
+    shown = [f"{key}={mine[key]!r:.40}" for key in different if mine[key] is not None]
+    return f"({', '.join(shown[:_MOST_SHOWN])})" if shown else ""
+
+
+def _parts(run: Run) -> dict[str, Any]:
+    """Return parameters and settings by name, those of a table by their dotted names."""
+    parts = dict(run.params)
+    for field in run.settings.__struct_fields__:
+        value = getattr(run.settings, field)
+        if isinstance(value, Settings):
+            parts |= {f"{field}.{name}": getattr(value, name) for name in value.__struct_fields__}
+        else:
+            parts[field] = value
+    return parts

@@ -13,7 +13,7 @@ import numpy as np
 from alphalab.artifact.ledger import check_ledger, counting_ledger
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block, Engine
-from alphalab.core.strategy import Strategy
+from alphalab.core.strategy import PARAMS, Strategy
 from alphalab.data.clock.times import Instant
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.blocks import BlockSource
@@ -234,7 +234,11 @@ def result_of(
     return Result(
         strategy=type(strategy).__name__,
         params=msgspec.structs.asdict(strategy),
-        expressions={name: str(expr) for name, expr in engine.expressions.items()},
+        expressions={
+            name: str(expr)
+            for name, expr in engine.expressions.items()
+            if not name.startswith(PARAMS)
+        },
         settings=engine.settings,
         bars=bars,
         record=block,

@@ -25,6 +25,7 @@ from alphalab.core.strategy import Strategy
 from alphalab.data.clock.times import Instant
 from alphalab.data.quality.settings import OnErrors, QualitySettings
 from alphalab.errors import UnknownNameError
+from alphalab.research.run.setting_names import setting_types, settings_in
 from alphalab.types import FloatArray
 
 
@@ -69,7 +70,18 @@ def check_keywords(options: RunOptions) -> None:
     """
     for name in options:
         if name not in RunOptions.__annotations__:
-            raise UnknownNameError("keyword", name, RunOptions.__annotations__)
+            raise UnknownNameError("keyword", name, RunOptions.__annotations__, fix=_keyword(name))
+
+
+def _keyword(name: str) -> str:
+    """Return how a setting that is no keyword is given."""
+    if name == "settings":
+        return "Give the fields of RunSettings as keywords: **msgspec.structs.asdict(settings)."
+    for field, hint in setting_types().items():
+        table = settings_in(hint)
+        if table is not None and name in table.__struct_fields__:
+            return f"Write {field}=al.{table.__name__}({name}=...)."
+    return ""
 
 
 def run_fields(strategy: Strategy | type[Strategy], options: RunOptions) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from alphalab.config import RunSettings
 from alphalab.core.columns import Column
-from alphalab.core.strategy import Strategy
+from alphalab.core.strategy import PARAMS, Strategy
 from alphalab.core.vector_engine import VectorEngine
 from alphalab.data.panel.blocks import Block, BlockSource
 from alphalab.data.quality.bars import check_bars
@@ -71,7 +71,11 @@ def run_scan(
     return Summary(
         strategy=type(strategy).__name__,
         params=msgspec.structs.asdict(strategy),
-        expressions={name: str(expr) for name, expr in column.expressions.items()},
+        expressions={
+            name: str(expr)
+            for name, expr in column.expressions.items()
+            if not name.startswith(PARAMS)
+        },
         settings=settings,
         scan=scan,
         tally=tally,

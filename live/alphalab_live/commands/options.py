@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from alphalab.core.events import Run
-    from alphalab_live.run_folder import RunFolder
-
+from alphalab.errors import ParameterError
 
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)
@@ -20,6 +17,29 @@ PinFlag = Annotated[
     list[str] | None,
     typer.Option(metavar="SHA256", help="Run the source file with this hash, as often as needed."),
 ]
+
+
+def instant(text: str) -> int:
+    """Return an instant in ns UTC; one without a zone is UTC.
+
+    Raises
+    ------
+    ParameterError
+        A text that is none.
+
+    Examples
+    --------
+    >>> instant("2022-01-01T00:00:00")
+    1640995200000000000
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ParameterError(
+            f"instant {text!r}", rule="it is written as in ISO 8601: 2024-01-31T12:00."
+        ) from None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return int(at.timestamp()) * 10**9
 
 
 def clock(time: int) -> str:
@@ -31,27 +51,3 @@ def clock(time: int) -> str:
     '2022-01-01 00:00:00'
     """
     return datetime.fromtimestamp(time // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def first_start(folder: RunFolder) -> Run:
-    """Return the first start of a run.
-
-    Raises
-    ------
-    InputError
-        No run was begun there.
-    JournalError
-        Its journal does not begin with a start.
-    """
-    from alphalab.core.events import Run
-    from alphalab.errors import JournalError
-
-    with folder.reader() as reader:
-        for _, event in reader.events():
-            if isinstance(event, Run):
-                return event
-            break
-    raise JournalError(
-        f"{folder.journal} does not begin with a start",
-        fix="The first start did not come far: begin a new run.",
-    )

@@ -34,19 +34,20 @@ def status(
             f"{units:g}",
             f"{engine['cash']:,.2f}",
             f"{engine['equity']:,.2f}",
+            f"{engine['equity'] / engine['capital'] - 1:+.2%}",
             engine["row"],
         )
         for engine in found["engines"]
         for symbol, units in engine["units"].items()
     ]
     if rows:
-        out.table(rows, ("artifact", "symbol", "units", "cash", "equity", "last row"))
+        out.table(rows, ("artifact", "symbol", "units", "cash", "equity", "return", "last row"))
     for order in found["orders"]:
         out.text(
             f"{order['id']}  {order['state']}  {order['type']} {order['qty']:g} {order['symbol']}"
             f", filled {order['filled']:g}"
         )
-    counts = f"{found['rows']:,} rows, {found['starts']} starts, {found['events']:,} events"
+    counts = f"rows {found['rows']:,}, starts {found['starts']}, events {found['events']:,}"
     out.note(f"{counts}, head {found['head'][:24]}")
 
 
@@ -89,6 +90,7 @@ def read_status(folder: RunFolder) -> dict[str, Any]:
         engines.append(
             {
                 "artifact": folder.name_of(place),
+                "capital": starts[-1].capital[place],
                 "equity": None if ledger is None else float(ledger["equity"]),
                 "cash": None if ledger is None else float(ledger["cash"]),
                 "units": dict(zip(symbols, qty, strict=False)),

@@ -9,7 +9,7 @@ import typer
 
 from alphalab.cli.key import KeysFlag
 from alphalab.cli.output import DebugFlag, JsonFlag, Output, QuietFlag
-from alphalab_live.commands.options import PinFlag, RunArgument, first_start
+from alphalab_live.commands.options import PinFlag, RunArgument
 
 if TYPE_CHECKING:
     from alphalab_live.run_folder import RunFolder
@@ -42,7 +42,7 @@ def verify(
     out, folder, ring = Output(json=json, quiet=quiet), RunFolder(run), Keyring(keys)
     now = time.time_ns()
     signing = None if key is None else ring.signing(key, now=now)
-    start = first_start(folder)
+    start = folder.first_start()
     traders = [
         one.trader(place, start.intervals[place], sends=start.sends)
         for place, one in enumerate(of_run(folder, start, ring, pin or ()))

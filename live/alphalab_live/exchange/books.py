@@ -102,7 +102,9 @@ class Books:
             n_requests=1,
             memory_rows=0,
             n_tiers=len(self.settings.costs.tiers),
-            n_signals=0,
+            n_rungs=0,
+            signals=(),
+            distances=(),
             period=None,
             decide=None,
         )

@@ -1,0 +1,1 @@
+"""Portfolios: weights that an optimiser chooses from the past."""
