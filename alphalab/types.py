@@ -155,6 +155,7 @@ POSITION = np.dtype(
         ("traded_row", "i8"),  # row of the last order, for the cooldown; -1 before the first
         ("refusal", "i8"),  # last Reason logged for its orders; 0: none since the last fill
         ("out", "i8"),  # 1: closed by an exit, stays flat until its target changes
+        ("silent", "i8"),  # 1: the `decide` had no opinion in the last row
         ("chase", "i8"),  # 1: the next entry is a market order
         ("room", "f8"),  # units that the current bar can still fill
         ("over", "f8"),  # last known ask / close - 1, at least 0

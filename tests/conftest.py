@@ -17,15 +17,14 @@ settings.load_profile("no deadline")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Make every run alike: Ctrl-C interrupts, and the drivers are compiled.
+    """Make every run alike: Ctrl-C interrupts, and the driver is compiled.
 
     A shell starts what runs in its background deaf to Ctrl-C, which all processes below inherit.
-    And several processes of tests would compile the drivers at one time.
+    And several processes of tests would compile the driver at one time.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(session.config, "workerinput"):
-        drivers.run_of(deciding=False)
-        drivers.run_of(deciding=True)
+        drivers.run()
 
 
 @pytest.fixture(scope="session")

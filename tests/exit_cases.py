@@ -407,10 +407,18 @@ START = [
 
 AGAIN = [
     case(
-        "after an exit, NaN of a decide makes the same target a new one",
+        "after NaN of a decide the same target is a new one, for an asset that an exit has closed",
         bars=[100, 100, (100, 100, 94, 96), 96, 96],
         asks={0: "hold 0.1", 2: "hold nan", 3: "hold 0.1"},
         fills=[(1, 10, 100), (2, -10, 95), (4, 995 / 96, 96)],
+        cash=9_950 - 995,
+        exits=Exits(stop_loss=0.05),
+    ),
+    case(
+        "also where the exit came after the NaN",
+        bars=[100, 100, (100, 100, 94, 96), 96],
+        asks={0: "hold 0.1", 1: "hold nan", 2: "hold 0.1"},
+        fills=[(1, 10, 100), (2, -10, 95), (3, 995 / 96, 96)],
         cash=9_950 - 995,
         exits=Exits(stop_loss=0.05),
     ),

@@ -60,6 +60,7 @@ class Asset:
     ordered_in: int | None = None
     told: str = ""  # reason of the last refusal that nothing has been traded since
     out: bool = False  # left by an exit until the target changes
+    silent: bool = False  # a decide had no opinion in the last row
     chase: bool = False  # the next entry goes by market order
     most: float = math.inf  # units that the bar could fill when it began
     room: float = math.inf  # units that the bar can still fill
@@ -128,11 +129,13 @@ class Asset:
     def sum_of(self, held: float, units: float) -> float:
         """Units that come to others. What is left by rounding alone is nothing."""
         together = held + units
-        lot = self.instrument.lot
-        if lot and abs(together) >= lot / 2:
-            return self.exact_units(together) if is_whole(together, lot) else together
-        is_rounding = abs(together) <= ROUNDING * max(abs(held), abs(units))
-        return 0.0 if is_rounding else together
+        larger, lot = max(abs(held), abs(units)), self.instrument.lot
+        if not lot or not math.isfinite(together):
+            return 0.0 if abs(together) <= ROUNDING * larger else together
+        lots = together / lot
+        if not abs(lots - round(lots)) <= slack(larger / lot):
+            return together
+        return self.exact_units(together) if round(lots) else 0.0
 
 
 def steps_of(number: float, step: float) -> float:

@@ -235,12 +235,16 @@ class NaiveAccount:
             self.balance(targets, limits.net)
         return targets
 
+    def asks_again(self, asset: Asset) -> bool:
+        """Whether any target is a new one, for an asset that is out."""
+        return self.decides and asset.out and asset.silent
+
     def give_places(self, targets: list[float], most: int) -> None:
         """Let the largest targets in that there is room for; the others have no opinion."""
         taken, newcomers = 0, []
         for asset in self.assets:
             target = targets[asset.index]
-            waits = asset.out and target == asset.acted_on
+            waits = asset.out and target == asset.acted_on and not self.asks_again(asset)
             if self.venue.has_place(asset):
                 taken += target != 0.0
             elif target != 0.0 and math.isfinite(target) and not waits:
@@ -313,8 +317,9 @@ class NaiveAccount:
     def decide_orders(self, targets: list[float], forced: bool, period: Any) -> None:
         for asset in self.assets:
             target = targets[asset.index]
-            if math.isnan(target) and asset.out and self.decides:
+            if self.asks_again(asset):
                 asset.acted_on = NAN
+            asset.silent = math.isnan(target)
             if math.isnan(target) or math.isnan(asset.mark) or self.is_on_its_way(asset):
                 continue
             changed = target != asset.acted_on

@@ -76,11 +76,13 @@ def steps(k: int, step: float) -> float:
 
 def sum_of(instrument: Instrument, a: float, b: float) -> float:
     """A sum of units: 0 where that is rounding, whole lots where it is a whole number of them."""
-    total, lot = a + b, instrument.lot
-    if lot and abs(total) >= lot / 2:
-        k = round(total / lot)
-        return steps(k, lot) if abs(total / lot - k) <= error(k) else total
-    return 0.0 if abs(total) <= 1e-9 * max(abs(a), abs(b)) else total
+    total, lot, larger = a + b, instrument.lot, max(abs(a), abs(b))
+    if not lot or not math.isfinite(total):
+        return 0.0 if abs(total) <= 1e-9 * larger else total
+    k = round(total / lot)
+    if abs(total / lot - k) > error(larger / lot):
+        return total
+    return steps(k, lot) if k else 0.0
 
 
 def nearest(x: float, step: float) -> float:

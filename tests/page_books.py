@@ -32,6 +32,7 @@ class Position:
     period: int | None = None  # calendar period in which it was acted upon
     order_row: int | None = None  # row of the last order, for the cooldown of drift
     out: bool = False  # an exit closed it
+    silent: bool = False  # its decide had no opinion in the row before
     chase: bool = False  # the next order of its target is a market order
     told: int = 0  # Reason of the refusal last told, 0 after a fill
     room: float = math.inf

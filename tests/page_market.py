@@ -14,7 +14,7 @@ from page_assets import HOUR, day_of
 from page_bar import Bar, meet, meet_close
 from page_books import Account
 from page_requests import Wish, amend, cancel, submit
-from page_targets import rebalance
+from page_targets import asks_again, rebalance
 
 from alphalab.codes import OrderState, OrderStatus, OrderType, Origin, Reason, TimeInForce
 
@@ -136,14 +136,7 @@ def _give_places(a: Account, targets: list[float]) -> None:
     if most is None:
         return
     places = [j for j in range(len(targets)) if a.has_place(j)]
-    newcomers = [
-        j
-        for j, target in enumerate(targets)
-        if j not in places
-        and math.isfinite(target)
-        and target != 0
-        and not (a.positions[j].out and target == a.positions[j].target)
-    ]
+    newcomers = [j for j in range(len(targets)) if j not in places and _wants(a, j, targets[j])]
     taken = sum(targets[j] != 0 for j in places)
     if taken + len(newcomers) <= most or not newcomers:
         return
@@ -151,6 +144,13 @@ def _give_places(a: Account, targets: list[float]) -> None:
     newcomers.sort(key=lambda j: rank(targets, j), reverse=True)
     for j in newcomers[max(most - taken, 0) :]:
         targets[j] = math.nan
+
+
+def _wants(a: Account, j: int, target: float) -> bool:
+    """True if a target would open an asset, which is not out or is asked for again."""
+    held = a.positions[j]
+    waits = held.out and target == held.target and not asks_again(held)
+    return math.isfinite(target) and target != 0 and not waits
 
 
 def rank(targets: list[float], j: int) -> tuple[float, int]:

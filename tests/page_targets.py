@@ -46,6 +46,9 @@ def close_what_was_held_too_long(a: Account, j: int) -> None:
 def leave(a: Account, j: int) -> None:
     """Meet the target 0 of an account that has to be flat, also where its rule would not."""
     held, waiting = a.positions[j], a.target_order(j)
+    if asks_again(held):
+        held.target = math.nan
+    held.silent = False
     if math.isnan(held.mark) or (waiting is not None and waiting.state == OrderState.SUBMITTED):
         return
     closes = waiting is not None and closes_already(waiting)
@@ -57,8 +60,9 @@ def leave(a: Account, j: int) -> None:
 
 def meet_target(a: Account, j: int, target: float) -> None:
     held = a.positions[j]
-    if math.isnan(target) and held.out and counts_as_target(target):
-        held.target = target
+    if asks_again(held):
+        held.target = math.nan
+    held.silent = math.isnan(target)
     if math.isnan(target) or math.isnan(held.mark):
         return
     waiting = a.target_order(j)
@@ -76,9 +80,9 @@ def meet_target(a: Account, j: int, target: float) -> None:
         a.end(waiting, OrderStatus.CANCELLED, Reason.REPLACED)
 
 
-def counts_as_target(target: float) -> bool:
-    """True if NaN of a `decide` counts as a target, for an asset that is out; it does."""
-    return True
+def asks_again(held: Position) -> bool:
+    """True if any target of an asset that is out is another: its `decide` was silent before."""
+    return held.out and held.silent
 
 
 def chases_another(held: Position) -> bool:

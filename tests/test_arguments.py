@@ -91,4 +91,4 @@ def test_no_array_is_in_two_groups() -> None:
 
 @pytest.mark.skipif(not DISABLED, reason="with the compiler the driver is compiled code")
 def test_without_the_compiler_the_driver_is_the_function() -> None:
-    assert drivers.run_of(deciding=False) is drivers.run_of(deciding=True) is drivers._run
+    assert drivers.run() is drivers._run

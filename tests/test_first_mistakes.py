@@ -91,6 +91,7 @@ def test_the_remedies_of_a_frame_work() -> None:
     assert (made.close == BARS.close).all()
     texts = FRAME.set_axis(FRAME.index.astype(str))
     assert al.Bars.from_frame(texts) == al.Bars.from_frame(FRAME)
+    assert al.Bars.from_frame(texts.rename_axis(None)) == al.Bars.from_frame(FRAME)
     closes = pd.DataFrame({"A": [1.0, 2.0]}, index=["2024-01-02T21:00", "2024-01-03T21:00"])
     assert al.Bars.from_closes(closes).start == "2024-01-02T21:00:00Z"
     with pytest.raises(DataError, match="'soon' is not an ISO date"):

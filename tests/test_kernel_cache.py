@@ -195,7 +195,7 @@ def test_threads_that_compile_at_one_time_keep_to_the_folder(
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda _: jit(twice, folder=kernels), range(400)))
+            made = list(pool.map(lambda _: jit(twice, public=True, folder=kernels), range(400)))
     finally:
         sys.setswitchinterval(interval)
     assert not list(elsewhere.iterdir())

@@ -18,7 +18,7 @@ import pytest
 from expressions import expressions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from markets import random_market
+from markets import DISTANCES, random_market
 from msgspec import structs
 
 import alphalab as al
@@ -96,6 +96,8 @@ def market(seed: int, n_rows: int) -> al.Bars:
     columns["split"] = np.where(rng.random(shape) < 0.02, rng.choice([0.5, 2.0, 3.0]), np.nan)
     columns["dividend"] = np.where(rng.random(shape) < 0.05, close * rng.random(shape) / 20, np.nan)
     columns["extra"] = np.where(rng.random(shape) < 0.1, np.nan, rng.normal(size=shape))
+    for name in DISTANCES:
+        columns[name] = np.where(rng.random(shape) < 0.1, np.nan, close * rng.random(shape) / 10)
     time = 1_577_836_800_000_000_000 + np.cumsum(rng.integers(1, 30, n_rows)) * HOUR_NS
     symbols = [asset.symbol for asset in ASSETS]
     return al.Bars(time, symbols, columns, instruments=ASSETS, periods_per_year=252)

@@ -29,7 +29,9 @@ def check(seeds: range) -> int:
     compared = 0
     for seed in seeds:
         market, block = ran(seed)
-        if market.settings.fill != "same_close":
+        exits = market.settings.exits
+        simulated = exits is not None and (exits.trailing_after or exits.trailing_distance)
+        if market.settings.fill != "same_close" and not simulated:
             reported = on_reports(market, random.Random(seed))
             assert different(block, reported) == [], f"market of seed {seed}"
             compared += 1
@@ -43,12 +45,12 @@ def test_few_markets_replayed_from_their_own_reports() -> None:
 
 @pytest.mark.parametrize("first", range(0, 2_880, 720))
 def test_markets_replayed_from_their_own_reports(first: int) -> None:
-    assert check(range(first, first + 720)) >= 500
+    assert check(range(first, first + 720)) >= 450
 
 
 @pytest.mark.slow
 def test_many_markets_replayed_from_their_own_reports() -> None:
-    assert check(range(2_880, 29_880)) >= 20_000
+    assert check(range(2_880, 29_880)) >= 17_000
 
 
 @nojit
@@ -232,6 +234,8 @@ def test_a_simulating_engine_has_the_same_id_and_takes_no_reports() -> None:
         simulating.report(desk.one(ReportKind.COMMAND))
     with pytest.raises(ParameterError, match="same_close"):
         Desk(RunSettings(fill="same_close"))
+    with pytest.raises(ParameterError, match="trailing_after"):
+        Desk(exits=Exits(trailing=0.1, trailing_after=0.1))
 
 
 @nojit

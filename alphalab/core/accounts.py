@@ -25,8 +25,8 @@ from alphalab.core.strategy import Strategy
 from alphalab.errors import StateError
 from alphalab.expr.plan import group_codes
 from alphalab.kernels._jit import silent
-from alphalab.kernels.market.books import Row
 from alphalab.kernels.market.digest import N_WORDS
+from alphalab.kernels.market.layout import Row
 from alphalab.kernels.market.order_table import FIRST_EXPLICIT
 from alphalab.kernels.market.postings import DAYS
 from alphalab.kernels.market.tally import CHUNK, fold_all

@@ -11,6 +11,7 @@ from alphalab.core.accounts import Accounts, Market, Shape
 from alphalab.core.distances import DISTANCES
 from alphalab.core.strategy import Strategy
 from alphalab.core.workspace import workspace
+from alphalab.kernels._jit import entry_of
 from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS
 from alphalab.types import LEDGER, FloatArray
 
@@ -23,6 +24,7 @@ class Batch(NamedTuple):
     strategies: Sequence[Strategy]
     shape: Shape
     decide: Any
+    entry: Any  # of `decide`, for the driver; 0 without one
     columns: Any
     work: Any
     rows: Any
@@ -83,6 +85,7 @@ def batches_of(
             some,
             shape,
             decide,
+            0 if decide is None else entry_of(decide),
             COLUMNS.pack(**{name: getattr(accounts, name)[places] for name in COLUMNS.names}),
             work,
             ROWS.pack(

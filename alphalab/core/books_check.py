@@ -82,7 +82,7 @@ def _check_position(where: str, position: Any, account: Any) -> None:
         known = np.isnan(position[name]) | (0.0 <= position[name] < np.inf)
         _require(f"{where}: {name}", known, "at least 0, or unknown")
     _require(f"{where}: refusal", _is_code(position["refusal"], Reason, none=True), "0 or a Reason")
-    _check_flags(where, position, ("unmet", "out", "chase"))
+    _check_flags(where, position, ("unmet", "out", "silent", "chase"))
     _check_rows(where, position, ("entry_row", "traded_row"), account)
     _require(f"{where}: entry_time", position["entry_time"] <= account["time"], "not in the future")
 

@@ -45,9 +45,7 @@ def _read(name: str, text: str) -> Expr:
             rule=f"{name} is an expression, a distance in units of the price.",
             fix=f"Write {name}=2 * al.atr(al.high, al.low, al.close, 14), or its text.",
         ) from None
-    users = next(
-        (node.op for node in expr.walk() if not isinstance(operator(node.op).update, str)), ""
-    )
+    users = next((node.op for node in expr.walk() if _is_of_user(node)), "")
     if users:
         raise ParameterError(
             f"Exits({name}={text!r})",
@@ -55,3 +53,7 @@ def _read(name: str, text: str) -> Expr:
             fix=f"Leave out {users!r}.",
         )
     return expr
+
+
+def _is_of_user(node: Expr) -> bool:
+    return node.op == "python_op" or not isinstance(operator(node.op).update, str)

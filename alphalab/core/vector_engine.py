@@ -17,7 +17,7 @@ from alphalab.core.timeline import Timeline
 from alphalab.errors import DataError, StateError, StrategyError
 from alphalab.expr.plan import Plan
 from alphalab.kernels._jit import silent
-from alphalab.kernels.market.drivers import run_of
+from alphalab.kernels.market.drivers import run
 from alphalab.kernels.market.reports import report_driver
 from alphalab.types import (
     TALLY,
@@ -265,7 +265,7 @@ class VectorEngine:
 
     def _step(self, batch: Batch, output: Any, n: int) -> None:
         """Take n rows of a batch through the step, emptying the logs as they fill."""
-        run, record = run_of(batch.decide is not None), self._record
+        push, record = run(), self._record
         arguments = *(batch.columns, batch.work, batch.rows, output), record is not None
         row = batch.columns.accounts["row"]
         end = row[0] + n
@@ -273,7 +273,7 @@ class VectorEngine:
         while done < n:
             try:
                 with silent():
-                    done = run(*arguments, done, n, batch.decide)
+                    done = push(*arguments, done, n, batch.entry)
             except Exception as error:
                 c = int(np.argmax(row < end))  # the columns before it have all rows
                 raise StrategyError(
@@ -325,9 +325,3 @@ class VectorEngine:
                 fix="Look for a broken price.",
             )
         return tallies  # type: ignore[no-any-return]
-
-
-def compile_for(columns: Sequence[Column]) -> None:
-    """Compile or load the drivers that columns need, before several threads would do it at once."""
-    for deciding in {type(column.strategy).decide is not None for column in columns}:
-        run_of(deciding)

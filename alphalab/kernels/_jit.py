@@ -7,12 +7,14 @@ package starts a new folder.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ import numba
 import numpy as np
 
 from alphalab.kernels._cache import keep
+from alphalab.kernels._late import Late, address_of, teach_late, teach_pointer
+from alphalab.kernels._parts import PartCompiler
 
 if numba.config.USING_SVML:
     raise ImportError(
@@ -120,19 +124,32 @@ def jit(
     options: dict[str, Any] = {"nogil": True, "_nrt": allocates}
     if not allocates:
         options["forceinline"] = inline
-    if signature is None and not (allocates or public):
-        # Only other kernels call it. The wrappers for calls from Python took a quarter of the
-        # compilation time.
+    if signature is None and not (allocates or public):  # only other kernels call it
         options["no_cpython_wrapper"] = options["no_cfunc_wrapper"] = True
+        options["pipeline_class"] = PartCompiler
+        folder = None  # it has no code of its own
     if boundscheck:
         options["boundscheck"] = True
     compiler = numba.njit(fastmath=False, error_model="numpy", **options)(function)
     if folder is not None and Path(function.__code__.co_filename).exists():
         keep(compiler, function, folder, cache_root())
     if signature is not None:
-        compiler.compile(signature)
+        with _no_collection():
+            compiler.compile(signature)
         compiler.disable_compile()
     return compiler
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect no garbage: it took a fifth of the compilation time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def jit_allocating(function: Callable[..., Any], signature: Any = None) -> Any:
@@ -148,6 +165,45 @@ def jit_public(function: Callable[..., Any]) -> Any:
 def jit_apart(function: Callable[..., Any], signature: Any = None) -> Any:
     """Compile a function that makes no arrays and is not inlined into its caller."""
     return jit(function, signature, inline=False)
+
+
+def jit_late(signature: Any, *, allocates: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function when another kernel first calls it; it is not inlined.
+
+    Parameters
+    ----------
+    signature : numba signature
+    allocates : bool
+        True if the function makes arrays.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        if not DISABLED:
+            name = f"{function.__module__}.{function.__qualname__}"
+            compile_ = partial(jit, function, signature, allocates=allocates, inline=False)
+            teach_late(function, signature, Late(name, compile_))
+        return function
+
+    return decorate
+
+
+def jit_pointer(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Let kernels call `function(address, *arguments)`: the code at an address from `entry_of`.
+
+    The function itself runs with the JIT off.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        if not DISABLED:
+            teach_pointer(function, signature)
+        return function
+
+    return decorate
+
+
+def entry_of(function: Any) -> Any:
+    """Return the address of the code of a compiled function; with the JIT off, the function."""
+    return function if DISABLED else address_of(function)
 
 
 def silent() -> AbstractContextManager[Any]:

@@ -64,13 +64,15 @@ def as_table(frame: Any) -> pa.Table:
 
 
 def table_of(frame: pd.DataFrame) -> Any:
-    """Return a frame as an Arrow table; an index of times becomes a column."""
+    """Return a frame as an Arrow table; an index of times, also as text, becomes a column."""
     import pandas as pd
 
     index = frame.index
     timed = str(index.name).lower() in TIME_NAMES
+    has_time = any(str(name).lower() in TIME_NAMES for name in frame.columns)
+    text = index.name is None and not has_time and pd.api.types.is_string_dtype(index)
     try:
-        if isinstance(index, pd.DatetimeIndex):
+        if isinstance(index, pd.DatetimeIndex) or text:
             frame = frame.reset_index(names=str(index.name) if timed else "time")
         elif isinstance(index, pd.MultiIndex) or timed:
             frame = frame.reset_index()

@@ -58,11 +58,17 @@ class Group:
         self.names = tuple(layout)
         self.layout = {key: (np.dtype(dtype), ndim) for key, (dtype, ndim) in layout.items()}
         self.kind: Any = namedtuple(name, self.names)  # type: ignore[misc]
-        arrays = [
-            numba.types.Array(numba.from_dtype(dtype), ndim, "C")
-            for dtype, ndim in self.layout.values()
-        ]
-        self.type = numba.types.NamedTuple(arrays, self.kind)
+        self.type = numba.types.NamedTuple([self.array(key) for key in self.names], self.kind)
+
+    def array(self, name: str) -> Any:
+        """Return the numba type of an array."""
+        dtype, ndim = self.layout[name]
+        return numba.types.Array(numba.from_dtype(dtype), ndim, "C")
+
+    def part(self, name: str) -> Any:
+        """Return the numba type of one element along an array's first axis: array or record."""
+        array = self.array(name)
+        return array.dtype if array.ndim == 1 else array.copy(ndim=array.ndim - 1)
 
     def pack(self, **arrays: Any) -> Any:
         """Return the arrays as the named tuple that the compiled driver takes.

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 import numpy as np
 
 from alphalab.codes import FillAt, OrderState, OrderStatus, Rebalancing, Sizing
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_late
+from alphalab.kernels.market.layout import (
+    ACCOUNT_RECORD,
+    COUNTS,
+    EVENTS,
+    INT,
+    ORDER_RECORD,
+    VOID,
+    Row,
+    Switches,
+)
 
 FREE, HELD, SUBMITTED, ACTIVE = (np.int64(x) for x in OrderState)
 SAME_CLOSE = np.int64(FillAt.SAME_CLOSE)
@@ -22,33 +30,6 @@ PORTFOLIO = np.int64(-1)  # in place of an asset
 ROUNDING = 1e-9  # a smaller relative difference is a rounding error, not a decision
 
 N_FILLS, N_REFUSALS, N_EVENTS, N_POSTINGS, N_AMBIGUITIES = range(5)  # places in `counts`
-
-#: One account with everything a stage may read or write. `rules` and `account` are single records;
-#: `instruments`, `groups` and `positions` hold one entry per asset; `orders` has several places per
-#: asset: 0 for the order of the target, 1 to 3 for the exits, the others for orders of a `decide`.
-#: `tiers` are the fee tiers; `traded` is the value traded today and on each of the 30 days before.
-#: `ladder` has the targets of the exits by age, without the first.
-#: The first `counts` entries of each log are in use; events are not logged if their log has size 0.
-#: `starts` holds the positions before the first row. `saved_account`, `saved_position` (one record
-#: each) and `saved_orders` keep a copy while a path inside a bar is tried.
-Books = namedtuple(
-    "Books",
-    "rules tiers ladder instruments groups starts accounts account positions orders traded"
-    " fills refusals events postings ambiguities counts"
-    " saved_account saved_position saved_orders saved_traded",
-)
-
-#: One row of bars: arrays of one value per asset. Fields that a run does not use are not set.
-Row = namedtuple("Row", "open high low close volume rate funding split dividend bid ask delisting")
-
-CLOSE_COLUMN = Row._fields.index("close")
-
-#: Flags of the per-row rules in force. `rests`: rows may be quiet (see `quiet_rows.py`).
-#: `external`: a venue outside matches the orders (see `reports.py`). `measures`: exits have a
-#: distance from an expression.
-Switches = namedtuple(
-    "Switches", "posts participates margin ages same_close quotes delists rests external measures"
-)
 
 
 @jit
@@ -177,7 +158,7 @@ def write_event(events, counts, j, o, status, reason, row, time):
     counts[N_EVENTS] += 1
 
 
-@jit_apart
+@jit_late(VOID(EVENTS, COUNTS, INT, ORDER_RECORD))
 def tell_held_back(events, counts, j, o):
     """Log the submission and activation of an order that were not logged yet."""
     o["logged"] = 1
@@ -189,7 +170,7 @@ def tell_held_back(events, counts, j, o):
         write_event(events, counts, j, o, WAS_ACTIVE, NO_REASON, row, time)
 
 
-@jit_apart
+@jit_late(VOID(EVENTS, COUNTS, ACCOUNT_RECORD, INT, ORDER_RECORD, INT, INT))
 def tell_stage(events, counts, account, j, o, status, reason):
     if o["logged"] == 0:
         tell_held_back(events, counts, j, o)

@@ -15,24 +15,25 @@ from typing import Any
 import numba
 from numba import boolean, float64, int64
 
-from alphalab.kernels._jit import CACHE_DIR, DISABLED, jit, jit_allocating
+from alphalab.kernels._jit import CACHE_DIR, DISABLED, jit, jit_late, jit_pointer
+from alphalab.kernels._reference import by_reference
 from alphalab.kernels.market.arguments import COLUMNS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_FILLS,
     N_POSTINGS,
-    Books,
     fullest,
     logs_have_room,
     switches,
 )
 from alphalab.kernels.market.exits import take_distances
 from alphalab.kernels.market.gate import forced_flat
+from alphalab.kernels.market.layout import INT, TABLE, TARGETS, VOID, Books, Tally
 from alphalab.kernels.market.order_table import FIRST_EXPLICIT
 from alphalab.kernels.market.orders import N_LOST, N_REQUESTS
 from alphalab.kernels.market.quiet_rows import rest
 from alphalab.kernels.market.requests import cancel_opening, handle
 from alphalab.kernels.market.step import after_decision, before_decision
-from alphalab.kernels.market.tally import Tally, fold_account, fold_logs, keep_row
+from alphalab.kernels.market.tally import fold_account, fold_logs, keep_row
 from alphalab.types import ORDER, POSITION, REQUEST
 
 Account = namedtuple(
@@ -49,6 +50,23 @@ stop of the exits, the others the orders of `decide`. The functions of
 """
 
 
+def _records(dtype, ndim=1):
+    return numba.types.Array(numba.from_dtype(dtype), ndim, "C")
+
+
+_COUNTS = numba.types.Array(int64, 1, "C")
+_VIEW = numba.types.NamedTuple(
+    [
+        *(int64, int64, float64, float64, float64),
+        *(_records(POSITION), _records(ORDER, 2), int64, _records(REQUEST), _COUNTS),
+    ],
+    Account,
+)
+
+#: decide(signals (K, N), account, memory (M, N)) -> targets (N,)
+DECIDE = float64[::1](TABLE, _VIEW, TABLE)
+
+
 @jit
 def show(books, view):
     """Copy positions and orders for a `decide`, so that its writes change nothing."""
@@ -62,10 +80,16 @@ def show(books, view):
         view.sent[i] = 0
 
 
-@jit_allocating
+@jit_pointer(DECIDE)
+def decided(decide, signals, view, memory):
+    """Return the weights of the `decide` at an address."""
+    return decide(signals, view, memory)
+
+
+@jit_late(VOID(INT, TABLE, _VIEW, TABLE, TARGETS), allocates=True)
 def ask(decide, signals, view, memory, targets):
     """Write the weights that `decide` returns into `targets`."""
-    weights = decide(signals, view, memory)
+    weights = decided(decide, signals, view, memory)
     if weights.size != targets.size:
         raise ValueError("it did not return one weight per asset")
     for j in range(targets.size):
@@ -95,32 +119,33 @@ def keep(books, tally, recording, ledger, qty, changes):
 def _run(columns, work, rows, output, recording, first, last, decide):
     """Push the rows from `first` to `last` (excluded); return the next row to push.
 
-    That is `last`, or the first row for which a log has no room. With `decide=None` the compiler
-    prunes the code for it, and the targets are read from `output.targets`.
+    That is `last`, or the first row for which a log has no room. `decide` is from `entry_of`, or 0:
+    then the targets are read from `output.targets`.
     """
+    asks = decide != 0
     for c in range(columns.accounts.size):
-        books = Books(
+        books = by_reference(Books(
             columns.rules[c], columns.tiers[c], columns.ladder[c],
             columns.instruments[c], columns.groups[c], columns.starts[c],
             columns.accounts[c : c + 1], columns.accounts[c],
             columns.positions[c], columns.orders[c], columns.traded[c],
             work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
             work.saved_account, work.saved_position, work.saved_orders, work.saved_traded,
-        )  # fmt: skip
-        tally = Tally(
+        ))  # fmt: skip
+        tally = by_reference(Tally(
             columns.figures[c], columns.equity[c], columns.equity_bits[c],
             work.value, work.gross, work.gain,
             columns.trips[c], columns.trip_bits[c], work.fill_bits, columns.words[c],
             columns.segments[c], work.bounds,
-        )  # fmt: skip
+        ))  # fmt: skip
         a, counts = books.account, books.counts
         on = switches(books, rows.delists[0] == 1)
-        most = fullest(books, 0 if decide is None else work.requests.size)
+        most = fullest(books, work.requests.size if asks else 0)
         targets = output.targets[c]
         cells = targets.reshape(targets.size)
         t = first
         while t < last:
-            if decide is None and on.rests:
+            if on.rests and not asks:
                 kept = recording, output.ledger[c], output.qty[c], tally
                 t = rest(books, rows.bars, rows.time, targets, cells, t, last, *kept)
                 if t == last:
@@ -135,7 +160,7 @@ def _run(columns, work, rows, output, recording, first, last, decide):
             before_decision(books, on, rows.bars, t, rows.time[t], row)
             if on.measures:
                 take_distances(books, rows.distances[c, t])
-            if decide is not None:
+            if asks:
                 view = Account(
                     *(a["row"], rows.time[t], a["cash"], a["equity"]),
                     1.0 - a["equity"] / max(a["peak"], a["equity"]),
@@ -145,7 +170,7 @@ def _run(columns, work, rows, output, recording, first, last, decide):
                 show(books, view)
                 ask(decide, signals, view, memory, targets[t])
             forced = forced_flat(books)
-            if decide is not None:
+            if asks:
                 take_requests(books, work.requests, work.sent, forced)
             after_decision(books, on, rows.bars, t, rows.period[t], forced, targets[t], row)
             keep(books, tally, recording, row, output.qty[c, place], changes)
@@ -156,37 +181,18 @@ def _run(columns, work, rows, output, recording, first, last, decide):
     return last
 
 
-def _records(dtype, ndim=1):
-    return numba.types.Array(numba.from_dtype(dtype), ndim, "C")
-
-
-_TABLE = numba.types.Array(float64, 2, "C")
-_COUNTS = numba.types.Array(int64, 1, "C")
-_VIEW = numba.types.NamedTuple(
-    [
-        *(int64, int64, float64, float64, float64),
-        *(_records(POSITION), _records(ORDER, 2), int64, _records(REQUEST), _COUNTS),
-    ],
-    Account,
-)
-
-#: decide(signals (K, N), account, memory (M, N)) -> targets (N,)
-DECIDE = float64[::1](_TABLE, _VIEW, _TABLE)
-
-
 @cache
-def run_of(deciding: bool) -> Any:
-    """Return the compiled driver, for columns with or without a `decide`.
+def run() -> Any:
+    """Return the compiled driver.
 
     It is the entry point of the machine code, which checks no argument: pack them by their groups
     (`alphalab.kernels.market.arguments`).
     """
-    decide = numba.types.FunctionType(DECIDE) if deciding else numba.none
     groups = COLUMNS.type, WORKSPACE.type, ROWS.type, OUTPUT.type
-    run = jit(_run, int64(*groups, boolean, int64, int64, decide))
+    driver = jit(_run, int64(*groups, boolean, int64, int64, int64))
     if DISABLED:
-        return run
-    (overload,) = run.overloads.values()
+        return driver
+    (overload,) = driver.overloads.values()
     return overload.entry_point
 
 

@@ -16,6 +16,7 @@ from numba import boolean, int64
 
 from alphalab.codes import EnvCommand
 from alphalab.kernels._jit import DISABLED, jit
+from alphalab.kernels._reference import by_reference
 from alphalab.kernels.market.arguments import COLUMNS, ENVS, OUTPUT, ROWS, WORKSPACE
 from alphalab.kernels.market.books import (
     N_AMBIGUITIES,
@@ -23,7 +24,6 @@ from alphalab.kernels.market.books import (
     N_FILLS,
     N_POSTINGS,
     N_REFUSALS,
-    Books,
     fullest,
     logs_have_room,
     switches,
@@ -32,8 +32,9 @@ from alphalab.kernels.market.drivers import keep
 from alphalab.kernels.market.env_observation import observe
 from alphalab.kernels.market.env_reward import reward_of
 from alphalab.kernels.market.gate import forced_flat
+from alphalab.kernels.market.layout import Books, Tally
 from alphalab.kernels.market.step import after_decision, before_decision
-from alphalab.kernels.market.tally import Tally, fold_account, fold_logs
+from alphalab.kernels.market.tally import fold_account, fold_logs
 
 REST, STEP, RESET = (np.int64(x) for x in EnvCommand)
 NOT_FINITE, ENDED, OUTSIDE = range(3)  # equity; episode is over; episode outside of the rows
@@ -108,20 +109,20 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
     for c in range(n_accounts):
         if envs.command[c] == REST:
             continue
-        books = Books(
+        books = by_reference(Books(
             columns.rules[c], columns.tiers[c], columns.ladder[c],
             columns.instruments[c], columns.groups[c], columns.starts[c],
             columns.accounts[c : c + 1], columns.accounts[c],
             columns.positions[c], columns.orders[c], columns.traded[c],
             work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
             work.saved_account, work.saved_position, work.saved_orders, work.saved_traded,
-        )  # fmt: skip
-        tally = Tally(
+        ))  # fmt: skip
+        tally = by_reference(Tally(
             columns.figures[c], columns.equity[c], columns.equity_bits[c],
             work.value, work.gross, work.gain,
             columns.trips[c], columns.trip_bits[c], work.fill_bits, columns.words[c],
             columns.segments[c], work.bounds,
-        )  # fmt: skip
+        ))  # fmt: skip
         if recording and not fits(books):
             return c
         a = books.account
@@ -172,7 +173,7 @@ def _advance(columns, work, rows, output, envs, template, recording, tallied, wi
 
 @cache
 def advance() -> Any:
-    """Return the compiled driver; it is an entry point as in `drivers.run_of`."""
+    """Return the compiled driver; it is an entry point as in `drivers.run`."""
     groups = COLUMNS.type, WORKSPACE.type, ROWS.type, OUTPUT.type, ENVS.type, COLUMNS.type
     run = jit(_advance, int64(*groups, boolean, boolean, int64, int64))
     if DISABLED:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import OrderStatus, Origin, Reason, Sizing
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_apart, jit_late
 from alphalab.kernels.market.books import ACTIVE, FREE, HELD, NO_REASON, SUBMITTED, tell
+from alphalab.kernels.market.layout import BOOKS, FLOAT, INT, TABLE, VOID
 from alphalab.kernels.market.money import is_flat
 from alphalab.kernels.market.order_table import (
     FIRST_EXIT,
@@ -73,7 +74,7 @@ def drop_idle(books, j):
             end(books, j, o, CANCELLED, NOTHING_TO_REDUCE)
 
 
-@jit
+@jit_late(VOID(BOOKS, TABLE))
 def take_distances(books, values):
     """Store the distances of new exits after a row, (3, N), price; an unknown one changes nothing.
 
@@ -180,7 +181,7 @@ def rung_of(books, j):
     return profit
 
 
-@jit_apart
+@jit_late(VOID(BOOKS))
 def step_down(books):
     """Move targets to the rung that the age of their position has reached.
 
@@ -218,7 +219,7 @@ def protect(books, j, by_exit, before, price):
         move_exits(books, j)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, INT, INT, FLOAT, FLOAT))
 def after_trade(books, j, k, before, price):
     """Apply the consequences of a fill of the order at place k; `before`: units held before."""
     o = books.orders[j, k]

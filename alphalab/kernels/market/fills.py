@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import OrderStatus, Origin, Quotes, Reason, Sizing, TimeInForce
-from alphalab.kernels._jit import jit
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import (
     N_FILLS,
     NO_REASON,
@@ -17,6 +17,7 @@ from alphalab.kernels.market.books import (
     tell_held_back,
 )
 from alphalab.kernels.market.exits import after_trade
+from alphalab.kernels.market.layout import BOOKS, BOOL, FLOAT, INT, VOID
 from alphalab.kernels.market.money import (
     SPOT,
     add_units,
@@ -223,8 +224,8 @@ def book_fill(books, j, k, units, qty, price, unit, fee, whole, reason):
         after_trade(books, j, k, held, price)
 
 
-@jit
-def execute(books, row, j, k, x, maker):
+@jit_late(VOID(BOOKS, FLOAT, INT, INT, FLOAT, BOOL))
+def execute(books, volume, j, k, x, maker):
     """Trade as much of an order as money, lots and volume allow, at reference price x."""
     o = books.orders[j, k]
     rules = books.rules
@@ -249,7 +250,7 @@ def execute(books, row, j, k, x, maker):
     unit = unit_value(instrument, price, position["rate"])
     asked = units_asked(rules, instrument, o, held, unit, rate)
     if not maker and (rules["share_impact"] > 0.0 or rules["root_impact"] > 0.0):
-        friction = with_impact(rules, friction, asked, room, row.volume[j])
+        friction = with_impact(rules, friction, asked, room, volume)
         price = priced(instrument, o, x, friction)
         unit = unit_value(instrument, price, position["rate"])
         asked = units_asked(rules, instrument, o, held, unit, rate)

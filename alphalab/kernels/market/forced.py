@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import OrderStatus, OrderType, Origin, Reason
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_apart, jit_late
 from alphalab.kernels.market.books import FREE, NO_REASON, ROUNDING, row_of, tell
 from alphalab.kernels.market.exits import drop_idle, place_exits
 from alphalab.kernels.market.fills import book_trade
+from alphalab.kernels.market.layout import BARS, BOOKS, INT, VOID
 from alphalab.kernels.market.money import unit_value, whole_lots
 from alphalab.kernels.market.order_table import free
 
@@ -55,7 +56,7 @@ def cancel_all(books, j, reason):
             tell(books, j, o, CANCELLED, reason)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS))
 def take_over(books):
     """Book the holdings at the start as fills; the initial cash includes their cost."""
     for j in range(books.positions.size):
@@ -67,7 +68,7 @@ def take_over(books):
     books.account["turnover"] = books.traded[0] = 0.0  # the holdings are no turnover
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, BARS, INT))
 def close_delisted(books, bars, t):
     """Close positions in delisted assets at the delisting price."""
     paid = row_of(bars, t).delisting
@@ -79,7 +80,7 @@ def close_delisted(books, bars, t):
                 force(books, j, -held, paid[j], 0.0, DELISTED)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, BARS, INT))
 def forget_delisted(books, bars, t):
     """Set the mark of delisted assets to NaN: no order is made without a mark."""
     paid = row_of(bars, t).delisting

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import Reason
-from alphalab.kernels._jit import jit
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import CLOSE, FREE, PORTFOLIO, ROUNDING, refuse
+from alphalab.kernels.market.layout import BOOKS, TARGETS, VOID
 from alphalab.kernels.market.money import held_weight, is_flat
 
 NOT_FINITE = np.int64(Reason.NOT_FINITE)
@@ -69,10 +70,17 @@ def has_place(books, j):
 
 
 @jit
+def asks_again(books, j):
+    """Return True if any target of asset j is new: it is out, and its `decide` was silent."""
+    position = books.positions[j]
+    return books.rules["decides"] == 1 and position["out"] == 1 and position["silent"] == 1
+
+
+@jit
 def wants_place(books, j, target):
     """Return True if a target would open asset j, which has no place yet."""
     position = books.positions[j]
-    waits = position["out"] == 1 and target == position["target"]
+    waits = position["out"] == 1 and target == position["target"] and not asks_again(books, j)
     return np.isfinite(target) and target != 0.0 and not waits and not has_place(books, j)
 
 
@@ -85,7 +93,7 @@ def comes_after(targets, j, first):
     return mine < other or (mine == other and j > first)
 
 
-@jit
+@jit_late(VOID(BOOKS, TARGETS))
 def limit_positions(books, targets):
     """Replace by NaN the targets of assets that would open more positions than allowed.
 
@@ -174,7 +182,7 @@ def limit_gross(books, group, targets, limit, reason):
         refuse(books, PORTFOLIO, reason, free + held, held + factor * free)
 
 
-@jit
+@jit_late(VOID(BOOKS, TARGETS))
 def limit_net(books, targets):
     """Scale the larger of long and short down until net exposure is within the limit."""
     limit = books.rules["net"]

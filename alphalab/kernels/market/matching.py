@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import OnExpiry, OrderStatus, Origin, Path, Reason, TimeInForce
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_apart, jit_late
 from alphalab.kernels.market.books import (
     ACTIVE,
     FREE,
@@ -24,6 +24,7 @@ from alphalab.kernels.market.books import (
     tell,
 )
 from alphalab.kernels.market.fills import execute
+from alphalab.kernels.market.layout import BARS, BOOKS, INT, SWITCHES, VOID
 from alphalab.kernels.market.money import value_at
 from alphalab.kernels.market.order_table import (
     FIRST_EXPLICIT,
@@ -134,7 +135,7 @@ def meet(books, row, j, k, price):
     first = o["met_row"] < 0
     o["met_row"] = books.account["row"]
     if by_market(o["type"]):
-        execute(books, row, j, k, price, TAKER)
+        execute(books, row.volume[j], j, k, price, TAKER)
     else:
         maker = rests(o) and not first
         if not reached(o, price, price, maker and past_limit(books, o)):
@@ -146,7 +147,7 @@ def meet(books, row, j, k, price):
             return
         # An order that has just been triggered may be beyond its limit.
         if maker or reached(o, price, price, WITHIN):
-            execute(books, row, j, k, price, maker)
+            execute(books, row.volume[j], j, k, price, maker)
 
 
 @jit
@@ -249,7 +250,7 @@ def walk(books, row, j, first):
                 trigger(books, j, o)
             # An order that has just been triggered may be beyond its limit.
             if maker or reached(o, a, a, WITHIN):
-                execute(books, row, j, k, a, maker)
+                execute(books, row.volume[j], j, k, a, maker)
             k = first_reached(books, j, a, b)
         follow_all(books, j, b)
 
@@ -359,7 +360,7 @@ def known(row, j):
     return total == total
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, BARS, INT))
 def give_room(books, bars, t):
     """Set the units of each asset that the bar can fill: a share of its volume."""
     volume = row_of(bars, t).volume
@@ -368,7 +369,7 @@ def give_room(books, bars, t):
         books.positions[j]["room"] = room if room == room else 0.0
 
 
-@jit
+@jit_late(VOID(BOOKS))
 def expire_entries(books):
     """Expire the entry orders whose last row this was."""
     for j in range(books.positions.size):
@@ -378,9 +379,10 @@ def expire_entries(books):
             end(books, j, o, EXPIRED, NO_REASON)
 
 
-@jit
-def meet_inside(books, row):
+@jit_late(VOID(BOOKS, BARS, INT))
+def meet_inside(books, bars, t):
     """Match orders with the prices between open and close."""
+    row = row_of(bars, t)
     for j in range(books.positions.size):
         if row.open[j] == row.open[j]:
             follow_all(books, j, row.open[j])
@@ -390,7 +392,7 @@ def meet_inside(books, row):
             have_met(books, j)
 
 
-@jit
+@jit_late(VOID(BOOKS, BARS, INT))
 def take_quotes(books, bars, t):
     """Store the distances of the row's ask and bid from its close, as fractions of it."""
     row = row_of(bars, t)
@@ -403,14 +405,14 @@ def take_quotes(books, bars, t):
             position["under"] = max(1.0 - bid / close, 0.0)
 
 
-@jit
+@jit_late(VOID(BOOKS, SWITCHES, BARS, INT))
 def meet_bar(books, on, bars, t):
     """Match the orders at the venue, and those that arrive on this row, with the bar."""
     row = row_of(bars, t)
     begin(books)
     cross(books, row, row.open, AT_OPEN)
     if books.orders.shape[1] > 1:
-        meet_inside(books, row)
+        meet_inside(books, bars, t)
     if on.quotes:
         take_quotes(books, bars, t)
     if books.rules["fill"] == NEXT_CLOSE or books.orders.shape[1] > FIRST_EXPLICIT:

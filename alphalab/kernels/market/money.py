@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import Kind
-from alphalab.kernels._jit import jit
+from alphalab.kernels._jit import jit, jit_late
+from alphalab.kernels.market.layout import BOOKS, FLOAT, INT, ORDER_RECORD
 
 SPOT, LINEAR, INVERSE = (np.int64(x) for x in Kind)
 
@@ -149,10 +150,14 @@ def is_whole(number, step):
 def add_units(instrument, held, qty):
     """Return held + qty without rounding errors: 0, or whole lots, if it is that close."""
     total = held + qty
+    larger = max(abs(held), abs(qty))
     lot = instrument["lot"]
-    if lot > 0.0 and abs(total) >= 0.5 * lot:
-        return nearest_lot(instrument, total) if is_whole(total, lot) else total
-    return 0.0 if abs(total) <= ROUNDING * max(abs(held), abs(qty)) else total
+    if lot == 0.0:
+        return 0.0 if abs(total) <= ROUNDING * larger else total
+    k = np.rint(total / lot)
+    if abs(total / lot - k) > slack(larger / lot):
+        return total
+    return nearest_lot(instrument, total) if k != 0.0 else 0.0
 
 
 @jit
@@ -230,7 +235,7 @@ def affordable(rules, order, cash, owed, unit, rate):
     return owed
 
 
-@jit
+@jit_late(FLOAT(BOOKS, INT, ORDER_RECORD, FLOAT, FLOAT, FLOAT, FLOAT))
 def margin_allows(books, j, o, owed, price, unit, rate):
     """Return the largest quantity of asset j that the initial margin allows, at least `owed`."""
     rules = books.rules

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import OrderStatus, Origin, Reason, TimeInForce
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import ACTIVE, FREE, HELD, NO_REASON, SUBMITTED, tell
+from alphalab.kernels.market.layout import BOOKS, INT, VOID
 from alphalab.kernels.market.money import on_tick
 from alphalab.types import FOREVER
 
@@ -135,7 +136,7 @@ def lives(books, j, order):
     return False
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, INT))
 def cancel_orphans(books, j):
     """Cancel the held children of orders that ended unfilled, recursively."""
     found = True

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import Actions, Posting
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_apart, jit_late
 from alphalab.kernels.market.books import FREE, PORTFOLIO, log_posting, post, row_of
 from alphalab.kernels.market.forced import pay_fraction
+from alphalab.kernels.market.layout import BARS, BOOKS, INT, VOID
 from alphalab.kernels.market.money import SPOT, basis_of, size
 
 FUNDING, BORROW, LOAN, INTEREST = (
@@ -113,7 +114,7 @@ def post_daily(books, days):
         post_amount(books, PORTFOLIO, INTEREST, account["cash"] + short, rules["interest"], amount)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, BARS, INT, INT))
 def post_due(books, bars, t, days):
     """Post everything due since the previous row; `days`: UTC days that have passed."""
     rules = books.rules
@@ -140,7 +141,7 @@ def post_due(books, bars, t, days):
         post_daily(books, days)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, INT))
 def turn_tiers(books, days):
     """Shift the traded values by `days`, and select the fee tier for the last 30 days."""
     traded = books.traded

@@ -7,7 +7,8 @@ once, asset by asset. Its results equal those of the step bit for bit; the twin 
 from __future__ import annotations
 
 from alphalab.kernels._jit import jit
-from alphalab.kernels.market.books import CLOSE_COLUMN, ROUNDING
+from alphalab.kernels.market.books import ROUNDING
+from alphalab.kernels.market.layout import CLOSE_COLUMN
 from alphalab.kernels.market.money import SPOT, profit_of, unit_of
 from alphalab.kernels.market.step import day_of, write
 from alphalab.kernels.market.tally import CHUNK, extremes, fold_kept

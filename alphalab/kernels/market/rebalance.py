@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import Origin, Reason, Rebalancing, Sizing
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import (
     FREE,
     NO_REASON,
@@ -15,6 +15,8 @@ from alphalab.kernels.market.books import (
     refuse_once,
 )
 from alphalab.kernels.market.exits import lacks_distance
+from alphalab.kernels.market.gate import asks_again
+from alphalab.kernels.market.layout import BOOKS, FLOAT, INT, VOID
 from alphalab.kernels.market.matching import TAKER
 from alphalab.kernels.market.money import (
     fee_rate,
@@ -143,7 +145,7 @@ def closes(books, j):
     return o["state"] != FREE and o["sizing"] == CLOSE
 
 
-@jit
+@jit_late(VOID(BOOKS, INT, FLOAT))
 def order_for(books, j, target):
     """Make the order that takes asset j from its position to its target, valued at the mark."""
     equity = books.account["equity"]
@@ -177,7 +179,7 @@ def order_for(books, j, target):
     trade_towards(books, j, value, reduces, by_limit)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS))
 def close_old(books):
     """Close positions that have reached the maximum holding time."""
     for j in range(books.positions.size):
@@ -210,10 +212,12 @@ def rebalance(books, targets, forced, period):
     for j in range(targets.size):
         position = books.positions[j]
         target = targets[j]
+        if books.rules["decides"] == 1:
+            if asks_again(books, j):
+                position["target"] = np.nan
+            position["silent"] = 1 if np.isnan(target) else 0
         changed = target != position["target"]
         nothing_new = not (changed or forced or position["unmet"] == 1)
-        if np.isnan(target) and position["out"] == 1 and books.rules["decides"] == 1:
-            position["target"] = np.nan
         if np.isnan(target) or (nothing_new and books.rules["rebalancing"] == ON_CHANGE):
             continue
         waits = books.orders[j, 0]["state"]

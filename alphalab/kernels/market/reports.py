@@ -16,13 +16,13 @@ from numba import int64
 
 from alphalab.codes import OrderStatus, Posting, Reason, ReportKind
 from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._reference import by_reference
 from alphalab.kernels.market.arguments import COLUMNS, WORKSPACE
 from alphalab.kernels.market.books import (
     ACTIVE,
     FREE,
     NO_REASON,
     PORTFOLIO,
-    Books,
     fullest,
     leave_due,
     logs_have_room,
@@ -33,6 +33,7 @@ from alphalab.kernels.market.books import (
 from alphalab.kernels.market.exits import drop_idle, protect
 from alphalab.kernels.market.fills import TARGET, book_fill, book_trade, refuse_order
 from alphalab.kernels.market.forced import force
+from alphalab.kernels.market.layout import Books
 from alphalab.kernels.market.matching import POST_ONLY, refuse_taker, trigger, turn_to_target
 from alphalab.kernels.market.money import unit_value
 from alphalab.kernels.market.order_table import activate, end, free
@@ -219,14 +220,14 @@ def _report(columns, work, reports, first):
 
     That is their number, or the first report for which a log has no room.
     """
-    books = Books(
+    books = by_reference(Books(
         columns.rules[0], columns.tiers[0], columns.ladder[0],
         columns.instruments[0], columns.groups[0], columns.starts[0],
         columns.accounts[0:1], columns.accounts[0],
         columns.positions[0], columns.orders[0], columns.traded[0],
         work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
         work.saved_account, work.saved_position, work.saved_orders, work.saved_traded,
-    )  # fmt: skip
+    ))  # fmt: skip
     most = fullest(books, 0)
     done = first
     while done < reports.size and logs_have_room(books.counts, most):

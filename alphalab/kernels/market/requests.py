@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from alphalab.codes import OrderStatus, Origin, Reason, RequestKind, Sizing, TimeInForce
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import FREE, HELD, NO_REASON, PORTFOLIO, ROUNDING, refuse, tell
 from alphalab.kernels.market.exits import lacks_distance
 from alphalab.kernels.market.gate import MAX_POSITIONS, has_place
+from alphalab.kernels.market.layout import BOOKS, BOOL, COUNTS, REQUESTS, VOID
 from alphalab.kernels.market.matching import TAKER
 from alphalab.kernels.market.money import (
     SPOT,
@@ -390,7 +391,7 @@ def cancel_order(books, order):
         end(books, j, books.orders[j, k], CANCELLED, ASKED_FOR)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, REQUESTS, COUNTS, BOOL))
 def handle(books, requests, sent, forced):
     """Process the requests of a `decide`, in order."""
     for i in range(sent[N_REQUESTS]):
@@ -405,7 +406,7 @@ def handle(books, requests, sent, forced):
         refuse(books, PORTFOLIO, TOO_MANY_ORDERS, float(sent[N_LOST]), 0.0)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS))
 def cancel_opening(books):
     """Cancel all orders that may open a position: a risk rule forces the account flat."""
     reason, _ = why_flat(books)

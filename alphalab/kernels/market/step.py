@@ -13,11 +13,20 @@
 
 from __future__ import annotations
 
-from alphalab.kernels._jit import jit, jit_apart
-from alphalab.kernels.market.books import CLOSE_COLUMN, row_of
+from alphalab.kernels._jit import jit, jit_late
+from alphalab.kernels.market.books import row_of
 from alphalab.kernels.market.exits import step_down
 from alphalab.kernels.market.forced import close_delisted, forget_delisted, take_over
 from alphalab.kernels.market.gate import gate
+from alphalab.kernels.market.layout import (
+    BARS,
+    BOOKS,
+    CLOSE_COLUMN,
+    INT,
+    LEDGER_ROW,
+    SWITCHES,
+    VOID,
+)
 from alphalab.kernels.market.liquidation import liquidate
 from alphalab.kernels.market.matching import (
     expire_entries,
@@ -118,7 +127,7 @@ def write(ledger, account, equity, value, gross, unrealised):
     ledger["carry"] = account["carry"]
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, SWITCHES, BARS, INT, LEDGER_ROW))
 def check_margin(books, on, bars, t, ledger):
     """Liquidate the account if its margin is too small."""
     row = row_of(bars, t)
@@ -126,7 +135,7 @@ def check_margin(books, on, bars, t, ledger):
         mark_row(books, on, bars, t, ledger)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, SWITCHES, BARS, INT, LEDGER_ROW))
 def fill_at_close(books, on, bars, t, ledger):
     """Fill the market orders decided on this row at its own close (`same_close`)."""
     meet_own_close(books, bars, t)
@@ -148,7 +157,7 @@ def be_venue(books, on, bars, t, days):
         close_delisted(books, bars, t)
 
 
-@jit_apart
+@jit_late(VOID(BOOKS, SWITCHES, BARS, INT))
 def follow_venue(books, on, bars, t):
     """Take from a row what a venue outside does not report: rates, quotes, the age of entries."""
     if books.rules["converts"] == 1:

@@ -8,7 +8,6 @@ of Covariances and Arbitrary-Order Statistical Moments, section 2.1.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from functools import cache
 
 import numba
@@ -16,9 +15,19 @@ import numpy as np
 from numba import float64, int64, uint64, void
 
 from alphalab.codes import Posting
-from alphalab.kernels._jit import jit, jit_apart
+from alphalab.kernels._jit import jit, jit_late
 from alphalab.kernels.market.books import N_AMBIGUITIES, N_FILLS, N_POSTINGS, N_REFUSALS
 from alphalab.kernels.market.digest import fold_equity, fold_fills, fold_position
+from alphalab.kernels.market.layout import (
+    BOOKS,
+    COLUMN_TALLY,
+    COUNTS,
+    FIGURES,
+    SEGMENTS,
+    SERIES,
+    VOID,
+    WORDS,
+)
 from alphalab.types import TALLY, TRIP_SO_FAR
 
 SPLIT, REINVESTMENT = np.int64(Posting.SPLIT), np.int64(Posting.REINVESTMENT)
@@ -26,17 +35,6 @@ SPLIT, REINVESTMENT = np.int64(Posting.SPLIT), np.int64(Posting.REINVESTMENT)
 CHUNK = 512  # rows; a multiple of 4, the number of equity words of the digest
 QTY = list(TRIP_SO_FAR.fields or ()).index("qty")  # field number in `trip_bits`
 DUST = 1e-9  # a position smaller than this part of its last change is a rounding error: flat
-
-#: The tally of one column. `figures` is a record of `alphalab.types.TALLY`; `equity` holds the
-#: equity before the rows that are not folded yet, then after each; `trips` has one record per
-#: asset; `words` is the digest. `segments`, (2, S), holds the sums of returns and of their squares
-#: in each segment; segment s begins at row `bounds[s]`, and the last one ends before `bounds[S]`.
-#: `equity_bits`, `trip_bits` and `fill_bits` view equity, trips and the log of fills as unsigned
-#: integers. `value`, `gross` and `gain` are scratch.
-Tally = namedtuple(
-    "Tally",
-    "figures equity equity_bits value gross gain trips trip_bits fill_bits words segments bounds",
-)
 
 
 @jit
@@ -68,7 +66,7 @@ def extremes(x, n):
     return min(low, a, b, c), max(high, d, e, f)
 
 
-@jit_apart
+@jit_late(VOID(FIGURES, SERIES, WORDS, WORDS, SEGMENTS, COUNTS, SERIES))
 def fold_rows(f, equity, equity_bits, words, segments, bounds, r):
     """Fold the kept rows into the figures; `r` is scratch for their returns."""
     n = f["kept"]
@@ -249,7 +247,7 @@ def fold_fill(f, trip, fill, lot):
         close_trip(f, trip, fill["row"], 0.0)
 
 
-@jit_apart
+@jit_late(VOID(COLUMN_TALLY, BOOKS))
 def fold_logs(tally, books):
     """Fold all log entries into the tally, and empty the logs."""
     f = tally.figures

@@ -23,10 +23,12 @@ from numba import int64
 
 from alphalab.codes import Sizing
 from alphalab.kernels._jit import DISABLED, jit, jit_apart
+from alphalab.kernels._reference import by_reference
 from alphalab.kernels.market.arguments import COLUMNS, ROWS, WORKSPACE, Group
-from alphalab.kernels.market.books import NO_REASON, Books, row_of, switches
+from alphalab.kernels.market.books import NO_REASON, row_of, switches
 from alphalab.kernels.market.fills import execute
 from alphalab.kernels.market.forced import close_delisted
+from alphalab.kernels.market.layout import Books
 from alphalab.kernels.market.matching import (
     HIGH_FIRST,
     LOW_FIRST,
@@ -213,7 +215,7 @@ def next_inside(books, row, p):
                     trigger(books, j, o)
                 # An order that has just been triggered may be beyond its limit.
                 if maker or reached(o, a, a, WITHIN):
-                    execute(books, row, j, k, a, maker)
+                    execute(books, row.volume[j], j, k, a, maker)
                 if logged(books):
                     return
         if known(row, j):
@@ -334,14 +336,14 @@ def take(books, r, rows, stand):
 
 def _run(columns, work, rows, stand):
     """Take the request, if there is one, else go on with the row; return the row's stage."""
-    books = Books(
+    books = by_reference(Books(
         columns.rules[0], columns.tiers[0], columns.ladder[0],
         columns.instruments[0], columns.groups[0], columns.starts[0],
         columns.accounts[0:1], columns.accounts[0],
         columns.positions[0], columns.orders[0], columns.traded[0],
         work.fills, work.refusals, work.events, work.postings, work.ambiguities, work.counts,
         work.saved_account, work.saved_position, work.saved_orders, work.saved_traded,
-    )  # fmt: skip
+    ))  # fmt: skip
     if work.sent[N_REQUESTS] > 0:
         take(books, work.requests[0], rows, stand)
         return stand.progress[0]["stage"]

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from alphalab.core.columns import Column, columns_read
-from alphalab.core.vector_engine import VectorEngine, compile_for
+from alphalab.core.vector_engine import VectorEngine
 from alphalab.data.panel.bars import Bars
 from alphalab.data.panel.history import History
 from alphalab.errors import AlphalabError, StateError
 from alphalab.expr.custom import PYTHON_FUNCTIONS
 from alphalab.expr.nodes import Expr
+from alphalab.kernels.market import drivers
 from alphalab.research.parallel.backends import Backend, WorkersLost
 from alphalab.research.parallel.parcel import Parcel, Sender, unpacked
 from alphalab.types import (
@@ -126,7 +127,7 @@ def run_columns(
     [(0, 364), (1, 148)]
     """
     backend = Backend(n_jobs)
-    compile_for(columns)
+    drivers.run()  # compiled, or loaded, before several threads would do it at once
     calls = any(n.op == "python_op" for n in _nodes(columns)) if PYTHON_FUNCTIONS else False
     bars, traded = history.bars, history.traded
     cells = bars.n_rows * max(bars.n_symbols, _CALL_CELLS * calls)

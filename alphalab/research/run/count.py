@@ -167,7 +167,8 @@ def record_trial(**fields: Any) -> None:
 
 def canonical(value: Any) -> str:
     """Return a value as JSON with sorted keys."""
-    return msgspec.json.encode(value, order="sorted", enc_hook=_plain).decode()
+    plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_plain)
+    return msgspec.json.encode(plain, order="sorted").decode()
 
 
 def _plain(value: Any) -> Any:
