@@ -34,12 +34,21 @@ backtest: $(VENV)/.installed-data
 
 .PHONY: test
 test: $(VENV)/.installed-dev browser
+	@$(MAKE) --jobs=2 --output-sync=target checks kernels
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n 2 --dist worksteal -m nojit
+
+.PHONY: checks
+checks:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not slow"
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n 2 -m nojit
+
+# Compiled beside the checks: two processes of tests would both compile them.
+.PHONY: kernels
+kernels:
+	$(BIN)/python tests/compile_kernels.py
 
 # Pages are tried in a real browser; where none can be installed, those tests are skipped.
 .PHONY: browser

@@ -56,6 +56,12 @@ class Late:
                 self._slot.value = address_of(self._kernel)
 
 
+def compile_all() -> None:
+    """Compile every late kernel of the modules that are imported, or load it from disk."""
+    for late in list(_LATE.values()):
+        late.fill()
+
+
 def teach_late(function: Callable[..., Any], signature: Any, late: Late) -> None:
     """Let kernels call a late kernel by its function."""
 

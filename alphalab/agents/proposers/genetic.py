@@ -90,7 +90,8 @@ def replaced(expr: Expr, old: Expr, new: Expr) -> Expr:
 
 def _winner(names: list[str], fitness: dict[str, float], rng: np.random.Generator) -> str:
     drawn = [names[i] for i in rng.integers(len(names), size=_TOURNAMENT).tolist()]
-    return max(drawn, key=lambda text: fitness[text])
+    best: str = max(drawn, key=lambda text: fitness[text])
+    return best
 
 
 def _child(first: Expr, second: Expr, growth: Growth, rng: np.random.Generator) -> tuple[Expr, str]:
