@@ -60,6 +60,17 @@ def test_nothing_clean_is_accused(name):
     assert set(found.untested) == ({"nan"} if name.startswith("observations") else set())
 
 
+@pytest.mark.parametrize("sizing", ["by_value", "at_decision"])
+def test_orders_that_repeat_refused_ones_are_no_leak(sizing):
+    """They are logged when something comes of them, in a later row."""
+    bars = al.load("sp500_stocks", start="2018-01-01").rows(0, 60)
+    assets = [al.Instrument(symbol=name, lot=1.0, min_value=500.0) for name in bars.symbols]
+    bars = al.Bars(bars.time, bars.symbols, bars.columns, instruments=assets)
+    strategy = al.ExprStrategy(text="cs_scale(maximum(cs_zscore(returns(close, 5)), 0))")
+    assert (al.backtest(strategy, bars, sizing=sizing).refusals["reason"] == "MIN_VALUE").any()
+    assert al.check_causality(strategy, bars, sizing=sizing).leaks == ()
+
+
 def test_the_first_leaking_row_is_found_by_bisection():
     """The column knows the next return from row 237 on, and nothing before."""
 

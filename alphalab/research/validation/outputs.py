@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from alphalab.codes import OrderStatus, Origin
 from alphalab.config import RunSettings
 from alphalab.core.engine import Block
 from alphalab.core.strategy import Strategy
@@ -103,7 +104,7 @@ def differences(first: Outputs, second: Outputs, until: int) -> Iterator[Differe
     was, now = first.block, second.block
     traded, n = first.history.traded, n - first.history.n_warm
     yield from _in_tables("targets", traded, {"target": was.targets}, {"target": now.targets}, n)
-    yield from _in_records("orders", traded, was.events, now.events, n)
+    yield from _in_records("orders", traded, _told(was.events, n), _told(now.events, n), n)
     yield from _in_records("fills", traded, was.fills, now.fills, n)
     yield from _in_tables("account", traded, _equity(was), _equity(now), n)
 
@@ -162,6 +163,19 @@ def _in_tables(
     asset = int(np.argmax(_unequal(was, now)))
     symbol = bars.symbols[asset] if was.size == bars.n_symbols else ""
     yield _difference(bars, output, row, symbol, name, was[asset], now[asset])
+
+
+def _told(events: Records, n: int) -> Records:
+    """Return the events of the first n rows, less target orders of which nothing came in them.
+
+    An order of a target that repeats a refused one is logged when something comes of it, with the
+    row of its submission: it may be in the log of a longer run alone. Its target is compared.
+    """
+    early = events[events["row"] < n]
+    made = early["origin"] == Origin.TARGET
+    made &= np.isin(early["status"], [OrderStatus.SUBMITTED, OrderStatus.ACTIVE])
+    kept: Records = early[~made | np.isin(early["order"], early["order"][~made])]
+    return kept
 
 
 def _in_records(
