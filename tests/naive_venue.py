@@ -325,7 +325,8 @@ class Venue(OrderTable):
         self, asset: Asset, order: Order, asked: float, price: float, rate: float
     ) -> tuple[float, str]:
         """The most units that the account can pay for; what reduces is let through."""
-        owed = min(asked, max(-order.side * asset.held, 0.0))
+        reduces = max(-order.side * asset.held, 0.0)
+        owed = asked if asked <= reduces * (1.0 + ROUNDING) else reduces
         if self.settings.margin or not asset.is_spot:
             free = self.books.purse.cash - self.fixed_fee(order)
             return owed + self.most_on_margin(asset, owed, price, rate, free), "MARGIN"

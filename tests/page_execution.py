@@ -62,7 +62,8 @@ def execute(a: Account, order: Order, x: float, maker: bool) -> None:
         return
     by_value = order.sizing == Sizing.BUY_VALUE
     asked_value = order.value if by_value else terms.asked * terms.u
-    q = min(terms.asked, most)
+    sent = a.settings.sizing == "at_decision" and order.origin == Origin.TARGET
+    q = terms.asked if sent and not is_cut else min(terms.asked, most)
     if order.sizing in (Sizing.BUY_VALUE, Sizing.SELL_QTY, Sizing.SELL_VALUE):
         q = _whole_lots(a, j, q, most)
     if q <= 0:
@@ -167,7 +168,8 @@ def _most(a: Account, order: Order, terms: Terms) -> tuple[float, int]:
     j, s = order.asset, order.side
     held = a.positions[j].qty
     p, u, rate, _, asked = terms
-    owed = min(asked, max(-s * held, 0.0))
+    reduces = max(-s * held, 0.0)
+    owed = asked if asked <= reduces * TOLERANCE else reduces
     spot = a.instruments[j].kind == "spot"
     if spot and a.settings.margin is None:
         if s < 0:

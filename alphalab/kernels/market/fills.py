@@ -255,7 +255,8 @@ def execute(books, volume, j, k, x, maker):
         unit = unit_value(instrument, price, position["rate"])
         asked = units_asked(rules, instrument, o, held, unit, rate)
     sizing = o["sizing"]
-    owed = min(asked, max(-side * held, 0.0))
+    reduces = max(-side * held, 0.0)
+    owed = asked if asked <= reduces * (1.0 + ROUNDING) else reduces
     most = money_allows(books, j, o, owed, price, unit, rate)
     by_cash = rules["margin"] == 0 and instrument["kind"] == SPOT
     short_of = NO_REASON
@@ -264,7 +265,9 @@ def execute(books, volume, j, k, x, maker):
         if sizing == QTY:
             refuse_order(books, j, o, short_of, asked * unit * (1.0 + rate if by_cash else 1.0))
             return
-    qty = min(asked, most)
+    sent = rules["at_decision"] == 1  # the order has been checked before it was sent
+    exact = sent and o["origin"] == TARGET and short_of == NO_REASON
+    qty = asked if exact else min(asked, most)
     if sizing in (BUY_VALUE, SELL_QTY, SELL_VALUE):
         qty = whole_lots(instrument, qty)
         if qty > most:  # rounding up to a lot costs more than the cash allows
@@ -276,7 +279,6 @@ def execute(books, volume, j, k, x, maker):
         else:
             refuse_order(books, j, o, LOT, asked)
         return
-    sent = rules["at_decision"] == 1  # the order has been checked before it was sent
     small = qty * unit < instrument["min_value"] and not sent
     if small and o["origin"] == TARGET and o["filled"] == 0.0:
         refuse_order(books, j, o, MIN_VALUE, qty * unit)
