@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from markets import DAY, MONDAY, Market, random_market
+from markets import DAY, DISTANCES, MONDAY, Market, random_market
 from msgspec import structs
 from scripted import NOTHING
 
@@ -473,7 +473,7 @@ def scaled(market: Market, price: float, size: float) -> Market:
     money = price * size
     prices = {"limit": price, "stop": price, "trail": price, "qty": size}
     columns = {"high": price, "low": price, "dividend": price, "volume": size}
-    columns |= {"bid": price, "ask": price, "delisting": price}
+    columns |= {"bid": price, "ask": price, "delisting": price, **dict.fromkeys(DISTANCES, price)}
     costs, settings = market.settings.costs, market.settings
     tiers = tuple(structs.replace(tier, value=tier.value * money) for tier in costs.tiers)
     costs = structs.replace(
