@@ -521,12 +521,13 @@ def expression(text: str) -> al.Strategy:
 
 def clean() -> dict[str, Case]:
     bars, hours = index(), market()
+    stocks = al.load("sp500_stocks", start="2019-01-01")  # those that its policy was trained on
     sector = [
         al.Instrument(symbol=s, groups={"kind": "ab"[i % 2]}) for i, s in enumerate(hours.symbols)
     ]
     cross = load_strategy("sma_cross")()
     made = {
-        name: Case(load_strategy(name)(), hours)
+        name: Case(load_strategy(name)(), stocks if name == "ppo_allocator" else hours)
         for name in reference_strategies()
         if name != "pair_reversion"
     }

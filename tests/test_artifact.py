@@ -92,7 +92,8 @@ def test_every_reference_strategy_is_promoted_and_decides_the_same(
 ) -> None:
     ring, keys = keyring(tmp_path, "anna")
     strategy = load_strategy(name)()
-    data = "sp500_stocks" if name in ("pair_reversion", "cross_sectional_momentum") else "sp500"
+    many = name in ("pair_reversion", "cross_sectional_momentum", "ppo_allocator")
+    data = "sp500_stocks" if many else "sp500"
     content = content_of(strategy, data=data)
     folder = made(tmp_path / name, strategy, keys, content=content)
     artifact = open_artifact(folder, ring.public(), now=NOW)

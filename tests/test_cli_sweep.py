@@ -355,7 +355,7 @@ INTERRUPTED = """
 n: int = 1
 def weights(self):
     MADE.append(self.n)
-    if len(MADE) > 12 and 'INTERRUPT' in os.environ:
+    if len(MADE) == 13 and 'INTERRUPT' in os.environ:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(60)
     return al.where(al.close > al.close.ts_mean(self.n), 1.0, 0.0)

@@ -325,7 +325,7 @@ def test_what_is_sent_of_columns_does_not_grow_with_the_data():
     ((part, sent, task, names, *arrays),) = jobs._calls(columns, task_of(LONG), LONG, [range(100)])
     assert names == ["open", "close"]
     assert [array is LONG[name] for name, array in zip(names, arrays[1:], strict=True)]
-    assert len(pickle.dumps((part, sent, task, names))) < 20_000
+    assert len(pickle.dumps((part, sent, task, names))) < 25_000
 
 
 LONG = synthetic(10_000, 1)

@@ -137,6 +137,7 @@ print("not reached")
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_waits_until_a_late_kernel_is_there() -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True

@@ -71,14 +71,14 @@ def test_series_near_the_price_are_drawn_with_their_values(result: Result) -> No
 def test_the_strategy_names_come_first() -> None:
     class Named(al.Strategy):
         def signals(self) -> dict[str, al.Expr]:
-            return {"slow average": al.close.ts_mean(200), "momentum": al.close.rsi(14)}
+            return {"slow_average": al.close.ts_mean(200), "momentum": al.close.rsi(14)}
 
         @staticmethod
         def decide(table, account, memory):
             return np.full(table.shape[1], np.nan)
 
     result = al.backtest(Named(), BARS, quality="unchecked")
-    assert list(price_series(result, [0])) == ["slow average"]
+    assert list(price_series(result, [0])) == ["slow_average"]
 
 
 def test_python_is_not_called_again() -> None:

@@ -18,7 +18,7 @@ FOLDERS = {
     ".ipynb": {"notebooks"},
     ".html": {"alphalab"},
     ".journal": {"tests"},  # as alphalab wrote them once: they stay readable
-    ".onnx": {"tests"},
+    ".onnx": {"strategies", "tests"},
     ".safetensors": {"tests"},
     ".png": {"docs"},
     ".typed": {"alphalab"},

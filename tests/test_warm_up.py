@@ -56,7 +56,8 @@ STRATEGIES = {
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_cold_start_decides_as_full_history_after_the_certified_rows(name):
-    strategy, bars = STRATEGIES[name], market()
+    strategy = STRATEGIES[name]
+    bars = al.load("sp500_stocks") if name == "ppo_allocator" else market()
     found = certify_warmup(strategy, bars, n_starts=20)
     full = targets(strategy, bars)
     for start in (3, 311, 640):

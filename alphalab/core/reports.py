@@ -26,7 +26,6 @@ _OF_AN_ORDER = (
 )
 _KINDS, _REASONS, _POSTINGS = (frozenset(map(int, x)) for x in (ReportKind, Reason, Posting))
 _NUMBERS = ("qty", "filled", "fee", "amount")
-_MAY_BE_UNKNOWN = ("stop", "rate")
 
 
 def report(kind: ReportKind, *, time: int, **fields: float) -> Records:
@@ -50,7 +49,7 @@ def report(kind: ReportKind, *, time: int, **fields: float) -> Records:
     """
     records: Any = np.zeros(1, REPORT)
     records["asset"] = -1
-    for name in _MAY_BE_UNKNOWN:
+    for name in ("stop", "rate"):
         records[name] = np.nan
     for name, value in {"kind": kind, "time": time, **fields}.items():
         records[name] = value
@@ -121,10 +120,11 @@ def _fault(record: Any, n_assets: int, last: int) -> tuple[str, str] | None:
     for name in _NUMBERS:
         if not math.isfinite(getattr(record, name)):
             return name, "a finite number"
-    for name in _MAY_BE_UNKNOWN:
-        value = getattr(record, name)
-        if not (math.isnan(value) or LEAST_PRICE <= value <= MOST_PRICE):
-            return name, f"NaN, or between {LEAST_PRICE:g} and {MOST_PRICE:g}"
+    if not (math.isnan(record.rate) or LEAST_PRICE <= record.rate <= MOST_PRICE):
+        return "rate", f"NaN, or between {LEAST_PRICE:g} and {MOST_PRICE:g}"
+    # A stop may follow a price at a distance above it.
+    if not (math.isnan(record.stop) or abs(record.stop) <= MOST_PRICE):
+        return "stop", f"NaN, or between {-MOST_PRICE:g} and {MOST_PRICE:g}"
     return _fault_of_kind(record)
 
 

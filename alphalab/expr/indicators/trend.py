@@ -222,6 +222,10 @@ def ts_rsquare(x: Expr, n: int = 14) -> Expr:
     ExprError
         An n below 2.
 
+    References
+    ----------
+    Ordinary least squares on time; the factor RSQR of qlib's Alpha158.
+
     Examples
     --------
     >>> from alphalab.expr.functions import close
@@ -239,6 +243,10 @@ def ts_resi(x: Expr, n: int = 14) -> Expr:
     ------
     ExprError
         An n below 2.
+
+    References
+    ----------
+    Ordinary least squares on time; the factor RESI of qlib's Alpha158.
 
     Examples
     --------

@@ -35,6 +35,10 @@ def vwap(high: Expr, low: Expr, close: Expr, volume: Expr, start: Expr | None = 
 def adv(close: Expr, volume: Expr, n: int = 20) -> Expr:
     """Return the average value traded a row over n rows, in quote currency.
 
+    References
+    ----------
+    Kakushadze (2016), 101 Formulaic Alphas, appendix A.1: average daily dollar volume.
+
     Examples
     --------
     >>> from alphalab.expr.functions import close, volume

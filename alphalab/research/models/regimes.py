@@ -43,13 +43,13 @@ class Regimes:
     Examples
     --------
     >>> import alphalab as al
-    >>> bars = al.load("sp500", start="2008-01-01")
+    >>> bars = al.load("sp500", start="2014-01-01")
     >>> forward = al.fit_forward(
     ...     al.models.GaussianHmm(2, n_starts=1),
     ...     bars,
     ...     features={"r": "returns(close, 1)"},
     ...     every="1Y",
-    ...     train="3Y",
+    ...     train="2Y",
     ...     name="regime",
     ...     output="regimes",
     ...     cache=None,

@@ -52,7 +52,7 @@ class Periods(NamedTuple):
         --------
         >>> import alphalab as al
         >>> Periods.of(al.load("sp500"), "2012-01-01", "2016-01-01").test
-        slice(4276, 5031, None)
+        slice(4277, 5031, None)
         """
         first = _row(bars, validate_from, _TRAINED, "validate_from")
         second = _row(bars, test_from, _VALIDATED, "test_from")
