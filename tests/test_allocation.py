@@ -99,30 +99,43 @@ def test_a_symbol_without_history_has_no_weight() -> None:
     assert made.weights.iloc[1].tolist() == [0.2] * 5
 
 
-class Counts(BaseEstimator):  # type: ignore[misc]
-    n = 0
-
-    def fit(self, X: Any, y: Any = None) -> Counts:
-        Counts.n += 1
+class Equal(BaseEstimator):  # type: ignore[misc]
+    def fit(self, X: Any, y: Any = None) -> Equal:
         self.weights_ = np.full(X.shape[1], 1 / X.shape[1])
         return self
 
 
+def test_splits_and_dividends_count_in_the_returns() -> None:
+    """A share that splits in two has lost nothing."""
+    close = BARS.close.copy()
+    split, dividend = np.full_like(close, np.nan), np.full_like(close, np.nan)
+    close[300:, 0] /= 2
+    split[300, 0] = 2.0
+    close[400:, 1] *= 0.9
+    dividend[400, 1] = close[400, 1] / 9
+    bars = panel(close, BARS.symbols).with_columns({"split": split, "dividend": dividend})
+    plain = panel(BARS.close, BARS.symbols)
+    found, expected = (
+        chosen(InverseVolatility(), x, every=200, train=200).weights for x in (bars, plain)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 def test_fits_are_kept(tmp_path: Path) -> None:
-    Counts.n = 0
-    first = chosen(Counts(), cache=tmp_path)
-    assert Counts.n == 4
-    again = chosen(Counts(), cache=tmp_path)
-    assert Counts.n == 4
+    first = chosen(Equal(), cache=tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert len(before) == 4
+    again = chosen(Equal(), cache=tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     assert again.weights.equals(first.weights)
 
 
-class Fails(Counts):
+class Fails(Equal):
     def fit(self, X: Any, y: Any = None) -> Fails:
         raise ValueError("no luck")
 
 
-class Short(Counts):
+class Short(Equal):
     def fit(self, X: Any, y: Any = None) -> Short:
         self.weights_ = np.ones(1)
         return self

@@ -199,19 +199,29 @@ def test_calendar_lengths() -> None:
 # --- fits that are kept --------------------------------------------------------------------------
 
 
+def written(folder: Path) -> dict[str, int]:
+    """When each kept fit was written, ns."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
 def test_what_was_interrupted_goes_on(tmp_path: Path) -> None:
-    Remembers.seen.clear()
-    whole = forward(Remembers(), cache=tmp_path / "kept")
-    assert len(Remembers.seen) == 4
-    again = forward(Remembers(), cache=tmp_path / "kept")
-    assert len(Remembers.seen) == 4  # nothing was fitted again
+    whole = forward(Ridge(), cache=tmp_path)
+    before = written(tmp_path)
+    assert len(before) == 4
+    again = forward(Ridge(), cache=tmp_path)
+    assert written(tmp_path) == before  # nothing was fitted again
     np.testing.assert_array_equal(again.values["forecast"], whole.values["forecast"])
     assert again.fits.equals(whole.fits)
-    first, second, *_ = sorted((tmp_path / "kept").iterdir())
-    first.unlink()
-    second.write_bytes(b"cut")
-    forward(Remembers(), cache=tmp_path / "kept")
-    assert len(Remembers.seen) == 6
+    first, second, *others = sorted(before)
+    (tmp_path / first).unlink()
+    (tmp_path / second).write_bytes(b"cut")
+    mended = forward(Ridge(), cache=tmp_path)
+    np.testing.assert_array_equal(mended.values["forecast"], whole.values["forecast"])
+    after = written(tmp_path)
+    assert [name for name in before if after[name] != before[name]] == [
+        name for name in before if name in (first, second)
+    ]
+    assert len(others) == 2
 
 
 @pytest.mark.parametrize(
@@ -227,11 +237,45 @@ def test_what_was_interrupted_goes_on(tmp_path: Path) -> None:
     ],
 )
 def test_another_fit_is_never_taken_for_one_that_was_kept(tmp_path: Path, change: Any) -> None:
-    Remembers.seen.clear()
-    forward(Remembers(), cache=tmp_path)
-    n = len(Remembers.seen)
-    made = forward(Remembers(), cache=tmp_path, **change)
-    assert len(Remembers.seen) == n + len(made.windows)
+    forward(Ridge(), cache=tmp_path)
+    n = len(written(tmp_path))
+    made = forward(Ridge(), cache=tmp_path, **change)
+    assert len(written(tmp_path)) == n + len(made.windows)
+
+
+CODE = """
+from sklearn.base import BaseEstimator, TransformerMixin
+
+
+def factor():
+    return {factor}
+
+
+class Mine(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return {method} * factor() * X
+"""
+
+
+@pytest.mark.parametrize("edit", [{"factor": 2}, {"method": 2}])
+def test_edited_code_of_a_step_is_fitted_again(tmp_path: Path, edit: dict[str, int]) -> None:
+    """Also where the class is a step of a pipeline, and where the edit is in what it calls."""
+    kept, keys = tmp_path / "kept", []
+    for numbers in ({"factor": 1, "method": 1}, {"factor": 1, "method": 1} | edit):
+        scope: dict[str, Any] = {"__name__": __name__}
+        exec(CODE.format(**numbers), scope)
+        forward(make_pipeline(scope["Mine"](), Ridge()), cache=kept)
+        keys.append(len(written(kept)))
+    assert keys == [4, 8]
+
+
+def test_a_model_that_cannot_be_hashed_is_not_kept(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="Use cache=None"):
+        forward(Remembers(), cache=tmp_path)  # its class holds a lock
+    assert forward(Remembers(), cache=None).values
 
 
 # --- bad input -----------------------------------------------------------------------------------

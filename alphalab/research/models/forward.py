@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 
 from alphalab.data.clock.times import iso, parse_duration
@@ -16,17 +15,8 @@ from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, ParameterError
 from alphalab.expr.nodes import Expr, Number, as_expr
 from alphalab.expr.text import parse
-from alphalab.research.models.one_fit import (
-    Fitted,
-    Job,
-    Sample,
-    fit_once,
-    is_sequential,
-    keep,
-    kept,
-    key_of,
-    model_identity,
-)
+from alphalab.research.models.kept_fits import key_of, model_identity, run_fits
+from alphalab.research.models.one_fit import Fitted, Job, Sample, fit_once, is_sequential
 from alphalab.research.models.schedule import Window, windows
 from alphalab.research.results.values import values_of
 from alphalab.research.run.arguments import refuse_swapped
@@ -108,32 +98,19 @@ class ForwardFit:
         n_jobs: int | None,
     ) -> Iterator[tuple[int, Fitted]]:
         """Yield the place of each fit and its values, first those that were kept."""
-        keys = [key_of(self._facts(bars), window) for window in schedule]
-        left = []
-        for place, key in enumerate(keys):
-            known = None if self.cache is None else kept(self.cache, key)
-            if known is None:
-                left.append(place)
-            else:
-                yield place, known
         job = Job(
             *(self.model, self.name, self.output, self.per_symbol),
             *(self.min_rows, self.seed),
         )
-        calls = (
-            joblib.delayed(_placed)(
-                place,
-                job,
-                _sample(x, label, schedule[place]),
-                iso(int(bars.time[schedule[place].row])),
-            )
-            for place in left
-        )
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-        for place, fitted in parallel(calls):
-            if self.cache is not None:
-                keep(self.cache, keys[place], fitted)
-            yield place, fitted
+
+        def work(place: int) -> tuple[Any, tuple[Any, ...]]:
+            window = schedule[place]
+            when = iso(int(bars.time[window.row]))
+            return fit_once, (job, _sample(x, label, window), when)
+
+        facts = None if self.cache is None else self._facts(bars)
+        keys = ["" if facts is None else key_of(facts, window) for window in schedule]
+        return run_fits(work, keys, self.cache, n_jobs)
 
     def _facts(self, bars: Bars) -> dict[str, Any]:
         return {
@@ -462,7 +439,3 @@ def _sample(x: FloatArray, label: FloatArray | None, window: Window) -> Sample:
         window.last - window.first,
         window.row - window.first,
     )
-
-
-def _placed(place: int, job: Job, sample: Sample, when: str) -> tuple[int, Fitted]:
-    return place, fit_once(job, sample, when)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import json
-import os
-import sys
+import pickle
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
@@ -19,8 +15,6 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
 from alphalab.errors import DataError, ParameterError, StrategyError
-from alphalab.expr.identity import installed
-from alphalab.research.models.schedule import Window
 from alphalab.types import FloatArray
 
 #: Cuts at which a fit is checked for values that use later rows.
@@ -61,7 +55,7 @@ class Fitted(NamedTuple):
     n_rows : int
         Complete rows that were learned from, of all symbols.
     model : str
-        Hash of the fitted model.
+        Hash of the fitted model; empty where it cannot be pickled.
     """
 
     values: dict[str, FloatArray]
@@ -112,7 +106,7 @@ def fit_once(job: Job, sample: Sample, when: str) -> Fitted:
         for name, found in _checked(job, model, part, when).items():
             shape = len(found), n_assets
             values.setdefault(name, np.full(shape, np.nan))[:, some] = found
-        hashes.append(joblib.hash(model))
+        hashes.append(_hash_of(model))
         n_rows += int(complete.sum())
     if not values:
         raise DataError(
@@ -120,7 +114,15 @@ def fit_once(job: Job, sample: Sample, when: str) -> Fitted:
             rule=f"a fit learns from at least min_rows={job.min_rows} rows.",
             fix="Use a longer train, or features that are known earlier.",
         )
-    return Fitted(values, n_rows, hashlib.sha256("".join(hashes).encode()).hexdigest()[:16])
+    known = hashlib.sha256("".join(hashes).encode()).hexdigest()[:16] if all(hashes) else ""
+    return Fitted(values, n_rows, known)
+
+
+def _hash_of(model: Any) -> str:
+    try:
+        return str(joblib.hash(model))
+    except pickle.PicklingError:  # such as a class of a function
+        return ""
 
 
 def _complete(sample: Sample) -> NDArray[np.bool_]:
@@ -235,44 +237,3 @@ def _said(job: Job, model: Any, x: FloatArray, when: str) -> Mapping[str, FloatA
 def is_sequential(model: Any) -> bool:
     """Return True if the model is a filter: its value of a row depends on the rows before."""
     return bool(getattr(model, "sequential", False))
-
-
-# --- fits that are kept --------------------------------------------------------------------------
-
-
-def model_identity(model: BaseEstimator) -> str:
-    """Return a hash of a model's class, parameters and, where it is the user's own, its source."""
-    kind = type(model)
-    module = sys.modules[kind.__module__]
-    file = getattr(module, "__file__", None) or ""
-    package = sys.modules[kind.__module__.partition(".")[0]]
-    source = getattr(package, "__version__", "") if installed(file) else inspect.getsource(kind)
-    return str(joblib.hash((kind.__module__, kind.__qualname__, source, model.get_params())))
-
-
-def key_of(parts: Mapping[str, Any], window: Window) -> str:
-    """Return the name under which a fit is kept: a hash of all that determines it."""
-    text = json.dumps({**parts, "window": list(window)}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def keep(folder: Path, key: str, fitted: Fitted) -> None:
-    """Write a fit's values; a file is there whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    facts = np.array([json.dumps({"n_rows": fitted.n_rows, "model": fitted.model})])
-    arrays: Any = {"facts": facts, **{f"v {name}": v for name, v in fitted.values.items()}}
-    part = folder / f"{key}.{os.getpid()}.part"
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-    part.replace(folder / f"{key}.npz")
-
-
-def kept(folder: Path, key: str) -> Fitted | None:
-    """Return a fit that was kept; None: there is none, or its file is damaged."""
-    try:
-        with np.load(folder / f"{key}.npz", allow_pickle=False) as file:
-            facts = json.loads(str(file["facts"][0]))
-            values = {name[2:]: file[name] for name in file.files if name.startswith("v ")}
-    except (OSError, ValueError, KeyError):
-        return None
-    return Fitted(values, int(facts["n_rows"]), str(facts["model"]))

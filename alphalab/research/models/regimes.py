@@ -17,6 +17,7 @@ from alphalab.research.models.one_fit import seeded
 from alphalab.research.pages import page
 from alphalab.research.pages.style import AMBER, BLUE, GREEN, INK, PURPLE, RED, faint, layout
 from alphalab.research.results import metrics
+from alphalab.research.results.holdings import asset_returns
 from alphalab.research.results.values import values_of
 from alphalab.types import FloatArray
 
@@ -106,8 +107,7 @@ class Regimes:
     @cached_property
     def next_returns(self) -> FloatArray:
         """Return of the row after each row, close to close, (T,); NaN at the last one."""
-        close = self.bars.close[:, 0]
-        return np.append(close[1:] / close[:-1] - 1.0, np.nan)
+        return np.append(asset_returns(self.bars)[1:, 0], np.nan)
 
     @property
     def table(self) -> pd.DataFrame:

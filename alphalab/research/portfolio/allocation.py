@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,10 @@ from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.data.clock.times import iso, parse_duration
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, ParameterError, StrategyError
-from alphalab.research.models.one_fit import Fitted, keep, kept, key_of, model_identity
+from alphalab.research.models.kept_fits import key_of, model_identity, run_fits
+from alphalab.research.models.one_fit import Fitted
 from alphalab.research.models.schedule import Window, windows
+from alphalab.research.results.holdings import asset_returns
 from alphalab.research.run.arguments import refuse_swapped
 from alphalab.research.run.progress import progress_bar
 from alphalab.types import FloatArray
@@ -125,7 +127,8 @@ def allocate(
     ----------
     optimiser : estimator of `skfolio.optimization`, or any with `fit(returns)` and `weights_`
         Such as ``MeanRisk(risk_measure=RiskMeasure.CVAR)``, ``HierarchicalRiskParity()`` or
-        ``RiskBudgeting()``. It gets returns from close to close, a DataFrame of rows x symbols.
+        ``RiskBudgeting()``. It gets returns from close to close, splits and dividends
+        counted, a DataFrame of rows x symbols.
     bars : Bars
         At least two symbols.
     every, train
@@ -184,9 +187,7 @@ def allocate(
         )
     if bars.n_symbols < 2:
         raise DataError("an allocation over one symbol", rule="it is over at least two.")
-    returns = np.full(bars.close.shape, np.nan)
-    returns[1:] = bars.close[1:] / bars.close[:-1] - 1.0
-    labels = _labels(bars, groups)
+    returns = asset_returns(bars)
     # The first row has no return.
     schedule = [
         window._replace(first=max(window.first, 1))
@@ -199,13 +200,24 @@ def allocate(
             rule=f"an allocation learns from at least {_LEAST_ROWS} rows.",
             fix="Use a longer train.",
         )
-    task = _Task(optimiser, returns, bars.symbols, labels, name)
-    keys = [key_of({"data": bars.id, "groups": groups, **task.facts}, x) for x in schedule]
-    when = [iso(int(bars.time[window.row])) for window in schedule]
+    task = _Task(optimiser, bars.symbols, _labels(bars, groups), name)
+
+    def work(place: int) -> tuple[Any, tuple[Any, ...]]:
+        window = schedule[place]
+        return _fit_once, (
+            task,
+            returns[window.first : window.last],
+            iso(int(bars.time[window.row])),
+        )
+
+    folder, keys = None if cache is None else Path(cache), [""] * len(schedule)
+    if folder is not None:
+        facts = {"data": bars.id, "groups": groups, "name": name}
+        facts["optimiser"] = model_identity(optimiser)
+        keys = [key_of(facts, window) for window in schedule]
     done: dict[int, Fitted] = {}
     with progress_bar(name, len(schedule), "fits", shown=progress) as advance:
-        folder = None if cache is None else Path(cache)
-        for place, fitted in _fits(task, schedule, when, keys, folder, n_jobs):
+        for place, fitted in run_fits(work, keys, folder, n_jobs):
             done[place] = fitted
             advance(1)
     made = tuple(done[place] for place in range(len(schedule)))
@@ -229,53 +241,16 @@ class _Task(NamedTuple):
     """What all fits share."""
 
     optimiser: Any
-    returns: FloatArray  # (T, N)
     symbols: tuple[str, ...]
     labels: Mapping[str, list[str]] | None
     name: str
 
-    @property
-    def facts(self) -> dict[str, str]:
-        """What determines the weights, besides the data."""
-        return {"optimiser": model_identity(self.optimiser), "name": self.name}
 
-
-def _fits(
-    task: _Task,
-    schedule: Sequence[Window],
-    when: Sequence[str],
-    keys: Sequence[str],
-    folder: Path | None,
-    n_jobs: int | None,
-) -> Iterator[tuple[int, Fitted]]:
-    """Yield the place of each fit and its weights, first those that were kept."""
-    left = []
-    for place, key in enumerate(keys):
-        known = None if folder is None else kept(folder, key)
-        if known is None:
-            left.append(place)
-        else:
-            yield place, known
-    calls = (
-        joblib.delayed(_placed)(
-            place,
-            task._replace(returns=task.returns[schedule[place].first : schedule[place].last]),
-            when[place],
-        )
-        for place in left
-    )
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    for place, fitted in parallel(calls):
-        if folder is not None:
-            keep(folder, keys[place], fitted)
-        yield place, fitted
-
-
-def _placed(place: int, task: _Task, when: str) -> tuple[int, Fitted]:
-    """Return the place of a fit and its weights, (1, N), from the returns of its rows alone."""
+def _fit_once(task: _Task, returns: FloatArray, when: str) -> Fitted:
+    """Return the weights of a fit, (1, N), from the returns of its rows alone."""
     import pandas as pd
 
-    known = np.asarray(np.isfinite(task.returns).all(axis=0))
+    known = np.asarray(np.isfinite(returns).all(axis=0))
     if known.sum() < 2:
         raise DataError(
             f"at {when} {int(known.sum())} of {len(task.symbols)} symbols have all returns of the "
@@ -284,14 +259,14 @@ def _placed(place: int, task: _Task, when: str) -> tuple[int, Fitted]:
             fix="Use a shorter train, or symbols that were traded throughout.",
         )
     chosen = [symbol for symbol, use in zip(task.symbols, known, strict=True) if use]
-    table = pd.DataFrame(task.returns[:, known], columns=chosen)
+    table = pd.DataFrame(returns[:, known], columns=chosen)
     model = clone(task.optimiser)
     if task.labels is not None:
         model.set_params(groups={symbol: task.labels[symbol] for symbol in chosen})
     found = _solved(model, table, when)
     weights = np.zeros((1, len(task.symbols)))
     weights[0, known] = found
-    return place, Fitted({task.name: weights}, len(table), joblib.hash(found)[:16])
+    return Fitted({task.name: weights}, len(table), joblib.hash(found)[:16])
 
 
 def _solved(model: Any, table: Any, when: str) -> FloatArray:

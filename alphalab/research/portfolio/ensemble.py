@@ -14,6 +14,7 @@ from alphalab.errors import ParameterError
 from alphalab.expr.nodes import Expr, constant
 from alphalab.expr.ops import clip, fill_nan, is_nan, where
 from alphalab.expr.text import parse
+from alphalab.research.results.holdings import asset_returns
 from alphalab.research.results.values import values_of
 from alphalab.types import FloatArray
 
@@ -187,9 +188,9 @@ class Votes:
         import pandas as pd
 
         values = self._values()
-        close, score = self.bars.close, values["score"]
-        later = np.full_like(close, np.nan)
-        later[:-1] = close[1:] / close[:-1] - 1.0
+        score = values["score"]
+        later = np.full_like(score, np.nan)
+        later[:-1] = asset_returns(self.bars)[1:]
         rows = {}
         for name in (*self.ensemble.members, "score"):
             vote = values[name]

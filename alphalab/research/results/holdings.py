@@ -121,6 +121,24 @@ def closes_to_compare(bars: Bars, settings: RunSettings) -> FloatArray:
     return close
 
 
+def asset_returns(bars: Bars) -> FloatArray:
+    """Return what owning each asset earns in each row, close to close, (T, N); NaN in the first.
+
+    Splits and dividends count where the bars have them; a return knows no later row.
+    """
+    close = bars.close
+    returns = np.full_like(close, np.nan)
+    grown = close[1:] / close[:-1]
+    if "split" in bars.columns:
+        split = bars.columns["split"][1:]
+        grown = grown * np.where(np.isnan(split), 1.0, split)
+    if "dividend" in bars.columns:
+        paid = bars.columns["dividend"][1:] / close[1:]
+        grown = grown * (1.0 + np.where(np.isnan(paid), 0.0, paid))
+    returns[1:] = grown - 1.0
+    return returns
+
+
 def changes_of(fills: Records, postings: Records, rates: FloatArray) -> Records:
     """Return all changes of positions, by asset and then in order.
 
