@@ -147,7 +147,7 @@ def _give_places(a: Account, targets: list[float]) -> None:
 
 
 def _wants(a: Account, j: int, target: float) -> bool:
-    """True if a target would open an asset, which is not out or is asked for again."""
+    """True if a target would open an asset: no exit has closed it, or its target is new."""
     held = a.positions[j]
     waits = held.out and target == held.target and not asks_again(held)
     return math.isfinite(target) and target != 0 and not waits

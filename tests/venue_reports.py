@@ -132,7 +132,7 @@ class Venue:
             self._say(ReportKind.REFUSED, **of_order, code=reason, qty=asked, last=1)
 
     def _expires_at_venue(self, event: np.void) -> bool:
-        """Tell whether the venue reports an expiry: the row itself ends entries, at last."""
+        """True if the venue reports an expiry; the row itself ends entries."""
         closed = np.isin(self.block.events["reason"], [Reason.LIQUIDATED, Reason.DELISTED]).any()
         return bool(event["origin"] != Origin.TARGET or closed)
 

@@ -94,7 +94,7 @@ class Listening:
         super().handle_ohlcv(client, message)  # type: ignore[misc]
 
     def handle_message(self, client: Any, message: Any) -> None:
-        """Fail what waits for a stream whose key has expired: ccxt would wait for ever."""
+        """Fail the calls that wait for a stream whose key has expired; ccxt keeps them waiting."""
         super().handle_message(client, message)  # type: ignore[misc]
         told = message.get("event", message) if isinstance(message, Mapping) else {}
         if isinstance(told, Mapping) and told.get("e") in self.stream_ends:

@@ -133,7 +133,7 @@ class CcxtOrders:
             reading = read_answer(request, wire, intent.client_id, self._dialect.protocol)
         record = None
         if reading.outcome is Outcome.ACKED and order is not None:
-            with contextlib.suppress(VenueError):  # its ids are right: the rest is asked for again
+            with contextlib.suppress(VenueError):  # its ids are right: request the rest
                 record = order_record(order, intent.symbol)
         return Answered(reading, wire, record)
 

@@ -187,7 +187,7 @@ def compare_forecasts(
     Returns
     -------
     Forecasts
-        With a table; a model that is not better than the naive ones is said to be so.
+        With a table. Its text names the models that are not better than the naive ones.
 
     Raises
     ------

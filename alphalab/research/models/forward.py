@@ -276,7 +276,7 @@ def fit_forward(
     cache: str | Path | None = ".alphalab/fits",
     progress: bool = True,
 ) -> Forward:
-    """Fit a model again and again on the past, and return what it said as columns known in time.
+    """Fit a model repeatedly on past rows, and return its values as columns known in time.
 
     A fit at a row learns from rows whose labels have ended by then; it speaks about that row and
     the next ones, until the next fit. So no value knows what came after its row.
