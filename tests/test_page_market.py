@@ -57,7 +57,7 @@ RULES = {
     "a trailing stop may have a start": (page_after, "has_no_stop", lambda order: False),
     "a distance is above 0": (page_market, "is_distance", lambda x: not math.isnan(x)),
     "no position without its distances": (page_targets, "is_unsafe", lambda a, j, target: False),
-    "a target is new for an asset that an exit has closed": (page_targets, "asks_again", lambda held: False),
+    "a target is new where an exit has closed": (page_targets, "asks_again", lambda held: False),
     "the largest targets get the places": (page_market, "rank", lambda targets, j: (0.0, -j)),
 }  # fmt: skip
 _has_rested = page_targets.has_rested
