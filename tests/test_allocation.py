@@ -171,7 +171,7 @@ def test_what_is_refused(
 
 def test_bars_that_do_not_fit() -> None:
     made = chosen(EqualWeighted())
-    with pytest.raises(DataError, match="of other symbols"):
+    with pytest.raises(DataError, match="of the same symbols"):
         made.join(BARS.select(["AAPL", "JNJ"]))
-    with pytest.raises(DataError, match="with 'weight'"):
+    with pytest.raises(DataError, match="have a column 'weight'"):
         made.join(made.join())

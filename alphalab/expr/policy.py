@@ -49,7 +49,7 @@ def policy(
     -----
     The policy sees the features of the last rows and, if it was trained to, the weights that it
     asked for last. It sees no account: the same data give the same weights in a backtest, on paper
-    and live, whatever was filled.
+    and live, whatever orders were filled.
 
     Examples
     --------

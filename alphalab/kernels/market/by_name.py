@@ -59,7 +59,7 @@ def compile_by_name(
         "Signals": namedtuple("Signals", signals),
         "Params": namedtuple("Params", list(params)),
     }
-    # Numba keeps compiled code by the name of the file, so the function is said to be in it.
+    # Numba keeps compiled code under the name of a file: that of the decide.
     exec(compile(source, function.__code__.co_filename, "exec"), scope)
     named = hashlib.blake2b(f"{identity} {list(signals)} {source}".encode(), digest_size=8)
     try:

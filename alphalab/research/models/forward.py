@@ -12,9 +12,10 @@ import numpy as np
 
 from alphalab.data.clock.times import iso, parse_duration
 from alphalab.data.panel.bars import Bars
-from alphalab.errors import DataError, ParameterError
+from alphalab.errors import ParameterError
 from alphalab.expr.nodes import Expr, Number, as_expr
 from alphalab.expr.text import parse
+from alphalab.research.models.as_known import with_known
 from alphalab.research.models.kept_fits import key_of, model_identity, run_fits
 from alphalab.research.models.one_fit import Fitted, Job, Sample, fit_once, is_sequential
 from alphalab.research.models.schedule import Window, windows
@@ -226,26 +227,7 @@ class Forward:
         DataError
             Bars of other symbols, or with a column of that name.
         """
-        bars = self.bars if bars is None else bars
-        if bars.symbols != self.bars.symbols:
-            raise DataError(
-                f"bars of {list(bars.symbols)[:5]}, and a fit on {list(self.bars.symbols)[:5]}",
-                rule="values are joined to bars of the same symbols.",
-            )
-        for name in self.values:
-            if name in bars.columns:
-                raise DataError(
-                    f"the bars have a column {name!r}",
-                    rule="an output has a name that no column has.",
-                    fix="Give fit_forward another name=.",
-                )
-        last = np.searchsorted(self.known, bars.time, side="right") - 1
-        none = (last < 0)[:, np.newaxis]
-        columns = {
-            name: np.where(none, np.nan, values[np.maximum(last, 0)])
-            for name, values in self.values.items()
-        }
-        return bars.with_columns(columns)
+        return with_known(self.bars if bars is None else bars, self.bars, self.known, self.values)
 
     def __repr__(self) -> str:
         model, bars = type(self.spec.model).__name__, self.bars

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from alphalab.errors import DataError, ParameterError, StrategyError, import_extra
 from alphalab.kernels._jit import silent
 from alphalab.kernels.hidden_states import hidden_states
-from alphalab.types import FloatArray, IntArray
+from alphalab.research.models.regime_model import RegimeModel
+from alphalab.types import FloatArray
 
 
-class GaussianHmm(BaseEstimator):  # type: ignore[misc]
+class GaussianHmm(RegimeModel):
     """A hidden Markov model whose values are normal in each state.
 
     hmmlearn fits it, by expectation maximisation. What it says of a row is the forward filter: the
@@ -51,8 +51,6 @@ class GaussianHmm(BaseEstimator):  # type: ignore[misc]
     >>> model.predict(returns)[-1]  # the end of 2018
     np.int64(1)
     """
-
-    sequential = True
 
     def __init__(
         self,
@@ -137,17 +135,6 @@ class GaussianHmm(BaseEstimator):  # type: ignore[misc]
             )
         return out
 
-    def predict(self, X: Any) -> IntArray:
-        """Return the most probable state of each row, given the rows so far, (n,)."""
-        states: IntArray = np.argmax(self.predict_proba(X), axis=1)
-        return states
-
-    def regimes(self, X: Any) -> dict[str, FloatArray]:
-        """Return the most probable state under ``""``, and the probabilities under ``"p0"``, ..."""
-        p = self.predict_proba(X)
-        named = {f"p{k}": np.ascontiguousarray(p[:, k]) for k in range(self.n_states)}
-        return {"": np.argmax(p, axis=1).astype(np.float64), **named}
-
     def smoothed(self, X: Any) -> FloatArray:
         """Return the probabilities of the states given all rows, (n, K): not to be traded.
 
@@ -159,10 +146,7 @@ class GaussianHmm(BaseEstimator):  # type: ignore[misc]
         return np.asarray(model.predict_proba(_table(X)), np.float64)
 
     def _check(self, x: FloatArray) -> None:
-        if not isinstance(self.n_states, int) or self.n_states < 2:
-            raise ParameterError(
-                f"n_states={self.n_states!r}", rule="a model of regimes has at least 2 states."
-            )
+        self.check_states()
         if self.covariance not in ("full", "diag"):
             raise ParameterError(f"covariance={self.covariance!r}", rule="it is 'full' or 'diag'.")
         least = 10 * self.n_states

@@ -6,13 +6,13 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from alphalab.errors import DataError, ParameterError, import_extra
-from alphalab.types import FloatArray, IntArray
+from alphalab.errors import DataError, import_extra
+from alphalab.research.models.regime_model import RegimeModel
+from alphalab.types import FloatArray
 
 
-class MarkovSwitching(BaseEstimator):  # type: ignore[misc]
+class MarkovSwitching(RegimeModel):
     """A series whose mean and variance depend on a hidden state.
 
     Hamilton (1989), A New Approach to the Economic Analysis of Nonstationary Time Series. What it
@@ -35,8 +35,6 @@ class MarkovSwitching(BaseEstimator):  # type: ignore[misc]
     array([0, 1, 0])
     """
 
-    sequential = True
-
     def __init__(self, n_states: int = 2, *, n_iter: int = 100) -> None:
         self.n_states = n_states
         self.n_iter = n_iter
@@ -51,10 +49,7 @@ class MarkovSwitching(BaseEstimator):  # type: ignore[misc]
         DataError
             More than one feature, or a feature that does not vary.
         """
-        if not isinstance(self.n_states, int) or self.n_states < 2:
-            raise ParameterError(
-                f"n_states={self.n_states!r}", rule="a model of regimes has at least 2 states."
-            )
+        self.check_states()
         x = self._series(X)
         if not x.std() > 0.0:
             raise DataError(
@@ -75,17 +70,6 @@ class MarkovSwitching(BaseEstimator):  # type: ignore[misc]
         found = self._model(self._series(X)).filter(self.params_)
         p = np.asarray(found.filtered_marginal_probabilities, np.float64)
         return np.ascontiguousarray(p[:, self.order_])
-
-    def predict(self, X: Any) -> IntArray:
-        """Return the most probable state of each row, given the rows so far, (n,)."""
-        states: IntArray = np.argmax(self.predict_proba(X), axis=1)
-        return states
-
-    def regimes(self, X: Any) -> dict[str, FloatArray]:
-        """Return the most probable state under ``""``, and the probabilities under ``"p0"``, ..."""
-        p = self.predict_proba(X)
-        named = {f"p{k}": np.ascontiguousarray(p[:, k]) for k in range(self.n_states)}
-        return {"": np.argmax(p, axis=1).astype(np.float64), **named}
 
     def smoothed(self, X: Any) -> FloatArray:
         """Return the probabilities of the states given all rows, (n, K): not to be traded."""

@@ -17,6 +17,7 @@ from alphalab.core.expr_strategy import ExprStrategy
 from alphalab.data.clock.times import iso, parse_duration
 from alphalab.data.panel.bars import Bars
 from alphalab.errors import DataError, ParameterError, StrategyError
+from alphalab.research.models.as_known import with_known
 from alphalab.research.models.kept_fits import key_of, model_identity, run_fits
 from alphalab.research.models.one_fit import Fitted
 from alphalab.research.models.schedule import Window, windows
@@ -87,18 +88,9 @@ class Allocation:
         DataError
             Bars of other symbols, or with a column of that name.
         """
-        bars = self.bars if bars is None else bars
-        if bars.symbols != self.bars.symbols or self.name in bars.columns:
-            what = (
-                "of other symbols" if bars.symbols != self.bars.symbols else f"with {self.name!r}"
-            )
-            raise DataError(
-                f"bars {what}",
-                rule="weights are joined to bars of the same symbols without such a column.",
-            )
-        last = np.searchsorted(self.bars.time + self.latency, bars.time, side="right") - 1
-        column = np.where(last[:, np.newaxis] < 0, np.nan, self.values[np.maximum(last, 0)])
-        return bars.with_columns({self.name: column})
+        known = self.bars.time + self.latency
+        to = self.bars if bars is None else bars
+        return with_known(to, self.bars, known, {self.name: self.values})
 
     def __repr__(self) -> str:
         held = (self.weights.abs() > 1e-6).sum(axis=1)
